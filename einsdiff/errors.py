@@ -1,0 +1,228 @@
+"""Every exception of einsdiff, and the page that each one prints.
+
+An error is a small page: what is wrong, the string that was given with a caret under the place,
+the operands with their shapes, and what to do next::
+
+    label 'j' has size 3 in operand 0 (A) but 4 in operand 1 (x)
+
+        ij,j->i
+         ^ ^
+        A: (2, 3)   x: (4,)
+
+    pass arrays whose 'j' axes have equal sizes, or give one of the two axes another label
+
+>>> print(page("label 'j' is odd", text="ij->i", carets=[1], action="write another one"))
+label 'j' is odd
+<BLANKLINE>
+    ij->i
+     ^
+<BLANKLINE>
+write another one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = [
+    "BindingError",
+    "EinsdiffError",
+    "LayoutError",
+    "NameNotFoundError",
+    "OperandError",
+    "ShapeError",
+    "SizeError",
+    "SubscriptsError",
+    "page",
+    "shapes_line",
+]
+
+
+class EinsdiffError(Exception):
+    """The base of every error that einsdiff raises on purpose.
+
+    Catch it to catch them all; each subclass is also the built-in exception that a NumPy user
+    would expect at that place.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> issubclass(ed.ShapeError, ed.EinsdiffError) and issubclass(ed.ShapeError, ValueError)
+    True
+    """
+
+
+class SubscriptsError(EinsdiffError, ValueError):
+    """An einsum or index string that cannot be read, or does not fit its operands.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.einsum("ij->i->j", "A")
+    Traceback (most recent call last):
+    einsdiff.SubscriptsError: the subscripts have two '->'
+    <BLANKLINE>
+        ij->i->j
+          ^  ^
+    <BLANKLINE>
+    write one '->' between the operands' labels and the output's
+    """
+
+
+class ShapeError(EinsdiffError, ValueError):
+    """Axes under one label whose sizes differ, or an array whose shape does not fit.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> A, x = ed.tensors(A=(2, 3), x=4)
+    >>> ed.einsum("ij,j->i", A, x)
+    Traceback (most recent call last):
+    einsdiff.ShapeError: label 'j' has size 3 in operand 0 (A) but 4 in operand 1 (x)
+    <BLANKLINE>
+        ij,j->i
+         ^ ^
+        A: (2, 3)   x: (4,)
+    <BLANKLINE>
+    pass arrays whose 'j' axes have equal sizes, or give one of the two axes another label
+    """
+
+
+class OperandError(EinsdiffError, TypeError):
+    """An operand that einsdiff cannot differentiate, such as an array of objects or of strings.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.tensor("A", ["one", "two"])
+    Traceback (most recent call last):
+    einsdiff.OperandError: operand 'A' has dtype <U3, which has no derivative
+    <BLANKLINE>
+    pass an array of floats, complex numbers or integers
+    """
+
+
+class NameNotFoundError(EinsdiffError, LookupError):
+    """A `wrt` that names nothing in the expression; the message lists the names there are.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.grad("ij,j->i", "A", "x", wrt="B")
+    Traceback (most recent call last):
+    einsdiff.NameNotFoundError: wrt='B' names no operand of this expression
+    <BLANKLINE>
+        A: (i, j)   x: (j,)
+    <BLANKLINE>
+    write wrt='A' or wrt='x'
+    """
+
+
+class BindingError(EinsdiffError, TypeError):
+    """A call with an array missing, with one too many, or two arrays under one name.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.einsum("i,i->", "x", "y")(x=[1.0, 2.0])
+    Traceback (most recent call last):
+    einsdiff.BindingError: no array for 'y'
+    <BLANKLINE>
+        x: (i,)   y: (i,)
+    <BLANKLINE>
+    pass y=... in the call, or bind it with ed.tensor('y', array)
+    """
+
+
+class LayoutError(EinsdiffError, ValueError):
+    """A layout or vec order that does not exist.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.einsum("i,i->", "x", "x").matrix(layout="row")
+    Traceback (most recent call last):
+    einsdiff.LayoutError: layout='row' is not a layout; write layout='numerator' or 'denominator'
+    """
+
+
+class SizeError(EinsdiffError, MemoryError):
+    """A result, or an array on the way to it, above the memory limit; nothing was allocated.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> import numpy as np
+    >>> x = np.ones(10**6)
+    >>> np.asarray(ed.grad("i,i->i", x, x, wrt="x"))
+    Traceback (most recent call last):
+    einsdiff.SizeError: the result of shape (1000000, 1000000) and dtype float64 needs 7.28 TiB, ...
+    """
+
+
+for _error in list(globals().values()):
+    if isinstance(_error, type) and issubclass(_error, EinsdiffError):
+        _error.__module__ = "einsdiff"  # where people import it from, and so what tracebacks show
+
+
+def page(
+    headline: str,
+    *,
+    text: str = "",
+    carets: Iterable[int] = (),
+    shapes: str = "",
+    action: str = "",
+) -> str:
+    """Lay out an error: headline, the given string with carets, the shapes, the next action.
+
+    Parameters
+    ----------
+    headline
+        What is wrong, in one line.
+    text
+        The string as the user gave it.
+    carets
+        Columns of `text`, from 0, that get a caret.
+    shapes
+        A line made by `shapes_line`.
+    action
+        What to do next, in one line.
+
+    Returns
+    -------
+    str
+        The message, without a line for what was not given.
+    """
+    middle = []
+    if text:
+        middle.append(text)
+        columns = set(carets)
+        if columns:
+            middle.append("".join("^" if k in columns else " " for k in range(max(columns) + 1)))
+    if shapes:
+        middle.append(shapes)
+    blocks = [headline, "\n".join("    " + line for line in middle), action]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def shapes_line(shapes: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
+    """Write operands and their shapes on one line: ``A: (2, 3)   x: (3,)``.
+
+    >>> shapes_line({"A": ("m", 3), "x": (3,)})
+    'A: (m, 3)   x: (3,)'
+    """
+    pairs = shapes.items() if isinstance(shapes, Mapping) else shapes
+    return "   ".join(f"{name}: {shape_text(shape)}" for name, shape in pairs)
+
+
+def shape_text(shape: Any) -> str:
+    """Write a shape as Python does, with named sizes bare.
+
+    >>> shape_text(("m", 3)), shape_text((4,)), shape_text(())
+    ('(m, 3)', '(4,)', '()')
+    """
+    if shape is None:
+        return "(shape not known)"
+    inner = ", ".join(str(size) for size in shape)
+    return f"({inner},)" if len(shape) == 1 else f"({inner})"

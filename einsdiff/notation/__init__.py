@@ -1,0 +1,1 @@
+"""How expressions are written: einsum strings, index notation, and the letters of both."""

@@ -1,0 +1,478 @@
+r"""Einsum strings: from ``"ij,j->i"`` and the operands' shapes to labelled axes.
+
+A string lists the labels of each operand's axes, then those of the result,
+
+.. math:: f_i = \sum_j A_{ij} x_j \quad\Leftrightarrow\quad \texttt{ij,j->i},
+
+and a label that is not in the result is summed. Everything that ``numpy.einsum`` reads is read:
+spaces, implicit output, ``...``, repeated labels, the interleaved form. So is what it refuses and
+what derivatives need: labels that repeat in the result (``i->ii``, a diagonal matrix), labels of
+the result that no operand carries (``i->ij``, a broadcast), and any Unicode letter as a label.
+
+>>> spec = resolve(parse_subscripts("...j, j"), [(5, 2, 3), (3,)], ["A", "x"])
+>>> spec.inputs, spec.output
+((('a', 'b', 'j'), ('j',)), ('a', 'b'))
+>>> spec.sizes
+{'a': 5, 'b': 2, 'j': 3}
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from einsdiff.errors import ShapeError, SubscriptsError, page, shapes_line
+from einsdiff.notation.letters import DUMMY, fresh_letters
+
+__all__ = ["Axes", "Size", "Subscripts", "from_sublists", "parse_subscripts", "resolve"]
+
+#: The length of an axis: a number, or the name of a number that is not known yet.
+Size = int | str
+
+ELLIPSIS = "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Subscripts:
+    """A subscripts string, read but not yet matched with operands.
+
+    `inputs` holds for each operand its labels, of which one may be ``"..."``; `output` is None
+    when it is implicit; `columns` says where in `text` each label of each input stands.
+    """
+
+    text: str
+    inputs: tuple[tuple[str, ...], ...]
+    output: tuple[str, ...] | None
+    columns: tuple[tuple[int, ...], ...]
+    output_columns: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Subscripts matched with operands: one label for each axis, one size for each label."""
+
+    inputs: tuple[tuple[str, ...], ...]
+    output: tuple[str, ...]
+    sizes: dict[str, Size]
+    shapes: tuple[tuple[Size, ...], ...]
+
+
+@lru_cache(maxsize=1024)
+def parse_subscripts(text: str) -> Subscripts:
+    """Read an einsum string.
+
+    Parameters
+    ----------
+    text
+        Labels are single letters of any alphabet; spaces have no meaning.
+
+    Returns
+    -------
+    Subscripts
+        The labels, and the columns that they stand in.
+
+    Raises
+    ------
+    SubscriptsError
+        A character that is no label, a second ``->`` or ``...``, or a comma in the output.
+
+    Examples
+    --------
+    >>> parse_subscripts("i j, j -> i").inputs
+    (('i', 'j'), ('j',))
+    >>> parse_subscripts("ii->i").output
+    ('i',)
+    """
+    terms: list[list[tuple[str, int]]] = [[]]
+    arrows: list[int] = []
+    column = 0
+    while column < len(text):
+        char = text[column]
+        if text.startswith("->", column):
+            arrows.append(column)
+            terms.append([])
+            column += 2
+            continue
+        if text.startswith(ELLIPSIS, column):
+            if any(label == ELLIPSIS for label, _ in terms[-1]):
+                raise SubscriptsError(
+                    page(
+                        "an operand has two '...'",
+                        text=text,
+                        carets=range(column, column + 3),
+                        action="keep one '...' in each operand and in the output",
+                    )
+                )
+            terms[-1].append((ELLIPSIS, column))
+            column += 3
+            continue
+        if char == ",":
+            if arrows:
+                raise SubscriptsError(
+                    page(
+                        "the output has a ','",
+                        text=text,
+                        carets=[column],
+                        action="write the labels of one result after '->'",
+                    )
+                )
+            terms.append([])
+        elif char.isalpha():
+            terms[-1].append((char, column))
+        elif not char.isspace():
+            raise SubscriptsError(
+                page(
+                    f"{char!r} is not a label",
+                    text=text,
+                    carets=[column],
+                    action="labels are single letters; ',' parts operands, '->' comes before "
+                    "the output, '...' stands for axes without a label",
+                )
+            )
+        column += 1
+    if len(arrows) > 1:
+        raise SubscriptsError(
+            page(
+                "the subscripts have two '->'",
+                text=text,
+                carets=arrows,
+                action="write one '->' between the operands' labels and the output's",
+            )
+        )
+    output = terms.pop() if arrows else None
+    return Subscripts(
+        text,
+        tuple(tuple(label for label, _ in term) for term in terms),
+        None if output is None else tuple(label for label, _ in output),
+        tuple(tuple(at for _, at in term) for term in terms),
+        () if output is None else tuple(at for _, at in output),
+    )
+
+
+def from_sublists(
+    sublists: Sequence[Sequence[Hashable]], output: Sequence[Hashable] | None
+) -> Subscripts:
+    """Turn the labels of the interleaved form, ``einsum(A, [0, 1], x, [1], [0])``, into a string.
+
+    Parameters
+    ----------
+    sublists
+        For each operand its labels: integers, or other hashable things, or ``Ellipsis``.
+    output
+        The labels of the result; None when it is implicit, that is the labels that occur once,
+        sorted, after the ellipsis.
+
+    Returns
+    -------
+    Subscripts
+        Of the einsum string with the same meaning; the smallest integer becomes ``i``.
+
+    Examples
+    --------
+    >>> from_sublists([[0, 1], [1]], [0]).text
+    'ij,j->i'
+    """
+    counts = Counter(label for term in sublists for label in term)
+    labels = [label for label in {**counts, **dict.fromkeys(output or ())} if label is not ...]
+    labels.sort(key=lambda label: (not isinstance(label, int), label if isinstance(label, int) else
+                                   0, str(label)))  # fmt: skip
+    letters: dict[Hashable, str] = dict(zip(labels, fresh_letters((), DUMMY), strict=False))
+    letters[...] = ELLIPSIS
+    if output is None:
+        once = [label for label in labels if counts[label] == 1]
+        output = [..., *once] if ... in counts else once
+    text = ",".join("".join(letters[label] for label in term) for term in sublists)
+    return parse_subscripts(text + "->" + "".join(letters[label] for label in output))
+
+
+def resolve(
+    subscripts: Subscripts,
+    shapes: Sequence[tuple[Size, ...] | None],
+    names: Sequence[str],
+    sizes: Mapping[str, Size] | None = None,
+) -> Axes:
+    """Match subscripts with operands: give every axis a label and every label a size.
+
+    Parameters
+    ----------
+    subscripts
+        What `parse_subscripts` returned.
+    shapes
+        The operands' shapes. None for an operand known by name only: its axes then have the
+        sizes that their labels have elsewhere, else sizes named like the labels.
+    names
+        The operands' names, for messages; operands of one name and no shape share one shape.
+    sizes
+        Sizes of labels that no operand carries.
+
+    Returns
+    -------
+    Axes
+        With a letter of its own for each axis that ``...`` stands for, and for each size-1 axis
+        that is broadcast under ``...``; such an axis is summed, over its one entry.
+
+    Raises
+    ------
+    SubscriptsError
+        Another number of operands or of labels than given, or an output label without a size.
+    ShapeError
+        Two sizes under one label.
+
+    Examples
+    --------
+    >>> resolve(parse_subscripts("mp,mq->pq"), [None, None], ["R", "R"]).shapes
+    (('m', 'p'), ('m', 'p'))
+    """
+    where = _Reporter(subscripts, shapes, names)
+    if len(subscripts.inputs) != len(shapes):
+        raise where.operand_count()
+    inputs, batch = _expand_ellipsis(subscripts, shapes, where)
+    output = _output_labels(subscripts, batch, where)
+    known = _label_sizes(inputs, shapes, names, sizes or {}, where)
+    for position, label in enumerate(output):
+        if label not in known:
+            raise where.output_label(label, position)
+    return Axes(
+        inputs,
+        output,
+        {label: known[label] for label in dict.fromkeys([*sum(inputs, ()), *output])},
+        tuple(
+            tuple(known[label] for label in labels) if shape is None else shape
+            for labels, shape in zip(inputs, shapes, strict=True)
+        ),
+    )
+
+
+def _expand_ellipsis(
+    subscripts: Subscripts, shapes: Sequence[tuple[Size, ...] | None], where: _Reporter
+) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """Give the axes under ``...`` letters, aligned from the right; also return these letters."""
+    ranks = []
+    for k, (labels, shape) in enumerate(zip(subscripts.inputs, shapes, strict=True)):
+        named = len(labels) - (ELLIPSIS in labels)
+        rank = named if shape is None else len(shape)
+        if rank < named or (rank > named and ELLIPSIS not in labels):
+            raise where.label_count(k)
+        ranks.append(rank - named)
+    used = {label for labels in subscripts.inputs for label in labels} | set(
+        subscripts.output or ()
+    )
+    fresh = fresh_letters(used, "abcdefgh")
+    batch = tuple(next(fresh) for _ in range(max(ranks, default=0)))
+    inputs = []
+    for labels, rank in zip(subscripts.inputs, ranks, strict=True):
+        at = labels.index(ELLIPSIS) if ELLIPSIS in labels else len(labels)
+        inputs.append(labels[:at] + batch[len(batch) - rank :] + labels[at + 1 :])
+    # Under '...', and only there, an axis of size 1 stretches, as NumPy's do.
+    for letter in batch:
+        under = [
+            (k, axis, shape[axis])
+            for k, (labels, shape) in enumerate(zip(inputs, shapes, strict=True))
+            if shape is not None
+            for axis, label in enumerate(labels)
+            if label == letter
+        ]
+        if any(size != 1 for _, _, size in under):
+            for k, axis, size in under:
+                if size == 1:
+                    labels = inputs[k]
+                    inputs[k] = (*labels[:axis], next(fresh), *labels[axis + 1 :])
+    return tuple(inputs), batch
+
+
+def _output_labels(
+    subscripts: Subscripts,
+    batch: tuple[str, ...],
+    where: _Reporter,
+) -> tuple[str, ...]:
+    if subscripts.output is None:
+        counts = Counter(label for labels in subscripts.inputs for label in labels)
+        del counts[ELLIPSIS]
+        return batch + tuple(sorted(label for label, n in counts.items() if n == 1))
+    if ELLIPSIS in subscripts.output:
+        at = subscripts.output.index(ELLIPSIS)
+        return subscripts.output[:at] + batch + subscripts.output[at + 1 :]
+    if batch:
+        raise where.lost_ellipsis()
+    return subscripts.output
+
+
+def _label_sizes(
+    inputs: tuple[tuple[str, ...], ...],
+    shapes: Sequence[tuple[Size, ...] | None],
+    names: Sequence[str],
+    declared: Mapping[str, Size],
+    where: _Reporter,
+) -> dict[str, Size]:
+    # Operands known by name only tie labels to each other: in "mp,mq" of R and R, p and q.
+    tied: dict[str, str] = {}
+
+    def root(label: str) -> str:
+        while label in tied:
+            label = tied[label]
+        return label
+
+    first_labels: dict[str, tuple[str, ...]] = {}
+    for k, (labels, shape, name) in enumerate(zip(inputs, shapes, names, strict=True)):
+        if shape is None:
+            first = first_labels.setdefault(name, labels)
+            if len(first) != len(labels):
+                raise where.label_count(k, expected=len(first))
+            for one, other in zip(first, labels, strict=True):
+                if root(one) != root(other):
+                    tied[root(other)] = root(one)
+    found: dict[str, tuple[Size, tuple[int, int] | None]] = {}
+    for label, size in declared.items():
+        found[root(label)] = (size, None)
+    for k, (labels, shape) in enumerate(zip(inputs, shapes, strict=True)):
+        for axis, label in enumerate(labels):
+            if shape is None:
+                continue
+            size, place = found.setdefault(root(label), (shape[axis], (k, axis)))
+            if size != shape[axis]:
+                raise where.sizes(label, (size, place), (shape[axis], (k, axis)))
+    every = {label for labels in inputs for label in labels}
+    sizes: dict[str, Size] = {
+        label: found[root(label)][0] for label in every if root(label) in found
+    }
+    for label in declared:
+        sizes[label] = declared[label]
+    for label in every - sizes.keys():
+        sizes[label] = root(label)
+    return sizes
+
+
+class _Reporter:
+    """Builds the errors: they all show the string, the operands and their shapes."""
+
+    def __init__(
+        self,
+        subscripts: Subscripts,
+        shapes: Sequence[tuple[Size, ...] | None],
+        names: Sequence[str],
+    ) -> None:
+        self.subscripts = subscripts
+        self.names = names
+        self.shapes = shapes
+        self.line = shapes_line(zip(names, shapes, strict=True))
+
+    def operand(self, k: int) -> str:
+        return f"operand {k} ({self.names[k]})"
+
+    def columns(self, k: int) -> Iterator[int]:
+        for label, column in zip(
+            self.subscripts.inputs[k], self.subscripts.columns[k], strict=True
+        ):
+            yield from range(column, column + len(label))
+
+    def column(self, k: int, axis: int) -> int:
+        """Where in the string the label of an axis stands; that of '...' if it is under one."""
+        labels, columns = self.subscripts.inputs[k], self.subscripts.columns[k]
+        shape = self.shapes[k]
+        if ELLIPSIS in labels and shape is not None:
+            at = labels.index(ELLIPSIS)
+            if axis >= at:
+                axis = max(at, axis - (len(shape) - len(labels)))
+        return columns[axis]
+
+    def operand_count(self) -> SubscriptsError:
+        wanted, given = len(self.subscripts.inputs), len(self.names)
+        return SubscriptsError(
+            page(
+                f"the subscripts describe {_count(wanted, 'operand')}, "
+                f"but {_count(given, 'operand')} {'was' if given == 1 else 'were'} given",
+                text=self.subscripts.text,
+                shapes=self.line,
+                action="write one comma-separated term for each operand",
+            )
+        )
+
+    def label_count(self, k: int, expected: int | None = None) -> SubscriptsError:
+        labels = self.subscripts.inputs[k]
+        shape = self.shapes[k]
+        rank = expected if shape is None else len(shape)
+        term = "".join(labels)
+        return SubscriptsError(
+            page(
+                f"{self.operand(k)} has {_count(rank or 0, 'axis')}, "
+                f"but {_count(len(labels) - (ELLIPSIS in labels), 'label')}: '{term}'",
+                text=self.subscripts.text,
+                carets=self.columns(k),
+                shapes=self.line,
+                action="write one label for each axis, or '...' for those without one",
+            )
+        )
+
+    def lost_ellipsis(self) -> SubscriptsError:
+        carets = [
+            column + dot
+            for labels, columns in zip(self.subscripts.inputs, self.subscripts.columns, strict=True)
+            for label, column in zip(labels, columns, strict=True)
+            if label == ELLIPSIS
+            for dot in range(3)
+        ]
+        return SubscriptsError(
+            page(
+                "an operand has axes under '...', but the output has no '...'",
+                text=self.subscripts.text,
+                carets=carets,
+                shapes=self.line,
+                action="write '...' in the output too, or give labels to the axes to be summed",
+            )
+        )
+
+    def output_label(self, label: str, position: int) -> SubscriptsError:
+        columns = self.subscripts.output_columns
+        return SubscriptsError(
+            page(
+                f"output label '{label}' is carried by no operand, so its size is not known",
+                text=self.subscripts.text,
+                carets=[columns[position]] if position < len(columns) else (),
+                shapes=self.line,
+                action=f"give its size with sizes={{'{label}': n}}, "
+                "or use a label of one of the operands",
+            )
+        )
+
+    def sizes(
+        self,
+        label: str,
+        first: tuple[Size, tuple[int, int] | None],
+        second: tuple[Size, tuple[int, int]],
+    ) -> ShapeError:
+        (size_1, place_1), (size_2, place_2) = first, second
+        carets = [self.column(*place) for place in (place_1, place_2) if place is not None]
+        origin = "as declared in sizes=" if place_1 is None else f"in {self.operand(place_1[0])}"
+        shown = f"label '{label}'" if label in self.subscripts.text else "an axis under '...'"
+        if 1 in (size_1, size_2):
+            k, _ = place_2 if size_2 == 1 or place_1 is None else place_1
+            action = (
+                "a size-1 axis is not stretched under a named label: give that axis of "
+                f"{self.operand(k)} a label of its own (it is then summed over its one entry), "
+                "or use '...'"
+            )
+        elif isinstance(size_1, str) or isinstance(size_2, str):
+            action = "a named size equals only itself: declare both axes with the same size"
+        elif label not in self.subscripts.text:
+            action = "axes under '...' need equal sizes, or size 1, counted from the right"
+        else:
+            action = (
+                f"pass arrays whose '{label}' axes have equal sizes, "
+                "or give one of the two axes another label"
+            )
+        return ShapeError(
+            page(
+                f"{shown} has size {size_1} {origin} but {size_2} in {self.operand(place_2[0])}",
+                text=self.subscripts.text,
+                carets=carets,
+                shapes=self.line,
+                action=action,
+            )
+        )
+
+
+def _count(n: int, noun: str) -> str:
+    plural = {"axis": "axes"}.get(noun, noun + "s")
+    return f"{n} {noun if n == 1 else plural}"
