@@ -1,0 +1,1 @@
+"""What expressions mean: nodes, canonical forms, differentiation."""

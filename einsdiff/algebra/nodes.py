@@ -1,0 +1,876 @@
+r"""The six nodes that every expression is made of, and the functions that build them.
+
+An expression is a tensor whose axes are free indices. With integer labels for indices,
+
+.. math::
+    \text{Einsum}:\; f_{ik} = \sum_j A_{ij} B_{jk} \qquad
+    \text{Add}:\; f_i = 2\, x_i + \tfrac12\, y_i \qquad
+    \text{Delta}:\; \delta_{ij} .
+
+Nodes are immutable and interned: building the same expression twice gives the same object, so
+that equality is identity and a set of nodes is a set of expressions. What makes two expressions
+the same is decided once, in the builders `einsum` and `add`:
+
+- A Kronecker delta never stays inside a product. :math:`\delta_{ij} x_j` is substitution: the two
+  labels become one. What survives of a delta is a label that stands twice in the *output*:
+  ``δ_ip x_q`` is the einsum ``q->iiq``. The node `Delta` is the one case with nothing else in it.
+- A label in the output that no operand carries is a broadcast; one that is summed and that no
+  operand carries is a factor, its size.
+- Numbers leave products and are kept as exact coefficients of `Add`; like terms collect.
+- The order of factors and the names of summed labels are made canonical (`canonical`).
+
+>>> A, x = variable("A", (2, 3)), variable("x", (3,))
+>>> f = einsum([A, x], ["ij", "j"], "i")
+>>> f is einsum([x, A], ["b", "ab"], "a")
+True
+>>> einsum([delta(3), x], ["ij", "j"], "i") is x
+True
+>>> einsum([delta(3)], ["ii"], "")
+Constant(3)
+>>> add([(1, f), (Fraction(1, 2), f), (1, f)])
+Add((5/2, Einsum((x, A), ((1,), (0, 1)), (0,))))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from hashlib import blake2b
+from math import gcd, lcm
+from threading import Lock
+from typing import Any, Never, TypeVar, cast
+from weakref import WeakValueDictionary
+
+from einsdiff.algebra.canonical import canonical
+from einsdiff.notation.subscripts import Size
+
+__all__ = [
+    "ONE",
+    "Add",
+    "Call",
+    "Constant",
+    "Delta",
+    "Einsum",
+    "Function",
+    "Node",
+    "Number",
+    "Shape",
+    "Variable",
+    "add",
+    "call",
+    "children",
+    "constant",
+    "delta",
+    "einsum",
+    "scale",
+    "topological",
+    "use_counts",
+    "variable",
+    "variables_of",
+    "zero",
+]
+
+Number = int | Fraction | float | complex
+Shape = tuple[Size, ...]
+
+#: A sum inside a sum is merged into it when it has at most this many terms. Merging more would
+#: copy long sums again and again where sums of sums are built one by one; see `flatten`.
+MERGED_TERMS = 4
+
+
+class Node:
+    """An expression. Compare with ``is``; build with the functions of this module.
+
+    Attributes
+    ----------
+    shape
+        The sizes of its axes.
+    key
+        A digest of the structure, the same in every process; it orders factors and terms.
+    """
+
+    __slots__ = ("__weakref__", "key", "shape")
+    shape: Shape
+    key: bytes
+
+    #: Kinds are ordered: constants, variables, deltas, products, calls, sums.
+    kind: int
+
+    def __setattr__(self, name: str, value: object) -> Never:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __copy__(self) -> Node:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Node:
+        return self
+
+
+class Variable(Node):
+    """A named tensor, given from outside.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    symmetric
+        Whether permuting its axes changes nothing.
+    of
+        The variables that it is an unspecified function of.
+    """
+
+    __slots__ = ("name", "of", "symmetric")
+    name: str
+    symmetric: bool
+    of: tuple[Variable, ...]
+    kind = 1
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return variable, (self.name, self.shape, self.symmetric, self.of)
+
+
+class Constant(Node):
+    """A number: an integer or a fraction, kept exact, or a float or complex number as it is."""
+
+    __slots__ = ("value",)
+    value: Number
+    kind = 0
+
+    def __repr__(self) -> str:
+        return f"Constant({self.value})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return constant, (self.value,)
+
+
+class Delta(Node):
+    """The Kronecker delta of two axes of one size: the identity matrix."""
+
+    __slots__ = ("size",)
+    size: Size
+    kind = 2
+
+    def __repr__(self) -> str:
+        return f"Delta({self.size})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return delta, (self.size,)
+
+
+class Einsum(Node):
+    """A sum of products.
+
+    Attributes
+    ----------
+    operands
+        The factors in canonical order; none of them is a number or a delta.
+    subscripts
+        For each factor the labels of its axes, integers from 0.
+    output
+        The labels of the result's axes. A label that occurs twice is a delta.
+    sizes
+        The size of each label.
+    """
+
+    __slots__ = ("_core", "operands", "output", "sizes", "subscripts")
+    operands: tuple[Node, ...]
+    subscripts: tuple[tuple[int, ...], ...]
+    output: tuple[int, ...]
+    sizes: Shape
+    _core: tuple[Node, tuple[int, ...]] | None
+    kind = 3
+
+    def __repr__(self) -> str:
+        return f"Einsum({self.operands}, {self.subscripts}, {self.output})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return einsum, (self.operands, self.subscripts, self.output, dict(enumerate(self.sizes)))
+
+    @property
+    def core(self) -> tuple[Node, tuple[int, ...]]:
+        """What is left without deltas, broadcasts, size factors and the order of axes.
+
+        Returns the core, a node that all expressions with these factors share, and the label
+        of this einsum that each axis of the core has.
+        """
+        if self._core is None:
+            object.__setattr__(self, "_core", _core(self))
+        assert self._core is not None
+        return self._core
+
+    @property
+    def carried(self) -> frozenset[int]:
+        """The labels that some operand carries."""
+        return frozenset(label for labels in self.subscripts for label in labels)
+
+    @property
+    def loose(self) -> tuple[int, ...]:
+        """The summed labels that no operand carries: factors, each its named size."""
+        absent = self.carried.union(self.output)
+        return tuple(label for label in range(len(self.sizes)) if label not in absent)
+
+    @property
+    def is_view(self) -> bool:
+        """Whether there is nothing to compute: at most one factor, and no sum over its axes."""
+        return len(self.operands) <= 1 and self.carried.issubset(self.output)
+
+
+class Add(Node):
+    """A sum of terms with coefficients; without terms it is zero.
+
+    Attributes
+    ----------
+    terms
+        Pairs (coefficient, term), like terms collected.
+    """
+
+    __slots__ = ("_primitive", "terms")
+    terms: tuple[tuple[Number, Node], ...]
+    _primitive: tuple[Number, Node] | None
+    kind = 5
+
+    def __repr__(self) -> str:
+        return f"Add({', '.join(f'({c}, {term})' for c, term in self.terms)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return add, (self.terms, self.shape)
+
+    @property
+    def primitive(self) -> tuple[Number, Node]:
+        """A number and a node of which this is the product; the same node for all multiples."""
+        if self._primitive is None:
+            object.__setattr__(self, "_primitive", _primitive(self))
+        assert self._primitive is not None
+        return self._primitive
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """An entry of the function table: what a function is called and how it is differentiated.
+
+    Attributes
+    ----------
+    name
+        As it is written in index notation.
+    signature
+        The axes that it acts on, as for NumPy's generalised ufuncs: ``()->()`` for a function of
+        each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes.
+    arguments
+        What the arguments are called in `jacobians`; the value is called ``y``.
+    jacobians
+        For each argument the derivative as an index expression. With ``i``, ``j``, .. for the
+        axes of the value and the letters after these for the axes of the argument, the inverse
+        has ``-y_ik y_lj``, which is ∂y_ij/∂x_kl.
+    numpy
+        How NumPy spells it, with ``{0}``, ``{1}``, .. for the arguments.
+    latex
+        How LaTeX prints it.
+    fold
+        Returns a simpler node for some arguments, such as x for ``x^1``, else None.
+    """
+
+    name: str
+    signature: str
+    arguments: tuple[str, ...]
+    jacobians: tuple[str, ...]
+    numpy: str
+    latex: str
+    fold: Callable[..., Node | None] | None = None
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @cached_property
+    def cores(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+        """The names of the axes acted on, of each argument and of the value."""
+        given, result = self.signature.split("->")
+        terms = [term.strip("()") for term in given.split("),(")]
+        return tuple(_names(term) for term in terms), _names(result.strip("()"))
+
+
+def _names(term: str) -> tuple[str, ...]:
+    return tuple(name for name in term.split(",") if name)
+
+
+class Call(Node):
+    """A function of the table, applied.
+
+    Attributes
+    ----------
+    function
+        The entry of the table.
+    args
+        Its arguments. Those of one entry each may have no axes where others have batch axes.
+    """
+
+    __slots__ = ("args", "function")
+    function: Function
+    args: tuple[Node, ...]
+    kind = 4
+
+    def __repr__(self) -> str:
+        return f"{self.function.name}({', '.join(map(repr, self.args))})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return call, (self.function, self.args)
+
+    @property
+    def batch(self) -> Shape:
+        """The sizes of the axes before those that the function acts on."""
+        return self.shape[: len(self.shape) - len(self.function.cores[1])]
+
+
+# --- interning --------------------------------------------------------------------------------
+
+_nodes: WeakValueDictionary[Hashable, Node] = WeakValueDictionary()
+_lock = Lock()
+_N = TypeVar("_N", bound=Node)
+
+
+def _intern(cls: type[_N], identity: Hashable, text: bytes, **fields: object) -> _N:
+    """Return the node of this identity, made with these fields if there is none yet."""
+    found = _nodes.get(identity)
+    if found is None:
+        node = object.__new__(cls)
+        fields["key"] = blake2b(cls.__name__.encode() + text, digest_size=16).digest()
+        for name, value in fields.items():
+            object.__setattr__(node, name, value)
+        with _lock:
+            found = _nodes.setdefault(identity, node)
+    return cast(_N, found)
+
+
+def _exact(value: Number) -> Number:
+    """Write whole fractions as integers and booleans as numbers."""
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, Fraction) and value.denominator == 1:
+        return value.numerator
+    return value
+
+
+def _number_id(value: Number) -> Hashable:
+    # 1, 1.0 and Fraction(1) are equal to Python, but not to a person who typed one of them.
+    return value if type(value) is int else (type(value).__name__, repr(value))
+
+
+def variable(
+    name: str, shape: Sequence[Size], symmetric: bool = False, of: Sequence[Variable] = ()
+) -> Variable:
+    """Build a named tensor.
+
+    >>> variable("A", ("m", 3)) is variable("A", ("m", 3))
+    True
+    """
+    shape, of = tuple(shape), tuple(of)
+    fields = (name, shape, symmetric, of)
+    text = repr((name, shape, symmetric)).encode() + b"".join(v.key for v in of)
+    return _intern(
+        Variable, (Variable, *fields), text, name=name, shape=shape, symmetric=symmetric, of=of
+    )
+
+
+def constant(value: Number) -> Constant:
+    """Build a number; integers and fractions stay exact, floats stay floats.
+
+    >>> constant(Fraction(4, 2)), constant(0.5)
+    (Constant(2), Constant(0.5))
+    """
+    value = _exact(value)
+    identity = _number_id(value)
+    return _intern(Constant, (Constant, identity), repr(identity).encode(), value=value, shape=())
+
+
+ONE = constant(1)
+
+
+def delta(size: Size) -> Delta:
+    """Build the Kronecker delta of two axes of this size.
+
+    >>> delta(3).shape
+    (3, 3)
+    """
+    return _intern(Delta, (Delta, size), repr(size).encode(), size=size, shape=(size, size))
+
+
+def zero(shape: Sequence[Size]) -> Add:
+    """Build the sum of no terms, in this shape.
+
+    >>> zero((2, 3))
+    Add()
+    """
+    shape = tuple(shape)
+    return _intern(Add, (Add, (), shape), repr(shape).encode(), terms=(), shape=shape,
+                   _primitive=None)  # fmt: skip
+
+
+# --- sums -------------------------------------------------------------------------------------
+
+
+def add(terms: Iterable[tuple[Number, Node]], shape: Sequence[Size] | None = None) -> Node:
+    """Add terms with coefficients, and collect like terms.
+
+    Parameters
+    ----------
+    terms
+        Pairs (coefficient, node), all of one shape.
+    shape
+        That shape; needed if there may be no term.
+
+    Returns
+    -------
+    Node
+        An `Add`, or the only term left if its coefficient is 1, or a `Constant`.
+
+    Examples
+    --------
+    >>> x, y = variable("x", (3,)), variable("y", (3,))
+    >>> add([(2, x), (1, y), (-2, x)]) is y
+    True
+    """
+    collected: dict[Node, Number] = {}
+    stack = [(c, node) for c, node in terms][::-1]
+    while stack:
+        c, node = stack.pop()
+        if shape is None:
+            shape = node.shape
+        assert tuple(shape) == node.shape, f"{shape} + {node.shape}"
+        if isinstance(node, Add) and (len(node.terms) <= MERGED_TERMS):
+            stack.extend((_times(c, inner), term) for inner, term in reversed(node.terms))
+            continue
+        if isinstance(node, Constant):
+            c, node = _times(c, node.value), ONE
+        collected[node] = _exact(collected[node] + c) if node in collected else _exact(c)
+    assert shape is not None, "a sum of no terms needs a shape"
+    kept = [(c, node) for node, c in collected.items() if c != 0]
+    if len(kept) == 1:
+        c, node = kept[0]
+        if node is ONE:
+            return constant(c)
+        if type(c) is int and c == 1:
+            return node
+    return _sum(kept, tuple(shape))
+
+
+def _sum(terms: list[tuple[Number, Node]], shape: Shape) -> Add:
+    if not terms:
+        return zero(shape)
+    terms.sort(key=lambda term: (term[1].kind, term[1].key))
+    identity = (Add, tuple((_number_id(c), node) for c, node in terms))
+    text = b"".join(repr(_number_id(c)).encode() + node.key for c, node in terms)
+    return _intern(Add, identity, text, terms=tuple(terms), shape=shape, _primitive=None)
+
+
+def scale(c: Number, node: Node) -> Node:
+    """Multiply by a number.
+
+    >>> scale(2, scale(Fraction(1, 2), variable("x", (3,))))
+    x
+    """
+    return node if type(c) is int and c == 1 else add([(c, node)])
+
+
+def _times(a: Number, b: Number) -> Number:
+    return _exact(a * b)
+
+
+def _primitive(node: Add) -> tuple[Number, Node]:
+    if len(node.terms) == 1:
+        return node.terms[0]
+    if not node.terms:
+        return 1, node
+    coefficients = [c for c, _ in node.terms]
+    exact = [Fraction(c) for c in coefficients if isinstance(c, int | Fraction)]
+    content: int | Fraction = 1
+    if len(exact) == len(coefficients):
+        content = Fraction(gcd(*(c.numerator for c in exact)), lcm(*(c.denominator for c in exact)))
+    first = coefficients[0]
+    if not isinstance(first, complex) and first < 0:
+        content = -content
+    if content == 1:
+        return 1, node
+    if len(exact) == len(coefficients):
+        divided = [
+            (_exact(c / Fraction(content)), t) for c, (_, t) in zip(exact, node.terms, strict=True)
+        ]
+    else:
+        divided = [(-c, term) for c, term in node.terms]
+    return _exact(content), _sum(divided, node.shape)
+
+
+# --- products ---------------------------------------------------------------------------------
+
+
+def einsum(
+    operands: Sequence[Node],
+    subscripts: Sequence[Sequence[Hashable]],
+    output: Sequence[Hashable],
+    sizes: Mapping[Any, Size] | None = None,
+    inline: Collection[int] = (),
+) -> Node:
+    """Multiply, and sum over the labels that are not in the output.
+
+    Parameters
+    ----------
+    operands
+        The factors.
+    subscripts
+        For each of them one label (any hashable) for each axis.
+    output
+        The labels of the result's axes. They may repeat, and need no operand.
+    sizes
+        Sizes of labels that no operand carries. Those not in the output count as a factor.
+    inline
+        Positions of operands, themselves products, whose factors become factors of this one.
+
+    Returns
+    -------
+    Node
+        In canonical form: an `Einsum`, or something simpler that equals it.
+
+    Examples
+    --------
+    >>> A = variable("A", (2, 2))
+    >>> einsum([A], ["ij"], "ji")
+    Einsum((A,), ((1, 0),), (0, 1))
+    >>> einsum([einsum([A], ["ij"], "ji")], ["ij"], "ji") is A
+    True
+    >>> einsum([], [], "pq", {"p": 2, "q": 3}).shape
+    (2, 3)
+    """
+    build = _Product()
+    for label, size in (sizes or {}).items():
+        build.declare(label, size)
+    for k, (node, labels) in enumerate(zip(operands, subscripts, strict=True)):
+        build.multiply(node, [build.number(label, size) for label, size
+                              in zip(labels, node.shape, strict=True)], k in inline)  # fmt: skip
+    return build.finish([build.known(label) for label in output])
+
+
+class _Product:
+    """A product under construction: factors, and labels with the substitutions so far."""
+
+    def __init__(self) -> None:
+        self.coefficient: Number = 1
+        self.vanishes = False
+        self.factors: list[tuple[Node, list[int]]] = []
+        self.numbers: dict[Hashable, int] = {}
+        self.parent: list[int] = []
+        self.size: list[Size] = []
+
+    # Labels: union-find, in which a delta is one union.
+
+    def new(self, size: Size) -> int:
+        self.parent.append(len(self.parent))
+        self.size.append(size)
+        return len(self.parent) - 1
+
+    def declare(self, label: Hashable, size: Size) -> None:
+        self.number(label, size)
+
+    def known(self, label: Hashable) -> int:
+        assert label in self.numbers, f"output label {label!r} has no size"
+        return self.numbers[label]
+
+    def number(self, label: Hashable, size: Size) -> int:
+        found = self.numbers.get(label)
+        if found is None:
+            found = self.numbers[label] = self.new(size)
+        assert self.size[found] == size, f"label {label!r}: {self.size[found]} and {size}"
+        return found
+
+    def find(self, label: int) -> int:
+        parent = self.parent
+        while parent[label] != label:
+            parent[label] = parent[parent[label]]
+            label = parent[label]
+        return label
+
+    def unite(self, a: int, b: int) -> None:
+        a, b = self.find(a), self.find(b)
+        if a != b:
+            assert self.size[a] == self.size[b], f"{self.size[a]} and {self.size[b]}"
+            self.parent[max(a, b)] = min(a, b)
+
+    # Factors.
+
+    def multiply(self, node: Node, labels: list[int], inline: bool = False) -> None:
+        stack = [(node, labels, inline)]
+        while stack:
+            node, labels, inline = stack.pop()
+            if isinstance(node, Constant):
+                self.coefficient = _times(self.coefficient, node.value)
+            elif isinstance(node, Delta):
+                self.unite(*labels)
+            elif isinstance(node, Add):
+                c, rest = node.primitive
+                self.coefficient = _times(self.coefficient, c)
+                self.vanishes |= not node.terms
+                if isinstance(rest, Add):
+                    self.factors.append((rest, labels))
+                else:
+                    stack.append((rest, labels, inline))
+            elif isinstance(node, Einsum):
+                # Labels of the inner product: those of its output are the outer labels given
+                # here, where an inner label that occurs twice ties two outer ones.
+                inner: dict[int, int] = {}
+                for theirs, ours in zip(node.output, labels, strict=True):
+                    self.unite(inner.setdefault(theirs, ours), ours)
+                if inline or node.is_view:
+                    for theirs, size in enumerate(node.sizes):
+                        if theirs not in inner:
+                            inner[theirs] = self.new(size)
+                    for factor, theirs_all in zip(node.operands, node.subscripts, strict=True):
+                        stack.append((factor, [inner[t] for t in theirs_all], False))
+                else:
+                    for theirs in node.loose:
+                        self.new(node.sizes[theirs])
+                    core, axes = node.core
+                    self.factors.append((core, [inner[axis] for axis in axes]))
+            else:
+                self.factors.append((node, labels))
+
+    # The result.
+
+    def finish(self, output: list[int]) -> Node:
+        out = [self.find(label) for label in output]
+        shape = tuple(self.size[label] for label in out)
+        if self.vanishes:
+            return zero(shape)
+        operands = [node for node, _ in self.factors]
+        subscripts = [tuple(self.find(label) for label in labels) for _, labels in self.factors]
+        carried = {label for labels in subscripts for label in labels}
+        loose: list[int] = []
+        for label in dict.fromkeys(self.find(label) for label in range(len(self.parent))):
+            if label not in carried and label not in out:
+                size = self.size[label]
+                if isinstance(size, int):
+                    self.coefficient = _times(self.coefficient, size)
+                else:
+                    loose.append(label)
+        if self.coefficient == 0:
+            return zero(shape)
+        return scale(self.coefficient, self.node(operands, subscripts, out, loose))
+
+    def node(
+        self,
+        operands: list[Node],
+        subscripts: list[tuple[int, ...]],
+        out: list[int],
+        loose: list[int],
+    ) -> Node:
+        if not operands and not loose:
+            if not out:
+                return ONE
+            if len(out) == 2 and out[0] == out[1]:
+                return delta(self.size[out[0]])
+        if len(operands) == 1:
+            (operand,), (labels,) = operands, subscripts
+            distinct = len(set(labels)) == len(labels)
+            if distinct and not loose and _same_axes(operand, labels, tuple(out)):
+                return operand
+            if isinstance(operand, Einsum) and distinct and set(labels) <= set(out):
+                # A view of a product is the product with its axes in another order.
+                self.factors = []
+                self.multiply(operand, list(labels), inline=True)
+                operands = [node for node, _ in self.factors]
+                subscripts = [tuple(self.find(t) for t in theirs) for _, theirs in self.factors]
+        return _product(operands, subscripts, out, loose, dict(enumerate(self.size)))
+
+
+def _same_axes(node: Node, labels: tuple[int, ...], out: tuple[int, ...]) -> bool:
+    return labels == out or (_is_symmetric(node) and sorted(labels) == sorted(out))
+
+
+def _is_symmetric(node: Node) -> bool:
+    return isinstance(node, Variable) and node.symmetric
+
+
+def _product(
+    operands: Sequence[Node],
+    subscripts: Sequence[tuple[int, ...]],
+    out: Sequence[int],
+    loose: Iterable[int],
+    sizes: Mapping[int, Size],
+) -> Einsum:
+    form = canonical(
+        [node.key for node in operands],
+        subscripts,
+        out,
+        sizes,
+        [_is_symmetric(node) for node in operands],
+    )
+    return _canonical_einsum(
+        tuple(operands[k] for k in form.order),
+        form.subscripts,
+        tuple(form.number[label] for label in out),
+        (*(sizes[label] for label in form.number), *sorted(str(sizes[label]) for label in loose)),
+    )
+
+
+def _canonical_einsum(
+    operands: tuple[Node, ...],
+    subscripts: tuple[tuple[int, ...], ...],
+    output: tuple[int, ...],
+    sizes: Shape,
+) -> Einsum:
+    identity = (Einsum, operands, subscripts, output, sizes)
+    text = b"".join(node.key for node in operands) + repr(identity[2:]).encode()
+    return _intern(
+        Einsum,
+        identity,
+        text,
+        operands=operands,
+        subscripts=subscripts,
+        output=output,
+        sizes=sizes,
+        shape=tuple(sizes[label] for label in output),
+        _core=None,
+    )
+
+
+def _core(node: Einsum) -> tuple[Node, tuple[int, ...]]:
+    carried = node.carried
+    free = [label for label in dict.fromkeys(node.output) if label in carried]
+    if node.is_view:
+        if not node.operands:
+            return ONE, ()
+        labels = node.subscripts[0]
+        if len(set(labels)) == len(labels):
+            return node.operands[0], labels
+    sizes = dict(enumerate(node.sizes))
+    form = canonical(
+        [operand.key for operand in node.operands],
+        node.subscripts,
+        (),
+        sizes,
+        [_is_symmetric(operand) for operand in node.operands],
+        unordered=free,
+    )
+    axes = tuple(label for label in form.number if label in free)
+    if axes == node.output and not node.loose:
+        return node, node.output
+    return _product(node.operands, node.subscripts, axes, (), sizes), axes
+
+
+# --- functions --------------------------------------------------------------------------------
+
+
+def call(function: Function, args: Sequence[Node]) -> Node:
+    r"""Apply a function of the table.
+
+    Parameters
+    ----------
+    function
+        The entry.
+    args
+        One node for each argument of its signature. Their batch axes are equal; an argument
+        with no batch axes is used for the whole batch.
+
+    Returns
+    -------
+    Node
+        A `Call`, or what it simplifies to.
+
+    Examples
+    --------
+    >>> cosine = Function("cos", "()->()", ("x",), ("-sin(x)",), "np.cos({0})", r"\cos")
+    >>> call(cosine, [variable("x", (3,))])
+    cos(x)
+    """
+    args = tuple(args)
+    if function.fold is not None:
+        folded = function.fold(*args)
+        if folded is not None:
+            return folded
+    given, result = function.cores
+    batch: Shape = ()
+    core: dict[str, Size] = {}
+    for arg, names in zip(args, given, strict=True):
+        lead = len(arg.shape) - len(names)
+        assert lead >= 0, f"{function.name} acts on {len(names)} axes, not {len(arg.shape)}"
+        for name, size in zip(names, arg.shape[lead:], strict=True):
+            assert core.setdefault(name, size) == size, f"{function.name}: {core[name]} and {size}"
+        assert not lead or not batch or batch == arg.shape[:lead], f"{function.name}: batch axes"
+        batch = arg.shape[:lead] or batch
+    text = function.name.encode() + b"".join(arg.key for arg in args)
+    shape = batch + tuple(core[name] for name in result)
+    return _intern(Call, (Call, function, args), text, function=function, args=args, shape=shape)
+
+
+# --- graphs -----------------------------------------------------------------------------------
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the nodes that this one is computed from.
+
+    >>> children(einsum([variable("x", (3,))] * 2, ["i", "i"], ""))
+    (x, x)
+    """
+    if isinstance(node, Einsum):
+        return node.operands
+    if isinstance(node, Add):
+        return tuple(term for _, term in node.terms)
+    if isinstance(node, Call):
+        return node.args
+    return ()
+
+
+def topological(roots: Iterable[Node]) -> list[Node]:
+    """List all nodes under the roots, each once and after its children, without recursion.
+
+    >>> x = variable("x", (3,))
+    >>> topological([einsum([x, x], ["i", "i"], "")])[0]
+    x
+    """
+    order: list[Node] = []
+    seen: set[Node] = set()
+    for root in roots:
+        if root in seen:
+            continue
+        seen.add(root)
+        stack: list[tuple[Node, Iterator[Node]]] = [(root, iter(children(root)))]
+        while stack:
+            node, rest = stack[-1]
+            for child in rest:
+                if child not in seen:
+                    seen.add(child)
+                    stack.append((child, iter(children(child))))
+                    break
+            else:
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def use_counts(roots: Iterable[Node]) -> dict[Node, int]:
+    """Count for each node under the roots how often it is used; being a root counts.
+
+    >>> x = variable("x", (3,))
+    >>> use_counts([einsum([x, x], ["i", "i"], "")])[x]
+    2
+    """
+    roots = list(roots)
+    counts: dict[Node, int] = dict.fromkeys(topological(roots), 0)
+    for node in list(counts):
+        for child in children(node):
+            counts[child] += 1
+    for root in roots:
+        counts[root] += 1
+    return counts
+
+
+def variables_of(roots: Iterable[Node]) -> list[Variable]:
+    """List the variables under the roots, each once.
+
+    >>> variables_of([einsum([variable("x", (3,))] * 2, ["i", "i"], "")])
+    [x]
+    """
+    return [node for node in topological(roots) if isinstance(node, Variable)]
