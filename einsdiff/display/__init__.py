@@ -1,0 +1,1 @@
+"""How expressions are read: index notation."""
