@@ -1,0 +1,1 @@
+"""How expressions are computed: plan, program, memory."""

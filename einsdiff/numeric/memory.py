@@ -1,0 +1,84 @@
+"""The memory limit: bytes are counted before they are allocated.
+
+>>> format_bytes(512_000_000)
+'488 MiB'
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["format_bytes", "memory_limit", "set_memory_limit"]
+
+#: The share of the machine's memory that one array may take unless a limit is set.
+SHARE = 0.5
+#: What is taken for the machine's memory where the system does not say.
+UNKNOWN_MACHINE = 8 * 2**30
+
+_limit: int | None = None
+
+
+def set_memory_limit(limit: int | None) -> int:
+    """Set the number of bytes above which no array is allocated.
+
+    Parameters
+    ----------
+    limit
+        Bytes; None for the default, half of the machine's memory (or of its container's).
+
+    Returns
+    -------
+    int
+        The limit that held before, in bytes.
+
+    Raises
+    ------
+    ValueError
+        If the limit is negative.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> before = ed.set_memory_limit(10**9)
+    >>> ed.set_memory_limit(before)
+    1000000000
+    """
+    global _limit
+    if limit is not None and limit < 0:
+        raise ValueError(f"a memory limit is a number of bytes from 0, not {limit}")
+    before = memory_limit()
+    _limit = limit
+    return before
+
+
+def memory_limit() -> int:
+    """Return the limit in bytes."""
+    global _limit
+    if _limit is None:
+        _limit = int(SHARE * _machine_bytes())
+    return _limit
+
+
+def _machine_bytes() -> int:
+    sizes = []
+    with suppress(AttributeError, ValueError, OSError):  # not every system has sysconf
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(ValueError, OSError):  # "max", or no such file: not in a limited container
+        sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(sizes, default=UNKNOWN_MACHINE)
+
+
+def format_bytes(count: int) -> str:
+    """Write a number of bytes in a unit that suits it.
+
+    >>> format_bytes(100), format_bytes(8 * 10**12)
+    ('100 bytes', '7.28 TiB')
+    """
+    size, unit = float(count), "bytes"
+    for bigger in ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, bigger
+    return f"{count} bytes" if unit == "bytes" else f"{size:.3g} {unit}"
