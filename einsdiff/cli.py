@@ -1,0 +1,169 @@
+"""The `einsdiff` command: the formula, the shape and, with data, the numbers of a derivative.
+
+>>> main(["ij,j->i", "A", "x", "--wrt", "A"])
+∂f_i/∂A_pq = δ_ip x_q
+shape: (i, i, j)
+0
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from einsdiff.calculus import grad
+from einsdiff.errors import EinsdiffError, shape_text
+from einsdiff.layout import as_matrix
+from einsdiff.notation.subscripts import parse_subscripts
+from einsdiff.numeric.arrays import Array
+from einsdiff.tensor import Tensor, tensor
+
+__all__ = ["main"]
+
+_EPILOG = """\
+examples:
+  einsdiff "mp,mq->pq" R R --wrt R
+      the formula and the shape of the derivative of K = RᵀR
+  einsdiff "mp,mq->pq" R R --wrt R --data R=table.csv
+      the same on real numbers, printed as a matrix
+  einsdiff "i,ij,j->" x A x --wrt x --order 2 --data A=A.npy --data x=x.npy --out H.npy
+      a Hessian, saved as an array
+
+A .csv file holds numbers parted by commas, one row a line; a first line that is no row of
+numbers is taken as the names of the columns. A single row or column can be a vector.
+
+exit codes: 0 done, 1 the expression or the data are wrong, 2 the command line is wrong
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments
+        The words after the command's name; those of the process if left out.
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 1 after an error in the expression or the data, printed on stderr.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        axes = _axes(options.subscripts, options.operands)
+        data = dict(_data(item, axes) for item in options.data)
+        derivative: Tensor = grad(
+            options.subscripts,
+            *[tensor(name, data[name]) if name in data else name for name in options.operands],
+            wrt=_wrt(options.wrt),
+            order=options.order,
+        )
+        _report(derivative, options)
+    except (EinsdiffError, OSError, _DataError) as error:
+        print(f"einsdiff: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="einsdiff",
+        description="Differentiate a tensor expression written as an einsum string.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("subscripts", help='an einsum string, such as "ij,j->i"')
+    parser.add_argument("operands", nargs="*", help="a name for each operand; one may repeat")
+    parser.add_argument("--wrt", help="the name, or position from 0, to differentiate by")
+    parser.add_argument("--order", type=_positive, default=1, help="how often (default: 1)")
+    parser.add_argument(
+        "--data",
+        metavar="NAME=FILE",
+        action="append",
+        default=[],
+        help="an operand's numbers, from a .csv or .npy file; repeat for each operand",
+    )
+    parser.add_argument("--layout", choices=["numerator", "denominator"], default="numerator")
+    parser.add_argument("--vec", choices=["C", "F"], default="C", help="vec order (default: C)")
+    parser.add_argument("--out", metavar="FILE.npy", type=Path, help="save the tensor here")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a number of differentiations")
+    return value
+
+
+def _wrt(text: str | None) -> Any:
+    return int(text) if text is not None and text.removeprefix("-").isdigit() else text
+
+
+class _DataError(Exception):
+    """A file of numbers that cannot be read."""
+
+
+def _axes(subscripts: str, operands: Sequence[str]) -> dict[str, int]:
+    """Count the labels of each operand, which is how a file's numbers are to be arranged."""
+    inputs = parse_subscripts(subscripts).inputs
+    return {name: len(labels) for name, labels in zip(operands, inputs, strict=False)}
+
+
+def _data(item: str, axes: Mapping[str, int]) -> tuple[str, Array]:
+    """Read one ``NAME=FILE``."""
+    name, sign, file = item.partition("=")
+    path = Path(file)
+    if not sign or not name:
+        raise _DataError(f"--data {item}: write --data NAME=FILE, such as --data R=table.csv")
+    if name not in axes:
+        there = " or ".join(f"--data {other}=FILE" for other in axes)
+        raise _DataError(f"--data {item}: there is no operand '{name}'; write {there}")
+    try:
+        if path.suffix == ".npy":
+            return name, np.load(path, allow_pickle=False)
+        if path.suffix == ".csv":
+            return name, _read_csv(path, axes[name])
+    except ValueError as error:
+        raise _DataError(f"--data {item}: {error}") from None
+    raise _DataError(f"--data {item}: the file is neither .csv nor .npy")
+
+
+def _read_csv(path: Path, axes: int) -> Array:
+    """Read rows of numbers; those of one row or one column are a vector where one is wanted."""
+    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    rows: list[list[float]] = []
+    for number, line in enumerate(lines):
+        try:
+            rows.append([float(entry) for entry in line.split(",")])
+        except ValueError as error:
+            if number:  # the first line may name the columns
+                raise ValueError(f"line {number + 1}: {error}") from None
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("its rows differ in length")
+    table = np.array(rows)
+    if axes < 2 and table.size == max(table.shape, default=0):
+        return table.reshape((-1,) * axes)
+    return table
+
+
+def _report(derivative: Tensor, options: argparse.Namespace) -> None:
+    print(derivative)
+    print(f"shape: {shape_text(derivative.shape)}")
+    if options.out is None and not options.data:
+        return
+    values = derivative.dense()
+    if options.data:
+        matrix = as_matrix(values, derivative.domain, options.layout, options.vec)
+        print(f"matrix ({options.layout} layout, vec order {options.vec}):")
+        print(np.array2string(matrix, max_line_width=80, threshold=1000, suppress_small=True))
+    if options.out is not None:
+        np.save(options.out, values)
+        print(f"saved: {options.out}")

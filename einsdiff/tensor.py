@@ -1,0 +1,789 @@
+r"""Tensors: expressions with the values of their variables.
+
+A `Tensor` is what every verb takes and returns. It can be read (``str``), computed
+(``np.asarray``), combined with others by ``+ - * / ** @``, and differentiated again. A derivative
+:math:`\partial f_c/\partial x_d` is a tensor whose axes are split: codomain, then domain.
+
+>>> A, x = tensors(A="mn", x="n")
+>>> A @ x + 2 * (A @ x)
+f_i = 3 A_ij x_j
+>>> (A @ x).shape
+('m',)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from types import FrameType
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from einsdiff.algebra.flatten import flatten
+from einsdiff.algebra.functions import FUNCTIONS
+from einsdiff.algebra.nodes import (
+    Node,
+    Number,
+    Variable,
+    add,
+    call,
+    constant,
+    einsum,
+    scale,
+    variable,
+    variables_of,
+)
+from einsdiff.display.index import Heading, Letters, format_heading, format_index
+from einsdiff.errors import (
+    BindingError,
+    OperandError,
+    ShapeError,
+    SizeError,
+    page,
+    shape_text,
+    shapes_line,
+)
+from einsdiff.layout import Layout, VecOrder, as_matrix, check_layout
+from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
+from einsdiff.notation.names import is_name, name_of
+from einsdiff.notation.subscripts import Axes, Size, parse_subscripts, resolve
+from einsdiff.numeric.arrays import Array, as_array, dtype_of, is_number
+from einsdiff.numeric.memory import format_bytes, memory_limit
+from einsdiff.numeric.program import Program, program_for
+
+__all__ = ["Tensor", "tensor", "tensors"]
+
+
+class Tensor:
+    """A tensor expression, with values for some or all of its variables.
+
+    Made by `tensor`, `tensors`, `einsum` and the verbs, and by arithmetic on these; it does not
+    change. `==` and `hash` go by the expression in its canonical form, not by the values.
+
+    Attributes
+    ----------
+    expr
+        The expression, a node of `einsdiff.algebra.nodes`.
+    heading
+        What stands on the left-hand side when it is printed.
+    letters
+        The letters that the user gave to the axes of the variables.
+    arguments
+        The variables of the function, in order of appearance; also those that a derivative no
+        longer depends on.
+    values
+        The arrays given so far, by name.
+    domain
+        The number of axes, the last ones, that belong to what was differentiated by.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = tensor("y", np.array([1.0, 2.0]))
+    >>> f = y * y - 1
+    >>> f
+    f_i = y_i y_i - 1
+    >>> np.asarray(f)
+    array([0., 3.])
+    >>> f(y=[3.0, 4.0])
+    array([ 8., 15.])
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_flat",
+        "arguments",
+        "domain",
+        "expr",
+        "heading",
+        "letters",
+        "values",
+    )
+
+    # NumPy's operators hand over to those below instead of trying entry by entry.
+    __array_ufunc__ = None
+
+    def __init__(
+        self,
+        expr: Node,
+        heading: Heading,
+        letters: Letters,
+        arguments: tuple[Variable, ...],
+        values: Mapping[str, Array],
+        domain: int = 0,
+    ) -> None:
+        self.expr = expr
+        self.heading = heading
+        self.letters = letters
+        self.arguments = arguments
+        self.values = values
+        self.domain = domain
+        self._flat: Node | None = None
+
+    # --- reading ------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[Size, ...]:
+        """The sizes of the axes: numbers, or names where they are not known."""
+        sizes = self._sizes(self.values)
+        return tuple(sizes.get(s, s) if isinstance(s, str) else s for s in self.expr.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.expr.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the result, from those of the arrays given so far."""
+        return dtype_of(self.expr, [array.dtype for array in self.values.values()])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the variables of the function, in order of appearance."""
+        return tuple(argument.name for argument in self.arguments)
+
+    @property
+    def normal_form(self) -> Node:
+        """The expression with products of products and sums of sums merged."""
+        if self._flat is None:
+            (self._flat,) = flatten([self.expr])
+        return self._flat
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tensor):
+            return NotImplemented
+        return self.normal_form is other.normal_form and self.domain == other.domain
+
+    def __hash__(self) -> int:
+        return hash(self.normal_form)
+
+    def __str__(self) -> str:
+        left = format_heading(self.heading)
+        right = format_index(self.normal_form, self.heading.letters, self.letters)
+        return left if left == right else f"{left} = {right}"
+
+    __repr__ = __str__
+
+    # --- computing ----------------------------------------------------------------------------
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("a tensor is computed, so there is no array to be had without a copy")
+        return self.dense() if dtype is None else self.dense().astype(dtype, copy=False)
+
+    def __call__(self, **arrays: ArrayLike) -> Array:
+        """Evaluate with arrays for the variables, in place of those given before.
+
+        Parameters
+        ----------
+        **arrays
+            An array for each variable that has none yet, by name.
+
+        Returns
+        -------
+        array
+            Of the tensor's shape.
+
+        Raises
+        ------
+        BindingError
+            An array is missing, or one is given that the function has no variable for.
+        ShapeError
+            An array's shape is not that of its variable.
+
+        Examples
+        --------
+        >>> A, x = tensors(A="mn", x="n")
+        >>> (A @ x)(A=[[1, 2], [3, 4]], x=[1, 1])
+        array([3, 7])
+        """
+        return self._evaluate({**self.values, **self._bound(arrays)}, None)
+
+    def dense(self, out: Array | None = None) -> Array:
+        """Evaluate with the arrays given so far.
+
+        Parameters
+        ----------
+        out
+            An array of the result's shape and dtype to write into.
+
+        Returns
+        -------
+        array
+            The result, `out` if it was given. It shares no memory with the operands.
+
+        Raises
+        ------
+        BindingError
+            A variable has no array.
+        SizeError
+            The result, or an array on the way to it, is above the memory limit.
+        ShapeError
+            `out` has another shape or dtype than the result.
+
+        Examples
+        --------
+        >>> x = tensor("x", [1.0, 2.0])
+        >>> (x * x).dense()
+        array([1., 4.])
+        """
+        return self._evaluate(self.values, out)
+
+    def matrix(self, layout: Layout = "numerator", order: VecOrder = "C") -> Array:
+        """Evaluate, and reshape to a matrix.
+
+        Parameters
+        ----------
+        layout
+            ``"numerator"``: one row for each entry of the function, one column for each entry of
+            what it is differentiated by, so that a scalar's gradient is a row. ``"denominator"``:
+            the transpose. A tensor that is no derivative has one column in numerator layout.
+        order
+            How several axes become one: ``"C"``, the last axis runs fastest, or ``"F"``, the
+            first axis runs fastest, which is the vec of matrix calculus.
+
+        Returns
+        -------
+        array
+            Of shape ``(m, n)``, or ``(n, m)`` in denominator layout.
+
+        Raises
+        ------
+        LayoutError
+            There is no such layout or order.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> ed.grad(x * x, wrt="x").matrix()
+        array([[2., 0.],
+               [0., 4.]])
+        """
+        check_layout(layout, order)  # before the work, not after
+        return np.asarray(as_matrix(self.dense(), self.domain, layout, order))
+
+    def jvp(self, v: ArrayLike | Tensor) -> Tensor:
+        r"""Multiply by a direction: :math:`\sum_d J_{cd} v_d`, without forming the derivative.
+
+        Parameters
+        ----------
+        v
+            Of the shape of what the function is differentiated by.
+
+        Returns
+        -------
+        Tensor
+            Of the function's shape. The product is taken symbolically: deltas become
+            substitutions in `v`.
+
+        Raises
+        ------
+        ShapeError
+            `v` has another shape.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> import numpy as np
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> ed.grad(x * x, wrt="x").jvp([1.0, 10.0]).dense()
+        array([ 2., 40.])
+        """
+        return self._product(v, "v", slice(self.ndim - self.domain, None))
+
+    def vjp(self, u: ArrayLike | Tensor) -> Tensor:
+        r"""Multiply by a covector: :math:`\sum_c u_c J_{cd}`, without forming the derivative.
+
+        Parameters
+        ----------
+        u
+            Of the shape of the function.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of what the function is differentiated by.
+
+        Raises
+        ------
+        ShapeError
+            `u` has another shape.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> import numpy as np
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> ed.grad(x * x, wrt="x").vjp([1.0, 10.0]).dense()
+        array([ 2., 40.])
+        """
+        return self._product(u, "u", slice(0, self.ndim - self.domain))
+
+    def _product(self, other: ArrayLike | Tensor, name: str, axes: slice) -> Tensor:
+        shape = self.expr.shape[axes]
+        if isinstance(other, Tensor):
+            given = other.expr.shape
+        else:
+            array = as_array(other, name)
+            given = array.shape if array.shape != self.shape[axes] else shape
+            name = _unused_name(name, self.names)
+            node = variable(name, shape)
+            other = Tensor(
+                node,
+                Heading(name, _fresh(len(shape), ())),
+                Letters({name: ()}),
+                (node,),
+                {name: array},
+            )
+        if given != shape:
+            raise ShapeError(
+                page(
+                    f"{name} has shape {shape_text(given)}, "
+                    f"but this derivative takes {shape_text(self.shape[axes])}",
+                    text=format_heading(self.heading),
+                    action=f"pass {name} of shape {shape_text(self.shape[axes])}",
+                )
+            )
+        labels = range(self.ndim)
+        kept = [label for label in labels if label not in labels[axes]]
+        expr = einsum([self.expr, other.expr], [labels, labels[axes]], kept)
+        return _combined(expr, [self.heading.letters[label] for label in kept], [self, other])
+
+    def _bound(self, arrays: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        """Check arrays given by name; whether all are there is seen when they are needed."""
+        known = {argument.name: argument for argument in self.arguments}
+        bound = {}
+        for name, value in arrays.items():
+            if name not in known:
+                raise BindingError(
+                    page(
+                        f"there is no '{name}' in this expression",
+                        shapes=_signature(self.arguments),
+                        action="pass arrays for these names only",
+                    )
+                )
+            bound[name] = array = as_array(value, name)
+            _check_symmetric(known[name], array)
+        return bound
+
+    def _sizes(self, values: Mapping[str, Array]) -> dict[str, int]:
+        """Find the number that each named size stands for, and check all shapes."""
+        sizes: dict[str, int] = {}
+        origin: dict[str, str] = {}
+        for argument in self.arguments:
+            array = values.get(argument.name)
+            if array is None:
+                continue
+            if array.ndim != len(argument.shape):
+                raise _wrong_shape(argument, array, "the number of axes differs", self.arguments)
+            for size, n in zip(argument.shape, array.shape, strict=True):
+                if isinstance(size, int):
+                    if size != n:
+                        raise _wrong_shape(argument, array, f"{n} is not {size}", self.arguments)
+                elif sizes.setdefault(size, n) != n:
+                    reason = f"size '{size}' is {sizes[size]} in '{origin[size]}', but {n} here"
+                    raise _wrong_shape(argument, array, reason, self.arguments)
+                else:
+                    origin.setdefault(size, argument.name)
+        return sizes
+
+    def _evaluate(self, values: Mapping[str, Array], out: Array | None) -> Array:
+        sizes = self._sizes(values)
+        needed = {part.name for part in variables_of([self.normal_form])}
+        for argument in self.arguments:
+            unsettled = [s for s in argument.shape if isinstance(s, str) and s not in sizes]
+            used = argument.name in needed or any(s in self.expr.shape for s in unsettled)
+            if used and argument.name not in values:
+                raise BindingError(
+                    page(
+                        f"no array for '{argument.name}'",
+                        shapes=_signature(self.arguments),
+                        action=f"pass {argument.name}=... in the call, or bind it with "
+                        f"ed.tensor('{argument.name}', array)",
+                    )
+                )
+        dtype = dtype_of(self.expr, [array.dtype for array in values.values()])
+        program = program_for((self.normal_form,), tuple(sorted(sizes.items())), dtype.name)
+        if program.largest_bytes(dtype) > memory_limit():
+            raise self._too_large(program, dtype)
+        if out is not None and (out.shape != program.plan.shapes[0] or out.dtype != dtype):
+            raise ShapeError(
+                page(
+                    f"out has shape {shape_text(out.shape)} and dtype {out.dtype}, but the result "
+                    f"has shape {shape_text(program.plan.shapes[0])} and dtype {dtype}",
+                    action="pass an array of the result's shape and dtype",
+                )
+            )
+        result = program.function(*[values[part.name] for part in program.inputs], out=out)
+        return np.asarray(result, dtype)
+
+    def _too_large(self, program: Program, dtype: np.dtype[Any]) -> SizeError:
+        shape, largest = program.plan.shapes[0], program.plan.largest
+        what = "the result" if shape == largest else "an array on the way to the result"
+        text = str(self)
+        forms = []
+        if self.domain and shape == largest:
+            split = self.ndim - self.domain
+            for form, kept in (("jvp(v)", shape[:split]), ("vjp(u)", shape[split:])):
+                count = int(np.prod(kept, dtype=object)) * dtype.itemsize
+                if count <= memory_limit():
+                    forms.append(f"{form}, of shape {shape_text(kept)}, {format_bytes(count)}")
+        fits = f"these fit: {'; '.join(forms)}. Or " if forms else ""
+        return SizeError(
+            page(
+                f"{what} of shape {shape_text(largest)} and dtype {dtype} needs "
+                f"{format_bytes(program.largest_bytes(dtype))}, and the limit is "
+                f"{format_bytes(memory_limit())}",
+                text=text,
+                action=f"{fits}raise the limit with ed.set_memory_limit(bytes)",
+            )
+        )
+
+    # --- arithmetic ---------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return _sum_of(self, _operand(other, self), 1)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return _sum_of(_operand(other, self), self, 1)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return _sum_of(self, _operand(other, self), -1)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return _sum_of(_operand(other, self), self, -1)
+
+    def __neg__(self) -> Tensor:
+        return self._scaled(-1)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __mul__(self, other: Any) -> Tensor:
+        if is_number(other):
+            return self._scaled(other)
+        return _elementwise_product(self, _operand(other, self))
+
+    def __rmul__(self, other: Any) -> Tensor:
+        if is_number(other):
+            return self._scaled(other)
+        return _elementwise_product(_operand(other, self), self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        if isinstance(other, int | Fraction):
+            return self._scaled(Fraction(1) / other)
+        if is_number(other):
+            return self._scaled(1 / other)
+        return _elementwise_product(self, _operand(other, self)._power(-1))
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _elementwise_product(_operand(other, self), self._power(-1))
+
+    def __pow__(self, exponent: Any) -> Tensor:
+        if not is_number(exponent):
+            raise OperandError(
+                page("an exponent is a number", action="write t ** 2, with an integer or a float")
+            )
+        return self._power(exponent)
+
+    def _power(self, exponent: Number) -> Tensor:
+        expr = call(FUNCTIONS["power"], [self.expr, constant(exponent)])
+        return _combined(expr, self.heading.letters, [self])
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return _matmul(self, _operand(other, self))
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return _matmul(_operand(other, self), self)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802  # NumPy's name
+        """The tensor with its axes reversed, as NumPy's.
+
+        Examples
+        --------
+        >>> tensor("A", ("m", "n")).T.shape
+        ('n', 'm')
+        """
+        axes = range(self.ndim)
+        expr = einsum([self.expr], [axes], axes[::-1])
+        return _combined(expr, self.heading.letters[::-1], [self])
+
+    def _scaled(self, c: Any) -> Tensor:
+        return _combined(scale(c, self.expr), self.heading.letters, [self], self.domain)
+
+
+# --- making tensors ---------------------------------------------------------------------------
+
+
+def tensor(name: str, value: Any, *, symmetric: bool = False) -> Tensor:
+    r"""Name a tensor, with its values or with its shape only.
+
+    Parameters
+    ----------
+    name
+        What it is called: an identifier, in any alphabet.
+    value
+        An array; or its shape, a tuple of sizes, each a number or the name of one. A string
+        is a shape of one-letter names, ``"mn"``; a number is the shape of a vector.
+    symmetric
+        Whether the order of its axes has no meaning, :math:`A_{ij} = A_{ji}`. Its derivative is
+        then the symmetric one, half of :math:`\delta_{ip}\delta_{jq} + \delta_{iq}\delta_{jp}`.
+
+    Returns
+    -------
+    Tensor
+        To be used in expressions.
+
+    Raises
+    ------
+    OperandError
+        The name is no identifier, or the array is not one of numbers.
+    ShapeError
+        A size is negative, or a symmetric tensor's axes differ in size or its array is not
+        symmetric.
+
+    Examples
+    --------
+    >>> tensor("A", ("m", "n")).shape, tensor("x", "n").shape, tensor("x", 3).shape
+    (('m', 'n'), ('n',), (3,))
+    >>> tensor("A", [[1, 2], [2, 3]], symmetric=True)
+    A_ij
+    """
+    if not is_name(name):
+        raise OperandError(
+            page(f"{name!r} is not a name", action="names are identifiers, such as A, x1 or θ")
+        )
+    values: dict[str, Array] = {}
+    shape = _as_shape(value)
+    if shape is None:
+        values[name] = as_array(value, name)
+        shape = values[name].shape
+    if any(isinstance(size, int) and size < 0 for size in shape):
+        raise ShapeError(page(f"tensor '{name}' has a negative size: {shape_text(shape)}"))
+    if symmetric and len(set(shape)) > 1:
+        raise ShapeError(
+            page(
+                f"tensor '{name}' is declared symmetric, but its axes differ in size",
+                shapes=shapes_line({name: shape}),
+                action="give all axes one size, or leave symmetric=True out",
+            )
+        )
+    node = variable(name, shape, symmetric)
+    for array in values.values():
+        _check_symmetric(node, array)
+    axes = _fresh(len(shape), {name})
+    return Tensor(node, Heading(name, axes), Letters({name: ()}), (node,), values)
+
+
+def tensors(**specifications: Any) -> tuple[Tensor, ...]:
+    """Name several tensors at once.
+
+    Parameters
+    ----------
+    **specifications
+        For each name an array or a shape, as for `tensor`.
+
+    Returns
+    -------
+    tuple of Tensor
+        In the order given.
+
+    Examples
+    --------
+    >>> A, x = tensors(A="mn", x="n")
+    >>> A @ x
+    f_i = A_ij x_j
+    """
+    return tuple(tensor(name, value) for name, value in specifications.items())
+
+
+def _as_shape(value: Any) -> tuple[Size, ...] | None:
+    """Read a shape; None if this is an array."""
+    if isinstance(value, str):
+        return tuple(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if isinstance(value, tuple) and all(
+        isinstance(size, str | SupportsIndex) and not isinstance(size, np.ndarray) for size in value
+    ):
+        return tuple(size if isinstance(size, str) else size.__index__() for size in value)
+    return None
+
+
+def _check_symmetric(node: Variable, array: Array) -> None:
+    if node.symmetric and array.ndim == len(node.shape):
+        swapped = array.swapaxes(0, -1) if array.ndim > 1 else array
+        pairs = [swapped, *(array.swapaxes(k, k + 1) for k in range(array.ndim - 1))]
+        for other in pairs:
+            if other.shape != array.shape or not np.allclose(array, other, equal_nan=True):
+                raise ShapeError(
+                    page(
+                        f"'{node.name}' is declared symmetric, but its array is not",
+                        action="pass a symmetric array, such as (A + A.T) / 2, "
+                        "or leave symmetric=True out",
+                    )
+                )
+
+
+# --- combining tensors ------------------------------------------------------------------------
+
+
+def merged(parts: Sequence[Tensor]) -> tuple[Letters, tuple[Variable, ...], dict[str, Array]]:
+    """Join the letters, the variables and the values of several tensors.
+
+    Parameters
+    ----------
+    parts
+        Tensors that become one expression.
+
+    Returns
+    -------
+    tuple
+        Of letters, variables and values.
+
+    Raises
+    ------
+    BindingError
+        One name stands for two different arrays, or for tensors of different shapes.
+    """
+    letters = Letters()
+    arguments: dict[str, Variable] = {}
+    values: dict[str, Array] = {}
+    for part in parts:
+        letters = letters.joined(part.letters)
+        for argument in part.arguments:
+            known = arguments.setdefault(argument.name, argument)
+            if known is not argument:
+                raise BindingError(
+                    page(
+                        f"'{argument.name}' stands for two different tensors",
+                        shapes=shapes_line(
+                            [(argument.name, known.shape), (argument.name, argument.shape)]
+                        ),
+                        action="give one of them another name with ed.tensor(name, array)",
+                    )
+                )
+        for name, array in part.values.items():
+            known_array = values.setdefault(name, array)
+            if known_array is not array and not _same(known_array, array):
+                raise BindingError(
+                    page(
+                        f"two different arrays are called '{name}'",
+                        shapes=shapes_line([(name, known_array.shape), (name, array.shape)]),
+                        action="give one of them another name with ed.tensor(name, array)",
+                    )
+                )
+    return letters, tuple(arguments.values()), values
+
+
+def _same(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and bool(np.array_equal(a, b))
+
+
+def function_name(names: Iterable[str]) -> str:
+    """Choose a name for a function of these variables: f, unless one of them is called so."""
+    return first_unused("fghuvwFGH", set(names))
+
+
+def _combined(expr: Node, axes: Sequence[str], parts: Sequence[Tensor], domain: int = 0) -> Tensor:
+    letters, arguments, values = merged(parts)
+    heading = Heading(function_name(argument.name for argument in arguments), tuple(axes))
+    return Tensor(expr, heading, letters, arguments, values, domain)
+
+
+def _fresh(count: int, used: Iterable[str]) -> tuple[str, ...]:
+    take = fresh_letters(set(used), DUMMY)
+    return tuple(next(take) for _ in range(count))
+
+
+def _unused_name(name: str, names: Iterable[str]) -> str:
+    taken = set(names)
+    return first_unused([name, *(f"{name}{k}" for k in range(1, len(taken) + 2))], taken)
+
+
+def _operand(value: Any, beside: Tensor) -> Tensor:
+    """Make the other side of an operator a tensor, called as the caller calls it."""
+    if isinstance(value, Tensor):
+        return value
+    if is_number(value):
+        return Tensor(constant(value), Heading("f", ()), Letters(), (), {})
+    frame = _outside()
+    name = name_of(value, frame) or _unused_name("array", beside.names)
+    return tensor(name, as_array(value, name))
+
+
+def _outside() -> FrameType:
+    """Return the frame of the code that uses the library."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return frame
+
+
+def _elementwise_product(a: Tensor, b: Tensor) -> Tensor:
+    axes = _resolved("...,...->...", a, b)
+    expr = einsum([a.expr, b.expr], axes.inputs, axes.output)
+    return _combined(expr, _letters_for(len(axes.output), a, b), [a, b])
+
+
+def _resolved(subscripts: str, a: Tensor, b: Tensor) -> Axes:
+    names = [t.heading.name for t in (a, b)]
+    return resolve(parse_subscripts(subscripts), [a.expr.shape, b.expr.shape], names)
+
+
+def _letters_for(count: int, a: Tensor, b: Tensor) -> tuple[str, ...]:
+    for part in (a, b):
+        if part.ndim == count:
+            return part.heading.letters
+    return _fresh(count, {*a.names, *b.names})
+
+
+def _matmul(a: Tensor, b: Tensor) -> Tensor:
+    if not a.ndim or not b.ndim:
+        raise ShapeError(
+            page(
+                "@ needs a vector or a matrix on both sides",
+                shapes=shapes_line([(t.heading.name, t.shape) for t in (a, b)]),
+                action="multiply by a scalar with *",
+            )
+        )
+    left = "j" if a.ndim == 1 else "...ij"
+    right = "j" if b.ndim == 1 else "...jk"
+    result = ("..." if "..." in left + right else "") + "ik"[a.ndim == 1 : 2 - (b.ndim == 1)]
+    axes = _resolved(f"{left},{right}->{result}", a, b)
+    expr = einsum([a.expr, b.expr], axes.inputs, axes.output)
+    return _combined(expr, _fresh(len(axes.output), {*a.names, *b.names}), [a, b])
+
+
+def _sum_of(a: Tensor, b: Tensor, sign: int) -> Tensor:
+    axes = _resolved("...,...->...", a, b)
+    aligned = [
+        einsum([part.expr], [labels], axes.output, {n: axes.sizes[n] for n in axes.output})
+        for part, labels in zip((a, b), axes.inputs, strict=True)
+    ]
+    expr = add(list(zip((1, sign), aligned, strict=True)))
+    domain = a.domain if (a.domain, a.ndim) == (b.domain, b.ndim) else 0
+    return _combined(expr, _letters_for(len(axes.output), a, b), [a, b], domain)
+
+
+def _signature(arguments: Iterable[Variable]) -> str:
+    return shapes_line([(argument.name, argument.shape) for argument in arguments])
+
+
+def _wrong_shape(
+    argument: Variable, array: Array, reason: str, arguments: Iterable[Variable]
+) -> ShapeError:
+    return ShapeError(
+        page(
+            f"the array for '{argument.name}' has shape {shape_text(array.shape)}, "
+            f"but '{argument.name}' is {shape_text(argument.shape)}: {reason}",
+            shapes=_signature(arguments),
+            action=f"pass an array of shape {shape_text(argument.shape)} for '{argument.name}'",
+        )
+    )
