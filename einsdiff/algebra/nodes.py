@@ -101,7 +101,8 @@ class Node:
     def __setattr__(self, name: str, value: object) -> Never:
         raise AttributeError(f"{type(self).__name__} is immutable")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> Never:
+        raise AttributeError(f"{type(self).__name__} is immutable")
 
     def __copy__(self) -> Node:
         return self
@@ -251,7 +252,7 @@ class Add(Node):
         return self._primitive
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Function:
     """An entry of the function table: what a function is called and how it is differentiated.
 

@@ -1,0 +1,97 @@
+"""The examples run from anywhere, and their data says where it is from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+DATA = EXAMPLES / "data"
+
+# Lines that an example must print, in this order; spaces count as one.
+KEY_LINES = {
+    "least_squares.py": [
+        "The residual: f_i = y_i - A_ij θ_j",
+        "The loss: f = (y_i - A_ij θ_j) (y_i - A_ik θ_k)",
+        "The gradient: ∂f/∂θ_p = -2 (y_i - A_ij θ_j) A_ip",
+        "[ -736. -47906. -16652. -64378.]",
+        "The Hessian: ∂²f/∂θ_p∂θ_q = 2 A_ip A_iq",
+        "[[ 42. 2538. 886. 3624.]",
+        "constant -39.9197 -39.9197 -39.9197",
+        "air_flow 0.7156 0.7156 0.7156",
+        "water_temp 1.2953 1.2953 1.2953",
+        "acid_conc -0.1521 -0.1521 -0.1521",
+        "Its derivative: ∂f_pq/∂R_rs = δ_ps R_rq + δ_qs R_rp",
+        "shape (4, 4, 21, 4): the axes p, q of K, then the axes r, s of R.",
+        "matrix, numerator layout: (16, 84), a row for each entry of K",
+        "matrix, denominator layout: (84, 16), the transpose",
+        "[80. 54. 89. 42.]",
+        "In all of J, 588 of 1344 entries are not zero.",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_example_runs_from_any_folder(name, tmp_path):
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name)],
+        cwd=tmp_path,
+        # Formulas have Greek letters, and must come out where the output is not expected to.
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert not finished.stderr
+    lines = finished.stdout.splitlines()
+    assert lines
+    assert max(map(len, lines)) <= 80
+    printed = [" ".join(line.split()) for line in lines]
+    wanted = KEY_LINES.get(name, [])
+    assert [line for line in printed if line in wanted] == wanted
+    assert not list(tmp_path.iterdir())  # it leaves nothing behind
+
+
+def test_key_lines_are_for_examples_there_are():
+    assert all((EXAMPLES / name).is_file() for name in KEY_LINES)
+
+
+def test_stackloss_is_brownlees_table():
+    header, *rows = (DATA / "stackloss.csv").read_text(encoding="utf-8").splitlines()
+    assert header == "air_flow,water_temp,acid_conc,stack_loss"
+    table = np.array([[int(cell) for cell in row.split(",")] for row in rows])
+    assert table.shape == (21, 4)
+    np.testing.assert_array_equal(table[[0, -1]], [[80, 27, 89, 42], [70, 20, 91, 15]])
+    # Sums of the columns and of their products pin down a mistyped number anywhere.
+    np.testing.assert_array_equal(table.sum(axis=0), [1269, 443, 1812, 368])
+    np.testing.assert_array_equal(
+        table.T @ table,
+        [
+            [78365, 27223, 109988, 23953],
+            [27223, 9545, 38357, 8326],
+            [109988, 38357, 156924, 32189],
+            [23953, 8326, 32189, 8518],
+        ],
+    )
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.glob("*.csv")))
+def test_every_data_file_has_its_source_and_terms(name):
+    readme = (DATA / "README.md").read_text(encoding="utf-8")
+    _, found, section = readme.partition(f"## {name}\n")
+    assert found
+    section = " ".join(section.partition("\n## ")[0].split())
+    assert "**Source.**" in section
+    assert "**Terms.**" in section
+    if name == "stackloss.csv":
+        assert "Brownlee" in section
+        assert "1965, pp. 491-500" in section
+        assert "statsmodels" in section
+        assert "public domain" in section
