@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from types import FrameType
@@ -25,7 +25,7 @@ from typing import Any, overload
 import numpy as np
 
 from einsdiff.algebra.differentiate import derivatives
-from einsdiff.algebra.nodes import Node, Variable, constant, variable
+from einsdiff.algebra.nodes import Constant, Variable, constant
 from einsdiff.algebra.nodes import einsum as einsum_node
 from einsdiff.display.index import Heading, Letters
 from einsdiff.errors import (
@@ -36,7 +36,7 @@ from einsdiff.errors import (
     page,
     shapes_line,
 )
-from einsdiff.notation.letters import fresh_letters
+from einsdiff.notation.letters import DUMMY, fresh_letters
 from einsdiff.notation.names import is_name, name_of
 from einsdiff.notation.subscripts import (
     Size,
@@ -46,7 +46,15 @@ from einsdiff.notation.subscripts import (
     resolve,
 )
 from einsdiff.numeric.arrays import Array, as_array, is_number
-from einsdiff.tensor import Tensor, function_name, merged
+from einsdiff.tensor import (
+    Formula,
+    Tensor,
+    function_name,
+    join_values,
+    joined_arguments,
+    number,
+    symbol,
+)
 
 __all__ = ["einsum", "grad", "hessian", "jacobian"]
 
@@ -197,37 +205,8 @@ def grad(
     return result
 
 
-def jacobian(
-    expression: Any,
-    *operands: Any,
-    wrt: Any = None,
-    order: int = 1,
-    sizes: Mapping[str, Size] | None = None,
-    **named: Any,
-) -> Any:
-    """Differentiate; this is `grad`, under the name that a derivative of a vector has.
-
-    Parameters
-    ----------
-    expression, *operands, wrt, order, sizes, **named
-        As for `grad`.
-
-    Returns
-    -------
-    Tensor
-        As for `grad`: shape ``(m1, .., ms, n1, .., nk)``.
-
-    Raises
-    ------
-    NameNotFoundError, SubscriptsError, ShapeError, OperandError, BindingError
-        As for `grad`.
-
-    Examples
-    --------
-    >>> jacobian("ij,j->i", "A", "x", wrt="x")
-    ∂f_i/∂x_p = A_ip
-    """
-    return _grad(expression, operands, wrt, order, sizes, named, sys._getframe(1))
+#: The derivative of a vector is called so; it is the same verb.
+jacobian = grad
 
 
 def hessian(
@@ -291,33 +270,28 @@ def _grad(
 
 
 def _derivative(f: Tensor, chosen: tuple[Variable, ...], order: int, several: bool) -> Any:
-    results = tuple(
-        _with_domain(f, expr, by)
-        for by, expr in zip(chosen, _derivatives(f.expr, chosen), strict=True)
-    )
+    results = tuple(Tensor(formula, f.values) for formula in _derived(f.formula, chosen))
     if order > 1:
         results = tuple(_derivative(result, chosen, order - 1, several) for result in results)
     return results if several else results[0]
 
 
 @lru_cache(maxsize=1024)
-def _derivatives(expr: Node, chosen: tuple[Variable, ...]) -> tuple[Node, ...]:
-    return derivatives(expr, chosen)
+def _derived(f: Formula, chosen: tuple[Variable, ...]) -> tuple[Formula, ...]:
+    """Differentiate a formula, and find new letters for the axes of the variables."""
+    names = [argument.name for argument in f.arguments]
+    used = {*f.letters.all(), *f.heading.letters, *names, f.heading.name}
+    results = []
+    for by, expr in zip(chosen, _derivatives(f.expr, chosen), strict=True):
+        fresh = fresh_letters(used)
+        axes = tuple(next(fresh) for _ in by.shape)
+        heading = replace(f.heading, wrt=(*f.heading.wrt, (by.name, axes)))
+        results.append(Formula(expr, heading, f.letters, f.arguments, len(axes)))
+    return tuple(results)
 
 
-def _with_domain(f: Tensor, expr: Node, by: Variable) -> Tensor:
-    """Make a derivative a tensor, with new letters for the axes of the variable."""
-    heading, letters = f.heading, f.letters
-    fresh = fresh_letters({*letters.all(), *heading.letters, *f.names, heading.name})
-    axes = tuple(next(fresh) for _ in by.shape)
-    return Tensor(
-        expr,
-        Heading(heading.name, heading.axes, (*heading.wrt, (by.name, axes))),
-        letters,
-        f.arguments,
-        f.values,
-        len(axes),
-    )
+# Formulas are told apart by identity; expressions that are equal share their derivatives too.
+_derivatives = lru_cache(maxsize=1024)(derivatives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +304,7 @@ class _Function:
 
 def _find(wrt: Any, function: _Function) -> Variable:
     """Find the variable that a `wrt` means."""
-    variables = {v.name: v for v in function.tensor.arguments}
+    variables = {v.name: v for v in function.tensor.formula.arguments}
     if wrt is None:
         if len(variables) == 1:
             return next(iter(variables.values()))
@@ -409,8 +383,7 @@ def _bind(f: Tensor, named: Mapping[str, Any], sizes: Mapping[str, Size] | None)
         raise OperandError(
             page("sizes= goes with an einsum string", action="leave it out for a Tensor")
         )
-    values = {**f.values, **f._bound(named)}
-    return Tensor(f.expr, f.heading, f.letters, f.arguments, values, f.domain)
+    return Tensor(f.formula, {**f.values, **f.bound(named)})
 
 
 def _interleaved(arguments: Sequence[Any]) -> tuple[Subscripts, list[Any]]:
@@ -461,32 +434,77 @@ def _product(
                     action=f"pass '{name}' (a string) among the operands to give its array by name",
                 )
             )
-    parts = list(_operands(operands, named, frame, wanted))
-    axes = resolve(subscripts, [part.shape for part in parts], [part.name for part in parts], sizes)
-    tensors = [
-        part.tensor or _symbol(part.name, shape)
-        for part, shape in zip(parts, axes.shapes, strict=True)
+    sources: list[tuple[Any, str]] = []
+    signature: list[_Operand] = []
+    values: dict[str, Array] = {}
+    for k, (source, part) in enumerate(
+        zip(operands, _named(operands, named, frame, wanted), strict=True)
+    ):
+        if isinstance(part, Tensor):
+            signature.append(part.formula)
+            join_values(values, part.values)
+        elif isinstance(part, tuple):
+            name, array = part
+            signature.append((name, None if array is None else array.shape))
+            if array is not None:
+                join_values(values, {name: array})
+        else:
+            signature.append(part)
+        sources.append((source, _name(signature[k], k)))
+    formula = _einsum(subscripts, tuple(signature), tuple(sizes.items()))
+    return _Function(Tensor(formula, values), tuple(sources))
+
+
+#: What is known of an operand apart from its values: a number, the formula of a tensor, or the
+#: name and the shape, if known, of an array.
+_Operand = Constant | Formula | tuple[str, tuple[Size, ...] | None]
+
+
+def _name(operand: _Operand, position: int) -> str:
+    if isinstance(operand, tuple):
+        return operand[0]
+    if isinstance(operand, Constant):
+        return str(operand.value)
+    return operand.expr.name if isinstance(operand.expr, Variable) else f"op{position}"
+
+
+@lru_cache(maxsize=1024)
+def _einsum(
+    subscripts: Subscripts,
+    operands: tuple[_Operand, ...],
+    sizes: tuple[tuple[str, Size], ...],
+) -> Formula:
+    """Build the formula of a string and operands of these names and shapes."""
+    shapes = [
+        operand[1]
+        if isinstance(operand, tuple)
+        else (operand.shape if isinstance(operand, Constant) else operand.expr.shape)
+        for operand in operands
     ]
-    _, arguments, values = merged(tensors)
-    spelled = Letters()
-    for t, theirs in zip(tensors, axes.inputs, strict=True):
-        own = t.letters
-        if isinstance(t.expr, Variable):
-            own = Letters({t.expr.name: (theirs,)}).joined(own)
-        spelled = spelled.joined(own)
-    expr = einsum_node([t.expr for t in tensors], axes.inputs, axes.output, axes.sizes)
-    heading = Heading(
-        function_name(v.name for v in arguments), _distinct(axes.output, set(axes.sizes))
-    )
-    return _Function(
-        Tensor(expr, heading, spelled, arguments, values),
-        tuple((part.source, part.name) for part in parts),
-    )
+    names = [_name(operand, k) for k, operand in enumerate(operands)]
+    axes = resolve(subscripts, shapes, names, dict(sizes))
+    formulas = []
+    letters = Letters()
+    for operand, shape, labels in zip(operands, axes.shapes, axes.inputs, strict=True):
+        if isinstance(operand, Constant):
+            formula = number(operand.value)
+        else:
+            formula = symbol(operand[0], shape) if isinstance(operand, tuple) else operand
+        if isinstance(formula.expr, Variable):
+            letters = letters.with_axes(formula.expr.name, labels)
+        letters = letters.joined(formula.letters)
+        formulas.append(formula)
+    arguments = joined_arguments(formulas)
+    expr = einsum_node([f.expr for f in formulas], axes.inputs, axes.output, axes.sizes)
+    name = function_name(argument.name for argument in arguments)
+    return Formula(expr, Heading(name, _distinct(axes.output, set(axes.sizes))), letters, arguments)
 
 
 def _distinct(labels: Sequence[str], used: set[str]) -> tuple[str, ...]:
     """Give a second occurrence of a label a letter of its own."""
-    fresh = fresh_letters(used, "jklmnabcdefghi")
+    if len(set(labels)) == len(labels):
+        return tuple(labels)
+    fresh = fresh_letters(used, DUMMY)
     seen: set[str] = set()
     letters = []
     for label in labels:
@@ -495,33 +513,16 @@ def _distinct(labels: Sequence[str], used: set[str]) -> tuple[str, ...]:
     return tuple(letters)
 
 
-def _symbol(name: str, shape: tuple[Size, ...]) -> Tensor:
-    node = variable(name, shape)
-    return Tensor(node, Heading(name, ()), Letters({name: ()}), (node,), {})
-
-
-@dataclass(frozen=True, slots=True)
-class _Operand:
-    """An operand as given: its name, its shape if known, and the tensor it stands for."""
-
-    source: Any
-    name: str
-    shape: tuple[Size, ...] | None
-    tensor: Tensor | None
-
-
-def _operands(
+def _named(
     operands: Sequence[Any], named: Mapping[str, Any], frame: FrameType, wanted: Sequence[Any]
-) -> Iterator[_Operand]:
-    """Give each operand its name, and arrays their variables."""
+) -> Iterator[Tensor | Constant | tuple[str, Array | None]]:
+    """Give each operand its name: tensors and numbers as they are, arrays with what they hold."""
     positions = {w % len(operands) for w in wanted if isinstance(w, int) and operands}
     hoped = [w for w in wanted if isinstance(w, str)]
     for k, source in enumerate(operands):
         if isinstance(source, Tensor):
-            name = source.expr.name if isinstance(source.expr, Variable) else f"op{k}"
-            yield _Operand(source, name, source.expr.shape, source)
-            continue
-        if isinstance(source, str):
+            yield source
+        elif isinstance(source, str):
             if not is_name(source):
                 raise OperandError(
                     page(
@@ -529,21 +530,12 @@ def _operands(
                         action="a string operand names an array: an identifier, such as 'A'",
                     )
                 )
-            if source not in named:
-                yield _Operand(source, source, None, None)
-                continue
-            name, value = source, named[source]
+            yield source, as_array(named[source], source) if source in named else None
         else:
             name = next((w for w in hoped if frame.f_locals.get(w) is source), "")
-            if is_number(source):
-                if not name and k not in positions:
-                    number = Tensor(constant(source), Heading("f", ()), Letters(), (), {})
-                    yield _Operand(source, str(source), (), number)
-                    continue
-                if isinstance(source, Fraction):
-                    source = float(source)
-            name, value = name or name_of(source, frame) or f"op{k}", source
-        array = as_array(value, name)
-        node = variable(name, array.shape)
-        bound = Tensor(node, Heading(name, ()), Letters({name: ()}), (node,), {name: array})
-        yield _Operand(source, name, array.shape, bound)
+            if is_number(source) and not name and k not in positions:
+                yield constant(source)
+                continue
+            value = float(source) if isinstance(source, Fraction) else source
+            name = name or name_of(source, frame) or f"op{k}"
+            yield name, as_array(value, name)

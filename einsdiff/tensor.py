@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, lru_cache
 from types import FrameType
 from typing import Any, SupportsIndex
 
@@ -54,7 +56,70 @@ from einsdiff.numeric.arrays import Array, as_array, dtype_of, is_number
 from einsdiff.numeric.memory import format_bytes, memory_limit
 from einsdiff.numeric.program import Program, program_for
 
-__all__ = ["Tensor", "tensor", "tensors"]
+__all__ = [
+    "Formula",
+    "Tensor",
+    "function_name",
+    "join_values",
+    "joined_arguments",
+    "number",
+    "symbol",
+    "tensor",
+    "tensors",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """What a tensor is apart from its values: the expression and how it is written.
+
+    Formulas hold no arrays, so that what is derived, planned or printed for one of them is kept
+    for every call with other data.
+
+    Attributes
+    ----------
+    expr
+        The expression.
+    heading
+        What stands on the left-hand side when it is printed.
+    letters
+        The letters that the user gave to the axes of the variables.
+    arguments
+        The variables of the function, in order of appearance; also those that a derivative no
+        longer depends on.
+    domain
+        The number of axes, the last ones, that belong to what was differentiated by.
+    """
+
+    expr: Node
+    heading: Heading
+    letters: Letters
+    arguments: tuple[Variable, ...]
+    domain: int = 0
+
+    @cached_property
+    def normal_form(self) -> Node:
+        """The expression with products of products and sums of sums merged."""
+        return flatten([self.expr])[0]
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The names of the variables that the value depends on."""
+        return frozenset(v.name for v in variables_of([self.normal_form]))
+
+    @cached_property
+    def has_named_sizes(self) -> bool:
+        """Whether some size is a name."""
+        return any(isinstance(s, str) for v in self.arguments for s in v.shape) or any(
+            isinstance(s, str) for s in self.expr.shape
+        )
+
+    @cached_property
+    def text(self) -> str:
+        """The formula in index notation."""
+        left = format_heading(self.heading)
+        right = format_index(self.normal_form, self.heading.letters, self.letters)
+        return left if left == right else f"{left} = {right}"
 
 
 class Tensor:
@@ -65,19 +130,10 @@ class Tensor:
 
     Attributes
     ----------
-    expr
-        The expression, a node of `einsdiff.algebra.nodes`.
-    heading
-        What stands on the left-hand side when it is printed.
-    letters
-        The letters that the user gave to the axes of the variables.
-    arguments
-        The variables of the function, in order of appearance; also those that a derivative no
-        longer depends on.
+    formula
+        The expression and how it is written.
     values
         The arrays given so far, by name.
-    domain
-        The number of axes, the last ones, that belong to what was differentiated by.
 
     Examples
     --------
@@ -92,44 +148,30 @@ class Tensor:
     array([ 8., 15.])
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_flat",
-        "arguments",
-        "domain",
-        "expr",
-        "heading",
-        "letters",
-        "values",
-    )
+    __slots__ = ("__weakref__", "formula", "values")
 
     # NumPy's operators hand over to those below instead of trying entry by entry.
     __array_ufunc__ = None
 
-    def __init__(
-        self,
-        expr: Node,
-        heading: Heading,
-        letters: Letters,
-        arguments: tuple[Variable, ...],
-        values: Mapping[str, Array],
-        domain: int = 0,
-    ) -> None:
-        self.expr = expr
-        self.heading = heading
-        self.letters = letters
-        self.arguments = arguments
+    def __init__(self, formula: Formula, values: Mapping[str, Array]) -> None:
+        self.formula = formula
         self.values = values
-        self.domain = domain
-        self._flat: Node | None = None
 
     # --- reading ------------------------------------------------------------------------------
 
     @property
+    def expr(self) -> Node:
+        """The expression, a node of `einsdiff.algebra.nodes`."""
+        return self.formula.expr
+
+    @property
     def shape(self) -> tuple[Size, ...]:
         """The sizes of the axes: numbers, or names where they are not known."""
+        shape = self.expr.shape
+        if not self.formula.has_named_sizes:
+            return shape
         sizes = self._sizes(self.values)
-        return tuple(sizes.get(s, s) if isinstance(s, str) else s for s in self.expr.shape)
+        return tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
 
     @property
     def ndim(self) -> int:
@@ -137,34 +179,31 @@ class Tensor:
         return len(self.expr.shape)
 
     @property
+    def domain(self) -> int:
+        """The number of axes, the last ones, that belong to what was differentiated by."""
+        return self.formula.domain
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the result, from those of the arrays given so far."""
-        return dtype_of(self.expr, [array.dtype for array in self.values.values()])
+        return dtype_of(self.expr, (array.dtype for array in self.values.values()))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the variables of the function, in order of appearance."""
-        return tuple(argument.name for argument in self.arguments)
-
-    @property
-    def normal_form(self) -> Node:
-        """The expression with products of products and sums of sums merged."""
-        if self._flat is None:
-            (self._flat,) = flatten([self.expr])
-        return self._flat
+        return tuple(argument.name for argument in self.formula.arguments)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tensor):
             return NotImplemented
-        return self.normal_form is other.normal_form and self.domain == other.domain
+        mine, theirs = self.formula, other.formula
+        return mine.normal_form is theirs.normal_form and mine.domain == theirs.domain
 
     def __hash__(self) -> int:
-        return hash(self.normal_form)
+        return hash(self.formula.normal_form)
 
     def __str__(self) -> str:
-        left = format_heading(self.heading)
-        right = format_index(self.normal_form, self.heading.letters, self.letters)
-        return left if left == right else f"{left} = {right}"
+        return self.formula.text
 
     __repr__ = __str__
 
@@ -201,7 +240,7 @@ class Tensor:
         >>> (A @ x)(A=[[1, 2], [3, 4]], x=[1, 1])
         array([3, 7])
         """
-        return self._evaluate({**self.values, **self._bound(arrays)}, None)
+        return self._evaluate({**self.values, **self.bound(arrays)}, None)
 
     def dense(self, out: Array | None = None) -> Array:
         """Evaluate with the arrays given so far.
@@ -294,7 +333,7 @@ class Tensor:
         >>> ed.grad(x * x, wrt="x").jvp([1.0, 10.0]).dense()
         array([ 2., 40.])
         """
-        return self._product(v, "v", slice(self.ndim - self.domain, None))
+        return self._contracted(v, "v", slice(self.ndim - self.domain, None))
 
     def vjp(self, u: ArrayLike | Tensor) -> Tensor:
         r"""Multiply by a covector: :math:`\sum_c u_c J_{cd}`, without forming the derivative.
@@ -322,9 +361,9 @@ class Tensor:
         >>> ed.grad(x * x, wrt="x").vjp([1.0, 10.0]).dense()
         array([ 2., 40.])
         """
-        return self._product(u, "u", slice(0, self.ndim - self.domain))
+        return self._contracted(u, "u", slice(0, self.ndim - self.domain))
 
-    def _product(self, other: ArrayLike | Tensor, name: str, axes: slice) -> Tensor:
+    def _contracted(self, other: ArrayLike | Tensor, name: str, axes: slice) -> Tensor:
         shape = self.expr.shape[axes]
         if isinstance(other, Tensor):
             given = other.expr.shape
@@ -332,38 +371,49 @@ class Tensor:
             array = as_array(other, name)
             given = array.shape if array.shape != self.shape[axes] else shape
             name = _unused_name(name, self.names)
-            node = variable(name, shape)
-            other = Tensor(
-                node,
-                Heading(name, _fresh(len(shape), ())),
-                Letters({name: ()}),
-                (node,),
-                {name: array},
-            )
+            other = Tensor(symbol(name, shape), {name: array})
         if given != shape:
             raise ShapeError(
                 page(
                     f"{name} has shape {shape_text(given)}, "
                     f"but this derivative takes {shape_text(self.shape[axes])}",
-                    text=format_heading(self.heading),
+                    text=format_heading(self.formula.heading),
                     action=f"pass {name} of shape {shape_text(self.shape[axes])}",
                 )
             )
         labels = range(self.ndim)
         kept = [label for label in labels if label not in labels[axes]]
         expr = einsum([self.expr, other.expr], [labels, labels[axes]], kept)
-        return _combined(expr, [self.heading.letters[label] for label in kept], [self, other])
+        return _combined(
+            expr, [self.formula.heading.letters[label] for label in kept], [self, other]
+        )
 
-    def _bound(self, arrays: Mapping[str, ArrayLike]) -> dict[str, Array]:
-        """Check arrays given by name; whether all are there is seen when they are needed."""
-        known = {argument.name: argument for argument in self.arguments}
+    def bound(self, arrays: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        """Check arrays given by name; whether all are there is seen when they are needed.
+
+        Parameters
+        ----------
+        arrays
+            An array for each name.
+
+        Returns
+        -------
+        dict
+            The same as arrays of numbers.
+
+        Raises
+        ------
+        BindingError
+            A name is that of no variable.
+        """
+        known = {argument.name: argument for argument in self.formula.arguments}
         bound = {}
         for name, value in arrays.items():
             if name not in known:
                 raise BindingError(
                     page(
                         f"there is no '{name}' in this expression",
-                        shapes=_signature(self.arguments),
+                        shapes=_signature(self.formula.arguments),
                         action="pass arrays for these names only",
                     )
                 )
@@ -373,43 +423,41 @@ class Tensor:
 
     def _sizes(self, values: Mapping[str, Array]) -> dict[str, int]:
         """Find the number that each named size stands for, and check all shapes."""
+        arguments = self.formula.arguments
         sizes: dict[str, int] = {}
         origin: dict[str, str] = {}
-        for argument in self.arguments:
+        for argument in arguments:
             array = values.get(argument.name)
-            if array is None:
+            if array is None or array.shape == argument.shape:
                 continue
             if array.ndim != len(argument.shape):
-                raise _wrong_shape(argument, array, "the number of axes differs", self.arguments)
+                raise _wrong_shape(argument, array, "the number of axes differs", arguments)
             for size, n in zip(argument.shape, array.shape, strict=True):
                 if isinstance(size, int):
                     if size != n:
-                        raise _wrong_shape(argument, array, f"{n} is not {size}", self.arguments)
+                        raise _wrong_shape(argument, array, f"{n} is not {size}", arguments)
                 elif sizes.setdefault(size, n) != n:
                     reason = f"size '{size}' is {sizes[size]} in '{origin[size]}', but {n} here"
-                    raise _wrong_shape(argument, array, reason, self.arguments)
+                    raise _wrong_shape(argument, array, reason, arguments)
                 else:
                     origin.setdefault(size, argument.name)
         return sizes
 
     def _evaluate(self, values: Mapping[str, Array], out: Array | None) -> Array:
+        formula = self.formula
         sizes = self._sizes(values)
-        needed = {part.name for part in variables_of([self.normal_form])}
-        for argument in self.arguments:
-            unsettled = [s for s in argument.shape if isinstance(s, str) and s not in sizes]
-            used = argument.name in needed or any(s in self.expr.shape for s in unsettled)
-            if used and argument.name not in values:
-                raise BindingError(
-                    page(
-                        f"no array for '{argument.name}'",
-                        shapes=_signature(self.arguments),
-                        action=f"pass {argument.name}=... in the call, or bind it with "
-                        f"ed.tensor('{argument.name}', array)",
-                    )
-                )
-        dtype = dtype_of(self.expr, [array.dtype for array in values.values()])
-        program = program_for((self.normal_form,), tuple(sorted(sizes.items())), dtype.name)
-        if program.largest_bytes(dtype) > memory_limit():
+        if not formula.required <= values.keys():
+            raise self._missing(
+                next(n for n in self.names if n in formula.required - values.keys())
+            )
+        if formula.has_named_sizes:
+            for argument in formula.arguments:
+                unsettled = {s for s in argument.shape if isinstance(s, str)} - sizes.keys()
+                if unsettled.intersection(map(str, formula.expr.shape)):
+                    raise self._missing(argument.name)
+        dtype = dtype_of(formula.expr, (array.dtype for array in values.values()))
+        program = program_for((formula.normal_form,), tuple(sorted(sizes.items())), dtype.name)
+        if program.largest * dtype.itemsize > memory_limit():
             raise self._too_large(program, dtype)
         if out is not None and (out.shape != program.plan.shapes[0] or out.dtype != dtype):
             raise ShapeError(
@@ -421,6 +469,15 @@ class Tensor:
             )
         result = program.function(*[values[part.name] for part in program.inputs], out=out)
         return np.asarray(result, dtype)
+
+    def _missing(self, name: str) -> BindingError:
+        return BindingError(
+            page(
+                f"no array for '{name}'",
+                shapes=_signature(self.formula.arguments),
+                action=f"pass {name}=... in the call, or bind it with ed.tensor('{name}', array)",
+            )
+        )
 
     def _too_large(self, program: Program, dtype: np.dtype[Any]) -> SizeError:
         shape, largest = program.plan.shapes[0], program.plan.largest
@@ -437,7 +494,7 @@ class Tensor:
         return SizeError(
             page(
                 f"{what} of shape {shape_text(largest)} and dtype {dtype} needs "
-                f"{format_bytes(program.largest_bytes(dtype))}, and the limit is "
+                f"{format_bytes(program.largest * dtype.itemsize)}, and the limit is "
                 f"{format_bytes(memory_limit())}",
                 text=text,
                 action=f"{fits}raise the limit with ed.set_memory_limit(bytes)",
@@ -493,7 +550,7 @@ class Tensor:
 
     def _power(self, exponent: Number) -> Tensor:
         expr = call(FUNCTIONS["power"], [self.expr, constant(exponent)])
-        return _combined(expr, self.heading.letters, [self])
+        return _combined(expr, self.formula.heading.letters, [self])
 
     def __matmul__(self, other: Any) -> Tensor:
         return _matmul(self, _operand(other, self))
@@ -512,10 +569,10 @@ class Tensor:
         """
         axes = range(self.ndim)
         expr = einsum([self.expr], [axes], axes[::-1])
-        return _combined(expr, self.heading.letters[::-1], [self])
+        return _combined(expr, self.formula.heading.letters[::-1], [self])
 
     def _scaled(self, c: Any) -> Tensor:
-        return _combined(scale(c, self.expr), self.heading.letters, [self], self.domain)
+        return _combined(scale(c, self.expr), self.formula.heading.letters, [self], self.domain)
 
 
 # --- making tensors ---------------------------------------------------------------------------
@@ -574,11 +631,10 @@ def tensor(name: str, value: Any, *, symmetric: bool = False) -> Tensor:
                 action="give all axes one size, or leave symmetric=True out",
             )
         )
-    node = variable(name, shape, symmetric)
+    formula = symbol(name, shape, symmetric)
     for array in values.values():
-        _check_symmetric(node, array)
-    axes = _fresh(len(shape), {name})
-    return Tensor(node, Heading(name, axes), Letters({name: ()}), (node,), values)
+        _check_symmetric(formula.arguments[0], array)
+    return Tensor(formula, values)
 
 
 def tensors(**specifications: Any) -> tuple[Tensor, ...]:
@@ -634,52 +690,100 @@ def _check_symmetric(node: Variable, array: Array) -> None:
 # --- combining tensors ------------------------------------------------------------------------
 
 
-def merged(parts: Sequence[Tensor]) -> tuple[Letters, tuple[Variable, ...], dict[str, Array]]:
-    """Join the letters, the variables and the values of several tensors.
+@lru_cache(maxsize=1024)
+def symbol(name: str, shape: tuple[Size, ...], symmetric: bool = False) -> Formula:
+    """Return the formula of a variable alone.
 
     Parameters
     ----------
-    parts
-        Tensors that become one expression.
+    name, shape, symmetric
+        As for `einsdiff.algebra.nodes.variable`.
 
     Returns
     -------
-    tuple
-        Of letters, variables and values.
+    Formula
+        The same object for the same arguments.
+    """
+    node = variable(name, shape, symmetric)
+    heading = Heading(name, _fresh(len(shape), {name}))
+    return Formula(node, heading, Letters().with_axes(name), (node,))
+
+
+def number(value: Number) -> Formula:
+    """Return the formula of a number.
+
+    Parameters
+    ----------
+    value
+        An integer or fraction, which stays exact, or a float or complex number.
+
+    Returns
+    -------
+    Formula
+        Without variables and without axes.
+    """
+    return Formula(constant(value), Heading("f", ()), Letters(), ())
+
+
+def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
+    """List the variables of several formulas, each once.
+
+    Parameters
+    ----------
+    formulas
+        Formulas that become one expression.
+
+    Returns
+    -------
+    tuple of Variable
+        In order of appearance.
 
     Raises
     ------
     BindingError
-        One name stands for two different arrays, or for tensors of different shapes.
+        One name stands for tensors of different shapes.
     """
-    letters = Letters()
     arguments: dict[str, Variable] = {}
-    values: dict[str, Array] = {}
-    for part in parts:
-        letters = letters.joined(part.letters)
-        for argument in part.arguments:
+    for formula in formulas:
+        for argument in formula.arguments:
             known = arguments.setdefault(argument.name, argument)
             if known is not argument:
+                shapes = [(argument.name, known.shape), (argument.name, argument.shape)]
                 raise BindingError(
                     page(
                         f"'{argument.name}' stands for two different tensors",
-                        shapes=shapes_line(
-                            [(argument.name, known.shape), (argument.name, argument.shape)]
-                        ),
+                        shapes=shapes_line(shapes),
                         action="give one of them another name with ed.tensor(name, array)",
                     )
                 )
-        for name, array in part.values.items():
-            known_array = values.setdefault(name, array)
-            if known_array is not array and not _same(known_array, array):
-                raise BindingError(
-                    page(
-                        f"two different arrays are called '{name}'",
-                        shapes=shapes_line([(name, known_array.shape), (name, array.shape)]),
-                        action="give one of them another name with ed.tensor(name, array)",
-                    )
+    return tuple(arguments.values())
+
+
+def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
+    """Add arrays to those of an expression.
+
+    Parameters
+    ----------
+    into
+        The arrays by name; added to.
+    values
+        More arrays by name.
+
+    Raises
+    ------
+    BindingError
+        One name stands for two different arrays.
+    """
+    for name, array in values.items():
+        known = into.setdefault(name, array)
+        if known is not array and not _same(known, array):
+            raise BindingError(
+                page(
+                    f"two different arrays are called '{name}'",
+                    shapes=shapes_line([(name, known.shape), (name, array.shape)]),
+                    action="give one of them another name with ed.tensor(name, array)",
                 )
-    return letters, tuple(arguments.values()), values
+            )
 
 
 def _same(a: Array, b: Array) -> bool:
@@ -692,9 +796,14 @@ def function_name(names: Iterable[str]) -> str:
 
 
 def _combined(expr: Node, axes: Sequence[str], parts: Sequence[Tensor], domain: int = 0) -> Tensor:
-    letters, arguments, values = merged(parts)
+    letters = Letters()
+    values: dict[str, Array] = {}
+    for part in parts:
+        letters = letters.joined(part.formula.letters)
+        join_values(values, part.values)
+    arguments = joined_arguments(part.formula for part in parts)
     heading = Heading(function_name(argument.name for argument in arguments), tuple(axes))
-    return Tensor(expr, heading, letters, arguments, values, domain)
+    return Tensor(Formula(expr, heading, letters, arguments, domain), values)
 
 
 def _fresh(count: int, used: Iterable[str]) -> tuple[str, ...]:
@@ -712,7 +821,7 @@ def _operand(value: Any, beside: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if is_number(value):
-        return Tensor(constant(value), Heading("f", ()), Letters(), (), {})
+        return Tensor(number(value), {})
     frame = _outside()
     name = name_of(value, frame) or _unused_name("array", beside.names)
     return tensor(name, as_array(value, name))
@@ -733,14 +842,14 @@ def _elementwise_product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _resolved(subscripts: str, a: Tensor, b: Tensor) -> Axes:
-    names = [t.heading.name for t in (a, b)]
+    names = [t.formula.heading.name for t in (a, b)]
     return resolve(parse_subscripts(subscripts), [a.expr.shape, b.expr.shape], names)
 
 
 def _letters_for(count: int, a: Tensor, b: Tensor) -> tuple[str, ...]:
     for part in (a, b):
         if part.ndim == count:
-            return part.heading.letters
+            return part.formula.heading.letters
     return _fresh(count, {*a.names, *b.names})
 
 
@@ -749,7 +858,7 @@ def _matmul(a: Tensor, b: Tensor) -> Tensor:
         raise ShapeError(
             page(
                 "@ needs a vector or a matrix on both sides",
-                shapes=shapes_line([(t.heading.name, t.shape) for t in (a, b)]),
+                shapes=shapes_line([(t.formula.heading.name, t.shape) for t in (a, b)]),
                 action="multiply by a scalar with *",
             )
         )

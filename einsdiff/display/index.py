@@ -63,6 +63,14 @@ class Letters:
             }
         )
 
+    def with_axes(self, name: str, *axes: tuple[str, ...]) -> Letters:
+        """Return these letters and those of an operand's axes.
+
+        >>> Letters().with_axes("A", ("i", "j")).of
+        {'A': (('i', 'j'),)}
+        """
+        return self.joined(Letters({name: axes}))
+
     def all(self) -> frozenset[str]:
         """Return every letter in use."""
         return frozenset(

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -43,19 +44,15 @@ class Program:
         Its Python source.
     function
         The compiled source: takes one array for each input, and ``out=`` for the first result.
+    largest
+        The number of entries of the largest array that a run allocates.
     """
 
     plan: Plan
     inputs: tuple[Variable, ...]
     source: str
     function: Callable[..., Any]
-
-    def largest_bytes(self, dtype: Any) -> int:
-        """Return the bytes of the largest array that a run allocates."""
-        size = int(np.dtype(dtype).itemsize)
-        for length in self.plan.largest:
-            size *= length
-        return size
+    largest: int
 
 
 @lru_cache(maxsize=512)
@@ -84,7 +81,9 @@ def program_for(
     # identifiers, each with an underscore appended.
     namespace: dict[str, Any] = {"np": np}
     exec(compile(source, "<einsdiff program>", "exec"), namespace)
-    return Program(made, tuple(v for v, _ in made.inputs), source, namespace["program"])
+    return Program(
+        made, tuple(v for v, _ in made.inputs), source, namespace["program"], prod(made.largest)
+    )
 
 
 def _source(made: Plan, dtype: str) -> str:

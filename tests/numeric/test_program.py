@@ -51,11 +51,11 @@ def test_temporaries_are_freed_before_the_end():
 def test_no_identity_matrix_is_formed():
     A, x = np.ones((3, 4)), np.ones(4)
     J = ed.grad("ij,j->i", A, x, wrt="A")
-    source = program_for((J.normal_form,), (), "float64").source
+    source = program_for((J.formula.normal_form,), (), "float64").source
     assert "eye" not in source
     assert "identity" not in source
     allocated = [
-        step.shape for step in plan([J.normal_form], {}).instructions if step.op not in VIEWS
+        step.shape for step in plan([J.formula.normal_form], {}).instructions if step.op not in VIEWS
     ]
     assert allocated == [(3, 3, 4)]
 
@@ -78,7 +78,7 @@ def test_a_broadcast_is_a_view():
 def test_the_source_runs_without_the_library():
     A, x = np.arange(6.0).reshape(2, 3), np.arange(3.0)
     J = ed.grad("ij,j->i", A, x, wrt="A")
-    program = program_for((J.normal_form,), (), "float64")
+    program = program_for((J.formula.normal_form,), (), "float64")
     assert "einsdiff" not in program.source
     names = {"np": np}
     exec(program.source, names)
@@ -96,7 +96,7 @@ def test_programs_are_kept_for_equal_structure_and_sizes():
     def program(n):
         A, x = np.ones((n, n)), np.ones(n)
         J = ed.grad("ij,j->i", A, x, wrt="A")
-        return program_for((J.normal_form,), (), "float64")
+        return program_for((J.formula.normal_form,), (), "float64")
 
     assert program(3) is program(3)
     assert program(3) is not program(4)
