@@ -37,7 +37,7 @@ from einsdiff.errors import (
     shapes_line,
 )
 from einsdiff.notation.letters import DUMMY, fresh_letters
-from einsdiff.notation.names import is_name, name_of
+from einsdiff.notation.names import is_name, name_of, value_of
 from einsdiff.notation.subscripts import (
     Size,
     Subscripts,
@@ -209,13 +209,33 @@ def grad(
 jacobian = grad
 
 
+@overload
+def hessian(
+    expression: Any,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> Tensor: ...
+
+
+@overload
+def hessian(
+    expression: Any,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[tuple[Tensor, ...], ...]: ...
+
+
 def hessian(
     expression: Any,
     *operands: Any,
     wrt: Any = None,
     sizes: Mapping[str, Size] | None = None,
     **named: Any,
-) -> Any:
+) -> Tensor | tuple[tuple[Tensor, ...], ...]:
     """Differentiate twice.
 
     Parameters
@@ -243,7 +263,10 @@ def hessian(
     >>> H.shape
     ('i', 'i')
     """
-    return _grad(expression, operands, wrt, 2, sizes, named, sys._getframe(1))
+    result: Tensor | tuple[tuple[Tensor, ...], ...] = _grad(
+        expression, operands, wrt, 2, sizes, named, sys._getframe(1)
+    )
+    return result
 
 
 # --- differentiating --------------------------------------------------------------------------
@@ -532,7 +555,7 @@ def _named(
                 )
             yield source, as_array(named[source], source) if source in named else None
         else:
-            name = next((w for w in hoped if frame.f_locals.get(w) is source), "")
+            name = next((w for w in hoped if value_of(w, frame) is source), "")
             if is_number(source) and not name and k not in positions:
                 yield constant(source)
                 continue

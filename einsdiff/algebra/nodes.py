@@ -463,10 +463,16 @@ def add(terms: Iterable[tuple[Number, Node]], shape: Sequence[Size] | None = Non
 def _sum(terms: list[tuple[Number, Node]], shape: Shape) -> Add:
     if not terms:
         return zero(shape)
-    terms.sort(key=lambda term: (term[1].kind, term[1].key))
+    terms.sort(key=_place)
     identity = (Add, tuple((_number_id(c), node) for c, node in terms))
     text = b"".join(repr(_number_id(c)).encode() + node.key for c, node in terms)
     return _intern(Add, identity, text, terms=tuple(terms), shape=shape, _primitive=None)
+
+
+def _place(term: tuple[Number, Node]) -> tuple[int, str, bytes]:
+    # Variables by name: the first term of a sum decides its sign inside products.
+    node = term[1]
+    return node.kind, node.name if isinstance(node, Variable) else "", node.key
 
 
 def scale(c: Number, node: Node) -> Node:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from types import FrameType
 
-__all__ = ["is_name", "name_of"]
+__all__ = ["is_name", "name_of", "value_of"]
 
 
 def is_name(text: str) -> bool:
@@ -47,3 +47,15 @@ def name_of(value: object, frame: FrameType | None) -> str | None:
         if found is value and name[0] != "_" and name not in local:
             return name
     return None
+
+
+def value_of(name: str, frame: FrameType) -> object:
+    """Return what a name stands for in the caller's code, None if nothing.
+
+    >>> import sys
+    >>> table = [1, 2, 3]
+    >>> value_of("table", sys._getframe())
+    [1, 2, 3]
+    """
+    local = frame.f_locals
+    return local[name] if name in local else frame.f_globals.get(name)

@@ -1,0 +1,47 @@
+"""What a derivative costs before the first number is computed, and when everything is known.
+
+Run with ``python -m pytest tests/benchmarks``; the table shows medians.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import einsdiff as ed
+from einsdiff import calculus
+from einsdiff.notation.subscripts import parse_subscripts
+from einsdiff.numeric.program import program_for
+from einsdiff.tensor import symbol
+
+pytest.importorskip("pytest_benchmark")
+
+A, x, R = np.ones((3, 4)), np.ones(4), np.ones((3, 4))
+PROBLEMS = {
+    "A6": lambda: np.asarray(ed.grad("ij,j->i", A, x, wrt="A")),
+    "A7": lambda: np.asarray(ed.grad("mp,mq->pq", R, R, wrt="R")),
+    "B5": lambda: np.asarray(ed.hessian("i,ij,j->", R[0], A.T @ A, R[0], wrt=0)),
+}
+
+
+def forget() -> None:
+    """Empty every cache, so that the next call starts from the string."""
+    for kept in (
+        parse_subscripts,
+        symbol,
+        calculus._einsum,
+        calculus._derived,
+        calculus._derivatives,
+        program_for,
+    ):
+        kept.cache_clear()
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_repeated_call(benchmark, problem):
+    benchmark(PROBLEMS[problem])
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_cold_call(benchmark, problem):
+    benchmark.pedantic(PROBLEMS[problem], setup=forget, rounds=50)
