@@ -9,6 +9,7 @@ shape: (i, i, j)
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code: 0, or 1 after an error in the expression or the data, printed on stderr.
     """
+    for stream in (sys.stdout, sys.stderr):
+        _make_unicode(stream)
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -70,6 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"einsdiff: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _make_unicode(stream: object) -> None:
+    """Let a stream print ∂ and δ where the system's encoding could not."""
+    if isinstance(stream, io.TextIOWrapper) and (stream.encoding or "").lower() not in _UNICODE:
+        stream.reconfigure(encoding="utf-8")
+
+
+_UNICODE = ("utf-8", "utf8", "utf-16", "utf-32")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -81,11 +81,9 @@ def main():
         print("    {:12}{:10.4f}{:10.4f}{:11.4f}".format(*row))
     print(f"\nThe largest difference from lstsq is {difference:.0e}: rounding.")
     # Called with an array, an expression takes that in place of the one it was written with.
-    before, after = np.abs(g()).max(), np.abs(g(θ=θ_min)).max()
-    print(
-        f"The loss is now {float(L(θ=θ_min)):.2f}. The largest entry of the gradient, in size, has"
-    )
-    print(f"gone from {before:.0f} to {after:.0e}: this is the minimum.\n")
+    loss, before, after = float(L(θ=θ_min)), np.abs(g()).max(), np.abs(g(θ=θ_min)).max()
+    print(f"The loss is now {loss:.2f}. The gradient is zero up to rounding: its")
+    print(f"largest entry was {before:.0f} in size, and is {after:.0e}.\n")
 
     print("2. A MATRIX BY A MATRIX\n")
     K = ed.einsum("mp,mq->pq", R, R)
