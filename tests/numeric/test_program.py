@@ -55,7 +55,9 @@ def test_no_identity_matrix_is_formed():
     assert "eye" not in source
     assert "identity" not in source
     allocated = [
-        step.shape for step in plan([J.formula.normal_form], {}).instructions if step.op not in VIEWS
+        step.shape
+        for step in plan([J.formula.normal_form], {}).instructions
+        if step.op not in VIEWS
     ]
     assert allocated == [(3, 3, 4)]
 
