@@ -21,11 +21,12 @@ from fractions import Fraction
 from functools import lru_cache
 from types import FrameType
 from typing import Any, overload
+from unicodedata import normalize
 
 import numpy as np
 
 from einsdiff.algebra.differentiate import derivatives
-from einsdiff.algebra.nodes import Constant, Variable, constant
+from einsdiff.algebra.nodes import Number, Variable
 from einsdiff.algebra.nodes import einsum as einsum_node
 from einsdiff.display.index import Heading, Letters
 from einsdiff.errors import (
@@ -37,18 +38,20 @@ from einsdiff.errors import (
     shapes_line,
 )
 from einsdiff.notation.letters import DUMMY, fresh_letters
-from einsdiff.notation.names import is_name, name_of, value_of
+from einsdiff.notation.names import as_name, name_of, value_of
 from einsdiff.notation.subscripts import (
     Size,
     Subscripts,
+    as_size,
     from_sublists,
     parse_subscripts,
     resolve,
 )
-from einsdiff.numeric.arrays import Array, as_array, is_number
+from einsdiff.numeric.arrays import Array, anonymous_name, as_array, as_number, is_index
 from einsdiff.tensor import (
     Formula,
     Tensor,
+    checked_arrays,
     function_name,
     join_values,
     joined_arguments,
@@ -63,7 +66,7 @@ Wrt = str | int | Tensor | Array
 
 
 def einsum(
-    expression: Any, *operands: Any, sizes: Mapping[str, Size] | None = None, **named: Any
+    expression: Any, /, *operands: Any, sizes: Mapping[str, Size] | None = None, **named: Any
 ) -> Tensor:
     """Write a sum of products.
 
@@ -117,6 +120,7 @@ def einsum(
 @overload
 def grad(
     expression: Any,
+    /,
     *operands: Any,
     wrt: Wrt | None = ...,
     order: int = ...,
@@ -128,6 +132,7 @@ def grad(
 @overload
 def grad(
     expression: Any,
+    /,
     *operands: Any,
     wrt: tuple[Wrt, ...] | list[Wrt],
     order: int = ...,
@@ -138,6 +143,7 @@ def grad(
 
 def grad(
     expression: Any,
+    /,
     *operands: Any,
     wrt: Any = None,
     order: int = 1,
@@ -212,6 +218,7 @@ jacobian = grad
 @overload
 def hessian(
     expression: Any,
+    /,
     *operands: Any,
     wrt: Wrt | None = ...,
     sizes: Mapping[str, Size] | None = ...,
@@ -222,6 +229,7 @@ def hessian(
 @overload
 def hessian(
     expression: Any,
+    /,
     *operands: Any,
     wrt: tuple[Wrt, ...] | list[Wrt],
     sizes: Mapping[str, Size] | None = ...,
@@ -231,6 +239,7 @@ def hessian(
 
 def hessian(
     expression: Any,
+    /,
     *operands: Any,
     wrt: Any = None,
     sizes: Mapping[str, Size] | None = None,
@@ -281,14 +290,14 @@ def _grad(
     named: Mapping[str, Any],
     frame: FrameType,
 ) -> Any:
-    if not isinstance(order, int) or order < 1:
+    if not is_index(order) or order < 1:
         raise OperandError(
             page(f"order={order!r} is not a number of differentiations", action="write order=1")
         )
     several = isinstance(wrt, tuple | list)
     wanted = tuple(wrt) if several else (wrt,)
     function = _read(expression, operands, sizes, named, frame, wanted)
-    chosen = tuple(_find(w, function) for w in wanted)
+    chosen = tuple(_find(w, function, frame) for w in wanted)
     return _derivative(function.tensor, chosen, order, several)
 
 
@@ -325,16 +334,20 @@ class _Function:
     sources: tuple[tuple[Any, str], ...]
 
 
-def _find(wrt: Any, function: _Function) -> Variable:
+def _find(wrt: Any, function: _Function, frame: FrameType) -> Variable:
     """Find the variable that a `wrt` means."""
     variables = {v.name: v for v in function.tensor.formula.arguments}
     if wrt is None:
         if len(variables) == 1:
             return next(iter(variables.values()))
         raise _not_found("wrt is missing: there is more than one variable", variables)
+    held = [*function.sources, *((v, name) for name, v in function.tensor.values.items())]
     if isinstance(wrt, str):
-        name = wrt
-    elif isinstance(wrt, int | np.integer) and not isinstance(wrt, bool):
+        name = normalize("NFKC", wrt)
+        if name not in variables:  # it may be another name of the same array
+            value = value_of(name, frame)
+            name = next((theirs for source, theirs in held if source is value), name)
+    elif is_index(wrt) and not (isinstance(wrt, np.generic) and any(s is wrt for s, _ in held)):
         places = [name for _, name in function.sources] or list(variables)
         if not -len(places) <= wrt < len(places):
             raise _not_found(
@@ -350,7 +363,6 @@ def _find(wrt: Any, function: _Function) -> Variable:
         shown = str(wrt.expr) if isinstance(wrt.expr, Variable) else str(wrt)
         raise _not_found(f"wrt={shown} is no variable of this expression", variables)
     else:
-        held = [*function.sources, *((v, name) for name, v in function.tensor.values.items())]
         name = next((theirs for source, theirs in held if source is wrt), "")
         if not name:
             raise _not_found("the array given as wrt is no operand of this expression", variables)
@@ -388,7 +400,7 @@ def _read(
         return _Function(expression, ())
     if isinstance(expression, str):
         subscripts = parse_subscripts(expression)
-    elif operands and isinstance(operands[0], list | tuple):
+    elif operands and _are_labels(operands[0]):
         subscripts, operands = _interleaved((expression, *operands))
     else:
         raise OperandError(
@@ -406,7 +418,14 @@ def _bind(f: Tensor, named: Mapping[str, Any], sizes: Mapping[str, Size] | None)
         raise OperandError(
             page("sizes= goes with an einsum string", action="leave it out for a Tensor")
         )
-    return Tensor(f.formula, {**f.values, **f.bound(named)})
+    return Tensor(f.formula, {**f.values, **checked_arrays(f, named)})
+
+
+def _are_labels(value: object) -> bool:
+    """Tell whether this is a list of labels, as in the interleaved form."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1 and value.dtype.kind in "iu"
+    return isinstance(value, list | tuple | range)
 
 
 def _interleaved(arguments: Sequence[Any]) -> tuple[Subscripts, list[Any]]:
@@ -415,7 +434,7 @@ def _interleaved(arguments: Sequence[Any]) -> tuple[Subscripts, list[Any]]:
     operands = [arguments[2 * k] for k in range(pairs)]
     lists = [arguments[2 * k + 1] for k in range(pairs)]
     for k, labels in enumerate([*lists, *([] if output is None else [output])]):
-        if not isinstance(labels, list | tuple):
+        if not _are_labels(labels):
             place = f"operand {k}" if k < pairs else "the output"
             raise SubscriptsError(
                 page(
@@ -435,19 +454,11 @@ def _product(
     wanted: Sequence[Any],
 ) -> _Function:
     labels = {label for term in (*subscripts.inputs, subscripts.output or ()) for label in term}
-    given = {operand for operand in operands if isinstance(operand, str)}
+    given = {normalize("NFKC", operand) for operand in operands if isinstance(operand, str)}
     for name in list(named):
-        if name in labels and name not in given and isinstance(named[name], int):
+        if name in labels and name not in given and as_number(named[name]) is not None:
             sizes[name] = named.pop(name)
-    for label in sizes:
-        if label not in labels:
-            raise SubscriptsError(
-                page(
-                    f"sizes= gives a size for '{label}', which is no label of this string",
-                    text=subscripts.text,
-                    action="give sizes for labels of the string only",
-                )
-            )
+    sizes = {label: _checked_size(label, size, labels, subscripts) for label, size in sizes.items()}
     for name in named:
         if name not in given:
             raise BindingError(
@@ -466,28 +477,36 @@ def _product(
         if isinstance(part, Tensor):
             signature.append(part.formula)
             join_values(values, part.values)
-        elif isinstance(part, tuple):
+        else:
             name, array = part
             signature.append((name, None if array is None else array.shape))
             if array is not None:
                 join_values(values, {name: array})
-        else:
-            signature.append(part)
         sources.append((source, _name(signature[k], k)))
     formula = _einsum(subscripts, tuple(signature), tuple(sizes.items()))
     return _Function(Tensor(formula, values), tuple(sources))
 
 
-#: What is known of an operand apart from its values: a number, the formula of a tensor, or the
+def _checked_size(label: str, size: Any, labels: set[str], subscripts: Subscripts) -> Size:
+    if label not in labels:
+        raise SubscriptsError(
+            page(
+                f"a size is given for '{label}', which is no label of this string",
+                text=subscripts.text,
+                action="give sizes for labels of the string only",
+            )
+        )
+    return as_size(size, f"label '{label}'")
+
+
+#: What is known of an operand apart from its values: the formula of a tensor or a number, or the
 #: name and the shape, if known, of an array.
-_Operand = Constant | Formula | tuple[str, tuple[Size, ...] | None]
+_Operand = Formula | tuple[str, tuple[Size, ...] | None]
 
 
 def _name(operand: _Operand, position: int) -> str:
     if isinstance(operand, tuple):
         return operand[0]
-    if isinstance(operand, Constant):
-        return str(operand.value)
     return operand.expr.name if isinstance(operand.expr, Variable) else f"op{position}"
 
 
@@ -499,20 +518,14 @@ def _einsum(
 ) -> Formula:
     """Build the formula of a string and operands of these names and shapes."""
     shapes = [
-        operand[1]
-        if isinstance(operand, tuple)
-        else (operand.shape if isinstance(operand, Constant) else operand.expr.shape)
-        for operand in operands
+        operand[1] if isinstance(operand, tuple) else operand.expr.shape for operand in operands
     ]
     names = [_name(operand, k) for k, operand in enumerate(operands)]
     axes = resolve(subscripts, shapes, names, dict(sizes))
     formulas = []
     letters = Letters()
     for operand, shape, labels in zip(operands, axes.shapes, axes.inputs, strict=True):
-        if isinstance(operand, Constant):
-            formula = number(operand.value)
-        else:
-            formula = symbol(operand[0], shape) if isinstance(operand, tuple) else operand
+        formula = symbol(operand[0], shape) if isinstance(operand, tuple) else operand
         if isinstance(formula.expr, Variable):
             letters = letters.with_axes(formula.expr.name, labels)
         letters = letters.joined(formula.letters)
@@ -538,27 +551,30 @@ def _distinct(labels: Sequence[str], used: set[str]) -> tuple[str, ...]:
 
 def _named(
     operands: Sequence[Any], named: Mapping[str, Any], frame: FrameType, wanted: Sequence[Any]
-) -> Iterator[Tensor | Constant | tuple[str, Array | None]]:
+) -> Iterator[Tensor | tuple[str, Array | None]]:
     """Give each operand its name: tensors and numbers as they are, arrays with what they hold."""
-    positions = {w % len(operands) for w in wanted if isinstance(w, int) and operands}
-    hoped = [w for w in wanted if isinstance(w, str)]
+    positions = {w % len(operands) for w in wanted if is_index(w) and operands}
+    hoped = [normalize("NFKC", w) for w in wanted if isinstance(w, str)]
+    arrays: dict[int, Array] = {}
     for k, source in enumerate(operands):
         if isinstance(source, Tensor):
             yield source
         elif isinstance(source, str):
-            if not is_name(source):
-                raise OperandError(
-                    page(
-                        f"operand {k}, {source!r}, is not a name",
-                        action="a string operand names an array: an identifier, such as 'A'",
-                    )
-                )
-            yield source, as_array(named[source], source) if source in named else None
+            name = as_name(source, f"operand {k}: ")
+            yield name, as_array(named[name], name) if name in named else None
         else:
             name = next((w for w in hoped if value_of(w, frame) is source), "")
-            if is_number(source) and not name and k not in positions:
-                yield constant(source)
+            value = as_number(source)
+            if value is not None and not name and k not in positions:
+                yield Tensor(number(value), {})
                 continue
-            value = float(source) if isinstance(source, Fraction) else source
-            name = name or name_of(source, frame) or f"op{k}"
-            yield name, as_array(value, name)
+            name = name or name_of(source, frame) or ""
+            if id(source) not in arrays:  # a list that stands twice is one array
+                given = source if value is None else np.array(_inexact(value))
+                arrays[id(source)] = as_array(given, name or f"operand {k}")
+            array = arrays[id(source)]
+            yield name or anonymous_name(array), array
+
+
+def _inexact(value: Number) -> int | float | complex:
+    return float(value) if isinstance(value, Fraction) else value

@@ -150,14 +150,19 @@ def _data(item: str, axes: Mapping[str, int]) -> tuple[str, Array]:
 
 def _read_csv(path: Path, axes: int) -> Array:
     """Read rows of numbers; those of one row or one column are a vector where one is wanted."""
-    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     rows: list[list[float]] = []
-    for number, line in enumerate(lines):
+    first = True
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
             rows.append([float(entry) for entry in line.split(",")])
         except ValueError as error:
-            if number:  # the first line may name the columns
-                raise ValueError(f"line {number + 1}: {error}") from None
+            if not first:  # the first line may name the columns
+                raise ValueError(f"line {number}: {error}") from None
+        first = False
+    if not rows:
+        raise ValueError("it holds no row of numbers")
     if len({len(row) for row in rows}) > 1:
         raise ValueError("its rows differ in length")
     table = np.array(rows)

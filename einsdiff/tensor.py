@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from types import FrameType
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from einsdiff.algebra.flatten import flatten
+from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, flatten
 from einsdiff.algebra.functions import FUNCTIONS
 from einsdiff.algebra.nodes import (
     Node,
@@ -35,6 +35,7 @@ from einsdiff.algebra.nodes import (
     constant,
     einsum,
     scale,
+    topological,
     variable,
     variables_of,
 )
@@ -50,15 +51,24 @@ from einsdiff.errors import (
 )
 from einsdiff.layout import Layout, VecOrder, as_matrix, check_layout
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
-from einsdiff.notation.names import is_name, name_of
-from einsdiff.notation.subscripts import Axes, Size, parse_subscripts, resolve
-from einsdiff.numeric.arrays import Array, as_array, dtype_of, is_number
+from einsdiff.notation.names import as_name, name_of
+from einsdiff.notation.subscripts import Axes, Size, as_size, parse_subscripts, resolve
+from einsdiff.numeric.arrays import (
+    Array,
+    anonymous_name,
+    as_array,
+    as_number,
+    dtype_of,
+    is_index,
+    same_array,
+)
 from einsdiff.numeric.memory import format_bytes, memory_limit
 from einsdiff.numeric.program import Program, program_for
 
 __all__ = [
     "Formula",
     "Tensor",
+    "checked_arrays",
     "function_name",
     "join_values",
     "joined_arguments",
@@ -88,31 +98,32 @@ class Formula:
         The variables of the function, in order of appearance; also those that a derivative no
         longer depends on.
     domain
-        The number of axes, the last ones, that belong to what was differentiated by.
+        The number of axes, the last ones, that belong to what was differentiated by; None if
+        this is no derivative.
     """
 
     expr: Node
     heading: Heading
     letters: Letters
     arguments: tuple[Variable, ...]
-    domain: int = 0
+    domain: int | None = None
 
     @cached_property
     def normal_form(self) -> Node:
         """The expression with products of products and sums of sums merged."""
-        return flatten([self.expr])[0]
+        return flatten([self.expr], MOST_COMPARED_FACTORS)[0]
 
     @cached_property
     def required(self) -> frozenset[str]:
         """The names of the variables that the value depends on."""
-        return frozenset(v.name for v in variables_of([self.normal_form]))
+        return frozenset(v.name for v in variables_of([self.expr]))
 
     @cached_property
-    def has_named_sizes(self) -> bool:
-        """Whether some size is a name."""
-        return any(isinstance(s, str) for v in self.arguments for s in v.shape) or any(
-            isinstance(s, str) for s in self.expr.shape
-        )
+    def named_sizes(self) -> frozenset[str]:
+        """The sizes that are names, of which the value needs to know the numbers."""
+        nodes = topological([self.expr])
+        sizes = {s for node in nodes for s in (*node.shape, *getattr(node, "sizes", ()))}
+        return frozenset(s for s in sizes if isinstance(s, str))
 
     @cached_property
     def text(self) -> str:
@@ -168,7 +179,7 @@ class Tensor:
     def shape(self) -> tuple[Size, ...]:
         """The sizes of the axes: numbers, or names where they are not known."""
         shape = self.expr.shape
-        if not self.formula.has_named_sizes:
+        if all(isinstance(size, int) for size in shape):
             return shape
         sizes = self._sizes(self.values)
         return tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
@@ -181,7 +192,7 @@ class Tensor:
     @property
     def domain(self) -> int:
         """The number of axes, the last ones, that belong to what was differentiated by."""
-        return self.formula.domain
+        return self.formula.domain or 0
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -214,7 +225,19 @@ class Tensor:
             raise ValueError("a tensor is computed, so there is no array to be had without a copy")
         return self.dense() if dtype is None else self.dense().astype(dtype, copy=False)
 
-    def __call__(self, **arrays: ArrayLike) -> Array:
+    def __bool__(self) -> bool:
+        return bool(self.dense())
+
+    def __int__(self) -> int:
+        return int(self.dense())
+
+    def __float__(self) -> float:
+        return float(self.dense())
+
+    def __complex__(self) -> complex:
+        return complex(self.dense())
+
+    def __call__(self, /, **arrays: ArrayLike) -> Array:
         """Evaluate with arrays for the variables, in place of those given before.
 
         Parameters
@@ -240,7 +263,7 @@ class Tensor:
         >>> (A @ x)(A=[[1, 2], [3, 4]], x=[1, 1])
         array([3, 7])
         """
-        return self._evaluate({**self.values, **self.bound(arrays)}, None)
+        return self._evaluate({**self.values, **checked_arrays(self, arrays)}, None)
 
     def dense(self, out: Array | None = None) -> Array:
         """Evaluate with the arrays given so far.
@@ -364,7 +387,21 @@ class Tensor:
         return self._contracted(u, "u", slice(0, self.ndim - self.domain))
 
     def _contracted(self, other: ArrayLike | Tensor, name: str, axes: slice) -> Tensor:
+        if self.formula.domain is None:
+            raise OperandError(
+                page(
+                    "this is no derivative, so it has no product with a direction",
+                    text=str(self),
+                    action="differentiate first, as in ed.grad(t, wrt=...)",
+                )
+            )
         shape = self.expr.shape[axes]
+        if (
+            isinstance(other, Tensor)
+            and other.expr.shape != shape
+            and other.shape == self.shape[axes]
+        ):
+            other = other.dense()  # its sizes are numbers that are names here
         if isinstance(other, Tensor):
             given = other.expr.shape
         else:
@@ -387,39 +424,6 @@ class Tensor:
         return _combined(
             expr, [self.formula.heading.letters[label] for label in kept], [self, other]
         )
-
-    def bound(self, arrays: Mapping[str, ArrayLike]) -> dict[str, Array]:
-        """Check arrays given by name; whether all are there is seen when they are needed.
-
-        Parameters
-        ----------
-        arrays
-            An array for each name.
-
-        Returns
-        -------
-        dict
-            The same as arrays of numbers.
-
-        Raises
-        ------
-        BindingError
-            A name is that of no variable.
-        """
-        known = {argument.name: argument for argument in self.formula.arguments}
-        bound = {}
-        for name, value in arrays.items():
-            if name not in known:
-                raise BindingError(
-                    page(
-                        f"there is no '{name}' in this expression",
-                        shapes=_signature(self.formula.arguments),
-                        action="pass arrays for these names only",
-                    )
-                )
-            bound[name] = array = as_array(value, name)
-            _check_symmetric(known[name], array)
-        return bound
 
     def _sizes(self, values: Mapping[str, Array]) -> dict[str, int]:
         """Find the number that each named size stands for, and check all shapes."""
@@ -446,19 +450,22 @@ class Tensor:
     def _evaluate(self, values: Mapping[str, Array], out: Array | None) -> Array:
         formula = self.formula
         sizes = self._sizes(values)
-        if not formula.required <= values.keys():
-            raise self._missing(
-                next(n for n in self.names if n in formula.required - values.keys())
-            )
-        if formula.has_named_sizes:
-            for argument in formula.arguments:
-                unsettled = {s for s in argument.shape if isinstance(s, str)} - sizes.keys()
-                if unsettled.intersection(map(str, formula.expr.shape)):
-                    raise self._missing(argument.name)
+        for name in self.names:
+            if name in formula.required and name not in values:
+                raise self._missing(name)
+        for size in sorted(formula.named_sizes - sizes.keys()):
+            raise self._unsettled(size)
         dtype = dtype_of(formula.expr, (array.dtype for array in values.values()))
-        program = program_for((formula.normal_form,), tuple(sorted(sizes.items())), dtype.name)
+        program = program_for((formula.expr,), tuple(sorted(sizes.items())), dtype.name)
         if program.largest * dtype.itemsize > memory_limit():
             raise self._too_large(program, dtype)
+        if out is not None and not _is_writeable(out):
+            raise OperandError(
+                page(
+                    f"out is a {type(out).__name__} that cannot be written into",
+                    action="pass a writeable NumPy array, or leave it out",
+                )
+            )
         if out is not None and (out.shape != program.plan.shapes[0] or out.dtype != dtype):
             raise ShapeError(
                 page(
@@ -467,8 +474,13 @@ class Tensor:
                     action="pass an array of the result's shape and dtype",
                 )
             )
-        result = program.function(*[values[part.name] for part in program.inputs], out=out)
-        return np.asarray(result, dtype)
+        inputs = [values[part.name] for part in program.inputs]
+        # Integers become what the result is before they are computed with and could overflow.
+        inputs = [a.astype(dtype, copy=False) if a.dtype.kind in "biu" else a for a in inputs]
+        if out is not None and any(np.may_share_memory(out, array) for array in inputs):
+            out[...] = program.function(*inputs)
+            return out
+        return np.asarray(program.function(*inputs, out=out), dtype)
 
     def _missing(self, name: str) -> BindingError:
         return BindingError(
@@ -476,6 +488,19 @@ class Tensor:
                 f"no array for '{name}'",
                 shapes=_signature(self.formula.arguments),
                 action=f"pass {name}=... in the call, or bind it with ed.tensor('{name}', array)",
+            )
+        )
+
+    def _unsettled(self, size: str) -> BindingError:
+        for argument in self.formula.arguments:
+            if size in argument.shape:
+                return self._missing(argument.name)
+        return BindingError(
+            page(
+                f"the number that size '{size}' stands for is not known",
+                text=str(self),
+                shapes=_signature(self.formula.arguments),
+                action=f"give '{size}' as a number, or to an axis of a variable",
             )
         )
 
@@ -504,16 +529,16 @@ class Tensor:
     # --- arithmetic ---------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Tensor:
-        return _sum_of(self, _operand(other, self), 1)
+        return _sum_of(self, _operand(other), 1)
 
     def __radd__(self, other: Any) -> Tensor:
-        return _sum_of(_operand(other, self), self, 1)
+        return _sum_of(_operand(other), self, 1)
 
     def __sub__(self, other: Any) -> Tensor:
-        return _sum_of(self, _operand(other, self), -1)
+        return _sum_of(self, _operand(other), -1)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return _sum_of(_operand(other, self), self, -1)
+        return _sum_of(_operand(other), self, -1)
 
     def __neg__(self) -> Tensor:
         return self._scaled(-1)
@@ -522,41 +547,50 @@ class Tensor:
         return self
 
     def __mul__(self, other: Any) -> Tensor:
-        if is_number(other):
-            return self._scaled(other)
-        return _elementwise_product(self, _operand(other, self))
+        c = as_number(other)
+        return self._scaled(c) if c is not None else _elementwise_product(self, _operand(other))
 
     def __rmul__(self, other: Any) -> Tensor:
-        if is_number(other):
-            return self._scaled(other)
-        return _elementwise_product(_operand(other, self), self)
+        return (
+            self * other
+            if as_number(other) is not None
+            else _elementwise_product(_operand(other), self)
+        )
 
     def __truediv__(self, other: Any) -> Tensor:
-        if isinstance(other, int | Fraction):
-            return self._scaled(Fraction(1) / other)
-        if is_number(other):
-            return self._scaled(1 / other)
-        return _elementwise_product(self, _operand(other, self)._power(-1))
+        c = as_number(other)
+        if c is None:
+            return _elementwise_product(self, _operand(other)._power(-1))
+        if c == 0:
+            raise OperandError(
+                page(
+                    "a tensor is divided by the number 0",
+                    text=f"{self} / {other!r}",
+                    action="divide by another number, or by an array",
+                )
+            )
+        return self._scaled(Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c)
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return _elementwise_product(_operand(other, self), self._power(-1))
+        return _elementwise_product(_operand(other), self._power(-1))
 
     def __pow__(self, exponent: Any) -> Tensor:
-        if not is_number(exponent):
+        c = as_number(exponent)
+        if c is None:
             raise OperandError(
                 page("an exponent is a number", action="write t ** 2, with an integer or a float")
             )
-        return self._power(exponent)
+        return self._power(c)
 
     def _power(self, exponent: Number) -> Tensor:
         expr = call(FUNCTIONS["power"], [self.expr, constant(exponent)])
         return _combined(expr, self.formula.heading.letters, [self])
 
     def __matmul__(self, other: Any) -> Tensor:
-        return _matmul(self, _operand(other, self))
+        return _matmul(self, _operand(other))
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return _matmul(_operand(other, self), self)
+        return _matmul(_operand(other), self)
 
     @property
     def T(self) -> Tensor:  # noqa: N802  # NumPy's name
@@ -572,7 +606,13 @@ class Tensor:
         return _combined(expr, self.formula.heading.letters[::-1], [self])
 
     def _scaled(self, c: Any) -> Tensor:
-        return _combined(scale(c, self.expr), self.formula.heading.letters, [self], self.domain)
+        return _combined(
+            scale(c, self.expr), self.formula.heading.letters, [self], self.formula.domain
+        )
+
+
+def _is_writeable(out: object) -> bool:
+    return isinstance(out, np.ndarray) and bool(out.flags.writeable)
 
 
 # --- making tensors ---------------------------------------------------------------------------
@@ -612,17 +652,12 @@ def tensor(name: str, value: Any, *, symmetric: bool = False) -> Tensor:
     >>> tensor("A", [[1, 2], [2, 3]], symmetric=True)
     A_ij
     """
-    if not is_name(name):
-        raise OperandError(
-            page(f"{name!r} is not a name", action="names are identifiers, such as A, x1 or θ")
-        )
+    name = as_name(name)
     values: dict[str, Array] = {}
-    shape = _as_shape(value)
+    shape = _as_shape(value, name)
     if shape is None:
         values[name] = as_array(value, name)
         shape = values[name].shape
-    if any(isinstance(size, int) and size < 0 for size in shape):
-        raise ShapeError(page(f"tensor '{name}' has a negative size: {shape_text(shape)}"))
     if symmetric and len(set(shape)) > 1:
         raise ShapeError(
             page(
@@ -659,17 +694,18 @@ def tensors(**specifications: Any) -> tuple[Tensor, ...]:
     return tuple(tensor(name, value) for name, value in specifications.items())
 
 
-def _as_shape(value: Any) -> tuple[Size, ...] | None:
+def _as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
     """Read a shape; None if this is an array."""
+    sizes: Sequence[Any]
     if isinstance(value, str):
-        return tuple(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value,)
-    if isinstance(value, tuple) and all(
-        isinstance(size, str | SupportsIndex) and not isinstance(size, np.ndarray) for size in value
-    ):
-        return tuple(size if isinstance(size, str) else size.__index__() for size in value)
-    return None
+        sizes = value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        sizes = (value,)  # NumPy's integers are arrays of no axes
+    elif isinstance(value, tuple) and all(isinstance(v, str) or is_index(v) for v in value):
+        sizes = value
+    else:
+        return None
+    return tuple(as_size(size, f"tensor '{name}'") for size in sizes)
 
 
 def _check_symmetric(node: Variable, array: Array) -> None:
@@ -709,6 +745,7 @@ def symbol(name: str, shape: tuple[Size, ...], symmetric: bool = False) -> Formu
     return Formula(node, heading, Letters().with_axes(name), (node,))
 
 
+@lru_cache(maxsize=1024, typed=True)
 def number(value: Number) -> Formula:
     """Return the formula of a number.
 
@@ -759,6 +796,42 @@ def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
     return tuple(arguments.values())
 
 
+def checked_arrays(f: Tensor, arrays: Mapping[str, Any]) -> dict[str, Array]:
+    """Check arrays that are given by name; whether all are there is seen when they are needed.
+
+    Parameters
+    ----------
+    f
+        The tensor that they are for.
+    arrays
+        An array for each name.
+
+    Returns
+    -------
+    dict
+        The same as arrays of numbers.
+
+    Raises
+    ------
+    BindingError
+        A name is that of no variable.
+    """
+    known = {argument.name: argument for argument in f.formula.arguments}
+    found = {}
+    for name, value in arrays.items():
+        if name not in known:
+            raise BindingError(
+                page(
+                    f"there is no '{name}' in this expression",
+                    shapes=_signature(f.formula.arguments),
+                    action="pass arrays for these names only",
+                )
+            )
+        found[name] = array = as_array(value, name)
+        _check_symmetric(known[name], array)
+    return found
+
+
 def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
     """Add arrays to those of an expression.
 
@@ -776,7 +849,7 @@ def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
     """
     for name, array in values.items():
         known = into.setdefault(name, array)
-        if known is not array and not _same(known, array):
+        if known is not array and not same_array(known, array):
             raise BindingError(
                 page(
                     f"two different arrays are called '{name}'",
@@ -786,16 +859,14 @@ def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
             )
 
 
-def _same(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and bool(np.array_equal(a, b))
-
-
 def function_name(names: Iterable[str]) -> str:
     """Choose a name for a function of these variables: f, unless one of them is called so."""
     return first_unused("fghuvwFGH", set(names))
 
 
-def _combined(expr: Node, axes: Sequence[str], parts: Sequence[Tensor], domain: int = 0) -> Tensor:
+def _combined(
+    expr: Node, axes: Sequence[str], parts: Sequence[Tensor], domain: int | None = None
+) -> Tensor:
     letters = Letters()
     values: dict[str, Array] = {}
     for part in parts:
@@ -816,15 +887,16 @@ def _unused_name(name: str, names: Iterable[str]) -> str:
     return first_unused([name, *(f"{name}{k}" for k in range(1, len(taken) + 2))], taken)
 
 
-def _operand(value: Any, beside: Tensor) -> Tensor:
+def _operand(value: Any) -> Tensor:
     """Make the other side of an operator a tensor, called as the caller calls it."""
     if isinstance(value, Tensor):
         return value
-    if is_number(value):
-        return Tensor(number(value), {})
-    frame = _outside()
-    name = name_of(value, frame) or _unused_name("array", beside.names)
-    return tensor(name, as_array(value, name))
+    c = as_number(value)
+    if c is not None:
+        return Tensor(number(c), {})
+    name = name_of(value, _outside())
+    array = as_array(value, name or "operand")
+    return tensor(name or anonymous_name(array), array)
 
 
 def _outside() -> FrameType:
@@ -877,7 +949,8 @@ def _sum_of(a: Tensor, b: Tensor, sign: int) -> Tensor:
         for part, labels in zip((a, b), axes.inputs, strict=True)
     ]
     expr = add(list(zip((1, sign), aligned, strict=True)))
-    domain = a.domain if (a.domain, a.ndim) == (b.domain, b.ndim) else 0
+    alike = (a.formula.domain, a.ndim) == (b.formula.domain, b.ndim)
+    domain = a.formula.domain if alike else None
     return _combined(expr, _letters_for(len(axes.output), a, b), [a, b], domain)
 
 

@@ -73,7 +73,7 @@ def build(
     """
     known: dict[str, Size] = dict(sizes or {})
     for symbol in _symbols(tree):
-        if symbol.name != "δ":
+        if symbol.name not in ("δ", "Σ"):
             node = names[symbol.name]
             labels = _axes(symbol, node, batch)
             known.update(zip(labels, node.shape, strict=True))
@@ -141,6 +141,9 @@ class _Builder:
         if symbol.name == "δ":
             node: Node = delta(self.sizes[symbol.labels[0]])
             labels = symbol.labels
+        elif symbol.name == "Σ":  # ones: a second place for its labels, over which to sum
+            labels = symbol.labels
+            node = einsum([], [], labels, {label: self.sizes[label] for label in labels})
         else:
             node = self.names[symbol.name]
             labels = _axes(symbol, node, self.batch)

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import permutations
 from string import ascii_lowercase
 
 from einsdiff.algebra.build import build
@@ -103,8 +104,12 @@ def _symmetrised(adjoint: Node, node: Node, codomain: int) -> Node:
     if not (isinstance(node, Variable) and node.symmetric):
         return adjoint
     axes = tuple(range(len(adjoint.shape)))
-    swapped = (*axes[:codomain], *reversed(axes[codomain:]))
-    return add([(Fraction(1, 2), adjoint), (Fraction(1, 2), einsum([adjoint], [axes], swapped))])
+    orders = list(permutations(axes[codomain:]))
+    weight = Fraction(1, len(orders))
+    return add(
+        [(weight, einsum([adjoint], [axes], (*axes[:codomain], *order))) for order in orders],
+        adjoint.shape,
+    )
 
 
 def _pull(

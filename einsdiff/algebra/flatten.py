@@ -32,21 +32,26 @@ from einsdiff.algebra.nodes import (
     use_counts,
 )
 
-__all__ = ["flatten", "rebuild"]
+__all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "flatten", "rebuild"]
 
-#: A merged product has at most this many factors: contraction paths of longer ones are costly.
+#: A product that is to be computed has at most this many factors unless it was written with more:
+#: contraction paths of longer ones are costly.
 MOST_FACTORS = 16
+#: The same for products that are only compared and printed.
+MOST_COMPARED_FACTORS = 256
 #: A merged sum has at most this many terms.
 MOST_TERMS = 4096
 
 
-def flatten(roots: Iterable[Node]) -> tuple[Node, ...]:
+def flatten(roots: Iterable[Node], most_factors: int = MOST_FACTORS) -> tuple[Node, ...]:
     """Merge what is used once: products into products, sums into sums.
 
     Parameters
     ----------
     roots
         Expressions that are used together; a node used by two of them counts as shared.
+    most_factors
+        A product is merged into another one only if that has at most so many factors then.
 
     Returns
     -------
@@ -55,23 +60,28 @@ def flatten(roots: Iterable[Node]) -> tuple[Node, ...]:
     """
     roots = tuple(roots)
     while True:
-        flat = _flatten_once(roots)
+        flat = _flatten_once(roots, most_factors)
         if flat == roots:
             return flat
         roots = flat
 
 
-def _flatten_once(roots: tuple[Node, ...]) -> tuple[Node, ...]:
+def _flatten_once(roots: tuple[Node, ...], most_factors: int) -> tuple[Node, ...]:
     uses = use_counts(roots)
     done: dict[Node, Node] = {}
     for node in uses:  # children first
         new = [done[child] for child in children(node)]
         once = [uses[child] == 1 for child in children(node)]
-        done[node] = rebuild(node, new, once)
+        done[node] = rebuild(node, new, once, most_factors)
     return tuple(done[root] for root in roots)
 
 
-def rebuild(node: Node, new: Sequence[Node], once: Sequence[bool] = ()) -> Node:
+def rebuild(
+    node: Node,
+    new: Sequence[Node],
+    once: Sequence[bool] = (),
+    most_factors: int = MOST_FACTORS,
+) -> Node:
     """Build the node again over other children.
 
     Parameters
@@ -82,6 +92,8 @@ def rebuild(node: Node, new: Sequence[Node], once: Sequence[bool] = ()) -> Node:
         One node for each of its children.
     once
         For each child whether it may be merged into this node.
+    most_factors
+        As for `flatten`.
 
     Returns
     -------
@@ -90,7 +102,7 @@ def rebuild(node: Node, new: Sequence[Node], once: Sequence[bool] = ()) -> Node:
     """
     once = once or [False] * len(new)
     if isinstance(node, Einsum):
-        room = MOST_FACTORS - len(new)
+        room = most_factors - len(new)
         inline = []
         for k, (child, single) in enumerate(zip(new, once, strict=True)):
             inner = child.primitive[1] if isinstance(child, Add) else child

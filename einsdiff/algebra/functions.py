@@ -19,18 +19,24 @@ __all__ = ["FUNCTIONS"]
 
 
 def _fold_power(base: Node, exponent: Node) -> Node | None:
-    if not isinstance(exponent, Constant) or not isinstance(exponent.value, int):
-        return None
-    if exponent.value == 1:
-        return base
-    if exponent.value == 0:
+    if _is_zero(exponent):
         labels = range(len(base.shape))
         return einsum([], [], labels, dict(enumerate(base.shape)))
-    if isinstance(base, Constant) and isinstance(base.value, int) and exponent.value > 0:
-        return constant(base.value**exponent.value)
-    if isinstance(base, Add) and not base.terms and exponent.value > 0:
+    if not isinstance(exponent, Constant):
+        return None
+    value = exponent.value
+    if value == 1:
         return base
+    if isinstance(value, int) and value > 0:
+        if isinstance(base, Constant) and isinstance(base.value, int):
+            return constant(base.value**value)
+        if _is_zero(base):
+            return base
     return None
+
+
+def _is_zero(node: Node) -> bool:
+    return isinstance(node, Add) and not node.terms
 
 
 def _elementwise(name: str, jacobian: str) -> Function:

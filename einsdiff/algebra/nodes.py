@@ -28,7 +28,7 @@ True
 >>> einsum([delta(3)], ["ii"], "")
 Constant(3)
 >>> add([(1, f), (Fraction(1, 2), f), (1, f)])
-Add((5/2, Einsum((x, A), ((1,), (0, 1)), (0,))))
+Add((5/2, <Einsum (2,)>))
 """
 
 from __future__ import annotations
@@ -97,6 +97,10 @@ class Node:
 
     #: Kinds are ordered: constants, variables, deltas, products, calls, sums.
     kind: int
+
+    def short(self) -> str:
+        """Describe the node inside of another one, in a few letters."""
+        return repr(self) if self.kind < Einsum.kind else f"<{type(self).__name__} {self.shape}>"
 
     def __setattr__(self, name: str, value: object) -> Never:
         raise AttributeError(f"{type(self).__name__} is immutable")
@@ -180,16 +184,18 @@ class Einsum(Node):
         The size of each label.
     """
 
-    __slots__ = ("_core", "operands", "output", "sizes", "subscripts")
+    __slots__ = ("_core", "_symmetric", "operands", "output", "sizes", "subscripts")
     operands: tuple[Node, ...]
     subscripts: tuple[tuple[int, ...], ...]
     output: tuple[int, ...]
     sizes: Shape
     _core: tuple[Node, tuple[int, ...]] | None
+    _symmetric: bool | None
     kind = 3
 
     def __repr__(self) -> str:
-        return f"Einsum({self.operands}, {self.subscripts}, {self.output})"
+        operands = ", ".join(operand.short() for operand in self.operands)
+        return f"Einsum(({operands}), {self.subscripts}, {self.output})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return einsum, (self.operands, self.subscripts, self.output, dict(enumerate(self.sizes)))
@@ -238,7 +244,7 @@ class Add(Node):
     kind = 5
 
     def __repr__(self) -> str:
-        return f"Add({', '.join(f'({c}, {term})' for c, term in self.terms)})"
+        return f"Add({', '.join(f'({c}, {term.short()})' for c, term in self.terms)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return add, (self.terms, self.shape)
@@ -317,7 +323,7 @@ class Call(Node):
     kind = 4
 
     def __repr__(self) -> str:
-        return f"{self.function.name}({', '.join(map(repr, self.args))})"
+        return f"{self.function.name}({', '.join(arg.short() for arg in self.args)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return call, (self.function, self.args)
@@ -378,18 +384,20 @@ def variable(
     )
 
 
-def constant(value: Number) -> Constant:
-    """Build a number; integers and fractions stay exact, floats stay floats.
+def constant(value: Number) -> Constant | Add:
+    """Build a number; integers and fractions stay exact, floats stay floats, zero is `zero`.
 
     >>> constant(Fraction(4, 2)), constant(0.5)
     (Constant(2), Constant(0.5))
     """
     value = _exact(value)
+    if value == 0:
+        return zero(())
     identity = _number_id(value)
     return _intern(Constant, (Constant, identity), repr(identity).encode(), value=value, shape=())
 
 
-ONE = constant(1)
+ONE = cast(Constant, constant(1))
 
 
 def delta(size: Size) -> Delta:
@@ -546,7 +554,7 @@ def einsum(
     --------
     >>> A = variable("A", (2, 2))
     >>> einsum([A], ["ij"], "ji")
-    Einsum((A,), ((1, 0),), (0, 1))
+    Einsum((A), ((1, 0),), (0, 1))
     >>> einsum([einsum([A], ["ij"], "ji")], ["ij"], "ji") is A
     True
     >>> einsum([], [], "pq", {"p": 2, "q": 3}).shape
@@ -683,6 +691,14 @@ class _Product:
             distinct = len(set(labels)) == len(labels)
             if distinct and not loose and _same_axes(operand, labels, tuple(out)):
                 return operand
+            plain = len(set(out)) == len(out) and set(out) <= set(labels)
+            if isinstance(operand, Add) and plain and not loose:
+                # A sum over axes, a diagonal or a transpose of a sum is the sum of those, and
+                # like terms may meet; with deltas or broadcasts the sum is better kept whole.
+                return add(
+                    [(c, einsum([term], [labels], out)) for c, term in operand.terms],
+                    [self.size[label] for label in out],
+                )
             if isinstance(operand, Einsum) and distinct and set(labels) <= set(out):
                 # A view of a product is the product with its axes in another order.
                 self.factors = []
@@ -697,7 +713,21 @@ def _same_axes(node: Node, labels: tuple[int, ...], out: tuple[int, ...]) -> boo
 
 
 def _is_symmetric(node: Node) -> bool:
-    return isinstance(node, Variable) and node.symmetric
+    """Whether permuting the node's axes changes nothing."""
+    if isinstance(node, Variable):
+        return node.symmetric
+    if not isinstance(node, Einsum) or len(node.shape) < 2 or len(set(node.shape)) > 1:
+        return False
+    if node._symmetric is None:
+        out = node.output
+        swapped = [(*out[:k], out[k + 1], out[k], *out[k + 2 :]) for k in range(len(out) - 1)]
+        same = all(
+            _product(node.operands, node.subscripts, other, node.loose, dict(enumerate(node.sizes)))
+            is node
+            for other in swapped
+        )
+        object.__setattr__(node, "_symmetric", same)
+    return bool(node._symmetric)
 
 
 def _product(
@@ -740,6 +770,7 @@ def _canonical_einsum(
         sizes=sizes,
         shape=tuple(sizes[label] for label in output),
         _core=None,
+        _symmetric=None,
     )
 
 

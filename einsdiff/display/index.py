@@ -1,8 +1,10 @@
 r"""Expressions in index notation: ``∂f_i/∂A_pq = δ_ip x_q``.
 
 Free indices have the letters of the left-hand side. A summed index gets the letter that the user
-gave to that axis of that operand, unless the letter is taken, and else a new one. A label that
-stands twice in the output of an einsum is printed as the Kronecker delta that it is.
+gave to that axis of that operand, unless the letter is taken, and else a new one. A summed index
+that stands at one place only is named by a sign, ``Σ_j A_ij``; where it stands twice, the sum is
+understood. A label that stands twice in the output of an einsum is printed as the Kronecker delta
+that it is.
 
 >>> from einsdiff.algebra.nodes import einsum, variable
 >>> x = variable("x", (3,))
@@ -13,6 +15,7 @@ stands twice in the output of an einsum is printed as the Kronecker delta that i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -239,6 +242,9 @@ class _Printer:
             letter = self.assign(node, axes, used)
             parts = _deltas(node.output, axes)
             parts += [str(node.sizes[label]) for label in node.loose]
+            alone = _alone(node)
+            if alone:
+                parts.append(indexed("Σ", [letter[label] for label in alone]))
             written = []
             for operand, labels in zip(node.operands, node.subscripts, strict=True):
                 theirs = tuple(letter[label] for label in labels)
@@ -296,6 +302,12 @@ class _Printer:
                     for letter, theirs in zip(axes, labels, strict=False):
                         if theirs == label:
                             yield letter
+
+
+def _alone(node: Einsum) -> list[int]:
+    """List the summed labels that stand at one place only, where a reader could miss the sum."""
+    places = Counter(label for labels in node.subscripts for label in labels)
+    return [label for label, count in places.items() if count == 1 and label not in node.output]
 
 
 def _deltas(output: tuple[int, ...], axes: tuple[str, ...]) -> list[str]:

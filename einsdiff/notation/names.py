@@ -9,17 +9,47 @@
 from __future__ import annotations
 
 from types import FrameType
+from unicodedata import normalize
 
-__all__ = ["is_name", "name_of", "value_of"]
+from einsdiff.errors import OperandError, page
+
+__all__ = ["as_name", "name_of", "value_of"]
 
 
-def is_name(text: str) -> bool:
-    """Tell whether an operand can be called so.
+def as_name(text: object, what: str = "") -> str:
+    """Read the name of an operand, spelled as Python spells identifiers.
 
-    >>> is_name("A"), is_name("θ_1"), is_name("2x"), is_name("a b")
-    (True, True, False, False)
+    Parameters
+    ----------
+    text
+        An identifier, in any alphabet.
+    what
+        What comes before it in the message.
+
+    Returns
+    -------
+    str
+        In Unicode's normal form NFKC, in which Python reads the name of a keyword argument.
+
+    Raises
+    ------
+    OperandError
+        It is no identifier.
+
+    Examples
+    --------
+    >>> as_name("θ_1"), as_name("\u00b5") == "\u03bc"
+    ('θ_1', True)
+    >>> as_name("2x")
+    Traceback (most recent call last):
+    einsdiff.OperandError: '2x' is not a name
+    <BLANKLINE>
+    names are identifiers, such as A, x1 or θ
     """
-    return text.isidentifier()
+    if not isinstance(text, str) or not text.isidentifier():
+        headline = f"{what}{text!r} is not a name"
+        raise OperandError(page(headline, action="names are identifiers, such as A, x1 or θ"))
+    return normalize("NFKC", text)
 
 
 def name_of(value: object, frame: FrameType | None) -> str | None:
@@ -41,12 +71,17 @@ def name_of(value: object, frame: FrameType | None) -> str | None:
         return None
     local = frame.f_locals
     for name, found in local.items():
-        if found is value and name[0] != "_":
+        if found is value and _is_spoken(name):
             return name
     for name, found in frame.f_globals.items():
-        if found is value and name[0] != "_" and name not in local:
+        if found is value and _is_spoken(name) and name not in local:
             return name
     return None
+
+
+def _is_spoken(name: str) -> bool:
+    # Frames also hold names that the user did not write, such as "@py_assert1" and "_".
+    return name[0] != "_" and name.isidentifier()
 
 
 def value_of(name: str, frame: FrameType) -> object:

@@ -22,11 +22,13 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
+from typing import Any
 
 from einsdiff.errors import ShapeError, SubscriptsError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, fresh_letters
 
-__all__ = ["Axes", "Size", "Subscripts", "from_sublists", "parse_subscripts", "resolve"]
+__all__ = ["Axes", "Size", "Subscripts", "as_size", "from_sublists", "parse_subscripts", "resolve"]
 
 #: The length of an axis: a number, or the name of a number that is not known yet.
 Size = int | str
@@ -99,7 +101,7 @@ def parse_subscripts(text: str) -> Subscripts:
             if any(label == ELLIPSIS for label, _ in terms[-1]):
                 raise SubscriptsError(
                     page(
-                        "an operand has two '...'",
+                        f"{'the output' if arrows else 'an operand'} has two '...'",
                         text=text,
                         carets=range(column, column + 3),
                         action="keep one '...' in each operand and in the output",
@@ -176,8 +178,7 @@ def from_sublists(
     """
     counts = Counter(label for term in sublists for label in term)
     labels = [label for label in {**counts, **dict.fromkeys(output or ())} if label is not ...]
-    labels.sort(key=lambda label: (not isinstance(label, int), label if isinstance(label, int) else
-                                   0, str(label)))  # fmt: skip
+    labels.sort(key=_label_order)
     letters: dict[Hashable, str] = dict(zip(labels, fresh_letters((), DUMMY), strict=False))
     letters[...] = ELLIPSIS
     if output is None:
@@ -185,6 +186,53 @@ def from_sublists(
         output = [..., *once] if ... in counts else once
     text = ",".join("".join(letters[label] for label in term) for term in sublists)
     return parse_subscripts(text + "->" + "".join(letters[label] for label in output))
+
+
+def _label_order(label: Any) -> tuple[bool, int, str]:
+    whole = isinstance(label, Integral)
+    return not whole, int(label) if whole else 0, str(label)
+
+
+def as_size(value: object, of: str) -> Size:
+    """Read the size of an axis: a whole number from 0, or a name.
+
+    Parameters
+    ----------
+    value
+        Of any type; NumPy's integers are taken too.
+    of
+        What it is the size of, for the message.
+
+    Returns
+    -------
+    int or str
+        The size.
+
+    Raises
+    ------
+    ShapeError
+        It is no size.
+
+    Examples
+    --------
+    >>> as_size(3, "tensor 'A'"), as_size("n", "tensor 'A'")
+    (3, 'n')
+    >>> as_size(-1, "tensor 'A'")
+    Traceback (most recent call last):
+    einsdiff.ShapeError: -1 is no size for tensor 'A'
+    <BLANKLINE>
+    a size is a whole number from 0, or a name such as n
+    """
+    if isinstance(value, str) and value.isidentifier():
+        return value
+    if not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 0:
+        return int(value)
+    raise ShapeError(
+        page(
+            f"{value!r} is no size for {of}",
+            action="a size is a whole number from 0, or a name such as n",
+        )
+    )
 
 
 def resolve(

@@ -6,17 +6,21 @@ dtype('int64')
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, TypeGuard
+from numbers import Integral
+from threading import Lock
+from typing import Any
+from weakref import finalize
 
 import numpy as np
 
-from einsdiff.algebra.nodes import Add, Call, Constant, Node, topological
+from einsdiff.algebra.nodes import Add, Call, Constant, Node, Number, topological
 from einsdiff.errors import OperandError, page
 
-__all__ = ["Array", "as_array", "dtype_of", "is_number"]
+__all__ = ["Array", "anonymous_name", "as_array", "as_number", "dtype_of", "is_index"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -34,13 +38,20 @@ def as_array(value: Any, name: str) -> Array:
     Returns
     -------
     array
-        The same object if it is an array of numbers already; booleans become integers.
+        The same object if it is an array of numbers already.
 
     Raises
     ------
     OperandError
         If the entries are objects, strings, dates or records, or rows differ in length.
     """
+    if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
+        raise OperandError(
+            page(
+                f"operand '{name}' is a masked array, and its mask would be lost",
+                action="fill the masked entries, with array.filled(value)",
+            )
+        )
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -50,28 +61,57 @@ def as_array(value: Any, name: str) -> Array:
                 action="pass an array, or nested lists whose rows have equal lengths",
             )
         ) from None
-    if array.dtype.kind == "b":
-        return array.astype(np.int64)
-    if array.dtype.kind not in "iufc":
+    if array.dtype.kind not in "biufc":
         raise OperandError(
             page(
                 f"operand '{name}' has dtype {array.dtype}, which has no derivative",
                 action="pass an array of floats, complex numbers or integers",
             )
         )
+    if isinstance(value, list | tuple | np.generic):
+        # No one else can change this array, so that it is what its values are; see `same_array`.
+        array.flags.writeable = False
     return array
 
 
-def is_number(value: object) -> TypeGuard[int | float | complex | Fraction]:
-    """Tell whether a value is a number of Python's, which is a constant and no operand.
+def same_array(a: Array, b: Array) -> bool:
+    """Tell whether two arrays are one: the same memory, or equal and unchangeable.
 
-    >>> is_number(2), is_number(np.float64(2))
-    (True, False)
+    >>> same_array(as_array([1, 2], "x"), as_array([1, 2], "x"))
+    True
+    >>> same_array(np.array([1, 2]), np.array([1, 2]))
+    False
     """
-    return isinstance(value, int | float | complex | Fraction) and not isinstance(value, np.generic)
+    one, other = a.__array_interface__, b.__array_interface__
+    if any(one[key] != other[key] for key in ("shape", "typestr")):
+        return False
+    if one["data"][0] == other["data"][0] and a.strides == b.strides:
+        return True
+    fixed = all(x.flags.owndata and not x.flags.writeable for x in (a, b))
+    return fixed and bool(np.array_equal(a, b))
 
 
-def dtype_of(node: Node, dtypes: Iterable[Any]) -> np.dtype[Any]:
+def as_number(value: object) -> Number | None:
+    """Return a scalar as a number of Python's, which is a constant; None if it is no scalar.
+
+    >>> as_number(2), as_number(np.float64(0.5)), as_number(np.ones(2))
+    (2, 0.5, None)
+    """
+    if isinstance(value, np.number):
+        value = value.item()
+    return value if isinstance(value, int | float | complex | Fraction) else None
+
+
+def is_index(value: object) -> bool:
+    """Tell whether a value is a whole number, of Python's or NumPy's, and not a truth value.
+
+    >>> is_index(2), is_index(np.int64(2)), is_index(True), is_index(2.0)
+    (True, True, False, False)
+    """
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
     """Return the dtype in which an expression of arrays is given.
 
     Parameters
@@ -85,22 +125,83 @@ def dtype_of(node: Node, dtypes: Iterable[Any]) -> np.dtype[Any]:
     Returns
     -------
     dtype
-        By NumPy's promotion, in which an exact integer coefficient changes nothing, and a
-        fraction, a float or a function of the table makes integers floats.
+        By NumPy's promotion, booleans being integers. A fraction, a float or a function of the
+        table makes integers floats; an integer coefficient widens an integer dtype that it does
+        not fit in, as a negative one does an unsigned dtype.
     """
-    return np.result_type(*dtypes, *_scalars(node))
+    weak, lowest, highest = _scalars(node)
+    dtype = np.result_type(*(np.int64 if d.kind == "b" else d for d in dtypes), *weak)
+    if dtype.kind in "iu":
+        for c in (lowest, highest):
+            dtype = _with_room(dtype, c)
+    return dtype
+
+
+def _with_room(dtype: np.dtype[Any], c: int) -> np.dtype[Any]:
+    """Widen an integer dtype until a coefficient fits in it."""
+    if dtype.kind not in "iu" or np.iinfo(dtype).min <= c <= np.iinfo(dtype).max:
+        return dtype
+    needed = np.min_scalar_type(-abs(c) - 1)  # signed
+    return np.promote_types(dtype, needed if needed.kind == "i" else np.float64)
 
 
 @lru_cache(maxsize=4096)
-def _scalars(node: Node) -> tuple[complex, ...]:
-    """Return Python numbers of the kinds that occur; their promotion is weak."""
+def _scalars(node: Node) -> tuple[tuple[complex, ...], int, int]:
+    """Return Python numbers of the kinds that occur, and the range of the integers.
+
+    In NumPy's promotion a Python number stands for its kind only.
+    """
     kinds: set[type] = {int}
+    numbers: list[Number] = [0]
     for part in topological([node]):
         if isinstance(part, Call):
             kinds.add(float)
         elif isinstance(part, Constant):
-            kinds.add(type(part.value))
+            numbers.append(part.value)
         elif isinstance(part, Add):
-            kinds.update(type(c) for c, _ in part.terms)
+            numbers.extend(c for c, _ in part.terms)
+    kinds.update(map(type, numbers))
     weak: dict[type, complex] = {int: 1, Fraction: 1.0, float: 1.0, complex: 1j}
-    return tuple(weak[kind] for kind in kinds)
+    integers = [c for c in numbers if isinstance(c, int)]
+    return tuple(weak[kind] for kind in kinds), min(integers), max(integers)
+
+
+class _Anonymous:
+    """Gives names to arrays that no variable of the caller holds.
+
+    Two living arrays never share a name; a name is free again when its array is gone, so that a
+    repeated call with new arrays has the same names as before.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}  # of id(array)
+        self.free: list[int] = []
+        self.lock = Lock()
+
+    def name(self, array: Array) -> str:
+        with self.lock:
+            number = self.numbers.get(id(array))
+            if number is None:
+                number = min(self.free, default=len(self.numbers) + 1)
+                if self.free:
+                    self.free.remove(number)
+                self.numbers[id(array)] = number
+                finalize(array, self.release, id(array)).atexit = False
+        return f"array{number}"
+
+    def release(self, identity: int) -> None:
+        # No lock: this may run at any moment, also inside of `name`.
+        self.free.append(self.numbers.pop(identity))
+
+
+_anonymous = _Anonymous()
+
+
+def anonymous_name(array: Array) -> str:
+    """Return a name for an array that has none: ``array1``, ``array2``, ..
+
+    >>> one, other = np.ones(2), np.ones(2)
+    >>> anonymous_name(one) == anonymous_name(one) != anonymous_name(other)
+    True
+    """
+    return _anonymous.name(array)

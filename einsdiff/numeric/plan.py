@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import prod
 from typing import Any
 from unicodedata import normalize
@@ -249,9 +250,10 @@ class _Planner:
         if isinstance(node, Call):
             args = [self.arrays[arg] for arg in node.args]
             return self.emit("call", args, self.shape(node), node.function)
-        (term, *others) = self.terms(node)
-        if others or not _is_plain(term):
-            return self.combine([term, *others], self.shape(node))
+        terms = self.terms(node)
+        if len(terms) != 1 or not _is_plain(terms[0]):
+            return self.combine(terms, self.shape(node))
+        (term,) = terms
         assert term.core is not None
         core = self.contracted(term.core)
         return self.transpose(core, [term.labels.index(label) for label in term.layout])
@@ -458,7 +460,8 @@ def _letters(inputs: Sequence[Labels], output: Sequence[int]) -> str:
     """Write integer labels as an einsum string."""
     letter: dict[int, str] = {}
     for label in (*(label for labels in inputs for label in labels), *output):
-        letter.setdefault(label, oe.get_symbol(8 + len(letter)))
+        # i, j, .. and then the rest of the 52 letters that NumPy knows
+        letter.setdefault(label, oe.get_symbol((8 + len(letter)) % 52))
     terms = ["".join(letter[label] for label in labels) for labels in (*inputs, output)]
     return ",".join(terms[:-1]) + "->" + terms[-1]
 
@@ -467,12 +470,20 @@ def literal(value: Number) -> str:
     """Write a number as Python source.
 
     >>> from fractions import Fraction
-    >>> literal(3), literal(Fraction(-1, 2)), literal(float("inf"))
-    ('3', '(-1/2)', "float('inf')")
+    >>> literal(3), literal(-3), literal(Fraction(-1, 2)), literal(float("inf"))
+    ('3', '(-3)', '(-1/2)', "float('inf')")
     """
+    if isinstance(value, int) and abs(value) >= 2**63:  # more than NumPy's integers hold
+        try:
+            value = float(value)
+        except OverflowError:
+            value = float("inf") if value > 0 else float("-inf")
     if isinstance(value, float | complex) and not _is_finite(value):
         return f"{type(value).__name__}('{value}')"
-    return repr(value) if isinstance(value, int | float | complex) else f"({value})"
+    if isinstance(value, Fraction):
+        return f"({value})"
+    text = repr(value)
+    return f"({text})" if text.startswith("-") else text
 
 
 def _is_finite(value: float | complex) -> bool:

@@ -1,0 +1,256 @@
+"""The command: what it prints, where it prints it, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import einsdiff as ed
+from einsdiff.cli import main
+
+GRAM = ["mp,mq->pq", "R", "R", "--wrt", "R"]
+PRODUCT = ["ij,j->i", "A", "x"]
+R = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+V = np.array([10.0, 20.0])
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    """Run the command in a folder of its own; return its exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        try:
+            code = main(arguments)
+        except SystemExit as stop:  # how argparse ends
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Write the files that the tests read."""
+    texts = {
+        "R.csv": "1,2\n3,4\n5,6\n",
+        "header.csv": "first,second\n1,2\n3,4\n5,6\n",
+        "bom.csv": "\ufefffirst,second\n1,2\n3,4\n5,6\n",
+        "bom_numbers.csv": "\ufeff1,2\n3,4\n5,6\n",
+        "crlf.csv": "first,second\r\n1,2\r\n3,4\r\n5,6\r\n",
+        "spaces.csv": " 1, 2 \n\n3 , 4e0\n5,6.0\n\n",
+        "column.csv": "value\n10\n20\n",
+        "row.csv": "10,20\n",
+        "scalar.csv": "10\n",
+        "word.csv": "first,second\n1,2\n3,word\n",
+        "word_later.csv": "first,second\n\n1,2\n\n3,word\n",
+        "ragged.csv": "1,2\n3,4,5\n",
+        "empty.csv": "",
+        "names.csv": "first,second\n",
+        "latin.csv": "1,2\n",
+        "table.txt": "1,2\n",
+        "noise.npy": "no array",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text.encode())
+    (tmp_path / "latin.csv").write_bytes("größe\n1\n".encode("latin-1"))
+    np.save(tmp_path / "R.npy", R)
+    np.save(tmp_path / "x.npy", V)
+    np.save(tmp_path / "objects.npy", np.array([1, "a"], object), allow_pickle=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out"),
+    [
+        (GRAM, "∂f_pq/∂R_rs = δ_ps R_rq + δ_qs R_rp\nshape: (p, p, m, p)\n"),
+        ([*PRODUCT, "--wrt", "A"], "∂f_i/∂A_pq = δ_ip x_q\nshape: (i, i, j)\n"),
+        ([*PRODUCT, "--wrt", "1"], "∂f_i/∂x_p = A_ip\nshape: (i, j)\n"),
+        ([*PRODUCT, "--wrt", "-1"], "∂f_i/∂x_p = A_ip\nshape: (i, j)\n"),
+        (["i,i->", "x", "x"], "∂f/∂x_p = 2 x_p\nshape: (i,)\n"),
+        (
+            ["i,ij,j->", "x", "A", "x", "--wrt", "x", "--order", "2"],
+            "∂²f/∂x_p∂x_q = A_pq + A_qp\nshape: (i, i)\n",
+        ),
+        (["i->", "x"], "∂f/∂x_p = 1\nshape: (i,)\n"),
+    ],
+)
+def test_the_formula_and_the_shape_are_printed(run, arguments, out):
+    assert run(*arguments) == (0, out, "")
+
+
+def matrix(out):
+    """Read the matrix that was printed."""
+    rows = out[out.index("[[") :].replace("[", "").replace("]", "").strip().splitlines()
+    return np.array([[float(entry) for entry in row.split()] for row in rows])
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["R.csv", "R.npy", "header.csv", "bom.csv", "bom_numbers.csv", "crlf.csv", "spaces.csv"],
+)
+def test_a_file_of_numbers_gives_a_matrix(run, files, file):
+    code, out, err = run(*GRAM, "--data", f"R={file}")
+    expected = ed.grad("mp,mq->pq", R, R, wrt="R").matrix()
+    assert (code, err) == (0, "")
+    assert "shape: (2, 2, 3, 2)\nmatrix (numerator layout, vec order C):\n" in out
+    np.testing.assert_array_equal(matrix(out), expected)
+
+
+@pytest.mark.parametrize("file", ["column.csv", "row.csv", "x.npy"])
+def test_one_row_or_column_is_a_vector_where_one_is_wanted(run, files, file):
+    code, out, _ = run(*PRODUCT, "--wrt", "A", "--data", "A=R.csv", "--data", f"x={file}")
+    assert code == 0
+    np.testing.assert_array_equal(matrix(out), ed.grad("ij,j->i", R, V, wrt=0).matrix())
+
+
+def test_one_column_is_a_matrix_where_one_is_wanted(run, files):
+    code, out, _ = run("ij->i", "A", "--data", "A=column.csv")
+    assert (code, out.splitlines()[1]) == (0, "shape: (2, 2, 1)")
+
+
+def test_one_number_is_a_scalar_or_a_vector(run, files):
+    assert "shape: ()\n" in run(",->", "c", "c", "--data", "c=scalar.csv")[1]
+    assert "shape: (1,)\n" in run("i->", "x", "--data", "x=scalar.csv")[1]
+
+
+@pytest.mark.parametrize("layout", ["numerator", "denominator"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_layout_and_vec_order_are_chosen_and_named(run, files, layout, order):
+    _, out, _ = run(*GRAM, "--data", "R=R.csv", "--layout", layout, "--vec", order)
+    assert f"matrix ({layout} layout, vec order {order}):" in out
+    expected = ed.grad("mp,mq->pq", R, R, wrt="R").matrix(layout, order)
+    np.testing.assert_array_equal(matrix(out), expected)
+
+
+def test_the_tensor_is_saved_in_full(run, files):
+    code, out, _ = run(*GRAM, "--data", "R=R.csv", "--layout", "denominator", "--out", "J.npy")
+    assert code == 0
+    assert out.endswith("saved: J.npy\n")
+    saved = np.load(files / "J.npy")
+    np.testing.assert_array_equal(saved, np.asarray(ed.grad("mp,mq->pq", R, R, wrt="R")))
+
+
+def test_only_what_the_derivative_depends_on_needs_data(run, files):
+    code, out, err = run(*PRODUCT, "--wrt", "x", "--data", "A=R.csv")
+    assert (code, err) == (0, "")
+    np.testing.assert_array_equal(matrix(out), R)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "err"),
+    [
+        # the expression
+        (
+            ["ij->i->j", "A"],
+            "einsdiff: the subscripts have two '->'\n\n    ij->i->j\n      ^  ^\n\n",
+        ),
+        (["i1->i", "A"], "einsdiff: '1' is not a label\n\n    i1->i\n     ^\n\n"),
+        (["ij,j->i", "A"], "2 operands, but 1 operand was given"),
+        (["ij->i", "A b"], "not a name"),
+        (PRODUCT, "wrt is missing"),
+        ([*PRODUCT, "--wrt", "B"], "wrt='B' names no operand"),
+        ([*PRODUCT, "--wrt", "2"], "wrt=2 is out of range"),
+        # the data
+        ([*GRAM, "--data", "R=missing.csv"], "missing.csv"),
+        ([*GRAM, "--data", "R=missing.npy"], "missing.npy"),
+        ([*GRAM, "--data", "R=table.txt"], "neither .csv nor .npy"),
+        ([*GRAM, "--data", "R=word.csv"], "R=word.csv: line 3: could not convert"),
+        ([*GRAM, "--data", "R=word_later.csv"], "R=word_later.csv: line 5: could not convert"),
+        ([*GRAM, "--data", "R=ragged.csv"], "R=ragged.csv: its rows differ in length"),
+        ([*GRAM, "--data", "R=latin.csv"], "--data R=latin.csv: "),
+        ([*GRAM, "--data", "R=noise.npy"], "--data R=noise.npy: "),
+        ([*GRAM, "--data", "R=objects.npy"], "--data R=objects.npy: "),
+        ([*GRAM, "--data", "R=empty.csv"], "--data R=empty.csv: "),
+        (["i->", "x", "--data", "x=empty.csv"], "--data x=empty.csv: "),
+        (["i->", "x", "--data", "x=names.csv"], "--data x=names.csv: "),
+        ([*GRAM, "--data", "S=R.csv"], "no operand 'S'; write --data R=FILE"),
+        ([*GRAM, "--data", "R.csv"], "--data R.csv: write --data NAME=FILE"),
+        ([*GRAM, "--data", "=R.csv"], "--data =R.csv: write --data NAME=FILE"),
+        ([*GRAM, "--data", "R=x.npy"], "operand 0 (R) has 1 axis, but 2 labels"),
+        ([*PRODUCT, "--wrt", "A", "--data", "A=R.csv"], "no array for 'x'"),
+        ([*PRODUCT, "--wrt", "A", "--data", "x=x.npy"], "no array for 'A'"),
+        ([*GRAM, "--out", "J.npy"], "no array for 'R'"),
+        ([*GRAM, "--data", "R=R.csv", "--out", "no/folder/J.npy"], "J.npy"),
+    ],
+)
+def test_what_is_wrong_is_said_on_stderr_with_exit_code_1(run, files, arguments, err):
+    code, out, said = run(*arguments)
+    assert code == 1
+    assert said.startswith("einsdiff: ")
+    assert err in said
+    assert "einsdiff:" not in out
+    assert "Traceback" not in said
+
+
+def test_sizes_that_differ_are_shown_with_carets(run, files):
+    code, _, err = run("ij,i->j", "A", "x", "--wrt", "A", "--data", "A=R.csv", "--data", "x=x.npy")
+    assert code == 1
+    assert "size 3 in operand 0 (A) but 2 in operand 1 (x)" in err
+    assert "\n    ij,i->j\n    ^  ^\n    A: (3, 2)   x: (2,)\n" in err
+
+
+def test_a_result_above_the_memory_limit_has_exit_code_1(run, files):
+    before = ed.set_memory_limit(100)
+    try:
+        code, _, err = run(*GRAM, "--data", "R=R.csv")
+    finally:
+        ed.set_memory_limit(before)
+    assert code == 1
+    assert "192 bytes, and the limit is 100 bytes" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["ij->i", "A", "--order", "0"],
+        ["ij->i", "A", "--order", "two"],
+        ["ij->i", "A", "--layout", "row"],
+        ["ij->i", "A", "--vec", "K"],
+        ["ij->i", "A", "--unknown"],
+    ],
+)
+def test_a_wrong_command_line_has_exit_code_2(run, arguments):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: einsdiff")
+
+
+def test_the_examples_of_the_help_work(run, files):
+    code, out, _ = run("--help")
+    assert code == 0
+    examples = [shlex.split(line) for line in out.splitlines() if line.startswith("  einsdiff ")]
+    assert len(examples) == 3
+    np.save(files / "A.npy", np.array([[1.0, 2.0], [3.0, 4.0]]))
+    (files / "table.csv").write_text("1,2\n3,4\n")
+    for _, *arguments in examples:
+        code, printed, err = run(*arguments)
+        assert (code, err) == (0, "")
+        assert "shape: (" in printed
+    np.testing.assert_array_equal(np.load(files / "H.npy"), [[2, 5], [5, 8]])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+def test_the_module_runs_as_a_command_in_any_encoding(encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "einsdiff"]
+    done = subprocess.run([*command, *GRAM], capture_output=True, env=environment, check=True)
+    assert done.stdout.decode().splitlines() == [
+        "∂f_pq/∂R_rs = δ_ps R_rq + δ_qs R_rp",
+        "shape: (p, p, m, p)",
+    ]
+    assert done.stderr == b""
+    wrong = subprocess.run(
+        [*command, "i->i", "θ", "--wrt", "δ"], capture_output=True, env=environment
+    )
+    assert wrong.returncode == 1
+    assert wrong.stdout == b""
+    assert "wrt='θ'" in wrong.stderr.decode()
+    assert subprocess.run([*command, "--bad"], capture_output=True, env=environment).returncode == 2

@@ -1,0 +1,125 @@
+"""The package: what importing it brings in, and the names that it offers."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import einsdiff as ed
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(ed.__path__, "einsdiff.")
+    if not module.name.endswith("__main__")
+]
+PURE = [
+    name for name in MODULES if name.split(".")[1] in ("errors", "notation", "algebra", "display")
+]
+
+
+def in_a_new_process(code):
+    """Run code that prints one JSON value, and return that."""
+    command = [sys.executable, "-c", f"import json, sys\n{code}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+LOADED = 'print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))'
+
+
+def test_importing_the_package_imports_no_array_library():
+    loaded = in_a_new_process(f"import einsdiff\n{LOADED}")
+    assert "einsdiff" in loaded
+    assert not {"numpy", "opt_einsum", "scipy"} & set(loaded)
+
+
+def test_what_is_written_meant_and_read_imports_no_array_library():
+    assert len(PURE) > 8
+    assert {name.split(".")[1] for name in PURE} == {"errors", "notation", "algebra", "display"}
+    loaded = in_a_new_process(f"import {', '.join(PURE)}\n{LOADED}")
+    assert not {"numpy", "opt_einsum", "scipy"} & set(loaded)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_and_offers_what_it_says(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for public in getattr(module, "__all__", []):
+        assert hasattr(module, public)
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import einsdiff.tensor",
+        "import einsdiff.tensor, einsdiff.cli",
+        "import einsdiff; einsdiff.tensor; import einsdiff.tensor",
+        "import einsdiff; einsdiff.Tensor; einsdiff.grad",
+        "from einsdiff.tensor import Tensor",
+        "import importlib; importlib.import_module('einsdiff.tensor')",
+    ],
+)
+def test_the_module_tensor_does_not_hide_the_function(imports):
+    code = f"{imports}\nimport einsdiff as ed\nfrom einsdiff import tensor\n"
+    code += "print(json.dumps([ed.tensor is tensor, str(ed.tensor('A', 'mn'))]))"
+    assert in_a_new_process(code) == [True, "A_ij"]
+
+
+@pytest.mark.parametrize("name", ed.__all__)
+def test_every_public_name_is_there_and_stays_the_same(name):
+    assert getattr(ed, name) is getattr(ed, name)
+    assert name in dir(ed)
+
+
+def test_public_names_are_there_before_their_modules_are():
+    code = "import einsdiff as ed\nnames = dir(ed)\nall_names = ed.__all__\n"
+    code += "print(json.dumps([names == sorted(names), sorted(set(all_names) - set(names))]))"
+    assert in_a_new_process(code) == [True, []]
+
+
+def test_a_star_import_brings_the_public_names_and_no_others():
+    scope = {}
+    exec("from einsdiff import *", scope)
+    assert scope.keys() - {"__builtins__"} == set(ed.__all__)
+
+
+def test_the_public_names_are_those_of_the_field():
+    assert {"einsum", "grad", "jacobian", "hessian", "tensor", "tensors", "Tensor"} <= {*ed.__all__}
+    assert ed.__all__ == sorted(ed.__all__)
+
+
+def test_an_unknown_attribute_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'einsdiff' has no attribute 'gard'"):
+        _ = ed.gard
+    assert not hasattr(ed, "nothing")
+
+
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert ed.__version__ == importlib.metadata.version("einsdiff") == project["version"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {ed.__version__}\n" in citation
+
+
+def test_the_command_is_installed_under_its_name():
+    (command,) = (
+        entry
+        for entry in importlib.metadata.distribution("einsdiff").entry_points
+        if entry.group == "console_scripts"
+    )
+    assert command.name == "einsdiff"
+    assert command.load() is importlib.import_module("einsdiff.cli").main
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (Path(ed.__file__).parent / "py.typed").is_file()
