@@ -134,8 +134,10 @@ class _Builder:
                 return self.product(factors, wanted)
             case Power(base, exponent):
                 return self.call("power", [base, exponent], wanted)
-            case Apply(name, arguments):
+            case Apply(name, arguments) if name in self.functions:
                 return self.call(name, arguments, wanted)
+            case Apply(name, arguments):  # a scalar before a bracket: s (x_i + y_i)
+                return self.product([(Symbol(name, ()), 1), (arguments[0], 1)], wanted)
 
     def symbol(self, symbol: Symbol, wanted: frozenset[str]) -> tuple[Node, Labels]:
         if symbol.name == "δ":

@@ -17,7 +17,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from einsdiff.algebra.nodes import (
     Add,
@@ -32,15 +32,13 @@ from einsdiff.algebra.nodes import (
     use_counts,
 )
 
-__all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "flatten", "rebuild"]
+__all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "flatten"]
 
 #: A product that is to be computed has at most this many factors unless it was written with more:
 #: contraction paths of longer ones are costly.
 MOST_FACTORS = 16
 #: The same for products that are only compared and printed.
 MOST_COMPARED_FACTORS = 256
-#: A merged sum has at most this many terms.
-MOST_TERMS = 4096
 
 
 def flatten(roots: Iterable[Node], most_factors: int = MOST_FACTORS) -> tuple[Node, ...]:
@@ -68,58 +66,55 @@ def flatten(roots: Iterable[Node], most_factors: int = MOST_FACTORS) -> tuple[No
 
 def _flatten_once(roots: tuple[Node, ...], most_factors: int) -> tuple[Node, ...]:
     uses = use_counts(roots)
+    # Sums inside of sums are not built on their own, since they might be long and many.
+    inside = {
+        child
+        for node in uses
+        if isinstance(node, Add)
+        for child in children(node)
+        if isinstance(child, Add) and uses[child] == 1
+    }
     done: dict[Node, Node] = {}
     for node in uses:  # children first
-        new = [done[child] for child in children(node)]
-        once = [uses[child] == 1 for child in children(node)]
-        done[node] = rebuild(node, new, once, most_factors)
+        if isinstance(node, Add):
+            if node not in inside:
+                done[node] = _merged_sum(node, inside, uses, done)
+        elif isinstance(node, Einsum):
+            done[node] = _merged_product(node, uses, done, most_factors)
+        elif isinstance(node, Call):
+            args = tuple(done[arg] for arg in node.args)
+            done[node] = node if args == node.args else call(node.function, args)
+        else:
+            done[node] = node
     return tuple(done[root] for root in roots)
 
 
-def rebuild(
-    node: Node,
-    new: Sequence[Node],
-    once: Sequence[bool] = (),
-    most_factors: int = MOST_FACTORS,
+def _merged_sum(
+    node: Add, inside: Collection[Node], uses: Mapping[Node, int], done: Mapping[Node, Node]
 ) -> Node:
-    """Build the node again over other children.
+    terms: list[tuple[Number, Node]] = []
+    stack = list(node.terms)
+    while stack:
+        c, old = stack.pop()
+        new = old if old in inside else done[old]
+        if isinstance(new, Add) and uses[old] == 1:
+            (stack if old in inside else terms).extend((c * inner, t) for inner, t in new.terms)
+        else:
+            terms.append((c, new))
+    return add(terms, node.shape)
 
-    Parameters
-    ----------
-    node
-        The node to follow.
-    new
-        One node for each of its children.
-    once
-        For each child whether it may be merged into this node.
-    most_factors
-        As for `flatten`.
 
-    Returns
-    -------
-    Node
-        The same node if nothing changed.
-    """
-    once = once or [False] * len(new)
-    if isinstance(node, Einsum):
-        room = most_factors - len(new)
-        inline = []
-        for k, (child, single) in enumerate(zip(new, once, strict=True)):
-            inner = child.primitive[1] if isinstance(child, Add) else child
-            if single and isinstance(inner, Einsum) and len(inner.operands) - 1 <= room:
-                inline.append(k)
-                room -= len(inner.operands) - 1
-        if not inline and tuple(new) == node.operands:
-            return node
-        return einsum(new, node.subscripts, node.output, dict(enumerate(node.sizes)), inline)
-    if isinstance(node, Add):
-        terms: list[tuple[Number, Node]] = []
-        for (c, _), child, single in zip(node.terms, new, once, strict=True):
-            if isinstance(child, Add) and single and len(terms) < MOST_TERMS:
-                terms.extend((c * inner, term) for inner, term in child.terms)
-            else:
-                terms.append((c, child))
-        return add(terms, node.shape)
-    if isinstance(node, Call):
-        return node if tuple(new) == node.args else call(node.function, new)
-    return node
+def _merged_product(
+    node: Einsum, uses: Mapping[Node, int], done: Mapping[Node, Node], most_factors: int
+) -> Node:
+    new = [done[operand] for operand in node.operands]
+    room = most_factors - len(new)
+    inline = []
+    for k, (old, operand) in enumerate(zip(node.operands, new, strict=True)):
+        inner = operand.primitive[1] if isinstance(operand, Add) else operand
+        if uses[old] == 1 and isinstance(inner, Einsum) and len(inner.operands) - 1 <= room:
+            inline.append(k)
+            room -= len(inner.operands) - 1
+    if not inline and tuple(new) == node.operands:
+        return node
+    return einsum(new, node.subscripts, node.output, dict(enumerate(node.sizes)), inline)

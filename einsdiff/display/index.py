@@ -15,7 +15,6 @@ that it is.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -58,6 +57,8 @@ class Letters:
         >>> a.joined(b).of
         {'x': (('i',), ('j',))}
         """
+        if all(n in self.of and set(axes) <= set(self.of[n]) for n, axes in other.of.items()):
+            return self
         names = dict.fromkeys(chain(self.of, other.of))
         return Letters(
             {
@@ -163,15 +164,17 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
     place = {name: k for k, name in enumerate(letters.of)}
     first: dict[Node, int] = {}
     length: dict[Node, int] = {}
+    mentioned: dict[Node, tuple[bool, ...]] = {}
     order = topological([node])
     for part in order:
         below = children(part)
         own = place.get(part.name, len(place)) if isinstance(part, Variable) else len(place) + 1
         first[part] = min([own, *(first[child] for child in below)])
         length[part] = 1 + sum(length[child] for child in below)
+        mentioned[part] = _mentioned(part, mentioned)
     if length[node] > MOST_FACTORS:
         return f"[an expression of {len(order)} nodes, {length[node]} when written out]"
-    return _run(_Printer(letters, first).sum(node, tuple(axes), set(axes)))
+    return _run(_Printer(letters, first, mentioned).sum(node, tuple(axes), set(axes)))
 
 
 #: A job yields the jobs whose text it needs, and returns its own text.
@@ -194,9 +197,15 @@ def _run(job: _Job) -> str:
 
 
 class _Printer:
-    def __init__(self, letters: Letters, first: Mapping[Node, int]) -> None:
+    def __init__(
+        self,
+        letters: Letters,
+        first: Mapping[Node, int],
+        mentioned: Mapping[Node, tuple[bool, ...]],
+    ) -> None:
         self.letters = letters
         self.first = first
+        self.mentioned = mentioned
 
     def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> _Job:
         """Write a node as a sum of terms; add the letters that it uses to `used`."""
@@ -242,7 +251,7 @@ class _Printer:
             letter = self.assign(node, axes, used)
             parts = _deltas(node.output, axes)
             parts += [str(node.sizes[label]) for label in node.loose]
-            alone = _alone(node)
+            alone = [n for n in range(len(node.sizes)) if self.is_alone(node, n)]
             if alone:
                 parts.append(indexed("Σ", [letter[label] for label in alone]))
             written = []
@@ -297,17 +306,68 @@ class _Printer:
     def spellings(self, slots: Iterable[tuple[Node, tuple[int, ...]]], label: int) -> Iterable[str]:
         """Yield the letters that the user gave to the axes with this label."""
         for operand, labels in slots:
-            if isinstance(operand, Variable):
-                for axes in self.letters.of.get(operand.name, ()):
-                    for letter, theirs in zip(axes, labels, strict=False):
-                        if theirs == label:
-                            yield letter
+            for axis, theirs in enumerate(labels):
+                if theirs == label:
+                    yield from self.axis_spellings(operand, axis)
+
+    def is_alone(self, node: Einsum, label: int) -> bool:
+        """Tell whether a reader could miss a sum, or where it belongs.
+
+        So it is with a label that stands at one place only, and with one that stands in one
+        bracket or function only: in ``sin(A_ii)`` the trace is taken first, in ``Σ_i sin(A_ii)``
+        the sine.
+        """
+        if label in node.output or label in node.loose:
+            return False
+        places = [
+            (k, operand)
+            for k, (operand, labels) in enumerate(zip(node.operands, node.subscripts, strict=True))
+            for axis, theirs in enumerate(labels)
+            if theirs == label and self.mentioned[operand][axis]
+        ]
+        factors = {k for k, _ in places}
+        return len(factors) < 2 and not (len(places) > 1 and isinstance(places[0][1], Variable))
+
+    def axis_spellings(self, node: Node, axis: int, depth: int = 4) -> Iterable[str]:
+        """Yield the letters of an axis, those of the variables inside that have it."""
+        if isinstance(node, Variable):
+            for axes in self.letters.of.get(node.name, ()):
+                yield from axes[axis : axis + 1]
+        elif depth and isinstance(node, Add):
+            for _, term in node.terms[:depth]:
+                yield from self.axis_spellings(term, axis, depth - 1)
+        elif depth and isinstance(node, Call):
+            for arg in node.args:
+                if axis < len(arg.shape):
+                    yield from self.axis_spellings(arg, axis, depth - 1)
+        elif depth and isinstance(node, Einsum):
+            for operand, labels in zip(node.operands, node.subscripts, strict=True):
+                for at, label in enumerate(labels):
+                    if label == node.output[axis]:
+                        yield from self.axis_spellings(operand, at, depth - 1)
 
 
-def _alone(node: Einsum) -> list[int]:
-    """List the summed labels that stand at one place only, where a reader could miss the sum."""
-    places = Counter(label for labels in node.subscripts for label in labels)
-    return [label for label, count in places.items() if count == 1 and label not in node.output]
+def _mentioned(node: Node, below: Mapping[Node, tuple[bool, ...]]) -> tuple[bool, ...]:
+    """Tell for each axis whether its letter stands in the text; a broadcast's does not."""
+    if isinstance(node, Add):
+        return tuple(
+            any(below[term][axis] for _, term in node.terms) for axis in range(len(node.shape))
+        )
+    if isinstance(node, Einsum):
+        spoken = {
+            label
+            for operand, labels in zip(node.operands, node.subscripts, strict=True)
+            for axis, label in enumerate(labels)
+            if below[operand][axis]
+        }
+        return tuple(label in spoken or node.output.count(label) > 1 for label in node.output)
+    if isinstance(node, Call):
+        return tuple(
+            axis >= len(node.batch)
+            or any(below[arg][axis] for arg in node.args if axis < len(arg.shape))
+            for axis in range(len(node.shape))
+        )
+    return (True,) * len(node.shape)
 
 
 def _deltas(output: tuple[int, ...], axes: tuple[str, ...]) -> list[str]:
