@@ -629,3 +629,12 @@ def test_a_number_is_a_coefficient_until_one_differentiates_by_it():
     factor = 3.0
     np.testing.assert_array_equal(np.asarray(ed.grad(",i->i", factor, x, wrt="factor")), x)
     np.testing.assert_array_equal(np.asarray(ed.grad(",i->i", factor, x, wrt=-2)), x)
+
+
+def test_numbers_and_lists_under_one_name_are_one_array_if_they_are_equal():
+    f = ed.einsum(
+        ",i,i->", ed.tensor("s", 2.0), ed.tensor("u", [1.0, 2.0]), ed.tensor("u", [1, 2.0])
+    )
+    np.testing.assert_array_equal(np.asarray(f * ed.tensor("s", 2.0)), 20.0)
+    with pytest.raises(ed.BindingError, match="two different arrays"):
+        ed.tensor("s", 2.0) * ed.tensor("s", 3.0)

@@ -265,7 +265,7 @@ class _Printer:
     def factor(self, node: Node, axes: tuple[str, ...], used: set[str]) -> _Job:
         """Write a node so that it can stand in a product."""
         if isinstance(node, Variable):
-            return indexed(node.name, axes)
+            return indexed(node.name, sorted(axes) if node.symmetric else axes)
         if isinstance(node, Delta):
             return indexed("δ", axes)
         if isinstance(node, Call):

@@ -68,7 +68,7 @@ def as_array(value: Any, name: str) -> Array:
                 action="pass an array of floats, complex numbers or integers",
             )
         )
-    if isinstance(value, list | tuple | np.generic):
+    if isinstance(value, list | tuple | np.generic | int | float | complex):
         # No one else can change this array, so that it is what its values are; see `same_array`.
         array.flags.writeable = False
     return array
