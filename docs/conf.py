@@ -22,6 +22,8 @@ myst_heading_anchors = 3
 autodoc_member_order = "groupwise"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+# Written as in the source, not spelled out.
+autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike")}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 

@@ -35,6 +35,7 @@ __all__ = [
     "SizeError",
     "SubscriptsError",
     "page",
+    "shape_text",
     "shapes_line",
 ]
 

@@ -128,3 +128,9 @@ def test_every_function_says_what_it_takes_and_returns(name):
 def test_functions_and_methods_were_found():
     assert {"einsum", "grad", "hessian", "tensor", "tensors", "set_memory_limit"} <= set(FUNCTIONS)
     assert {"dense", "matrix", "jvp", "vjp", "__call__"} <= set(METHODS)
+
+
+@pytest.mark.parametrize("name", ed.__all__)
+def test_every_public_name_stands_in_the_reference(name):
+    reference = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert f"einsdiff.{name}\n" in reference or f"`{name}` is" in reference
