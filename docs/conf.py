@@ -1,5 +1,6 @@
 """Sphinx configuration. Build with `sphinx-build -W --keep-going -b html docs docs/_build`."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -23,7 +24,7 @@ autodoc_member_order = "groupwise"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 # Written as in the source, not spelled out.
-autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike")}
+autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "Wrt")}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 
@@ -36,3 +37,14 @@ html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False
 html_show_sphinx = False
+
+
+def _plain_aliases(*arguments):
+    """Write a type alias that Sphinx left as TypeAliasForwardRef('Name') as Name."""
+    *_, signature, returns = arguments
+    pattern = r"TypeAliasForwardRef\('(\w+)'\)"
+    return tuple(text and re.sub(pattern, r"\1", text) for text in (signature, returns))
+
+
+def setup(app):
+    app.connect("autodoc-process-signature", _plain_aliases)
