@@ -54,6 +54,7 @@ FUNCTIONS = MappingProxyType(
                 ("n x^(n - 1)", "y log(x)"),
                 "{0} ** {1}",
                 "{0}^{{{1}}}",
+                "{0}^{1}",
                 _fold_power,
             ),
             _elementwise("exp", "y"),

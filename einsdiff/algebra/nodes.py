@@ -250,6 +250,11 @@ class Add(Node):
         return add, (self.terms, self.shape)
 
     @property
+    def is_flat(self) -> bool:
+        """Whether no term is a sum."""
+        return not any(isinstance(term, Add) for _, term in self.terms)
+
+    @property
     def primitive(self) -> tuple[Number, Node]:
         """A number and a node of which this is the product; the same node for all multiples."""
         if self._primitive is None:
@@ -279,6 +284,8 @@ class Function:
         How NumPy spells it, with ``{0}``, ``{1}``, .. for the arguments.
     latex
         How LaTeX prints it.
+    text
+        How index notation prints it, if not as ``name(argument, ..)``.
     fold
         Returns a simpler node for some arguments, such as x for ``x^1``, else None.
     """
@@ -289,6 +296,7 @@ class Function:
     jacobians: tuple[str, ...]
     numpy: str
     latex: str
+    text: str = ""
     fold: Callable[..., Node | None] | None = None
 
     def __repr__(self) -> str:
@@ -691,8 +699,8 @@ class _Product:
             distinct = len(set(labels)) == len(labels)
             if distinct and not loose and _same_axes(operand, labels, tuple(out)):
                 return operand
-            plain = len(set(out)) == len(out) and set(out) <= set(labels)
-            if isinstance(operand, Add) and plain and not loose:
+            plain = len(set(out)) == len(out) and set(out) <= set(labels) and not loose
+            if isinstance(operand, Add) and plain and operand.is_flat:
                 # A sum over axes, a diagonal or a transpose of a sum is the sum of those, and
                 # like terms may meet; with deltas or broadcasts the sum is better kept whole.
                 return add(

@@ -283,10 +283,13 @@ class _Printer:
                 inner.append(first_unused((), used, DUMMY))
                 used.add(inner[-1])
             texts.append((yield self.sum(arg, tuple(inner), used)))
-        if node.function.name == "power":
-            return _power(node, *texts)
-        name = node.function.name
-        return indexed(f"{name}({', '.join(texts)})", axes if result else ())
+        if node.function.text:
+            atoms = [
+                text if _is_atom(arg) else f"({text})"
+                for arg, text in zip(node.args, texts, strict=True)
+            ]
+            return node.function.text.format(*atoms)
+        return indexed(f"{node.function.name}({', '.join(texts)})", axes if result else ())
 
     def assign(self, node: Einsum, axes: tuple[str, ...], used: set[str]) -> dict[int, str]:
         """Give a letter to each label of a product; the first axis of a delta gives its own."""
@@ -381,8 +384,7 @@ def _deltas(output: tuple[int, ...], axes: tuple[str, ...]) -> list[str]:
     return found
 
 
-def _power(node: Call, base: str, exponent: str) -> str:
-    operand, power = node.args
-    plain = isinstance(operand, Variable)
-    simple = isinstance(power, Constant) and isinstance(power.value, int)
-    return f"{base if plain else f'({base})'}^{exponent if simple else f'({exponent})'}"
+def _is_atom(node: Node) -> bool:
+    """Whether the text of a node needs no brackets beside an operator."""
+    whole = isinstance(node, Constant) and isinstance(node.value, int)
+    return whole or isinstance(node, Variable)

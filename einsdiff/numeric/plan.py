@@ -168,6 +168,7 @@ class _Planner:
             variable: _Array(name, self.shape(variable), True)
             for variable, name in self.inputs.items()
         }
+        self.cores: dict[Einsum, tuple[_Array, Labels]] = {}
         self.temporaries = 0
 
     # Instructions.
@@ -253,10 +254,8 @@ class _Planner:
         terms = self.terms(node)
         if len(terms) != 1 or not _is_plain(terms[0]):
             return self.combine(terms, self.shape(node))
-        (term,) = terms
-        assert term.core is not None
-        core = self.contracted(term.core)
-        return self.transpose(core, [term.labels.index(label) for label in term.layout])
+        core, labels = self.contracted(terms[0])
+        return self.transpose(core, [labels.index(label) for label in terms[0].layout])
 
     def terms(self, node: Node) -> list[_Term]:
         """Take a node apart into cores and how each is laid out in the result."""
@@ -277,16 +276,24 @@ class _Planner:
         labels = tuple(range(len(node.shape)))
         return _Term(c, node, labels, labels)
 
-    def contracted(self, core: Node) -> _Array:
-        """Compute a core: a node without deltas or broadcast axes."""
-        if core not in self.arrays:
-            if isinstance(core, Einsum):
-                operands = [(self.array(part), labels) for part, labels
-                            in zip(core.operands, core.subscripts, strict=True)]  # fmt: skip
-                self.arrays[core] = self.contract(operands, core)
-            else:
-                self.array(core)
-        return self.arrays[core]
+    def contracted(self, term: _Term) -> tuple[_Array, Labels]:
+        """Compute the core of a term; also return the labels of the axes, as the term has them.
+
+        The first term that needs a core decides the order of its axes, which costs nothing then.
+        """
+        core = term.core
+        assert core is not None
+        if not isinstance(core, Einsum):
+            return self.array(core), term.labels
+        if core not in self.cores:
+            operands = [(self.array(part), labels) for part, labels
+                        in zip(core.operands, core.subscripts, strict=True)]  # fmt: skip
+            inner = dict(zip(term.labels, core.output, strict=True))
+            order = tuple(inner[n] for n in dict.fromkeys(term.layout) if n in inner)
+            self.cores[core] = self.contract(operands, core, order)
+        array, labels = self.cores[core]
+        outer = dict(zip(core.output, term.labels, strict=True))
+        return array, tuple(outer[label] for label in labels)
 
     # Sums and deltas.
 
@@ -295,13 +302,15 @@ class _Planner:
         first_is_full = bool(terms) and len(set(terms[0].layout)) == len(shape)
         out: _Array | None = None
         for k, term in enumerate(terms):
-            core = None if term.core is None else self.contracted(term.core)
+            core = None if term.core is None else self.contracted(term)
             if out is None:
                 out = self.emit("empty" if first_is_full else "zeros", [], shape)
             self.write(out, term, core, k == 0)
         return out if out is not None else self.emit("zeros", [], shape)
 
-    def write(self, out: _Array, term: _Term, core: _Array | None, first: bool) -> None:
+    def write(
+        self, out: _Array, term: _Term, core: tuple[_Array, Labels] | None, first: bool
+    ) -> None:
         """Add a term to the entries in which its deltas are one."""
         order = tuple(dict.fromkeys(term.layout))
         target = out
@@ -311,7 +320,7 @@ class _Planner:
         if core is None:
             value, c = _Array(literal(term.coefficient), ()), "1"
         else:
-            value = self.arrange(core, term.labels, order)
+            value = self.arrange(*core, order)
             c = literal(term.coefficient)
         args = (target.name, value.name) if c == "1" else (target.name, value.name, c)
         self.instructions.append(
@@ -320,8 +329,10 @@ class _Planner:
 
     # Products.
 
-    def contract(self, operands: Sequence[tuple[_Array, Labels]], core: Einsum) -> _Array:
-        """Contract pair by pair, in the order that opt_einsum finds."""
+    def contract(
+        self, operands: Sequence[tuple[_Array, Labels]], core: Einsum, order: Labels
+    ) -> tuple[_Array, Labels]:
+        """Contract pair by pair, by opt_einsum's path; the axes come out in about this order."""
         left = [
             self.reduce(
                 array,
@@ -352,11 +363,10 @@ class _Planner:
                 b, a = group.pop(), group.pop()
                 needed = {label for _, labels in (*group, *left) for label in labels}
                 needed.update(core.output)
-                final = () if group or left else core.output
+                final = () if group or left else order
                 group.append(self.pair(a, b, needed, final, size))
             left.append(group[0])
-        ((array, labels),) = left
-        return self.transpose(array, [labels.index(label) for label in core.output])
+        return left[0]
 
     def reduce(self, array: _Array, labels: Labels, needed: set[int]) -> tuple[_Array, Labels]:
         """Take the diagonal of axes with one label, and sum over axes that are not needed."""

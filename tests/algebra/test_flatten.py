@@ -63,3 +63,12 @@ def test_merged_products_have_a_bounded_number_of_factors():
     (flat,) = flatten([total])
     assert 100 / MOST_FACTORS < sum(1 for n in use_counts([flat]) if len(n.shape) == 2) - 101 < 20
     assert all(len(getattr(node, "operands", ())) <= MOST_FACTORS for node in use_counts([flat]))
+
+
+def test_the_transpose_of_a_long_sum_is_the_sum_of_transposes():
+    parts = [variable(f"x{k}", (2, 2)) for k in range(1000)]
+    total, other = parts[0], einsum([parts[0]], ["ij"], "ji")
+    for part in parts[1:]:
+        total = add([(1, total), (1, part)])
+        other = add([(1, other), (1, einsum([part], ["ij"], "ji"))])
+    assert flatten([einsum([total], ["ij"], "ji")]) == flatten([other])
