@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from types import FrameType
-from typing import Any, overload
+from typing import Any, Literal, overload
 from unicodedata import normalize
 
 import numpy as np
@@ -30,7 +30,7 @@ from einsdiff.algebra.nodes import Number, Variable
 from einsdiff.algebra.nodes import einsum as einsum_node
 from einsdiff.display.index import Heading, Letters
 from einsdiff.errors import (
-    BindingError,
+    EinsdiffError,
     NameNotFoundError,
     OperandError,
     SubscriptsError,
@@ -47,7 +47,15 @@ from einsdiff.notation.subscripts import (
     parse_subscripts,
     resolve,
 )
-from einsdiff.numeric.arrays import Array, anonymous_name, as_array, as_number, is_index
+from einsdiff.numeric.arrays import (
+    Array,
+    anonymous_name,
+    as_array,
+    as_number,
+    is_anonymous,
+    is_index,
+    same_memory,
+)
 from einsdiff.tensor import (
     Formula,
     Tensor,
@@ -62,7 +70,7 @@ from einsdiff.tensor import (
 __all__ = ["einsum", "grad", "hessian", "jacobian"]
 
 #: What names a variable: its name, its position, a tensor that is it, or the array itself.
-Wrt = str | int | Tensor | Array
+Wrt = str | int | np.integer[Any] | Tensor | Array
 
 
 def einsum(
@@ -127,6 +135,18 @@ def grad(
     sizes: Mapping[str, Size] | None = ...,
     **named: Any,
 ) -> Tensor: ...
+
+
+@overload
+def grad(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    order: Literal[1] = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, ...]: ...
 
 
 @overload
@@ -297,8 +317,47 @@ def _grad(
     several = isinstance(wrt, tuple | list)
     wanted = tuple(wrt) if several else (wrt,)
     function = _read(expression, operands, sizes, named, frame, wanted)
-    chosen = tuple(_find(w, function, frame) for w in wanted)
+    try:
+        chosen = tuple(_find(w, function, frame) for w in wanted)
+        _check_overlaps(function.tensor, chosen)
+    except EinsdiffError as error:
+        if function.subscripts is None:
+            raise error.located(str(function.tensor)) from None
+        columns = function.subscripts.term_columns
+        raise error.located(
+            function.subscripts.text, [column for term in columns for column in term]
+        ) from None
     return _derivative(function.tensor, chosen, order, several)
+
+
+def _check_overlaps(f: Tensor, chosen: Sequence[Variable]) -> None:
+    """Refuse views without a name, such as R.T, beside the array that one differentiates by."""
+    for by in chosen:
+        array = f.values.get(by.name)
+        for name, other in f.values.items():
+            if array is None or other is array:
+                continue
+            if (is_anonymous(array) or is_anonymous(other)) and _overlap(array, other):
+                raise OperandError(
+                    page(
+                        f"'{by.name}' and an operand without a name ('{name}') share memory, as "
+                        "R and R.T do, but are two variables",
+                        shapes=shapes_line([(by.name, array.shape), (name, other.shape)]),
+                        action="pass the same array in both places, with labels in another order, "
+                        "as in ('mp,mq->pq', R, R), or a copy if it is meant to be constant",
+                    )
+                )
+
+
+#: After this many steps it is left undecided whether two views overlap.
+MOST_WORK = 10_000
+
+
+def _overlap(a: Array, b: Array) -> bool:
+    try:
+        return np.may_share_memory(a, b) and np.shares_memory(a, b, MOST_WORK)  # type: ignore[arg-type]
+    except RuntimeError:  # too hard to tell
+        return False
 
 
 def _derivative(f: Tensor, chosen: tuple[Variable, ...], order: int, several: bool) -> Any:
@@ -331,17 +390,20 @@ class _Function:
     """What is differentiated: the expression, and for each operand its object and its name."""
 
     tensor: Tensor
-    sources: tuple[tuple[Any, str], ...]
+    sources: tuple[tuple[Any, str], ...] = ()
+    subscripts: Subscripts | None = None
 
 
 def _find(wrt: Any, function: _Function, frame: FrameType) -> Variable:
     """Find the variable that a `wrt` means."""
     variables = {v.name: v for v in function.tensor.formula.arguments}
+    held = [*function.sources, *((v, name) for name, v in function.tensor.values.items())]
+    if not variables:
+        raise _not_found("there is no variable to differentiate by", function)
     if wrt is None:
         if len(variables) == 1:
             return next(iter(variables.values()))
-        raise _not_found("wrt is missing: there is more than one variable", variables)
-    held = [*function.sources, *((v, name) for name, v in function.tensor.values.items())]
+        raise _not_found("wrt is missing: there is more than one variable", function)
     if isinstance(wrt, str):
         name = normalize("NFKC", wrt)
         if name not in variables:  # it may be another name of the same array
@@ -354,30 +416,40 @@ def _find(wrt: Any, function: _Function, frame: FrameType) -> Variable:
                 f"wrt={wrt} is out of range: there "
                 f"{'is 1 operand' if len(places) == 1 else f'are {len(places)} operands'}, "
                 f"counted from 0",
-                variables,
+                function,
             )
         name = places[wrt]
+        if name not in variables:
+            raise _not_found(f"operand {wrt} is an expression and no variable", function)
     elif isinstance(wrt, Tensor):
         if isinstance(wrt.expr, Variable) and variables.get(wrt.expr.name) is wrt.expr:
             return wrt.expr
         shown = str(wrt.expr) if isinstance(wrt.expr, Variable) else str(wrt)
-        raise _not_found(f"wrt={shown} is no variable of this expression", variables)
+        raise _not_found(f"wrt={shown} is no variable of this expression", function)
     else:
         name = next((theirs for source, theirs in held if source is wrt), "")
         if not name:
-            raise _not_found("the array given as wrt is no operand of this expression", variables)
+            what = "the array" if isinstance(wrt, np.ndarray) else f"the {type(wrt).__name__}"
+            raise _not_found(f"{what} given as wrt is no operand of this expression", function)
     if name not in variables:
-        raise _not_found(f"wrt={wrt!r} names no operand of this expression", variables)
+        raise _not_found(f"wrt={wrt!r} names no operand of this expression", function)
     return variables[name]
 
 
-def _not_found(headline: str, variables: Mapping[str, Variable]) -> NameNotFoundError:
-    there = [f"wrt='{name}'" for name in variables]
+def _not_found(headline: str, function: _Function) -> NameNotFoundError:
+    tensor = function.tensor
+    there = []
+    for v in tensor.formula.arguments:
+        nameless = v.name in tensor.values and is_anonymous(tensor.values[v.name])
+        places = [k for k, (_, name) in enumerate(function.sources) if name == v.name]
+        there.append(f"wrt={places[0]}" if nameless and places else f"wrt='{v.name}'")
     return NameNotFoundError(
         page(
             headline,
-            shapes=shapes_line([(name, v.shape) for name, v in variables.items()]),
-            action=f"write {' or '.join(there)}" if there else "there is no variable",
+            shapes=shapes_line([(v.name, v.shape) for v in tensor.formula.arguments]),
+            action=f"write {' or '.join(there)}"
+            if there
+            else "give an operand a name, as in ed.tensor('x', array)",
         )
     )
 
@@ -397,11 +469,16 @@ def _read(
     if isinstance(expression, Tensor) and not operands:
         if named or sizes:
             expression = _bind(expression, named, sizes)
-        return _Function(expression, ())
+        return _Function(expression)
+    if sizes is not None and not isinstance(sizes, Mapping):
+        raise OperandError(
+            page(f"sizes={sizes!r} is no mapping", action="write sizes={'j': 3}, or j=3")
+        )
     if isinstance(expression, str):
         subscripts = parse_subscripts(expression)
     elif operands and _are_labels(operands[0]):
-        subscripts, operands = _interleaved((expression, *operands))
+        subscripts, letters, operands = _interleaved((expression, *operands))
+        sizes = {letters.get(label, label): size for label, size in (sizes or {}).items()}
     else:
         raise OperandError(
             page(
@@ -428,7 +505,9 @@ def _are_labels(value: object) -> bool:
     return isinstance(value, list | tuple | range)
 
 
-def _interleaved(arguments: Sequence[Any]) -> tuple[Subscripts, list[Any]]:
+def _interleaved(
+    arguments: Sequence[Any],
+) -> tuple[Subscripts, dict[Any, str], list[Any]]:
     output = arguments[-1] if len(arguments) % 2 else None
     pairs = len(arguments) // 2
     operands = [arguments[2 * k] for k in range(pairs)]
@@ -442,7 +521,7 @@ def _interleaved(arguments: Sequence[Any]) -> tuple[Subscripts, list[Any]]:
                     action="alternate operands and lists: einsum(A, [0, 1], x, [1], [0])",
                 )
             )
-    return from_sublists(lists, output), operands
+    return *from_sublists(lists, output), operands
 
 
 def _product(
@@ -459,32 +538,41 @@ def _product(
         if name in labels and name not in given and as_number(named[name]) is not None:
             sizes[name] = named.pop(name)
     sizes = {label: _checked_size(label, size, labels, subscripts) for label, size in sizes.items()}
-    for name in named:
-        if name not in given:
-            raise BindingError(
-                page(
-                    f"there is no operand called '{name}'",
-                    text=subscripts.text,
-                    action=f"pass '{name}' (a string) among the operands to give its array by name",
-                )
-            )
+    later = {name: named.pop(name) for name in list(named) if name not in given}
     sources: list[tuple[Any, str]] = []
     signature: list[_Operand] = []
     values: dict[str, Array] = {}
-    for k, (source, part) in enumerate(
-        zip(operands, _named(operands, named, frame, wanted), strict=True)
-    ):
-        if isinstance(part, Tensor):
-            signature.append(part.formula)
-            join_values(values, part.values)
-        else:
-            name, array = part
-            signature.append((name, None if array is None else array.shape))
-            if array is not None:
-                join_values(values, {name: array})
+    parts = _named(operands, named, frame, wanted)
+    for k, source in enumerate(operands):
+        name = ""
+        try:
+            part = next(parts)
+            if isinstance(part, Tensor):
+                signature.append(part.formula)
+                join_values(values, part.values)
+            else:
+                name, array = part
+                signature.append((name, None if array is None else array.shape))
+                if array is not None:
+                    join_values(values, {name: array})
+        except EinsdiffError as error:
+            alike = [j for j, (_, theirs) in enumerate(sources) if theirs == name]
+            carets = [column for j in (*alike, k) for column in _term(subscripts, j)]
+            raise error.located(subscripts.text, carets) from None
         sources.append((source, _name(signature[k], k)))
-    formula = _einsum(subscripts, tuple(signature), tuple(sizes.items()))
-    return _Function(Tensor(formula, values), tuple(sources))
+    try:
+        formula = _einsum(subscripts, tuple(signature), tuple(sizes.items()))
+        tensor = Tensor(formula, values)
+        if later:  # arrays for variables of tensors among the operands
+            tensor = Tensor(formula, {**values, **checked_arrays(tensor, later)})
+    except EinsdiffError as error:
+        raise error.located(subscripts.text) from None
+    return _Function(tensor, tuple(sources), subscripts)
+
+
+def _term(subscripts: Subscripts, k: int) -> Sequence[int]:
+    """Return the columns of an operand's labels."""
+    return subscripts.term_columns[k] if k < len(subscripts.inputs) else ()
 
 
 def _checked_size(label: str, size: Any, labels: set[str], subscripts: Subscripts) -> Size:
@@ -556,24 +644,53 @@ def _named(
     positions = {w % len(operands) for w in wanted if is_index(w) and operands}
     hoped = [normalize("NFKC", w) for w in wanted if isinstance(w, str)]
     arrays: dict[int, Array] = {}
+    seen: list[tuple[Array, str]] = []
     for k, source in enumerate(operands):
         if isinstance(source, Tensor):
             yield source
         elif isinstance(source, str):
             name = as_name(source, f"operand {k}: ")
-            yield name, as_array(named[name], name) if name in named else None
+            value = named.get(name)
+            yield name, as_array(value, f"operand '{name}'") if name in named else None
         else:
             name = next((w for w in hoped if value_of(w, frame) is source), "")
-            value = as_number(source)
-            if value is not None and not name and k not in positions:
-                yield Tensor(number(value), {})
+            constant = as_number(source)
+            if constant is not None and not name and k not in positions:
+                yield Tensor(number(constant), {})
                 continue
+            if name and isinstance(source, int | float | complex | Fraction | tuple):
+                _check_alone(source, k, name, operands)
             name = name or name_of(source, frame) or ""
             if id(source) not in arrays:  # a list that stands twice is one array
-                given = source if value is None else np.array(_inexact(value))
-                arrays[id(source)] = as_array(given, name or f"operand {k}")
+                value = source if constant is None else np.array(_inexact(constant))
+                arrays[id(source)] = as_array(value, f"operand {k}" + f" ({name})" * bool(name))
             array = arrays[id(source)]
-            yield name or anonymous_name(array), array
+            for other, theirs in seen:  # x[:] is x
+                if other is array or (array.size and same_memory(other, array)):
+                    name = theirs
+            name = name or _free_name(array, frame)
+            seen.append((array, name))
+            yield name, array
+
+
+def _check_alone(source: object, k: int, name: str, operands: Sequence[Any]) -> None:
+    """Refuse to guess which of two operands a name means that Python keeps as one object."""
+    same = [j for j, other in enumerate(operands) if other is source and j != k]
+    if same:
+        raise OperandError(
+            page(
+                f"operands {k} and {same[0]} are one object of Python's, {source!r}, "
+                f"so that '{name}' may mean either",
+                action=f"name the one that is meant: ed.tensor('{name}', np.array({source!r}))",
+            )
+        )
+
+
+def _free_name(array: Array, frame: FrameType) -> str:
+    name = anonymous_name(array)
+    while value_of(name, frame) is not None:
+        name += "_"
+    return name
 
 
 def _inexact(value: Number) -> int | float | complex:

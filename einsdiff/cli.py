@@ -35,8 +35,8 @@ examples:
   einsdiff "i,ij,j->" x A x --wrt x --order 2 --data A=A.npy --data x=x.npy --out H.npy
       a Hessian, saved as an array
 
-A .csv file holds numbers parted by commas, one row a line; a first line that is no row of
-numbers is taken as the names of the columns. A single row or column can be a vector.
+A .csv file holds numbers parted by commas, one row a line; a first line without any number is
+taken as the names of the columns. A single row or column can be a vector.
 
 exit codes: 0 done, 1 the expression or the data are wrong, 2 the command line is wrong
 """
@@ -61,7 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         axes = _axes(options.subscripts, options.operands)
-        data = dict(_data(item, axes) for item in options.data)
+        data: dict[str, Array] = {}
+        for item in options.data:
+            name, array = _data(item, axes)
+            if name in data:
+                raise _DataError(f"--data {item}: there are numbers for '{name}' already")
+            data[name] = array
         derivative: Tensor = grad(
             options.subscripts,
             *[tensor(name, data[name]) if name in data else name for name in options.operands],
@@ -69,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             order=options.order,
         )
         _report(derivative, options)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stdout = None
+        return 0
     except (EinsdiffError, OSError, _DataError) as error:
         print(f"einsdiff: {error}", file=sys.stderr)
         return 1
@@ -80,6 +88,9 @@ def _make_unicode(stream: object) -> None:
     if isinstance(stream, io.TextIOWrapper) and (stream.encoding or "").lower() not in _UNICODE:
         stream.reconfigure(encoding="utf-8")
 
+
+#: Matrices with more entries than this are printed in part.
+MOST_PRINTED = 100_000
 
 _UNICODE = ("utf-8", "utf8", "utf-16", "utf-32")
 
@@ -155,11 +166,15 @@ def _read_csv(path: Path, axes: int) -> Array:
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if not line.strip():
             continue
-        try:
-            rows.append([float(entry) for entry in line.split(",")])
-        except ValueError as error:
-            if not first:  # the first line may name the columns
-                raise ValueError(f"line {number}: {error}") from None
+        entries = [_number(entry) for entry in line.split(",")]
+        wrong = [k for k, entry in enumerate(entries) if entry is None]
+        if first and len(wrong) == len(entries):
+            first = False  # the names of the columns
+            continue
+        if wrong:
+            entry = line.split(",")[wrong[0]].strip()
+            raise ValueError(f"line {number}, entry {wrong[0] + 1}: {entry!r} is not a number")
+        rows.append([entry for entry in entries if entry is not None])
         first = False
     if not rows:
         raise ValueError("it holds no row of numbers")
@@ -171,16 +186,29 @@ def _read_csv(path: Path, axes: int) -> Array:
     return table
 
 
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def _report(derivative: Tensor, options: argparse.Namespace) -> None:
     print(derivative)
     print(f"shape: {shape_text(derivative.shape)}")
     if options.out is None and not options.data:
         return
+    missing = sorted(derivative.formula.required - derivative.values.keys())
+    if missing:
+        raise _DataError(f"there are no numbers for '{missing[0]}'; add --data {missing[0]}=FILE")
     values = derivative.dense()
     if options.data:
         matrix = as_matrix(values, derivative.domain, options.layout, options.vec)
         print(f"matrix ({options.layout} layout, vec order {options.vec}):")
-        print(np.array2string(matrix, max_line_width=80, threshold=1000, suppress_small=True))
+        print(np.array2string(matrix, max_line_width=80, threshold=MOST_PRINTED))
+        if matrix.size > MOST_PRINTED:
+            print(f"(of {matrix.size} entries only some are shown; --out saves them all)")
     if options.out is not None:
-        np.save(options.out, values)
-        print(f"saved: {options.out}")
+        path = options.out if options.out.suffix == ".npy" else Path(f"{options.out}.npy")
+        np.save(path, values)
+        print(f"saved: {path}")

@@ -23,7 +23,7 @@ write another one
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "BindingError",
@@ -31,6 +31,7 @@ __all__ = [
     "LayoutError",
     "NameNotFoundError",
     "OperandError",
+    "Page",
     "ShapeError",
     "SizeError",
     "SubscriptsError",
@@ -52,6 +53,27 @@ class EinsdiffError(Exception):
     >>> issubclass(ed.ShapeError, ed.EinsdiffError) and issubclass(ed.ShapeError, ValueError)
     True
     """
+
+    def located(self, text: str, carets: Iterable[int] = ()) -> Self:
+        """Return the error with the string in question, if it does not show one yet.
+
+        Parameters
+        ----------
+        text
+            The string as the user gave it, or a formula.
+        carets
+            Columns of it that get a caret.
+
+        Returns
+        -------
+        EinsdiffError
+            Of the same class; the same object if it shows a string already.
+        """
+        told = self.args[0] if self.args else ""
+        if not isinstance(told, Page) or told.text:
+            return self
+        return type(self)(page(told.headline, text=text, carets=carets, shapes=told.shapes,
+                               action=told.action))  # fmt: skip
 
 
 class SubscriptsError(EinsdiffError, ValueError):
@@ -114,6 +136,8 @@ class NameNotFoundError(EinsdiffError, LookupError):
     Traceback (most recent call last):
     einsdiff.NameNotFoundError: wrt='B' names no operand of this expression
     <BLANKLINE>
+        ij,j->i
+        ^^ ^
         A: (i, j)   x: (j,)
     <BLANKLINE>
     write wrt='A' or wrt='x'
@@ -130,6 +154,8 @@ class BindingError(EinsdiffError, TypeError):
     Traceback (most recent call last):
     einsdiff.BindingError: no array for 'y'
     <BLANKLINE>
+        f = x_i y_i
+                ^
         x: (i,)   y: (i,)
     <BLANKLINE>
     pass y=... in the call, or bind it with ed.tensor('y', array)
@@ -167,6 +193,16 @@ for _error in list(globals().values()):
         _error.__module__ = "einsdiff"  # where people import it from, and so what tracebacks show
 
 
+class Page(str):
+    """A message that remembers what it was laid out from."""
+
+    __slots__ = ("action", "headline", "shapes", "text")
+    headline: str
+    text: str
+    shapes: str
+    action: str
+
+
 def page(
     headline: str,
     *,
@@ -174,7 +210,7 @@ def page(
     carets: Iterable[int] = (),
     shapes: str = "",
     action: str = "",
-) -> str:
+) -> Page:
     """Lay out an error: headline, the given string with carets, the shapes, the next action.
 
     Parameters
@@ -192,7 +228,7 @@ def page(
 
     Returns
     -------
-    str
+    Page
         The message, without a line for what was not given.
     """
     middle = []
@@ -204,7 +240,9 @@ def page(
     if shapes:
         middle.append(shapes)
     blocks = [headline, "\n".join("    " + line for line in middle), action]
-    return "\n\n".join(block for block in blocks if block)
+    message = Page("\n\n".join(block for block in blocks if block))
+    message.headline, message.text, message.shapes, message.action = headline, text, shapes, action
+    return message
 
 
 def shapes_line(shapes: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:

@@ -13,6 +13,7 @@ f_i = 3 A_ij x_j
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -133,6 +134,10 @@ class Formula:
         return left if left == right else f"{left} = {right}"
 
 
+#: The most axes that an array of NumPy's can have.
+MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
+
+
 class Tensor:
     """A tensor expression, with values for some or all of its variables.
 
@@ -172,12 +177,25 @@ class Tensor:
 
     @property
     def expr(self) -> Node:
-        """The expression, a node of `einsdiff.algebra.nodes`."""
+        """The expression, a node of `einsdiff.algebra.nodes`.
+
+        Examples
+        --------
+        >>> tensor("x", 3).expr
+        x
+        """
         return self.formula.expr
 
     @property
     def shape(self) -> tuple[Size, ...]:
-        """The sizes of the axes: numbers, or names where they are not known."""
+        """The sizes of the axes: numbers, or names where they are not known.
+
+        Examples
+        --------
+        >>> A, x = tensors(A="mn", x=[1.0, 2.0, 3.0])
+        >>> A.shape, x.shape
+        (('m', 'n'), (3,))
+        """
         shape = self.expr.shape
         if all(isinstance(size, int) for size in shape):
             return shape
@@ -186,22 +204,49 @@ class Tensor:
 
     @property
     def ndim(self) -> int:
-        """The number of axes."""
+        """The number of axes.
+
+        Examples
+        --------
+        >>> tensor("A", "mn").ndim
+        2
+        """
         return len(self.expr.shape)
 
     @property
     def domain(self) -> int:
-        """The number of axes, the last ones, that belong to what was differentiated by."""
+        """The number of axes, the last ones, that belong to what was differentiated by.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.grad("ij,j->i", "A", "x", wrt="A").domain
+        2
+        """
         return self.formula.domain or 0
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the result, from those of the arrays given so far."""
+        """The dtype of the result, from those of the arrays given so far.
+
+        Examples
+        --------
+        >>> n = tensor("n", [1, 2])
+        >>> n.dtype, (n / 2).dtype
+        (dtype('int64'), dtype('float64'))
+        """
         return dtype_of(self.expr, (array.dtype for array in self.values.values()))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the variables of the function, in order of appearance."""
+        """The names of the variables of the function, in order of appearance.
+
+        Examples
+        --------
+        >>> A, x = tensors(A="mn", x="n")
+        >>> (A @ x).names
+        ('A', 'x')
+        """
         return tuple(argument.name for argument in self.formula.arguments)
 
     def __eq__(self, other: object) -> bool:
@@ -237,13 +282,15 @@ class Tensor:
     def __complex__(self) -> complex:
         return complex(self.dense())
 
-    def __call__(self, /, **arrays: ArrayLike) -> Array:
+    def __call__(self, /, *positional: object, **arrays: ArrayLike) -> Array:
         """Evaluate with arrays for the variables, in place of those given before.
 
         Parameters
         ----------
+        *positional
+            None: arrays are given by name.
         **arrays
-            An array for each variable that has none yet, by name.
+            An array for each variable that has none yet.
 
         Returns
         -------
@@ -263,6 +310,15 @@ class Tensor:
         >>> (A @ x)(A=[[1, 2], [3, 4]], x=[1, 1])
         array([3, 7])
         """
+        if positional:
+            raise BindingError(
+                page(
+                    "arrays are given by name",
+                    text=str(self),
+                    shapes=_signature(self.formula.arguments),
+                    action=f"write t({', '.join(f'{name}=...' for name in self.names)})",
+                )
+            )
         return self._evaluate({**self.values, **checked_arrays(self, arrays)}, None)
 
     def dense(self, out: Array | None = None) -> Array:
@@ -327,7 +383,8 @@ class Tensor:
                [0., 4.]])
         """
         check_layout(layout, order)  # before the work, not after
-        return np.asarray(as_matrix(self.dense(), self.domain, layout, order))
+        dense = self._evaluate(self.values, None, order)
+        return np.asarray(as_matrix(dense, self.domain, layout, order))
 
     def jvp(self, v: ArrayLike | Tensor) -> Tensor:
         r"""Multiply by a direction: :math:`\sum_d J_{cd} v_d`, without forming the derivative.
@@ -405,7 +462,7 @@ class Tensor:
         if isinstance(other, Tensor):
             given = other.expr.shape
         else:
-            array = as_array(other, name)
+            array = as_array(other, f"operand '{name}'")
             given = array.shape if array.shape != self.shape[axes] else shape
             name = _unused_name(name, self.names)
             other = Tensor(symbol(name, shape), {name: array})
@@ -427,27 +484,43 @@ class Tensor:
 
     def _sizes(self, values: Mapping[str, Array]) -> dict[str, int]:
         """Find the number that each named size stands for, and check all shapes."""
-        arguments = self.formula.arguments
         sizes: dict[str, int] = {}
         origin: dict[str, str] = {}
-        for argument in arguments:
+        for argument in self.formula.arguments:
             array = values.get(argument.name)
             if array is None or array.shape == argument.shape:
                 continue
             if array.ndim != len(argument.shape):
-                raise _wrong_shape(argument, array, "the number of axes differs", arguments)
+                raise self._wrong_shape(argument, array, "the number of axes differs", sizes)
             for size, n in zip(argument.shape, array.shape, strict=True):
                 if isinstance(size, int):
                     if size != n:
-                        raise _wrong_shape(argument, array, f"{n} is not {size}", arguments)
+                        raise self._wrong_shape(argument, array, f"{n} is not {size}", sizes)
                 elif sizes.setdefault(size, n) != n:
                     reason = f"size '{size}' is {sizes[size]} in '{origin[size]}', but {n} here"
-                    raise _wrong_shape(argument, array, reason, arguments)
+                    raise self._wrong_shape(argument, array, reason, sizes)
                 else:
                     origin.setdefault(size, argument.name)
         return sizes
 
-    def _evaluate(self, values: Mapping[str, Array], out: Array | None) -> Array:
+    def _wrong_shape(
+        self, argument: Variable, array: Array, reason: str, sizes: Mapping[str, int]
+    ) -> ShapeError:
+        wanted = tuple(sizes.get(s, s) if isinstance(s, str) else s for s in argument.shape)
+        return ShapeError(
+            page(
+                f"the array for '{argument.name}' has shape {shape_text(array.shape)}, "
+                f"but '{argument.name}' is {shape_text(argument.shape)}: {reason}",
+                text=str(self),
+                carets=_places(argument.name, str(self)),
+                shapes=_signature(self.formula.arguments),
+                action=f"pass an array of shape {shape_text(wanted)} for '{argument.name}'",
+            )
+        )
+
+    def _evaluate(
+        self, values: Mapping[str, Array], out: Array | None, order: VecOrder = "C"
+    ) -> Array:
         formula = self.formula
         sizes = self._sizes(values)
         for name in self.names:
@@ -457,8 +530,23 @@ class Tensor:
             raise self._unsettled(size)
         dtype = dtype_of(formula.expr, (array.dtype for array in values.values()))
         program = program_for((formula.expr,), tuple(sorted(sizes.items())), dtype.name)
-        if program.largest * dtype.itemsize > memory_limit():
-            raise self._too_large(program, dtype)
+        inputs = [values[part.name] for part in program.inputs]
+        # Integers become what the result is before they are computed with and could overflow.
+        cast = [a.dtype.kind in "biu" and a.dtype != dtype for a in inputs]
+        copied = max(
+            (a.size for a, is_cast in zip(inputs, cast, strict=True) if is_cast), default=0
+        )
+        if max(program.largest, copied) * dtype.itemsize > memory_limit():
+            raise self._too_large(program, dtype, copied)
+        if len(program.plan.shapes[0]) > MOST_AXES:
+            raise ShapeError(
+                page(
+                    f"the result has {len(program.plan.shapes[0])} axes, "
+                    f"and NumPy's arrays have at most {MOST_AXES}",
+                    text=str(self),
+                    action="contract some of them first",
+                )
+            )
         if out is not None and not _is_writeable(out):
             raise OperandError(
                 page(
@@ -474,9 +562,9 @@ class Tensor:
                     action="pass an array of the result's shape and dtype",
                 )
             )
-        inputs = [values[part.name] for part in program.inputs]
-        # Integers become what the result is before they are computed with and could overflow.
-        inputs = [a.astype(dtype, copy=False) if a.dtype.kind in "biu" else a for a in inputs]
+        inputs = [a.astype(dtype) if c else a for a, c in zip(inputs, cast, strict=True)]
+        if order == "F" and out is None:
+            out = np.empty(program.plan.shapes[0], dtype, order="F")
         if out is not None and any(np.may_share_memory(out, array) for array in inputs):
             out[...] = program.function(*inputs)
             return out
@@ -486,6 +574,8 @@ class Tensor:
         return BindingError(
             page(
                 f"no array for '{name}'",
+                text=str(self),
+                carets=_places(name, str(self)),
                 shapes=_signature(self.formula.arguments),
                 action=f"pass {name}=... in the call, or bind it with ed.tensor('{name}', array)",
             )
@@ -504,8 +594,10 @@ class Tensor:
             )
         )
 
-    def _too_large(self, program: Program, dtype: np.dtype[Any]) -> SizeError:
+    def _too_large(self, program: Program, dtype: np.dtype[Any], copied: int) -> SizeError:
         shape, largest = program.plan.shapes[0], program.plan.largest
+        if copied > program.largest:
+            largest = (copied,)
         what = "the result" if shape == largest else "an array on the way to the result"
         text = str(self)
         forms = []
@@ -519,7 +611,7 @@ class Tensor:
         return SizeError(
             page(
                 f"{what} of shape {shape_text(largest)} and dtype {dtype} needs "
-                f"{format_bytes(program.largest * dtype.itemsize)}, and the limit is "
+                f"{format_bytes(max(program.largest, copied) * dtype.itemsize)}, and the limit is "
                 f"{format_bytes(memory_limit())}",
                 text=text,
                 action=f"{fits}raise the limit with ed.set_memory_limit(bytes)",
@@ -656,7 +748,7 @@ def tensor(name: str, value: Any, *, symmetric: bool = False) -> Tensor:
     values: dict[str, Array] = {}
     shape = _as_shape(value, name)
     if shape is None:
-        values[name] = as_array(value, name)
+        values[name] = as_array(value, f"operand '{name}'")
         shape = values[name].shape
     if symmetric and len(set(shape)) > 1:
         raise ShapeError(
@@ -684,6 +776,11 @@ def tensors(**specifications: Any) -> tuple[Tensor, ...]:
     -------
     tuple of Tensor
         In the order given.
+
+    Raises
+    ------
+    OperandError, ShapeError
+        As for `tensor`.
 
     Examples
     --------
@@ -823,11 +920,12 @@ def checked_arrays(f: Tensor, arrays: Mapping[str, Any]) -> dict[str, Array]:
             raise BindingError(
                 page(
                     f"there is no '{name}' in this expression",
+                    text=str(f),
                     shapes=_signature(f.formula.arguments),
-                    action="pass arrays for these names only",
+                    action=f"pass arrays for {' and '.join(known) or 'nothing'} only",
                 )
             )
-        found[name] = array = as_array(value, name)
+        found[name] = array = as_array(value, f"operand '{name}'")
         _check_symmetric(known[name], array)
     return found
 
@@ -895,7 +993,7 @@ def _operand(value: Any) -> Tensor:
     if c is not None:
         return Tensor(number(c), {})
     name = name_of(value, _outside())
-    array = as_array(value, name or "operand")
+    array = as_array(value, f"operand '{name}'" if name else "an operand")
     return tensor(name or anonymous_name(array), array)
 
 
@@ -958,14 +1056,7 @@ def _signature(arguments: Iterable[Variable]) -> str:
     return shapes_line([(argument.name, argument.shape) for argument in arguments])
 
 
-def _wrong_shape(
-    argument: Variable, array: Array, reason: str, arguments: Iterable[Variable]
-) -> ShapeError:
-    return ShapeError(
-        page(
-            f"the array for '{argument.name}' has shape {shape_text(array.shape)}, "
-            f"but '{argument.name}' is {shape_text(argument.shape)}: {reason}",
-            shapes=_signature(arguments),
-            action=f"pass an array of shape {shape_text(argument.shape)} for '{argument.name}'",
-        )
-    )
+def _places(name: str, text: str) -> list[int]:
+    """Find the columns in which a name stands in a formula."""
+    found = re.finditer(rf"(?<!\w){re.escape(name)}(?![^\W_])", text)
+    return [column for match in found for column in range(*match.span())]

@@ -70,7 +70,7 @@ def test_wrt_may_be_left_out_where_there_is_one_variable():
 
 
 def test_a_tuple_gives_a_tuple_in_its_order():
-    result = ed.grad("i,ij,j->", A[:, 0], A, x, wrt=("x", "A", 0))
+    result = ed.grad("i,ij,j->", A[:, 0].copy(), A, x, wrt=("x", "A", 0))
     assert isinstance(result, tuple)
     by_x, by_A, by_first = result
     assert same(by_x, A[:, 0] @ A)
@@ -305,3 +305,37 @@ def test_numbers_that_are_equal_but_of_another_type_are_told_apart():
     assert dtypes == ["i", "f", "c", "i"]
     dtypes = [(c * ed.tensor("counts", counts)).dtype.kind for c in (2, 2.0, 2 + 0j, 2)]
     assert dtypes == ["i", "f", "c", "i"]
+
+
+def test_an_array_and_its_whole_view_are_one_variable():
+    assert same(ed.grad("i,i->", x, x[:], wrt="x"), 2 * x)
+    assert same(ed.grad("i,i->", x, x.T, wrt=1), 2 * x)
+
+
+def test_a_view_without_a_name_beside_the_variable_is_refused():
+    R = np.ones((3, 2))
+    for call in (
+        lambda: ed.grad("pm,mq->pq", R.T, R, wrt="R"),
+        lambda: ed.grad(R.T @ ed.tensor("R", R), wrt="R"),
+    ):
+        with pytest.raises(ed.OperandError, match="share memory"):
+            call()
+    assert ed.grad("pm,mq->pq", R.T.copy(), R, wrt="R").shape == (2, 2, 3, 2)
+    assert ed.grad("i,i->", R[:, 0], R[:, 1], wrt=0).shape == (3,)
+
+
+@pytest.mark.parametrize("value", [2, 0.5, (1.0, 2.0)])
+def test_a_name_is_refused_that_may_mean_two_operands(value):
+    a = b = value
+    text = "i,i->" if isinstance(value, tuple) else ",->"
+    with pytest.raises(ed.OperandError, match="'a' may mean either"):
+        ed.grad(text, a, b, wrt="a")
+
+
+def test_named_tensors_among_the_operands_take_arrays_by_keyword():
+    u = ed.tensor("u", "n")
+    assert same(ed.grad("i,i->", u, u, wrt="u", u=x), 2 * x)
+
+
+def test_sizes_of_the_interleaved_form_have_its_labels():
+    assert ed.einsum(x, [0], [0, 1], sizes={1: 4}).shape == (*x.shape, 4)

@@ -16,6 +16,10 @@ from einsdiff.errors import OperandError, page
 __all__ = ["as_name", "name_of", "value_of"]
 
 
+#: Signs of index notation, which no operand can be called.
+RESERVED = {"δ": "the Kronecker delta", "Σ": "the sign of a sum"}
+
+
 def as_name(text: object, what: str = "") -> str:
     """Read the name of an operand, spelled as Python spells identifiers.
 
@@ -34,7 +38,7 @@ def as_name(text: object, what: str = "") -> str:
     Raises
     ------
     OperandError
-        It is no identifier.
+        It is no identifier, or a sign of index notation.
 
     Examples
     --------
@@ -49,7 +53,11 @@ def as_name(text: object, what: str = "") -> str:
     if not isinstance(text, str) or not text.isidentifier():
         headline = f"{what}{text!r} is not a name"
         raise OperandError(page(headline, action="names are identifiers, such as A, x1 or θ"))
-    return normalize("NFKC", text)
+    name = normalize("NFKC", text)
+    if name in RESERVED:
+        headline = f"{what}{name!r} is not a name: it is {RESERVED[name]} in index notation"
+        raise OperandError(page(headline, action="choose another name"))
+    return name
 
 
 def name_of(value: object, frame: FrameType | None) -> str | None:

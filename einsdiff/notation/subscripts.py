@@ -19,7 +19,7 @@ the result that no operand carries (``i->ij``, a broadcast), and any Unicode let
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
@@ -49,6 +49,14 @@ class Subscripts:
     output: tuple[str, ...] | None
     columns: tuple[tuple[int, ...], ...]
     output_columns: tuple[int, ...] = ()
+
+    @property
+    def term_columns(self) -> list[list[int]]:
+        """For each operand the columns of all characters of its labels."""
+        return [
+            [at + k for label, at in zip(labels, columns, strict=True) for k in range(len(label))]
+            for labels, columns in zip(self.inputs, self.columns, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +162,8 @@ def parse_subscripts(text: str) -> Subscripts:
 
 
 def from_sublists(
-    sublists: Sequence[Sequence[Hashable]], output: Sequence[Hashable] | None
-) -> Subscripts:
+    sublists: Sequence[Sequence[Any]], output: Sequence[Any] | None
+) -> tuple[Subscripts, dict[Hashable, str]]:
     """Turn the labels of the interleaved form, ``einsum(A, [0, 1], x, [1], [0])``, into a string.
 
     Parameters
@@ -170,12 +178,29 @@ def from_sublists(
     -------
     Subscripts
         Of the einsum string with the same meaning; the smallest integer becomes ``i``.
+    dict
+        The letter of each label.
+
+    Raises
+    ------
+    SubscriptsError
+        A label is not hashable.
 
     Examples
     --------
-    >>> from_sublists([[0, 1], [1]], [0]).text
-    'ij,j->i'
+    >>> subscripts, letters = from_sublists([[0, 1], [1]], [0])
+    >>> subscripts.text, letters[1]
+    ('ij,j->i', 'j')
     """
+    for label in (label for term in (*sublists, output or ()) for label in term):
+        if not isinstance(label, Hashable):
+            raise SubscriptsError(
+                page(
+                    f"{label!r} cannot be a label",
+                    action="labels of the interleaved form are integers: "
+                    "einsum(A, [0, 1], x, [1], [0])",
+                )
+            )
     counts = Counter(label for term in sublists for label in term)
     labels = [label for label in {**counts, **dict.fromkeys(output or ())} if label is not ...]
     labels.sort(key=_label_order)
@@ -185,7 +210,7 @@ def from_sublists(
         once = [label for label in labels if counts[label] == 1]
         output = [..., *once] if ... in counts else once
     text = ",".join("".join(letters[label] for label in term) for term in sublists)
-    return parse_subscripts(text + "->" + "".join(letters[label] for label in output))
+    return parse_subscripts(text + "->" + "".join(letters[label] for label in output)), letters
 
 
 def _label_order(label: Any) -> tuple[bool, int, str]:
@@ -409,12 +434,6 @@ class _Reporter:
     def operand(self, k: int) -> str:
         return f"operand {k} ({self.names[k]})"
 
-    def columns(self, k: int) -> Iterator[int]:
-        for label, column in zip(
-            self.subscripts.inputs[k], self.subscripts.columns[k], strict=True
-        ):
-            yield from range(column, column + len(label))
-
     def column(self, k: int, axis: int) -> int:
         """Where in the string the label of an axis stands; that of '...' if it is under one."""
         labels, columns = self.subscripts.inputs[k], self.subscripts.columns[k]
@@ -432,10 +451,18 @@ class _Reporter:
                 f"the subscripts describe {_count(wanted, 'operand')}, "
                 f"but {_count(given, 'operand')} {'was' if given == 1 else 'were'} given",
                 text=self.subscripts.text,
+                carets=self.surplus(given),
                 shapes=self.line,
                 action="write one comma-separated term for each operand",
             )
         )
+
+    def surplus(self, given: int) -> list[int]:
+        """Find the terms without an operand, or the end of the terms if there are too few."""
+        columns = self.subscripts.term_columns
+        found = [column for term in columns[given:] for column in term]
+        end = (columns[-1][-1:] or [0])[0] if columns else 0
+        return found or [end + 1]
 
     def label_count(self, k: int, expected: int | None = None) -> SubscriptsError:
         labels = self.subscripts.inputs[k]
@@ -447,7 +474,7 @@ class _Reporter:
                 f"{self.operand(k)} has {_count(rank or 0, 'axis')}, "
                 f"but {_count(len(labels) - (ELLIPSIS in labels), 'label')}: '{term}'",
                 text=self.subscripts.text,
-                carets=self.columns(k),
+                carets=self.subscripts.term_columns[k],
                 shapes=self.line,
                 action="write one label for each axis, or '...' for those without one",
             )
@@ -494,12 +521,15 @@ class _Reporter:
         carets = [self.column(*place) for place in (place_1, place_2) if place is not None]
         origin = "as declared in sizes=" if place_1 is None else f"in {self.operand(place_1[0])}"
         shown = f"label '{label}'" if label in self.subscripts.text else "an axis under '...'"
-        if 1 in (size_1, size_2):
-            k, _ = place_2 if size_2 == 1 or place_1 is None else place_1
+        if place_1 is None:
+            action = f"correct the size given for '{label}', or leave it out"
+        elif 1 in (size_1, size_2):
+            k, _ = place_2 if size_2 == 1 else place_1
+            stretch = ", or use '...'" if label in (self.subscripts.output or ()) else ""
             action = (
                 "a size-1 axis is not stretched under a named label: give that axis of "
-                f"{self.operand(k)} a label of its own (it is then summed over its one entry), "
-                "or use '...'"
+                f"{self.operand(k)} a label of its own (it is then summed over its one entry)"
+                f"{stretch}"
             )
         elif isinstance(size_1, str) or isinstance(size_2, str):
             action = "a named size equals only itself: declare both axes with the same size"

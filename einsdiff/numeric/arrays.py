@@ -20,7 +20,15 @@ import numpy as np
 from einsdiff.algebra.nodes import Add, Call, Constant, Node, Number, topological
 from einsdiff.errors import OperandError, page
 
-__all__ = ["Array", "anonymous_name", "as_array", "as_number", "dtype_of", "is_index"]
+__all__ = [
+    "Array",
+    "anonymous_name",
+    "as_array",
+    "as_number",
+    "dtype_of",
+    "is_anonymous",
+    "is_index",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,7 +41,7 @@ def as_array(value: Any, name: str) -> Array:
     value
         An array, or what ``np.asarray`` makes one of.
     name
-        The operand's name, for messages.
+        What to call it in messages.
 
     Returns
     -------
@@ -48,7 +56,7 @@ def as_array(value: Any, name: str) -> Array:
     if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
         raise OperandError(
             page(
-                f"operand '{name}' is a masked array, and its mask would be lost",
+                f"{name} is a masked array, and its mask would be lost",
                 action="fill the masked entries, with array.filled(value)",
             )
         )
@@ -57,14 +65,14 @@ def as_array(value: Any, name: str) -> Array:
     except ValueError as error:
         raise OperandError(
             page(
-                f"operand '{name}' is no array: {error}",
+                f"{name} is no array: {error}",
                 action="pass an array, or nested lists whose rows have equal lengths",
             )
         ) from None
     if array.dtype.kind not in "biufc":
         raise OperandError(
             page(
-                f"operand '{name}' has dtype {array.dtype}, which has no derivative",
+                f"{name} has dtype {array.dtype}, which has no derivative",
                 action="pass an array of floats, complex numbers or integers",
             )
         )
@@ -72,6 +80,21 @@ def as_array(value: Any, name: str) -> Array:
         # No one else can change this array, so that it is what its values are; see `same_array`.
         array.flags.writeable = False
     return array
+
+
+def same_memory(a: Array, b: Array) -> bool:
+    """Tell whether two arrays are the same entries of the same memory.
+
+    >>> x = np.ones(3)
+    >>> same_memory(x, x[:]), same_memory(x, x.copy()), same_memory(x, x[::-1])
+    (True, False, False)
+    """
+    return (
+        a.shape == b.shape
+        and a.strides == b.strides
+        and a.dtype == b.dtype
+        and bool(a.__array_interface__["data"][0] == b.__array_interface__["data"][0])
+    )
 
 
 def same_array(a: Array, b: Array) -> bool:
@@ -82,13 +105,10 @@ def same_array(a: Array, b: Array) -> bool:
     >>> same_array(np.array([1, 2]), np.array([1, 2]))
     False
     """
-    one, other = a.__array_interface__, b.__array_interface__
-    if any(one[key] != other[key] for key in ("shape", "typestr")):
-        return False
-    if one["data"][0] == other["data"][0] and a.strides == b.strides:
+    if same_memory(a, b):
         return True
     fixed = all(x.flags.owndata and not x.flags.writeable for x in (a, b))
-    return fixed and bool(np.array_equal(a, b))
+    return fixed and a.dtype == b.dtype and bool(np.array_equal(a, b))
 
 
 def as_number(value: object) -> Number | None:
@@ -195,6 +215,15 @@ class _Anonymous:
 
 
 _anonymous = _Anonymous()
+
+
+def is_anonymous(array: Array) -> bool:
+    """Tell whether `anonymous_name` gave this array its name.
+
+    >>> is_anonymous(np.ones(2))
+    False
+    """
+    return id(array) in _anonymous.numbers
 
 
 def anonymous_name(array: Array) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from operator import index
 from pathlib import Path
+
+from einsdiff.errors import OperandError, page
 
 __all__ = ["format_bytes", "memory_limit", "set_memory_limit"]
 
@@ -35,8 +38,8 @@ def set_memory_limit(limit: int | None) -> int:
 
     Raises
     ------
-    ValueError
-        If the limit is negative.
+    OperandError
+        If the limit is not a whole number from 0.
 
     Examples
     --------
@@ -46,10 +49,19 @@ def set_memory_limit(limit: int | None) -> int:
     1000000000
     """
     global _limit
-    if limit is not None and limit < 0:
-        raise ValueError(f"a memory limit is a number of bytes from 0, not {limit}")
+    try:
+        count = None if limit is None else index(limit)
+    except TypeError:
+        count = -1
+    if count is not None and count < 0:
+        raise OperandError(
+            page(
+                f"{limit!r} is no memory limit",
+                action="a limit is a whole number of bytes from 0, such as 10**9, or None",
+            )
+        )
     before = memory_limit()
-    _limit = limit
+    _limit = count
     return before
 
 

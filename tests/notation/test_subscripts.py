@@ -250,7 +250,7 @@ def test_parsing_keeps_the_columns_of_labels():
     ],
 )
 def test_sublists_become_the_string_with_the_same_meaning(sublists, output, text):
-    assert from_sublists(sublists, output).text == text
+    assert from_sublists(sublists, output)[0].text == text
 
 
 def test_operands_of_one_name_have_one_shape():
