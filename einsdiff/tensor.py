@@ -529,7 +529,7 @@ class Tensor:
         for size in sorted(formula.named_sizes - sizes.keys()):
             raise self._unsettled(size)
         dtype = dtype_of(formula.expr, (array.dtype for array in values.values()))
-        program = program_for((formula.expr,), tuple(sorted(sizes.items())), dtype.name)
+        program = program_for((formula.expr,), tuple(sorted(sizes.items())), dtype)
         inputs = [values[part.name] for part in program.inputs]
         # Integers become what the result is before they are computed with and could overflow.
         cast = [a.dtype.kind in "biu" and a.dtype != dtype for a in inputs]

@@ -57,7 +57,7 @@ class Program:
 
 @lru_cache(maxsize=512)
 def program_for(
-    outputs: tuple[Node, ...], sizes: tuple[tuple[str, int], ...], dtype: str
+    outputs: tuple[Node, ...], sizes: tuple[tuple[str, int], ...], dtype: np.dtype[Any] | str
 ) -> Program:
     """Plan and compile the evaluation of expressions, or return the program made before.
 
@@ -68,7 +68,7 @@ def program_for(
     sizes
         Pairs (named size, number).
     dtype
-        The name of the results' dtype.
+        That of the results.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def program_for(
         Compiled for these sizes.
     """
     made = plan(outputs, dict(sizes))
-    source = _source(made, dtype)
+    source = _source(made, np.dtype(dtype).name)
     # The source is made of the planner's own names and numbers; no user's text is in it but
     # identifiers, each with an underscore appended.
     namespace: dict[str, Any] = {"np": np}
