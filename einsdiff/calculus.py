@@ -290,7 +290,7 @@ def hessian(
     >>> print(H)
     ∂²f/∂x_p∂x_q = A_pq + A_qp
     >>> H.shape
-    ('i', 'i')
+    ('m', 'm')
     """
     result: Tensor | tuple[tuple[Tensor, ...], ...] = _grad(
         expression, operands, wrt, 2, sizes, named, sys._getframe(1)

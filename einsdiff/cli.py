@@ -2,7 +2,7 @@
 
 >>> main(["ij,j->i", "A", "x", "--wrt", "A"])
 ∂f_i/∂A_pq = δ_ip x_q
-shape: (i, i, j)
+shape: (m, m, n)
 0
 """
 

@@ -138,7 +138,7 @@ class NameNotFoundError(EinsdiffError, LookupError):
     <BLANKLINE>
         ij,j->i
         ^^ ^
-        A: (i, j)   x: (j,)
+        A: (m, n)   x: (n,)
     <BLANKLINE>
     write wrt='A' or wrt='x'
     """
@@ -156,7 +156,7 @@ class BindingError(EinsdiffError, TypeError):
     <BLANKLINE>
         f = x_i y_i
                 ^
-        x: (i,)   y: (i,)
+        x: (m,)   y: (m,)
     <BLANKLINE>
     pass y=... in the call, or bind it with ed.tensor('y', array)
     """

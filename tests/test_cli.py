@@ -69,16 +69,16 @@ def files(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "out"),
     [
-        (GRAM, "∂f_pq/∂R_rs = δ_ps R_rq + δ_qs R_rp\nshape: (p, p, m, p)\n"),
-        ([*PRODUCT, "--wrt", "A"], "∂f_i/∂A_pq = δ_ip x_q\nshape: (i, i, j)\n"),
-        ([*PRODUCT, "--wrt", "1"], "∂f_i/∂x_p = A_ip\nshape: (i, j)\n"),
-        ([*PRODUCT, "--wrt", "-1"], "∂f_i/∂x_p = A_ip\nshape: (i, j)\n"),
-        (["i,i->", "x", "x"], "∂f/∂x_p = 2 x_p\nshape: (i,)\n"),
+        (GRAM, "∂f_pq/∂R_rs = δ_ps R_rq + δ_qs R_rp\nshape: (n, n, m, n)\n"),
+        ([*PRODUCT, "--wrt", "A"], "∂f_i/∂A_pq = δ_ip x_q\nshape: (m, m, n)\n"),
+        ([*PRODUCT, "--wrt", "1"], "∂f_i/∂x_p = A_ip\nshape: (m, n)\n"),
+        ([*PRODUCT, "--wrt", "-1"], "∂f_i/∂x_p = A_ip\nshape: (m, n)\n"),
+        (["i,i->", "x", "x"], "∂f/∂x_p = 2 x_p\nshape: (m,)\n"),
         (
             ["i,ij,j->", "x", "A", "x", "--wrt", "x", "--order", "2"],
-            "∂²f/∂x_p∂x_q = A_pq + A_qp\nshape: (i, i)\n",
+            "∂²f/∂x_p∂x_q = A_pq + A_qp\nshape: (m, m)\n",
         ),
-        (["i->", "x"], "∂f/∂x_p = 1\nshape: (i,)\n"),
+        (["i->", "x"], "∂f/∂x_p = 1\nshape: (m,)\n"),
     ],
 )
 def test_the_formula_and_the_shape_are_printed(run, arguments, out):
@@ -244,7 +244,7 @@ def test_the_module_runs_as_a_command_in_any_encoding(encoding):
     done = subprocess.run([*command, *GRAM], capture_output=True, env=environment, check=True)
     assert done.stdout.decode().splitlines() == [
         "∂f_pq/∂R_rs = δ_ps R_rq + δ_qs R_rp",
-        "shape: (p, p, m, p)",
+        "shape: (n, n, m, n)",
     ]
     assert done.stderr == b""
     wrong = subprocess.run(

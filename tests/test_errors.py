@@ -383,7 +383,7 @@ PAGES = {
         ["wrt=f_i = A_ij x_j", "no variable"],
         """
         f_i = A_ij x_j
-        A: (i, j)   x: (j,)
+        A: (m, n)   x: (n,)
         """,
         "wrt='A' or wrt='x'",
     ),
@@ -502,7 +502,7 @@ PAGES = {
         """
         f_i = A_ij x_j
                    ^
-        A: (i, j)   x: (j,)
+        A: (m, n)   x: (n,)
         """,
         r"pass x=\.\.\. in the call",
     ),
@@ -513,7 +513,7 @@ PAGES = {
         """
         f_i = A_ij x_j
               ^
-        A: (i, j)   x: (j,)
+        A: (m, n)   x: (n,)
         """,
         r"ed\.tensor\('A', array\)",
     ),
@@ -523,7 +523,7 @@ PAGES = {
         ["no 'z'"],
         """
         f_i = A_ij x_j
-        A: (i, j)   x: (j,)
+        A: (m, n)   x: (n,)
         """,
         "arrays for A and x only",
     ),
@@ -533,18 +533,18 @@ PAGES = {
         ["there is no 'z'"],
         """
         f_i = A_ij x_j
-        A: (i, j)   x: (j,)
+        A: (m, n)   x: (n,)
         """,
         "arrays for A and x only",
     ),
     "a call with another number of axes": (
         lambda: f(A=A, x=A),
         (ed.ShapeError, ValueError),
-        ["'x'", "(2, 3)", "(j,)", "number of axes"],
+        ["'x'", "(2, 3)", "(n,)", "number of axes"],
         """
         f_i = A_ij x_j
                    ^
-        A: (i, j)   x: (j,)
+        A: (m, n)   x: (n,)
         """,
         r"shape \(3,\) for 'x'",
     ),
@@ -562,11 +562,11 @@ PAGES = {
     "a call with inconsistent sizes": (
         lambda: f(A=A, x=y),
         (ed.ShapeError, ValueError),
-        ["'x'", "(4,)", "size 'j' is 3 in 'A', but 4 here"],
+        ["'x'", "(4,)", "size 'n' is 3 in 'A', but 4 here"],
         """
         f_i = A_ij x_j
                    ^
-        A: (i, j)   x: (j,)
+        A: (m, n)   x: (n,)
         """,
         r"shape \(3,\) for 'x'",
     ),

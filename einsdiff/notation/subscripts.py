@@ -34,6 +34,8 @@ __all__ = ["Axes", "Size", "Subscripts", "as_size", "from_sublists", "parse_subs
 Size = int | str
 
 ELLIPSIS = "..."
+#: Names for sizes that are not known, in the order in which they are taken.
+SIZES = "mnklpqrstuvwxyzabcdefghijo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +276,7 @@ def resolve(
         What `parse_subscripts` returned.
     shapes
         The operands' shapes. None for an operand known by name only: its axes then have the
-        sizes that their labels have elsewhere, else sizes named like the labels.
+        sizes that their labels have elsewhere, else sizes named m, n, ..
     names
         The operands' names, for messages; operands of one name and no shape share one shape.
     sizes
@@ -296,7 +298,7 @@ def resolve(
     Examples
     --------
     >>> resolve(parse_subscripts("mp,mq->pq"), [None, None], ["R", "R"]).shapes
-    (('m', 'p'), ('m', 'p'))
+    (('m', 'n'), ('m', 'n'))
     """
     where = _Reporter(subscripts, shapes, names)
     if len(subscripts.inputs) != len(shapes):
@@ -412,8 +414,14 @@ def _label_sizes(
     }
     for label in declared:
         sizes[label] = declared[label]
-    for label in every - sizes.keys():
-        sizes[label] = root(label)
+    # The other sizes get names by operand and axis, which do not depend on the user's labels.
+    fresh = fresh_letters({size for size in sizes.values() if isinstance(size, str)}, SIZES)
+    implied: dict[str, str] = {}
+    for name in sorted(first_labels):
+        for label in first_labels[name]:
+            if label not in sizes and root(label) not in implied:
+                implied[root(label)] = next(fresh)
+    sizes.update((label, implied[root(label)]) for label in every - sizes.keys())
     return sizes
 
 
