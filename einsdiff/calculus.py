@@ -584,7 +584,11 @@ def _checked_size(label: str, size: Any, labels: set[str], subscripts: Subscript
                 action="give sizes for labels of the string only",
             )
         )
-    return as_size(size, f"label '{label}'")
+    try:
+        return as_size(size, f"label '{label}'")
+    except EinsdiffError as error:
+        places = [column for column, char in enumerate(subscripts.text) if char == label]
+        raise error.located(subscripts.text, places) from None
 
 
 #: What is known of an operand apart from its values: the formula of a tensor or a number, or the

@@ -547,21 +547,8 @@ class Tensor:
                     action="contract some of them first",
                 )
             )
-        if out is not None and not _is_writeable(out):
-            raise OperandError(
-                page(
-                    f"out is a {type(out).__name__} that cannot be written into",
-                    action="pass a writeable NumPy array, or leave it out",
-                )
-            )
-        if out is not None and (out.shape != program.plan.shapes[0] or out.dtype != dtype):
-            raise ShapeError(
-                page(
-                    f"out has shape {shape_text(out.shape)} and dtype {out.dtype}, but the result "
-                    f"has shape {shape_text(program.plan.shapes[0])} and dtype {dtype}",
-                    action="pass an array of the result's shape and dtype",
-                )
-            )
+        if out is not None:
+            _check_out(out, program.plan.shapes[0], dtype)
         inputs = [a.astype(dtype) if c else a for a, c in zip(inputs, cast, strict=True)]
         if order == "F" and out is None:
             out = np.empty(program.plan.shapes[0], dtype, order="F")
@@ -703,8 +690,22 @@ class Tensor:
         )
 
 
-def _is_writeable(out: object) -> bool:
-    return isinstance(out, np.ndarray) and bool(out.flags.writeable)
+def _check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if not isinstance(out, np.ndarray) or not out.flags.writeable:
+        raise OperandError(
+            page(
+                f"out is a {type(out).__name__} that cannot be written into",
+                action="pass a writeable NumPy array, or leave it out",
+            )
+        )
+    if out.shape != shape or out.dtype != dtype:
+        raise ShapeError(
+            page(
+                f"out has shape {shape_text(out.shape)} and dtype {out.dtype}, but the result "
+                f"has shape {shape_text(shape)} and dtype {dtype}",
+                action="pass an array of the result's shape and dtype",
+            )
+        )
 
 
 # --- making tensors ---------------------------------------------------------------------------

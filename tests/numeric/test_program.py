@@ -31,6 +31,15 @@ def test_dense_derivative_needs_no_memory_but_its_own():
     assert peak <= 1.1 * result.nbytes
 
 
+@pytest.mark.parametrize("layout", ["numerator", "denominator"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_matrices_in_every_layout_need_no_copy(layout, order):
+    A, x = np.ones((60, 80)), np.arange(80.0)
+    J = ed.grad("ij,j->i", A, x, wrt="A")
+    peak, result = peak_bytes(lambda: J.matrix(layout, order))
+    assert peak <= 1.1 * result.nbytes
+
+
 def test_sums_of_deltas_need_no_memory_but_the_result_and_one_core():
     R = np.ones((60, 40))
     K = ed.grad("mp,mq->pq", R, R, wrt="R")
