@@ -7,6 +7,10 @@ An expression is a tensor whose axes are free indices. With integer labels for i
     \text{Add}:\; f_i = 2\, x_i + \tfrac12\, y_i \qquad
     \text{Delta}:\; \delta_{ij} .
 
+A node is made by its class or by the function of the same name in lower case, which do the same:
+``Einsum(...)`` is ``einsum(...)``. What comes back is in canonical form, and may be a node of
+another, simpler type.
+
 Nodes are immutable and interned: building the same expression twice gives the same object, so
 that equality is identity and a set of nodes is a set of expressions. What makes two expressions
 the same is decided once, in the builders `einsum` and `add`:
@@ -81,7 +85,7 @@ MERGED_TERMS = 4
 
 
 class Node:
-    """An expression. Compare with ``is``; build with the functions of this module.
+    """An expression. Compare with ``is``.
 
     Attributes
     ----------
@@ -134,6 +138,16 @@ class Variable(Node):
     of: tuple[Variable, ...]
     kind = 1
 
+    def __new__(
+        cls,
+        name: str,
+        shape: Sequence[Size],
+        symmetric: bool = False,
+        of: Sequence[Variable] = (),
+    ) -> Any:
+        """Return what `variable` returns."""
+        return variable(name, shape, symmetric, of)
+
     def __repr__(self) -> str:
         return self.name
 
@@ -148,6 +162,10 @@ class Constant(Node):
     value: Number
     kind = 0
 
+    def __new__(cls, value: Number) -> Any:
+        """Return what `constant` returns."""
+        return constant(value)
+
     def __repr__(self) -> str:
         return f"Constant({self.value})"
 
@@ -161,6 +179,10 @@ class Delta(Node):
     __slots__ = ("size",)
     size: Size
     kind = 2
+
+    def __new__(cls, size: Size) -> Any:
+        """Return what `delta` returns."""
+        return delta(size)
 
     def __repr__(self) -> str:
         return f"Delta({self.size})"
@@ -192,6 +214,16 @@ class Einsum(Node):
     _core: tuple[Node, tuple[int, ...]] | None
     _symmetric: bool | None
     kind = 3
+
+    def __new__(
+        cls,
+        operands: Sequence[Node],
+        subscripts: Sequence[Sequence[Hashable]],
+        output: Sequence[Hashable],
+        sizes: Mapping[Any, Size] | None = None,
+    ) -> Any:
+        """Return what `einsum` returns."""
+        return einsum(operands, subscripts, output, sizes)
 
     def __repr__(self) -> str:
         operands = ", ".join(operand.short() for operand in self.operands)
@@ -242,6 +274,12 @@ class Add(Node):
     terms: tuple[tuple[Number, Node], ...]
     _primitive: tuple[Number, Node] | None
     kind = 5
+
+    def __new__(
+        cls, terms: Iterable[tuple[Number, Node]], shape: Sequence[Size] | None = None
+    ) -> Any:
+        """Return what `add` returns."""
+        return add(terms, shape)
 
     def __repr__(self) -> str:
         return f"Add({', '.join(f'({c}, {term.short()})' for c, term in self.terms)})"
@@ -329,6 +367,10 @@ class Call(Node):
     function: Function
     args: tuple[Node, ...]
     kind = 4
+
+    def __new__(cls, function: Function, args: Sequence[Node]) -> Any:
+        """Return what `call` returns."""
+        return call(function, args)
 
     def __repr__(self) -> str:
         return f"{self.function.name}({', '.join(arg.short() for arg in self.args)})"

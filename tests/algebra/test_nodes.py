@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from einsdiff.algebra.functions import FUNCTIONS
 from einsdiff.algebra.nodes import (
     Add,
+    Call,
     Constant,
     Delta,
     Einsum,
     Node,
+    Variable,
     add,
     call,
     children,
@@ -52,6 +54,19 @@ def test_equal_expressions_are_the_same_object():
     assert delta(3) is delta(3)
     assert constant(2) is constant(Fraction(4, 2))
     assert add([(1, x), (2, y)]) is add([(2, y), (1, x)])
+
+
+def test_the_classes_build_what_the_functions_build():
+    sine = FUNCTIONS["sin"]
+    assert Variable("x", (3,)) is x
+    assert Variable("S", (3, 3), True) is S
+    assert Constant(Fraction(4, 2)) is constant(2)
+    assert Delta("n") is delta("n")
+    assert Einsum([delta(3), x], ["ij", "j"], "i") is x
+    assert Einsum([x], ["q"], "iiq", {"i": 2}) is einsum([x], ["q"], "iiq", {"i": 2})
+    assert Add([(1, x), (1, x)]) is scale(2, x)
+    assert Add((), (2,)) is zero((2,))
+    assert Call(sine, [x]) is call(sine, [x])
 
 
 def test_numbers_that_were_typed_differently_are_different():
