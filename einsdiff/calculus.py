@@ -44,6 +44,7 @@ from einsdiff.notation.subscripts import (
     Subscripts,
     as_size,
     from_sublists,
+    is_index,
     parse_subscripts,
     resolve,
 )
@@ -53,7 +54,6 @@ from einsdiff.numeric.arrays import (
     as_array,
     as_number,
     is_anonymous,
-    is_index,
     same_memory,
 )
 from einsdiff.tensor import (
@@ -355,7 +355,11 @@ MOST_WORK = 10_000
 
 def _overlap(a: Array, b: Array) -> bool:
     try:
-        return np.may_share_memory(a, b) and np.shares_memory(a, b, MOST_WORK)  # type: ignore[arg-type]
+        return np.may_share_memory(a, b) and np.shares_memory(
+            a,
+            b,
+            MOST_WORK,  # type: ignore[arg-type]  # NumPy's stubs know -1 and 0 only
+        )
     except RuntimeError:  # too hard to tell
         return False
 
@@ -393,11 +397,15 @@ class _Function:
     sources: tuple[tuple[Any, str], ...] = ()
     subscripts: Subscripts | None = None
 
+    def called(self, value: object) -> str:
+        """Return what an object is called that is an operand or an operand's array, else ""."""
+        held = [*self.sources, *((array, name) for name, array in self.tensor.values.items())]
+        return next((name for source, name in held if source is value), "")
+
 
 def _find(wrt: Any, function: _Function, frame: FrameType) -> Variable:
     """Find the variable that a `wrt` means."""
     variables = {v.name: v for v in function.tensor.formula.arguments}
-    held = [*function.sources, *((v, name) for name, v in function.tensor.values.items())]
     if not variables:
         raise _not_found("there is no variable to differentiate by", function)
     if wrt is None:
@@ -407,9 +415,8 @@ def _find(wrt: Any, function: _Function, frame: FrameType) -> Variable:
     if isinstance(wrt, str):
         name = normalize("NFKC", wrt)
         if name not in variables:  # it may be another name of the same array
-            value = value_of(name, frame)
-            name = next((theirs for source, theirs in held if source is value), name)
-    elif is_index(wrt) and not (isinstance(wrt, np.generic) and any(s is wrt for s, _ in held)):
+            name = function.called(value_of(name, frame)) or name
+    elif is_index(wrt) and not (isinstance(wrt, np.generic) and function.called(wrt)):
         places = [name for _, name in function.sources] or list(variables)
         if not -len(places) <= wrt < len(places):
             raise _not_found(
@@ -427,7 +434,7 @@ def _find(wrt: Any, function: _Function, frame: FrameType) -> Variable:
         shown = str(wrt.expr) if isinstance(wrt.expr, Variable) else str(wrt)
         raise _not_found(f"wrt={shown} is no variable of this expression", function)
     else:
-        name = next((theirs for source, theirs in held if source is wrt), "")
+        name = function.called(wrt)
         if not name:
             what = "the array" if isinstance(wrt, np.ndarray) else f"the {type(wrt).__name__}"
             raise _not_found(f"{what} given as wrt is no operand of this expression", function)
@@ -487,7 +494,7 @@ def _read(
                 "('ij,j->i', A, x), or a Tensor",
             )
         )
-    return _product(subscripts, operands, dict(sizes or {}), dict(named), frame, wanted)
+    return _product(subscripts, operands, sizes or {}, named, frame, wanted)
 
 
 def _bind(f: Tensor, named: Mapping[str, Any], sizes: Mapping[str, Size] | None) -> Tensor:
@@ -527,18 +534,14 @@ def _interleaved(
 def _product(
     subscripts: Subscripts,
     operands: Sequence[Any],
-    sizes: dict[str, Size],
-    named: dict[str, Any],
+    sizes: Mapping[str, Size],
+    named: Mapping[str, Any],
     frame: FrameType,
     wanted: Sequence[Any],
 ) -> _Function:
-    labels = {label for term in (*subscripts.inputs, subscripts.output or ()) for label in term}
-    given = {normalize("NFKC", operand) for operand in operands if isinstance(operand, str)}
-    for name in list(named):
-        if name in labels and name not in given and as_number(named[name]) is not None:
-            sizes[name] = named.pop(name)
-    sizes = {label: _checked_size(label, size, labels, subscripts) for label, size in sizes.items()}
-    later = {name: named.pop(name) for name in list(named) if name not in given}
+    later: Mapping[str, Any] = {}
+    if sizes or named:
+        sizes, named, later = _sorted_keywords(subscripts, operands, sizes, named)
     sources: list[tuple[Any, str]] = []
     signature: list[_Operand] = []
     values: dict[str, Array] = {}
@@ -568,6 +571,29 @@ def _product(
     except EinsdiffError as error:
         raise error.located(subscripts.text) from None
     return _Function(tensor, tuple(sources), subscripts)
+
+
+def _sorted_keywords(
+    subscripts: Subscripts,
+    operands: Sequence[Any],
+    sizes: Mapping[str, Any],
+    named: Mapping[str, Any],
+) -> tuple[dict[str, Size], dict[str, Any], dict[str, Any]]:
+    """Tell sizes of labels, arrays of operands given by name, and other arrays apart."""
+    labels = {label for term in (*subscripts.inputs, subscripts.output or ()) for label in term}
+    given = {normalize("NFKC", operand) for operand in operands if isinstance(operand, str)}
+    all_sizes = dict(sizes)
+    arrays: dict[str, Any] = {}
+    later: dict[str, Any] = {}
+    for name, value in named.items():
+        if name in given:
+            arrays[name] = value
+        elif name in labels and as_number(value) is not None:
+            all_sizes[name] = value
+        else:
+            later[name] = value
+    checked = {n: _checked_size(n, size, labels, subscripts) for n, size in all_sizes.items()}
+    return checked, arrays, later
 
 
 def _term(subscripts: Subscripts, k: int) -> Sequence[int]:

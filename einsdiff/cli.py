@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,8 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             order=options.order,
         )
         _report(derivative, options)
+        sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has seen enough
-        sys.stdout = None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (EinsdiffError, OSError, _DataError) as error:
         print(f"einsdiff: {error}", file=sys.stderr)

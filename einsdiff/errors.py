@@ -72,8 +72,9 @@ class EinsdiffError(Exception):
         told = self.args[0] if self.args else ""
         if not isinstance(told, Page) or told.text:
             return self
-        return type(self)(page(told.headline, text=text, carets=carets, shapes=told.shapes,
-                               action=told.action))  # fmt: skip
+        return type(self)(
+            page(told.headline, text=text, carets=carets, shapes=told.shapes, action=told.action)
+        )
 
 
 class SubscriptsError(EinsdiffError, ValueError):

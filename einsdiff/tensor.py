@@ -53,14 +53,13 @@ from einsdiff.errors import (
 from einsdiff.layout import Layout, VecOrder, as_matrix, check_layout
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.names import as_name, name_of
-from einsdiff.notation.subscripts import Axes, Size, as_size, parse_subscripts, resolve
+from einsdiff.notation.subscripts import Axes, Size, as_size, is_index, parse_subscripts, resolve
 from einsdiff.numeric.arrays import (
     Array,
     anonymous_name,
     as_array,
     as_number,
     dtype_of,
-    is_index,
     same_array,
 )
 from einsdiff.numeric.memory import format_bytes, memory_limit
@@ -808,9 +807,8 @@ def _as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
 
 def _check_symmetric(node: Variable, array: Array) -> None:
     if node.symmetric and array.ndim == len(node.shape):
-        swapped = array.swapaxes(0, -1) if array.ndim > 1 else array
-        pairs = [swapped, *(array.swapaxes(k, k + 1) for k in range(array.ndim - 1))]
-        for other in pairs:
+        for k in range(array.ndim - 1):  # exchanges of neighbours make every order
+            other = array.swapaxes(k, k + 1)
             if other.shape != array.shape or not np.allclose(array, other, equal_nan=True):
                 raise ShapeError(
                     page(

@@ -254,3 +254,16 @@ def test_the_module_runs_as_a_command_in_any_encoding(encoding):
     assert wrong.stdout == b""
     assert "wrt='θ'" in wrong.stderr.decode()
     assert subprocess.run([*command, "--bad"], capture_output=True, env=environment).returncode == 2
+
+
+@pytest.mark.parametrize("lines", [0, 1])
+def test_a_reader_that_stops_early_is_no_error(tmp_path, lines):
+    np.save(tmp_path / "R.npy", np.ones((60, 12)))
+    data = ["--data", f"R={tmp_path / 'R.npy'}"] if lines else []
+    command = [sys.executable, "-m", "einsdiff", *GRAM, *data]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        for _ in range(lines):
+            process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0

@@ -47,7 +47,7 @@ from threading import Lock
 from typing import Any, Never, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from einsdiff.algebra.canonical import canonical
+from einsdiff.algebra.canonical import Canonical, canonical
 from einsdiff.notation.subscripts import Size
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "constant",
     "delta",
     "einsum",
+    "is_one",
     "scale",
     "topological",
     "use_counts",
@@ -466,8 +467,9 @@ def zero(shape: Sequence[Size]) -> Add:
     Add()
     """
     shape = tuple(shape)
-    return _intern(Add, (Add, (), shape), repr(shape).encode(), terms=(), shape=shape,
-                   _primitive=None)  # fmt: skip
+    return _intern(
+        Add, (Add, (), shape), repr(shape).encode(), terms=(), shape=shape, _primitive=None
+    )
 
 
 # --- sums -------------------------------------------------------------------------------------
@@ -513,7 +515,7 @@ def add(terms: Iterable[tuple[Number, Node]], shape: Sequence[Size] | None = Non
         c, node = kept[0]
         if node is ONE:
             return constant(c)
-        if type(c) is int and c == 1:
+        if is_one(c):
             return node
     return _sum(kept, tuple(shape))
 
@@ -533,13 +535,22 @@ def _place(term: tuple[Number, Node]) -> tuple[int, str, bytes]:
     return node.kind, node.name if isinstance(node, Variable) else "", node.key
 
 
+def is_one(c: Number) -> bool:
+    """Tell whether a coefficient is the exact one; 1.0 is a float, which was typed.
+
+    >>> is_one(1), is_one(1.0)
+    (True, False)
+    """
+    return type(c) is int and c == 1
+
+
 def scale(c: Number, node: Node) -> Node:
     """Multiply by a number.
 
     >>> scale(2, scale(Fraction(1, 2), variable("x", (3,))))
     x
     """
-    return node if type(c) is int and c == 1 else add([(c, node)])
+    return node if is_one(c) else add([(c, node)])
 
 
 def _times(a: Number, b: Number) -> Number:
@@ -612,10 +623,13 @@ def einsum(
     """
     build = _Product()
     for label, size in (sizes or {}).items():
-        build.declare(label, size)
+        build.number(label, size)
     for k, (node, labels) in enumerate(zip(operands, subscripts, strict=True)):
-        build.multiply(node, [build.number(label, size) for label, size
-                              in zip(labels, node.shape, strict=True)], k in inline)  # fmt: skip
+        build.multiply(
+            node,
+            [build.number(label, size) for label, size in zip(labels, node.shape, strict=True)],
+            k in inline,
+        )
     return build.finish([build.known(label) for label in output])
 
 
@@ -636,9 +650,6 @@ class _Product:
         self.parent.append(len(self.parent))
         self.size.append(size)
         return len(self.parent) - 1
-
-    def declare(self, label: Hashable, size: Size) -> None:
-        self.number(label, size)
 
     def known(self, label: Hashable) -> int:
         assert label in self.numbers, f"output label {label!r} has no size"
@@ -787,19 +798,25 @@ def _product(
     loose: Iterable[int],
     sizes: Mapping[int, Size],
 ) -> Einsum:
-    form = canonical(
-        [node.key for node in operands],
-        subscripts,
-        out,
-        sizes,
-        [_is_symmetric(node) for node in operands],
-    )
+    form = _form(operands, subscripts, out, sizes)
     return _canonical_einsum(
         tuple(operands[k] for k in form.order),
         form.subscripts,
         tuple(form.number[label] for label in out),
         (*(sizes[label] for label in form.number), *sorted(str(sizes[label]) for label in loose)),
     )
+
+
+def _form(
+    operands: Sequence[Node],
+    subscripts: Sequence[tuple[int, ...]],
+    out: Sequence[int],
+    sizes: Mapping[int, Size],
+    unordered: Collection[int] = (),
+) -> Canonical:
+    keys = [node.key for node in operands]
+    symmetric = [_is_symmetric(node) for node in operands]
+    return canonical(keys, subscripts, out, sizes, symmetric, unordered)
 
 
 def _canonical_einsum(
@@ -834,14 +851,7 @@ def _core(node: Einsum) -> tuple[Node, tuple[int, ...]]:
         if len(set(labels)) == len(labels):
             return node.operands[0], labels
     sizes = dict(enumerate(node.sizes))
-    form = canonical(
-        [operand.key for operand in node.operands],
-        node.subscripts,
-        (),
-        sizes,
-        [_is_symmetric(operand) for operand in node.operands],
-        unordered=free,
-    )
+    form = _form(node.operands, node.subscripts, (), sizes, free)
     axes = tuple(label for label in form.number if label in free)
     if axes == node.output and not node.loose:
         return node, node.output

@@ -30,6 +30,7 @@ from einsdiff.algebra.nodes import (
     Number,
     Variable,
     children,
+    is_one,
     topological,
 )
 from einsdiff.notation.letters import DUMMY, first_unused
@@ -187,6 +188,7 @@ def _run(job: _Job) -> str:
     answer: str | None = None
     while True:
         try:
+            # A job that has not begun is sent None, which the type of generators cannot say.
             stack.append(stack[-1].send(answer))  # type: ignore[arg-type]
             answer = None
         except StopIteration as stop:
@@ -236,10 +238,10 @@ class _Printer:
         size = -c if negative else c
         factors: list[str] = []
         if isinstance(node, Constant):
-            product = node.value if type(size) is int and size == 1 else size
+            product = node.value if is_one(size) else size
             factors.append(format_number(product))
         else:
-            if not (type(size) is int and size == 1):
+            if not is_one(size):
                 factors.append(format_number(size))
             factors.append((yield self.product(node, axes, used)))
         text = " ".join(factor for factor in factors if factor)

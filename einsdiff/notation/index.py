@@ -126,8 +126,11 @@ class _Reader:
             match = _TOKEN.match(stripped, column)
             if match is None:
                 at = len(stripped) - len(stripped[column:].lstrip())
-                self.fail(f"{stripped[at]!r} cannot stand here", at,
-                          "write numbers, names such as A_ij, and + - * / ^ ( )")  # fmt: skip
+                self.fail(
+                    f"{stripped[at]!r} cannot stand here",
+                    at,
+                    "write numbers, names such as A_ij, and + - * / ^ ( )",
+                )
             kind = next(k for k in ("number", "name", "sign") if match[k] is not None)
             self.tokens.append((kind, match, match.start(kind)))
             column = match.end()

@@ -23,12 +23,21 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeGuard
 
 from einsdiff.errors import ShapeError, SubscriptsError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, fresh_letters
 
-__all__ = ["Axes", "Size", "Subscripts", "as_size", "from_sublists", "parse_subscripts", "resolve"]
+__all__ = [
+    "Axes",
+    "Size",
+    "Subscripts",
+    "as_size",
+    "from_sublists",
+    "is_index",
+    "parse_subscripts",
+    "resolve",
+]
 
 #: The length of an axis: a number, or the name of a number that is not known yet.
 Size = int | str
@@ -215,6 +224,15 @@ def from_sublists(
     return parse_subscripts(text + "->" + "".join(letters[label] for label in output)), letters
 
 
+def is_index(value: object) -> TypeGuard[int]:
+    """Tell whether a value is a whole number, of Python's or NumPy's, and not a truth value.
+
+    >>> is_index(2), is_index(True), is_index(2.0), is_index("2")
+    (True, False, False, False)
+    """
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _label_order(label: Any) -> tuple[bool, int, str]:
     whole = isinstance(label, Integral)
     return not whole, int(label) if whole else 0, str(label)
@@ -252,7 +270,7 @@ def as_size(value: object, of: str) -> Size:
     """
     if isinstance(value, str) and value.isidentifier():
         return value
-    if not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 0:
+    if is_index(value) and value >= 0:
         return int(value)
     raise ShapeError(
         page(

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
-from numbers import Integral
 from threading import Lock
 from typing import Any
 from weakref import finalize
@@ -27,7 +26,8 @@ __all__ = [
     "as_number",
     "dtype_of",
     "is_anonymous",
-    "is_index",
+    "same_array",
+    "same_memory",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -122,15 +122,6 @@ def as_number(value: object) -> Number | None:
     return value if isinstance(value, int | float | complex | Fraction) else None
 
 
-def is_index(value: object) -> bool:
-    """Tell whether a value is a whole number, of Python's or NumPy's, and not a truth value.
-
-    >>> is_index(2), is_index(np.int64(2)), is_index(True), is_index(2.0)
-    (True, True, False, False)
-    """
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
 def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
     """Return the dtype in which an expression of arrays is given.
 
@@ -196,15 +187,18 @@ class _Anonymous:
     def __init__(self) -> None:
         self.numbers: dict[int, int] = {}  # of id(array)
         self.free: list[int] = []
+        self.highest = 0
         self.lock = Lock()
 
     def name(self, array: Array) -> str:
         with self.lock:
             number = self.numbers.get(id(array))
             if number is None:
-                number = min(self.free, default=len(self.numbers) + 1)
                 if self.free:
+                    number = min(self.free)
                     self.free.remove(number)
+                else:
+                    number = self.highest = self.highest + 1
                 self.numbers[id(array)] = number
                 finalize(array, self.release, id(array)).atexit = False
         return f"array{number}"

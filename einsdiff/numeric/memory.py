@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from operator import index
 from pathlib import Path
 
 from einsdiff.errors import OperandError, page
+from einsdiff.notation.subscripts import is_index
 
 __all__ = ["format_bytes", "memory_limit", "set_memory_limit"]
 
@@ -49,11 +49,7 @@ def set_memory_limit(limit: int | None) -> int:
     1000000000
     """
     global _limit
-    try:
-        count = None if limit is None else index(limit)
-    except TypeError:
-        count = -1
-    if count is not None and count < 0:
+    if limit is not None and not (is_index(limit) and limit >= 0):
         raise OperandError(
             page(
                 f"{limit!r} is no memory limit",
@@ -61,7 +57,7 @@ def set_memory_limit(limit: int | None) -> int:
             )
         )
     before = memory_limit()
-    _limit = count
+    _limit = limit
     return before
 
 

@@ -20,6 +20,7 @@ assign t1 ('t1', 'x_') (2, 3)
 
 from __future__ import annotations
 
+from cmath import isfinite
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,6 +40,7 @@ from einsdiff.algebra.nodes import (
     Node,
     Number,
     Variable,
+    is_one,
     variables_of,
 )
 from einsdiff.notation.subscripts import Size
@@ -139,7 +141,7 @@ def plan(outputs: Iterable[Node], sizes: Mapping[str, int]) -> Plan:
     )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Term:
     """A coefficient times a core, whose axes have these labels, laid out as these labels."""
 
@@ -225,7 +227,7 @@ class _Planner:
     def result(self, node: Node) -> _Array:
         """Compute an output: an array of its own, that is no view of an input."""
         terms = self.terms(node)
-        if isinstance(node, Call) or (len(terms) == 1 and _is_plain(terms[0])):
+        if len(terms) == 1 and _is_plain(terms[0]):
             array = self.array(node)
             return self.emit("copy", [array], array.shape) if array.borrowed else array
         return self.combine(terms, self.shape(node))
@@ -286,8 +288,10 @@ class _Planner:
         if not isinstance(core, Einsum):
             return self.array(core), term.labels
         if core not in self.cores:
-            operands = [(self.array(part), labels) for part, labels
-                        in zip(core.operands, core.subscripts, strict=True)]  # fmt: skip
+            operands = [
+                (self.array(part), labels)
+                for part, labels in zip(core.operands, core.subscripts, strict=True)
+            ]
             inner = dict(zip(term.labels, core.output, strict=True))
             order = tuple(inner[n] for n in dict.fromkeys(term.layout) if n in inner)
             self.cores[core] = self.contract(operands, core, order)
@@ -443,10 +447,7 @@ class _Planner:
 def _is_plain(term: _Term) -> bool:
     """Whether the core is the whole, up to the order of axes."""
     return (
-        term.core is not None
-        and type(term.coefficient) is int
-        and term.coefficient == 1
-        and len(term.layout) == len(term.labels)
+        term.core is not None and is_one(term.coefficient) and len(term.layout) == len(term.labels)
     )
 
 
@@ -488,13 +489,9 @@ def literal(value: Number) -> str:
             value = float(value)
         except OverflowError:
             value = float("inf") if value > 0 else float("-inf")
-    if isinstance(value, float | complex) and not _is_finite(value):
+    if isinstance(value, float | complex) and not isfinite(value):
         return f"{type(value).__name__}('{value}')"
     if isinstance(value, Fraction):
         return f"({value})"
     text = repr(value)
     return f"({text})" if text.startswith("-") else text
-
-
-def _is_finite(value: float | complex) -> bool:
-    return abs(value) < float("inf")
