@@ -24,7 +24,10 @@ from typing import Any, NamedTuple
 
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["Canonical", "canonical"]
+__all__ = ["Canonical", "Orders", "canonical"]
+
+#: The orders of a factor's axes that change nothing: all, the given ones, or none but its own.
+Orders = bool | tuple[tuple[int, ...], ...]
 
 #: Trials after which the search keeps the best numbering so far. It is reached only by large
 #: networks of one symmetric tensor; such a product is still right, merely not always recognised.
@@ -42,11 +45,35 @@ class Canonical(NamedTuple):
 class _Factor(NamedTuple):
     key: int  # rank of the factor's key among the keys
     labels: tuple[int, ...]
-    symmetric: bool
+    orders: Orders
 
     def ends(self, of: Mapping[int, Any]) -> tuple[Any, ...]:
         found = [of[label] for label in self.labels]
-        return tuple(sorted(found)) if self.symmetric else tuple(found)
+        if isinstance(self.orders, tuple):
+            return min(tuple(found[axis] for axis in order) for order in self.orders)
+        return tuple(sorted(found)) if self.orders else tuple(found)
+
+    def arranged(self, position: Mapping[int, int]) -> list[int]:
+        """Return the labels in the order of the axes that comes first by position."""
+        if isinstance(self.orders, tuple):
+            orders = [[self.labels[axis] for axis in order] for order in self.orders]
+            return min(orders, key=lambda labels: [position[label] for label in labels])
+        return sorted(self.labels, key=position.__getitem__) if self.orders else list(self.labels)
+
+    def seen_from(self, label: int, colour: Mapping[int, int]) -> Any:
+        """Describe at which axes a label stands, alike for all orders of the axes."""
+        if isinstance(self.orders, tuple):
+            return tuple(
+                sorted(
+                    (
+                        tuple(colour[self.labels[axis]] for axis in order),
+                        tuple(at for at, axis in enumerate(order) if self.labels[axis] == label),
+                    )
+                    for order in self.orders
+                )
+            )
+        axes = tuple(axis for axis, other in enumerate(self.labels) if other == label)
+        return (len(axes),) if self.orders else axes
 
 
 def canonical(
@@ -54,7 +81,7 @@ def canonical(
     subscripts: Sequence[tuple[int, ...]],
     output: Sequence[int],
     sizes: Mapping[int, Size],
-    symmetric: Sequence[bool] = (),
+    symmetric: Sequence[Orders] = (),
     unordered: Collection[int] = (),
 ) -> Canonical:
     """Order factors and number their labels by structure.
@@ -70,7 +97,7 @@ def canonical(
     sizes
         The size of each label.
     symmetric
-        For each factor whether its axes may be permuted.
+        For each factor the orders of its axes that change nothing.
     unordered
         Labels that are free, but whose order in the result is not given.
 
@@ -80,8 +107,10 @@ def canonical(
         The order of the factors, their renumbered labels, and the number of each label: first
         the output's, then the others as they occur in the ordered factors.
     """
+    flags: Sequence[Orders] = symmetric or [False] * len(keys)
+    if len(set(keys)) == len(keys) and not any(flags):
+        return _of_different_factors(keys, subscripts, output)
     rank = {key: k for k, key in enumerate(sorted(set(keys)))}
-    flags = symmetric or [False] * len(keys)
     factors = [
         _Factor(rank[key], labels, flag)
         for key, labels, flag in zip(keys, subscripts, flags, strict=True)
@@ -89,21 +118,30 @@ def canonical(
     position: dict[int, int] = {}
     for label in output:
         position.setdefault(label, len(position))
-    if len(rank) == len(factors) and not any(flags):
-        order = sorted(range(len(factors)), key=lambda k: factors[k].key)
-    else:
-        position = _total_order(factors, position, sizes, frozenset(unordered))
-        order = sorted(
-            range(len(factors)), key=lambda k: (factors[k].key, factors[k].ends(position))
-        )
+    position = _total_order(factors, position, sizes, frozenset(unordered))
+    order = sorted(range(len(factors)), key=lambda k: (factors[k].key, factors[k].ends(position)))
     number: dict[int, int] = {}
     for label in output:
         number.setdefault(label, len(number))
     for k in order:
-        labels = factors[k].labels
-        for label in sorted(labels, key=position.__getitem__) if flags[k] else labels:
+        for label in factors[k].arranged(position):
             number.setdefault(label, len(number))
     return Canonical(tuple(order), tuple(factors[k].ends(number) for k in order), number)
+
+
+def _of_different_factors(
+    keys: Sequence[bytes], subscripts: Sequence[tuple[int, ...]], output: Sequence[int]
+) -> Canonical:
+    """Order factors that their keys tell apart, which needs no search."""
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    number: dict[int, int] = {}
+    for label in output:
+        number.setdefault(label, len(number))
+    for k in order:
+        for label in subscripts[k]:
+            number.setdefault(label, len(number))
+    terms = tuple(tuple([number[label] for label in subscripts[k]]) for k in order)
+    return Canonical(tuple(order), terms, number)
 
 
 def _total_order(
@@ -181,8 +219,7 @@ class _Search:
                 ends = []
                 for k in self.touching[label]:
                     factor = self.factors[k]
-                    axes = tuple(a for a, other in enumerate(factor.labels) if other == label)
-                    ends.append((seen[k], len(axes) if factor.symmetric else axes))
+                    ends.append((seen[k], factor.seen_from(label, now)))
                 views[label] = (now[label], tuple(sorted(ends)))
             rank = {view: k for k, view in enumerate(sorted(set(views.values())))}
             # New colours lie below those of all other labels, so that they meet none of them.

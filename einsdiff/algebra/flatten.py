@@ -19,18 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from einsdiff.algebra.nodes import (
-    Add,
-    Call,
-    Einsum,
-    Node,
-    Number,
-    add,
-    call,
-    children,
-    einsum,
-    use_counts,
-)
+from einsdiff.algebra.graph import children, use_counts
+from einsdiff.algebra.nodes import Add, Call, Einsum, Node, Number, add, call, einsum
 
 __all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "flatten"]
 

@@ -18,6 +18,8 @@ the same is decided once, in the builders `einsum` and `add`:
 - A Kronecker delta never stays inside a product. :math:`\delta_{ij} x_j` is substitution: the two
   labels become one. What survives of a delta is a label that stands twice in the *output*:
   ``δ_ip x_q`` is the einsum ``q->iiq``. The node `Delta` is the one case with nothing else in it.
+- A delta of indices that are shifted or merged, ``δ_{i+1,p}``, is a `Delta` too (see
+  `einsdiff.algebra.relations`). It stays a factor, unless it can be substituted or always holds.
 - A label in the output that no operand carries is a broadcast; one that is summed and that no
   operand carries is a factor, its size.
 - Numbers leave products and are kept as exact coefficients of `Add`; like terms collect.
@@ -37,17 +39,20 @@ Add((5/2, <Einsum (2,)>))
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property
+from functools import lru_cache
 from hashlib import blake2b
+from itertools import permutations, product
 from math import gcd, lcm
 from threading import Lock
 from typing import Any, Never, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from einsdiff.algebra.canonical import Canonical, canonical
+from einsdiff.algebra.canonical import Canonical, Orders, canonical
+from einsdiff.algebra.function import Function
+from einsdiff.algebra.labels import Labels
+from einsdiff.algebra.relations import Relation, simplified
 from einsdiff.notation.subscripts import Size
 
 __all__ = [
@@ -57,23 +62,21 @@ __all__ = [
     "Constant",
     "Delta",
     "Einsum",
-    "Function",
     "Node",
     "Number",
     "Shape",
     "Variable",
     "add",
     "call",
-    "children",
     "constant",
     "delta",
     "einsum",
     "is_one",
+    "partial",
+    "related",
     "scale",
-    "topological",
-    "use_counts",
+    "symmetry",
     "variable",
-    "variables_of",
     "zero",
 ]
 
@@ -131,12 +134,15 @@ class Variable(Node):
         Whether permuting its axes changes nothing.
     of
         The variables that it is an unspecified function of.
+    derivative
+        Of the symbol ∂x/∂z, a variable itself: x, and the variables it is differentiated by.
     """
 
-    __slots__ = ("name", "of", "symmetric")
+    __slots__ = ("derivative", "name", "of", "symmetric")
     name: str
     symmetric: bool
     of: tuple[Variable, ...]
+    derivative: tuple[Variable, tuple[Variable, ...]] | None
     kind = 1
 
     def __new__(
@@ -153,6 +159,8 @@ class Variable(Node):
         return self.name
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self.derivative is not None:
+            return _symbol, self.derivative
         return variable, (self.name, self.shape, self.symmetric, self.of)
 
 
@@ -175,21 +183,40 @@ class Constant(Node):
 
 
 class Delta(Node):
-    """The Kronecker delta of two axes of one size: the identity matrix."""
+    """The Kronecker delta: 1 where its indices are related, else 0.
 
-    __slots__ = ("size",)
-    size: Size
+    Of two axes of one size it is the identity matrix; `related` makes the others.
+
+    Attributes
+    ----------
+    relation
+        How the indices are related.
+    """
+
+    __slots__ = ("relation",)
+    relation: Relation
     kind = 2
 
     def __new__(cls, size: Size) -> Any:
         """Return what `delta` returns."""
         return delta(size)
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether it is the delta of two indices that are equal, and of one size."""
+        return len(self.shape) == 2 and self.shape[0] == self.shape[1] and self.relation == _EQUAL
+
     def __repr__(self) -> str:
-        return f"Delta({self.size})"
+        if self.is_identity:
+            return f"Delta({self.shape[0]})"
+        c, offset, is_equation = self.relation
+        return f"Delta({self.shape}, {c}, {offset}, {'=' if is_equation else '>='})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return delta, (self.size,)
+        return _delta, (self.shape, self.relation)
+
+
+_EQUAL = Relation((-1, 1), 0)
 
 
 class Einsum(Node):
@@ -302,57 +329,6 @@ class Add(Node):
         return self._primitive
 
 
-@dataclass(frozen=True)
-class Function:
-    """An entry of the function table: what a function is called and how it is differentiated.
-
-    Attributes
-    ----------
-    name
-        As it is written in index notation.
-    signature
-        The axes that it acts on, as for NumPy's generalised ufuncs: ``()->()`` for a function of
-        each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes.
-    arguments
-        What the arguments are called in `jacobians`; the value is called ``y``.
-    jacobians
-        For each argument the derivative as an index expression. With ``i``, ``j``, .. for the
-        axes of the value and the letters after these for the axes of the argument, the inverse
-        has ``-y_ik y_lj``, which is ∂y_ij/∂x_kl.
-    numpy
-        How NumPy spells it, with ``{0}``, ``{1}``, .. for the arguments.
-    latex
-        How LaTeX prints it.
-    text
-        How index notation prints it, if not as ``name(argument, ..)``.
-    fold
-        Returns a simpler node for some arguments, such as x for ``x^1``, else None.
-    """
-
-    name: str
-    signature: str
-    arguments: tuple[str, ...]
-    jacobians: tuple[str, ...]
-    numpy: str
-    latex: str
-    text: str = ""
-    fold: Callable[..., Node | None] | None = None
-
-    def __repr__(self) -> str:
-        return self.name
-
-    @cached_property
-    def cores(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
-        """The names of the axes acted on, of each argument and of the value."""
-        given, result = self.signature.split("->")
-        terms = [term.strip("()") for term in given.split("),(")]
-        return tuple(_names(term) for term in terms), _names(result.strip("()"))
-
-
-def _names(term: str) -> tuple[str, ...]:
-    return tuple(name for name in term.split(",") if name)
-
-
 class Call(Node):
     """A function of the table, applied.
 
@@ -427,12 +403,72 @@ def variable(
     >>> variable("A", ("m", 3)) is variable("A", ("m", 3))
     True
     """
-    shape, of = tuple(shape), tuple(of)
-    fields = (name, shape, symmetric, of)
+    return _variable(name, tuple(shape), symmetric, tuple(of), None)
+
+
+def _variable(
+    name: str,
+    shape: Shape,
+    symmetric: bool,
+    of: tuple[Variable, ...],
+    derivative: tuple[Variable, tuple[Variable, ...]] | None,
+) -> Variable:
+    fields = (name, shape, symmetric, of, derivative)
     text = repr((name, shape, symmetric)).encode() + b"".join(v.key for v in of)
     return _intern(
-        Variable, (Variable, *fields), text, name=name, shape=shape, symmetric=symmetric, of=of
+        Variable,
+        (Variable, *fields),
+        text,
+        name=name,
+        shape=shape,
+        symmetric=symmetric,
+        of=of,
+        derivative=derivative,
     )
+
+
+def partial(x: Variable, by: Variable) -> Node:
+    r"""Build the derivative of an unspecified function, a symbol.
+
+    Parameters
+    ----------
+    x
+        A function of `by`, as in ``variable("x", ("n",), of=[z])``, or a derivative of one.
+    by
+        One of the variables that it is a function of.
+
+    Returns
+    -------
+    Node
+        Of the shape of x and then that of `by`. The order of differentiation has no meaning:
+        :math:`\partial^2 x/\partial z\,\partial t` and
+        :math:`\partial^2 x/\partial t\,\partial z` are one symbol.
+
+    Examples
+    --------
+    >>> z = variable("z", ("k",))
+    >>> partial(variable("x", ("n",), of=[z]), z)
+    ∂x/∂z
+    """
+    base, before = x.derivative or (x, ())
+    rank = len(x.shape)
+    place = sum(v.name <= by.name for v in before)
+    after = (*before[:place], by, *before[place:])
+    start = len(base.shape) + sum(len(v.shape) for v in before[:place])
+    own = tuple(range(rank, rank + len(by.shape)))
+    labels = (*range(start), *own, *range(start, rank))
+    return einsum([_symbol(base, after)], [labels], range(rank + len(own)))
+
+
+def _symbol(base: Variable, wrt: tuple[Variable, ...]) -> Variable:
+    power = str(len(wrt)).translate(SUPERSCRIPT) if len(wrt) > 1 else ""
+    name = f"∂{power}{base.name}/{''.join('∂' + v.name for v in wrt)}"
+    shape = base.shape + tuple(size for v in wrt for size in v.shape)
+    return _variable(name, shape, False, base.of, (base, wrt))
+
+
+#: Digits as exponents.
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def constant(value: Number) -> Constant | Add:
@@ -457,7 +493,49 @@ def delta(size: Size) -> Delta:
     >>> delta(3).shape
     (3, 3)
     """
-    return _intern(Delta, (Delta, size), repr(size).encode(), size=size, shape=(size, size))
+    return _delta((size, size), _EQUAL)
+
+
+def related(
+    sizes: Sequence[Size],
+    coefficients: Sequence[int],
+    offset: int = 0,
+    is_equation: bool = True,
+) -> Node:
+    """Build the tensor that is 1 where indices are related, and 0 elsewhere.
+
+    Parameters
+    ----------
+    sizes
+        That of each index.
+    coefficients
+        That of each index in the relation.
+    offset
+        What is added to the sum of the indices times their coefficients.
+    is_equation
+        Whether the result is to be zero, as in ``δ_{i+1,p}``, or else at least zero, ``[i ≥ j]``.
+
+    Returns
+    -------
+    Node
+        With one axis for each index.
+
+    Examples
+    --------
+    >>> related((2, 3), (1, -1), 1)  # i + 1 = p, the same as p - i = 1
+    Delta((2, 3), (-1, 1), -1, =)
+    >>> related((3, 3), (1, -1)) is delta(3)
+    True
+    """
+    build = _Product()
+    labels = [build.new(size) for size in sizes]
+    build.relate(Relation(tuple(coefficients), offset, is_equation), labels)
+    return build.finish(labels)
+
+
+def _delta(shape: Shape, relation: Relation) -> Delta:
+    text = repr((shape, relation)).encode()
+    return _intern(Delta, (Delta, shape, relation), text, relation=relation, shape=shape)
 
 
 def zero(shape: Sequence[Size]) -> Add:
@@ -530,8 +608,10 @@ def _sum(terms: list[tuple[Number, Node]], shape: Shape) -> Add:
 
 
 def _place(term: tuple[Number, Node]) -> tuple[int, str, bytes]:
-    # Variables by name: the first term of a sum decides its sign inside products.
+    # Numbers, then variables by name: the first term of a sum decides its sign inside products.
     node = term[1]
+    if isinstance(node, Einsum) and not node.operands:
+        return 0, "", node.key
     return node.kind, node.name if isinstance(node, Variable) else "", node.key
 
 
@@ -633,47 +713,13 @@ def einsum(
     return build.finish([build.known(label) for label in output])
 
 
-class _Product:
+class _Product(Labels):
     """A product under construction: factors, and labels with the substitutions so far."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.coefficient: Number = 1
-        self.vanishes = False
         self.factors: list[tuple[Node, list[int]]] = []
-        self.numbers: dict[Hashable, int] = {}
-        self.parent: list[int] = []
-        self.size: list[Size] = []
-
-    # Labels: union-find, in which a delta is one union.
-
-    def new(self, size: Size) -> int:
-        self.parent.append(len(self.parent))
-        self.size.append(size)
-        return len(self.parent) - 1
-
-    def known(self, label: Hashable) -> int:
-        assert label in self.numbers, f"output label {label!r} has no size"
-        return self.numbers[label]
-
-    def number(self, label: Hashable, size: Size) -> int:
-        found = self.numbers.get(label)
-        if found is None:
-            found = self.numbers[label] = self.new(size)
-        assert self.size[found] == size, f"label {label!r}: {self.size[found]} and {size}"
-        return found
-
-    def find(self, label: int) -> int:
-        parent = self.parent
-        while parent[label] != label:
-            parent[label] = parent[parent[label]]
-            label = parent[label]
-        return label
-
-    def unite(self, a: int, b: int) -> None:
-        a, b = self.find(a), self.find(b)
-        if a != b:
-            assert self.size[a] == self.size[b], f"{self.size[a]} and {self.size[b]}"
-            self.parent[max(a, b)] = min(a, b)
 
     # Factors.
 
@@ -684,7 +730,10 @@ class _Product:
             if isinstance(node, Constant):
                 self.coefficient = _times(self.coefficient, node.value)
             elif isinstance(node, Delta):
-                self.unite(*labels)
+                if node.is_identity:
+                    self.unite(*labels)
+                else:
+                    self.relate(node.relation, labels)
             elif isinstance(node, Add):
                 c, rest = node.primitive
                 self.coefficient = _times(self.coefficient, c)
@@ -713,19 +762,35 @@ class _Product:
             else:
                 self.factors.append((node, labels))
 
+    def write_relations(self) -> None:
+        """Make the relations that are left factors."""
+        for terms, offset, is_equation in self.relations:
+            sizes = [self.size[label] for label in terms]
+            relation = simplified(Relation(tuple(terms.values()), offset, is_equation), sizes)
+            axes = sorted(
+                zip(relation.coefficients, map(str, sizes), terms, sizes, strict=True),
+                key=lambda axis: axis[:2],
+            )
+            relation = relation._replace(coefficients=tuple(c for c, _, _, _ in axes))
+            node = _delta(tuple(size for _, _, _, size in axes), relation)
+            self.factors.append((node, [label for _, _, label, _ in axes]))
+        self.relations = []
+
     # The result.
 
     def finish(self, output: list[int]) -> Node:
+        self.settle({*output, *(label for _, labels in self.factors for label in labels)})
         out = [self.find(label) for label in output]
         shape = tuple(self.size[label] for label in out)
         if self.vanishes:
             return zero(shape)
+        self.write_relations()
         operands = [node for node, _ in self.factors]
         subscripts = [tuple(self.find(label) for label in labels) for _, labels in self.factors]
         carried = {label for labels in subscripts for label in labels}
         loose: list[int] = []
         for label in dict.fromkeys(self.find(label) for label in range(len(self.parent))):
-            if label not in carried and label not in out:
+            if label not in carried and label not in out and label not in self.eliminated:
                 size = self.size[label]
                 if isinstance(size, int):
                     self.coefficient = _times(self.coefficient, size)
@@ -764,19 +829,39 @@ class _Product:
                 # A view of a product is the product with its axes in another order.
                 self.factors = []
                 self.multiply(operand, list(labels), inline=True)
+                self.write_relations()
                 operands = [node for node, _ in self.factors]
                 subscripts = [tuple(self.find(t) for t in theirs) for _, theirs in self.factors]
         return _product(operands, subscripts, out, loose, dict(enumerate(self.size)))
 
 
 def _same_axes(node: Node, labels: tuple[int, ...], out: tuple[int, ...]) -> bool:
-    return labels == out or (_is_symmetric(node) and sorted(labels) == sorted(out))
+    if labels == out:
+        return True
+    orders = symmetry(node)
+    if isinstance(orders, tuple):
+        return any(tuple(labels[axis] for axis in order) == out for order in orders)
+    return orders and sorted(labels) == sorted(out)
 
 
-def _is_symmetric(node: Node) -> bool:
-    """Whether permuting the node's axes changes nothing."""
+def symmetry(node: Node) -> Orders:
+    """Return the orders of a node's axes that change nothing.
+
+    Returns
+    -------
+    bool or tuple of tuple of int
+        True for all of them, False for none but its own, or else their list.
+
+    Examples
+    --------
+    >>> x = variable("x", (3,))
+    >>> symmetry(einsum([x, x], ["i", "j"], "ij"))
+    True
+    """
     if isinstance(node, Variable):
-        return node.symmetric
+        return _partial_orders(node) if node.derivative is not None else node.symmetric
+    if isinstance(node, Delta):
+        return _relation_orders(node)
     if not isinstance(node, Einsum) or len(node.shape) < 2 or len(set(node.shape)) > 1:
         return False
     if node._symmetric is None:
@@ -789,6 +874,48 @@ def _is_symmetric(node: Node) -> bool:
         )
         object.__setattr__(node, "_symmetric", same)
     return bool(node._symmetric)
+
+
+@lru_cache(maxsize=1024)
+def _partial_orders(node: Variable) -> Orders:
+    """List the orders of ∂²x/∂z∂z: those of symmetric variables, and of equal denominators."""
+    assert node.derivative is not None
+    base, wrt = node.derivative
+    blocks: list[tuple[int, ...]] = []
+    start = 0
+    for part in (base, *wrt):
+        blocks.append(tuple(range(start, start + len(part.shape))))
+        start += len(part.shape)
+    inside = [
+        list(permutations(block)) if part.symmetric else [block]
+        for part, block in zip((base, *wrt), blocks, strict=True)
+    ]
+    exchanges = [
+        order
+        for order in permutations(range(len(wrt)))
+        if all(wrt[a] is wrt[b] for a, b in enumerate(order))
+    ]
+    orders = [
+        (*first, *(axis for k in order for axis in rest[k]))
+        for order in exchanges
+        for first, *rest in product(*inside)
+    ]
+    return tuple(orders) if len(orders) > 1 else False
+
+
+@lru_cache(maxsize=1024)
+def _relation_orders(node: Delta) -> Orders:
+    """List the orders of the axes of a relation: those of equal coefficients and sizes."""
+    kinds = list(zip(node.relation.coefficients, node.shape, strict=True))
+    if len(set(kinds)) == len(kinds) and not node.is_identity:
+        return False
+    if node.is_identity:
+        return True
+    return tuple(
+        order
+        for order in permutations(range(len(kinds)))
+        if all(kinds[a] == kinds[b] for a, b in enumerate(order))
+    )
 
 
 def _product(
@@ -815,8 +942,8 @@ def _form(
     unordered: Collection[int] = (),
 ) -> Canonical:
     keys = [node.key for node in operands]
-    symmetric = [_is_symmetric(node) for node in operands]
-    return canonical(keys, subscripts, out, sizes, symmetric, unordered)
+    orders = [symmetry(node) for node in operands]
+    return canonical(keys, subscripts, out, sizes, orders, unordered)
 
 
 def _canonical_einsum(
@@ -879,15 +1006,32 @@ def call(function: Function, args: Sequence[Node]) -> Node:
 
     Examples
     --------
-    >>> cosine = Function("cos", "()->()", ("x",), ("-sin(x)",), "np.cos({0})", r"\cos")
+    >>> cosine = Function("cos", ("-sin(x)",), "np.cos({0})")
     >>> call(cosine, [variable("x", (3,))])
     cos(x)
     """
     args = tuple(args)
+    if function.at_zero is not None and _is_zero(args[0]):
+        shape = args[0].shape
+        return (
+            scale(function.at_zero, einsum([], [], range(len(shape)), dict(enumerate(shape))))
+            if function.at_zero
+            else args[0]
+        )
     if function.fold is not None:
         folded = function.fold(*args)
         if folded is not None:
-            return folded
+            return cast(Node, folded)
+    if function.is_elementwise:
+        return _elementwise(function, args)
+    return _call(function, args)
+
+
+def _is_zero(node: Node) -> bool:
+    return isinstance(node, Add) and not node.terms
+
+
+def _call(function: Function, args: tuple[Node, ...]) -> Call:
     given, result = function.cores
     batch: Shape = ()
     core: dict[str, Size] = {}
@@ -898,77 +1042,37 @@ def call(function: Function, args: Sequence[Node]) -> Node:
             assert core.setdefault(name, size) == size, f"{function.name}: {core[name]} and {size}"
         assert not lead or not batch or batch == arg.shape[:lead], f"{function.name}: batch axes"
         batch = arg.shape[:lead] or batch
-    text = function.name.encode() + b"".join(arg.key for arg in args)
+    text = repr((function.name, function.signature)).encode() + b"".join(arg.key for arg in args)
     shape = batch + tuple(core[name] for name in result)
     return _intern(Call, (Call, function, args), text, function=function, args=args, shape=shape)
 
 
-# --- graphs -----------------------------------------------------------------------------------
+def _elementwise(function: Function, args: tuple[Node, ...]) -> Node:
+    """Apply a function of each entry to what its arguments are views of.
 
-
-def children(node: Node) -> tuple[Node, ...]:
-    """Return the nodes that this one is computed from.
-
-    >>> children(einsum([variable("x", (3,))] * 2, ["i", "i"], ""))
-    (x, x)
+    That of a transpose is the transpose, and what is repeated along an axis is computed once.
     """
-    if isinstance(node, Einsum):
-        return node.operands
-    if isinstance(node, Add):
-        return tuple(term for _, term in node.terms)
-    if isinstance(node, Call):
-        return node.args
-    return ()
+    shape = max((arg.shape for arg in args), key=len)
+    cores = [_unviewed(arg) for arg in args]
+    axes: tuple[int, ...] = ()
+    for _, theirs in cores:
+        axes = (*axes, *sorted(set(theirs).difference(axes))) if axes else theirs
+    if axes == tuple(range(len(shape))):
+        return _call(function, args)
+    sizes = dict(enumerate(shape))
+    aligned = tuple(
+        einsum([core], [theirs], axes if theirs else (), sizes) for core, theirs in cores
+    )
+    return einsum([_call(function, aligned)], [axes], range(len(shape)), sizes)
 
 
-def topological(roots: Iterable[Node]) -> list[Node]:
-    """List all nodes under the roots, each once and after its children, without recursion.
-
-    >>> x = variable("x", (3,))
-    >>> topological([einsum([x, x], ["i", "i"], "")])[0]
-    x
-    """
-    order: list[Node] = []
-    seen: set[Node] = set()
-    for root in roots:
-        if root in seen:
-            continue
-        seen.add(root)
-        stack: list[tuple[Node, Iterator[Node]]] = [(root, iter(children(root)))]
-        while stack:
-            node, rest = stack[-1]
-            for child in rest:
-                if child not in seen:
-                    seen.add(child)
-                    stack.append((child, iter(children(child))))
-                    break
-            else:
-                order.append(node)
-                stack.pop()
-    return order
-
-
-def use_counts(roots: Iterable[Node]) -> dict[Node, int]:
-    """Count for each node under the roots how often it is used; being a root counts.
-
-    >>> x = variable("x", (3,))
-    >>> use_counts([einsum([x, x], ["i", "i"], "")])[x]
-    2
-    """
-    roots = list(roots)
-    counts: dict[Node, int] = dict.fromkeys(topological(roots), 0)
-    for node in list(counts):
-        for child in children(node):
-            counts[child] += 1
-    for root in roots:
-        counts[root] += 1
-    return counts
-
-
-def variables_of(roots: Iterable[Node]) -> list[Variable]:
-    """List the variables under the roots, each once.
-
-    >>> variables_of([einsum([variable("x", (3,))] * 2, ["i", "i"], "")])
-    [x]
-    """
-    return [node for node in topological(roots) if isinstance(node, Variable)]
+def _unviewed(node: Node) -> tuple[Node, tuple[int, ...]]:
+    """Return what a node repeats and transposes, and which of its axes that has."""
+    c: Number = 1
+    inner = node
+    if isinstance(node, Add) and len(node.terms) == 1:
+        ((c, inner),) = node.terms
+    if isinstance(inner, Einsum) and inner.is_view and len(set(inner.output)) == len(inner.output):
+        core, labels = inner.core
+        return scale(c, core), tuple(inner.output.index(label) for label in labels)
+    return node, tuple(range(len(node.shape)))

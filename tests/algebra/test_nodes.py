@@ -17,25 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from einsdiff.algebra.functions import FUNCTIONS
-from einsdiff.algebra.nodes import (
-    Add,
-    Call,
-    Constant,
-    Delta,
-    Einsum,
-    Node,
-    Variable,
-    add,
-    call,
-    children,
-    constant,
-    delta,
-    einsum,
-    scale,
-    topological,
-    variable,
-    zero,
-)
+from einsdiff.algebra.graph import children, topological
+from einsdiff.algebra.nodes import (Add, Call, Constant, Delta, Einsum, Node, Variable, add, call, constant, delta, einsum, scale, variable, zero)
 from einsdiff.numeric.program import program_for
 from tests.oracle import brute_einsum
 

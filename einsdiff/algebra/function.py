@@ -1,0 +1,132 @@
+r"""What a function of the table is: its name, its signature, and its derivative as an expression.
+
+The derivative is written in index notation, of the value ``y`` and the arguments, so that it is an
+expression like any other and higher derivatives need nothing more:
+
+.. math:: \tanh' = 1 - y^2 \qquad
+    \frac{\partial (X^{-1})_{ij}}{\partial X_{kl}} = -(X^{-1})_{ik} (X^{-1})_{lj} .
+
+>>> lookup("tanh").jacobians
+('1 - y^2',)
+>>> lookup("max", (2,)).signature
+'(n0,n1)->()'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+__all__ = ["FAMILIES", "FUNCTIONS", "Function", "enter", "lookup"]
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """An entry of the function table: what a function is called and how it is differentiated.
+
+    Attributes
+    ----------
+    name
+        As it is written in index notation.
+    jacobians
+        For each argument the derivative as an index expression. With ``i``, ``j``, .. for the
+        axes of the value and the letters after these for the axes of the argument, the inverse
+        has ``-y_ik y_lj``, which is ∂y_ij/∂x_kl.
+    numpy
+        How NumPy spells it, with ``{0}``, ``{1}``, .. for the arguments.
+    signature
+        The axes that it acts on, as for NumPy's generalised ufuncs: ``()->()`` for a function of
+        each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes.
+    arguments
+        What the arguments are called in `jacobians`; the value is called ``y``.
+    latex
+        How LaTeX prints it.
+    text
+        How index notation prints it, if not as ``name(argument, ..)``.
+    fold
+        Returns a simpler node for some arguments, such as x for ``x^1``, else None.
+    at_zero
+        The exact value at zero, if there is one.
+    is_analytic
+        Whether it is differentiable for complex arguments; if not, they are refused.
+    implementation
+        What the name of the function stands for in `numpy`, if NumPy has no such function: a
+        callable, or the name of one in `einsdiff.numeric.special`.
+    """
+
+    name: str
+    jacobians: tuple[str, ...]
+    numpy: str
+    signature: str = "()->()"
+    arguments: tuple[str, ...] = ("x",)
+    latex: str = ""
+    text: str = ""
+    fold: Callable[..., Any] | None = None
+    at_zero: int | None = None
+    is_analytic: bool = True
+    implementation: Callable[..., Any] | str | None = None
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return lookup, (self.name, self.ranks)
+
+    @cached_property
+    def cores(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+        """The names of the axes acted on, of each argument and of the value."""
+        given, result = self.signature.split("->")
+        terms = [term.strip("()") for term in given.split("),(")]
+        return tuple(_names(term) for term in terms), _names(result.strip("()"))
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """How many axes of each argument it acts on."""
+        return tuple(len(names) for names in self.cores[0])
+
+    @cached_property
+    def is_elementwise(self) -> bool:
+        """Whether it is a function of each entry."""
+        given, result = self.cores
+        return not result and not any(given)
+
+
+def _names(term: str) -> tuple[str, ...]:
+    return tuple(name for name in term.split(",") if name)
+
+
+#: The functions by name.
+FUNCTIONS: dict[str, Function] = {}
+
+#: Functions that act on any number of axes, such as ``max``: for the numbers of axes acted on in
+#: each argument the entry, None if there is none.
+FAMILIES: dict[str, Callable[[tuple[int, ...]], Function | None]] = {}
+
+
+def enter(entries: Iterable[Function]) -> None:
+    """Add entries to the table, in place of those of the same names."""
+    FUNCTIONS.update({entry.name: entry for entry in entries})
+
+
+def lookup(name: str, ranks: tuple[int, ...] | None = None) -> Function | None:
+    """Find a function.
+
+    Parameters
+    ----------
+    name
+        As index notation writes it.
+    ranks
+        How many axes of each argument it is to act on, where the name alone leaves that open.
+
+    Returns
+    -------
+    Function or None
+        None if there is no such function.
+    """
+    found = FUNCTIONS.get(name)
+    if found is not None and (ranks is None or found.ranks == ranks):
+        return found
+    family = FAMILIES.get(name)
+    return family(ranks) if family is not None and ranks is not None else found
