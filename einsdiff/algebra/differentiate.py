@@ -10,7 +10,9 @@ adjoint is the tensor :math:`\bar v_{ca} = \partial f_c / \partial v_a`. The swe
     \bar x_{cj} \mathrel{+}= \bar f_{ci} A_{ij} \qquad
     y = g(x):\;\; \bar x_{cb} \mathrel{+}= \bar y_{ca}\, \frac{\partial g_a}{\partial x_b}
 
-visiting each node once. The deltas of the seed are labels that occur twice (see
+visiting each node once. `directional` goes the other way, from the variables to the expression, and
+hands on the change :math:`\dot v_a` of each node along one direction; both use the same local
+derivatives. The deltas of the seed are labels that occur twice (see
 `einsdiff.algebra.nodes`), so that replacing :math:`\partial A_{ij}/\partial A_{pq}` by
 :math:`\delta_{ip}\delta_{jq}` and contracting is renaming. The result is an expression again, made
 of the nodes of the function, and its derivative is the same function once more.
@@ -24,14 +26,15 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import permutations
-from string import ascii_lowercase
+from typing import Any
 
 from einsdiff.algebra.build import build
+from einsdiff.algebra.entrywise import entrywise
 from einsdiff.algebra.flatten import flatten
-from einsdiff.algebra.functions import FUNCTIONS
+from einsdiff.algebra.graph import dependencies, topological
 from einsdiff.algebra.nodes import (
     Add,
     Call,
@@ -40,18 +43,22 @@ from einsdiff.algebra.nodes import (
     Number,
     Variable,
     add,
-    children,
     einsum,
-    topological,
+    partial,
     zero,
 )
 from einsdiff.notation.index import parse_index
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["derivatives"]
+__all__ = ["derivatives", "directional"]
+
+#: Letters of a rule's axes: those of the value, then those of the argument.
+_LETTERS = "ijklmnabcdefghopqrstuvwxyz"
 
 
-def derivatives(expression: Node, wrt: Sequence[Node]) -> tuple[Node, ...]:
+def derivatives(
+    expression: Node, wrt: Sequence[Node], seed: Node | None = None
+) -> tuple[Node, ...]:
     """Differentiate an expression with respect to several variables at once.
 
     Parameters
@@ -60,22 +67,24 @@ def derivatives(expression: Node, wrt: Sequence[Node]) -> tuple[Node, ...]:
         Of shape ``(m1, .., ms)``.
     wrt
         Variables, or other nodes inside the expression, of shapes ``(n1, .., nk)``.
+    seed
+        What the derivatives are multiplied by, of shape ``(.., m1, .., ms)``, contracted over
+        the axes of the expression; the identity if left out.
 
     Returns
     -------
     tuple of Node
-        For each a node of shape ``(m1, .., ms, n1, .., nk)``; zero where it does not occur.
+        For each a node of shape ``(m1, .., ms, n1, .., nk)``, or ``(.., n1, .., nk)`` with a
+        seed; zero where it does not occur.
     """
-    codomain = len(expression.shape)
+    if seed is None:
+        seed = _identity(expression.shape)
+    outside = seed.shape[: len(seed.shape) - len(expression.shape)]
+    codomain = len(outside)
     targets = set(wrt)
-    order = topological([expression])
-    active: set[Node] = set()
-    for node in order:
-        if node in targets or any(child in active for child in children(node)):
-            active.add(node)
-    contributions: dict[Node, list[tuple[Number, Node]]] = {
-        expression: [(1, _identity(expression.shape))]
-    }
+    order = topological([expression], dependencies)
+    active = _active(order, targets)
+    contributions: dict[Node, list[tuple[Number, Node]]] = {expression: [(1, seed)]}
     adjoints: dict[Node, Node] = {}
     for node in reversed(order):
         if node not in active or node not in contributions:
@@ -88,10 +97,55 @@ def derivatives(expression: Node, wrt: Sequence[Node]) -> tuple[Node, ...]:
     found = [
         _symmetrised(adjoints[node], node, codomain)
         if node in adjoints
-        else zero(expression.shape + node.shape)
+        else zero(outside + node.shape)
         for node in wrt
     ]
     return flatten(found)
+
+
+def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> tuple[Node, ...]:
+    r"""Differentiate expressions along a direction, in one forward sweep.
+
+    Parameters
+    ----------
+    expressions
+        Of any shapes.
+    directions
+        For variables, or other nodes inside the expressions, the direction, of the same shape.
+
+    Returns
+    -------
+    tuple of Node
+        For each :math:`\sum_x \frac{\partial f}{\partial x_d} v_d`, of the shape of the expression.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes import variable
+    >>> x, v = variable("x", (3,)), variable("v", (3,))
+    >>> f = einsum([x, x], ["i", "i"], "")
+    >>> directional([f], {x: v})[0] is einsum([derivatives(f, [x])[0], v], ["i", "i"], "")
+    True
+    """
+    order = topological(expressions, dependencies)
+    active = _active(order, set(directions))
+    tangents: dict[Node, Node] = {}
+    for node in order:
+        if node not in active:
+            continue
+        terms = list(_push(node, tangents))
+        if node in directions:
+            terms.append((1, _symmetrised(directions[node], node, 0)))
+        tangents[node] = add(terms, node.shape)
+    return flatten([tangents.get(e, zero(e.shape)) for e in expressions])
+
+
+def _active(order: Sequence[Node], targets: Collection[Node]) -> set[Node]:
+    """Return the nodes that change with a target."""
+    active: set[Node] = set()
+    for node in order:
+        if node in targets or any(child in active for child in dependencies(node)):
+            active.add(node)
+    return active
 
 
 def _identity(shape: Sequence[Size]) -> Node:
@@ -112,69 +166,116 @@ def _symmetrised(adjoint: Node, node: Node, codomain: int) -> Node:
     )
 
 
+# --- local derivatives ------------------------------------------------------------------------
+
+
+def _slots(node: Einsum) -> list[tuple[Node, tuple[int, ...]]]:
+    return list(zip(node.operands, node.subscripts, strict=True))
+
+
+def _of_variable(node: Variable, by: Variable) -> tuple[Node, tuple[int, ...], tuple[int, ...]]:
+    """Return ∂x/∂z, and which of its axes are those of x and of z."""
+    rank, total = len(node.shape), len(node.shape) + len(by.shape)
+    return partial(node, by), tuple(range(rank)), tuple(range(rank, total))
+
+
+def _of_call(node: Call, k: int) -> tuple[Node, list[str], list[str], list[str]]:
+    """Return the local derivative of a call by its argument k, and labels for what it joins.
+
+    The labels are those of the derivative's axes, of the value's, and of the argument's.
+    """
+    batch = [f"b{axis}" for axis in range(len(node.batch))]
+    given, result = node.function.cores
+    arg, names = node.args[k], given[k]
+    own = batch if len(arg.shape) > len(names) else []
+    inside = {"y": node, **dict(zip(node.function.arguments, node.args, strict=True))}
+    rule = parse_index(node.function.jacobians[k])
+    if node.function.is_elementwise:
+        local = entrywise(rule, inside, node.shape)
+        return local, batch[: len(local.shape)], batch, own
+    values = list(_LETTERS[: len(result)])  # i, j, ..
+    axes = list(_LETTERS[len(result) : len(result) + len(names)])
+    sizes: dict[str, Size] = dict(zip([*batch, *values], node.shape, strict=True))
+    sizes.update(zip(axes, arg.shape[len(arg.shape) - len(names) :], strict=True))
+    labels = [*batch, *values, *axes]
+    local = build(rule, inside, labels, sizes=sizes, batch=batch)
+    return local, labels, [*batch, *values], [*own, *axes]
+
+
+# --- backwards --------------------------------------------------------------------------------
+
+
 def _pull(
-    node: Node, adjoint: Node, codomain: int, active: set[Node]
+    node: Node, adjoint: Node, codomain: int, active: Collection[Node]
 ) -> Iterator[tuple[Node, Number, Node]]:
     """Yield (child, coefficient, term): what the node's adjoint adds to those of its children."""
+    outer = range(-codomain, 0)  # labels of the codomain; those of the node count from 0
     if isinstance(node, Add):
         for c, term in node.terms:
             if term in active:
                 yield term, c, adjoint
     elif isinstance(node, Einsum):
-        yield from _pull_einsum(node, adjoint, codomain, active)
+        sizes: dict[int, Size] = dict(zip(outer, adjoint.shape, strict=False))
+        sizes.update(enumerate(node.sizes))
+        slots = _slots(node)
+        for k, (operand, labels) in enumerate(slots):
+            if operand not in active or slots[k] in slots[:k]:
+                continue
+            others = slots[:k] + slots[k + 1 :]
+            term = einsum(
+                [adjoint, *(other for other, _ in others)],
+                [(*outer, *node.output), *(theirs for _, theirs in others)],
+                (*outer, *labels),
+                sizes,
+            )
+            yield operand, slots.count(slots[k]), term
     elif isinstance(node, Call):
-        yield from _pull_call(node, adjoint, codomain, active)
+        for k, arg in enumerate(node.args):
+            if arg in active:
+                local, joined, value, own = _of_call(node, k)
+                term = einsum([adjoint, local], [[*outer, *value], joined], [*outer, *own])
+                yield arg, 1, term
+    elif isinstance(node, Variable):
+        for by in node.of:
+            if by in active:
+                symbol, rows, columns = _of_variable(node, by)
+                terms = [(*outer, *rows), (*rows, *columns)]
+                yield by, 1, einsum([adjoint, symbol], terms, (*outer, *columns))
 
 
-def _pull_einsum(
-    node: Einsum, adjoint: Node, codomain: int, active: set[Node]
-) -> Iterator[tuple[Node, Number, Node]]:
-    outer = range(-codomain, 0)  # labels of the codomain; those of the node count from 0
-    sizes: dict[int, Size] = dict(zip(outer, adjoint.shape, strict=False))
-    sizes.update(enumerate(node.sizes))
-    slots = list(zip(node.operands, node.subscripts, strict=True))
-    for k, (operand, labels) in enumerate(slots):
-        if operand not in active or slots[k] in slots[:k]:
-            continue
-        others = slots[:k] + slots[k + 1 :]
-        term = einsum(
-            [adjoint, *(other for other, _ in others)],
-            [(*outer, *node.output), *(theirs for _, theirs in others)],
-            (*outer, *labels),
-            sizes,
-        )
-        yield operand, slots.count(slots[k]), term
+# --- forwards ---------------------------------------------------------------------------------
 
 
-def _pull_call(
-    node: Call, adjoint: Node, codomain: int, active: set[Node]
-) -> Iterator[tuple[Node, Number, Node]]:
-    outer = [f"c{k}" for k in range(codomain)]
-    batch = [f"b{k}" for k in range(len(node.batch))]
-    given, result = node.function.cores
-    values = ascii_lowercase[8 : 8 + len(result)]  # i, j, ..
-    for arg, names, rule in zip(node.args, given, node.function.jacobians, strict=True):
-        if arg not in active:
-            continue
-        axes = ascii_lowercase[8 + len(result) : 8 + len(result) + len(names)]
-        sizes: dict[str, Size] = dict(zip([*batch, *values], node.shape, strict=True))
-        sizes.update(zip(axes, arg.shape[len(arg.shape) - len(names) :], strict=True))
-        inside = {"y": node, **dict(zip(node.function.arguments, node.args, strict=True))}
-        local = build(
-            parse_index(rule),
-            inside,
-            [*batch, *values, *axes],
-            functions=FUNCTIONS,
-            sizes=sizes,
-            batch=batch,
-        )
-        own = batch if len(arg.shape) > len(names) else []
-        yield (
-            arg,
-            1,
-            einsum(
-                [adjoint, local],
-                [[*outer, *batch, *values], [*batch, *values, *axes]],
-                [*outer, *own, *axes],
-            ),
-        )
+def _push(node: Node, tangents: Mapping[Node, Node]) -> Iterator[tuple[Number, Node]]:
+    """Yield (coefficient, term): what the changes of the node's children add to its own."""
+    if isinstance(node, Add):
+        for c, term in node.terms:
+            if term in tangents:
+                yield c, tangents[term]
+    elif isinstance(node, Einsum):
+        slots = _slots(node)
+        for k, (operand, labels) in enumerate(slots):
+            if operand not in tangents or slots[k] in slots[:k]:
+                continue
+            moved = [*slots[:k], (tangents[operand], labels), *slots[k + 1 :]]
+            term = einsum(
+                [factor for factor, _ in moved],
+                [theirs for _, theirs in moved],
+                node.output,
+                dict(enumerate(node.sizes)),
+            )
+            yield slots.count(slots[k]), term
+    elif isinstance(node, Call):
+        for k, arg in enumerate(node.args):
+            if arg in tangents:
+                local, joined, value, own = _of_call(node, k)
+                extents = dict(zip(value, node.shape, strict=True))
+                yield 1, einsum([local, tangents[arg]], [joined, own], value, extents)
+    elif isinstance(node, Variable):
+        for by in node.of:
+            if by in tangents:
+                local, value_axes, own_axes = _of_variable(node, by)
+                yield (
+                    1,
+                    einsum([local, tangents[by]], [(*value_axes, *own_axes), own_axes], value_axes),
+                )

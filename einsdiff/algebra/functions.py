@@ -3,7 +3,8 @@ r"""The function table. Adding a function is adding one entry.
 An entry says how a function is differentiated, as an index expression of its value ``y`` and its
 arguments: :math:`\tanh' = 1 - y^2`, and :math:`\partial(X^{-1})_{ij}/\partial X_{kl} =
 -(X^{-1})_{ik} (X^{-1})_{lj}`. The rules are standard; those of matrices are collected in Petersen
-and Pedersen, *The Matrix Cookbook* (2012).
+and Pedersen, *The Matrix Cookbook* (2012), and in Giles, *An extended collection of matrix
+derivative results* (2008).
 
 >>> FUNCTIONS["tanh"].jacobians
 ('1 - y^2',)
@@ -11,60 +12,498 @@ and Pedersen, *The Matrix Cookbook* (2012).
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from fractions import Fraction
+from functools import cache
+from math import isqrt
 
-from einsdiff.algebra.nodes import Add, Constant, Function, Node, constant, einsum
+from einsdiff.algebra.function import FAMILIES, FUNCTIONS, Function, enter
+from einsdiff.algebra.nodes import (
+    Add,
+    Call,
+    Constant,
+    Einsum,
+    Node,
+    call,
+    constant,
+    einsum,
+    is_one,
+    scale,
+)
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "MOST_EXPANDED"]
+
+#: Powers up to this one are products, in which equal factors meet and cancel by counting.
+MOST_EXPANDED = 16
+
+
+# --- powers -----------------------------------------------------------------------------------
 
 
 def _fold_power(base: Node, exponent: Node) -> Node | None:
     if _is_zero(exponent):
-        labels = range(len(base.shape))
-        return einsum([], [], labels, dict(enumerate(base.shape)))
+        return _ones(base)
     if not isinstance(exponent, Constant):
         return None
-    value = exponent.value
-    if value == 1:
+    n = exponent.value
+    if is_one(n):
         return base
-    if isinstance(value, int) and value > 0:
-        if isinstance(base, Constant) and isinstance(base.value, int):
-            return constant(base.value**value)
-        if _is_zero(base):
-            return base
+    if isinstance(base, Constant):
+        return _power_of_number(base, n)
+    if not isinstance(n, int):
+        return base if _is_zero(base) and isinstance(n, Fraction) and n > 0 else None
+    if _is_zero(base):
+        return base if n > 0 else None
+    if 1 < n <= MOST_EXPANDED:
+        labels = range(len(base.shape))
+        return einsum([base] * n, [labels] * n, labels)
+    return _whole_power(base, n)
+
+
+def _whole_power(base: Node, n: int) -> Node | None:
+    """Take a power to a whole exponent apart: that of a product is a product."""
+    power = FUNCTIONS["power"]
+    if isinstance(base, Add):
+        c, rest = base.primitive
+        if not is_one(c) and isinstance(c, int | Fraction):
+            return scale(Fraction(c) ** n, call(power, [rest, constant(n)]))
+    if isinstance(base, Call) and base.function is power:
+        inner, p = base.args
+        # (x^p)^n = x^(pn), but for square roots and the like, whose domain would grow.
+        if isinstance(p, Constant) and isinstance(p.value, int | Fraction):
+            product = p.value * n
+            if isinstance(p.value, int) or Fraction(product).denominator > 1:
+                return call(power, [inner, constant(product)])
+    if isinstance(base, Einsum) and base.operands and not base.loose:
+        out = base.output
+        if len(set(out)) == len(out) and set(range(len(base.sizes))) == set(out):
+            counted: dict[tuple[Node, tuple[int, ...]], int] = {}
+            for slot in zip(base.operands, base.subscripts, strict=True):
+                counted[slot] = counted.get(slot, 0) + n
+            factors = [call(power, [node, constant(k)]) for (node, _), k in counted.items()]
+            return einsum(factors, [ls for _, ls in counted], out, dict(enumerate(base.sizes)))
     return None
+
+
+def _power_of_number(base: Constant, n: int | Fraction | float | complex) -> Node | None:
+    value = base.value
+    if isinstance(value, int | Fraction) and isinstance(n, int):
+        return constant(Fraction(value) ** n) if abs(n) <= 1024 else None
+    if isinstance(value, int | Fraction) and isinstance(n, Fraction) and n.denominator == 2:
+        root = _square_root(Fraction(value))
+        return None if root is None else constant(root**n.numerator)
+    if isinstance(value, float) and isinstance(n, int | Fraction | float):
+        try:
+            result = value ** float(n)
+        except (OverflowError, ZeroDivisionError):
+            return None
+        return constant(result) if isinstance(result, float) else None
+    return None
+
+
+def _square_root(value: Fraction) -> Fraction | None:
+    """Return the root of a square, else None."""
+    if value < 0:
+        return None
+    root = Fraction(isqrt(value.numerator), isqrt(value.denominator))
+    return root if root * root == value else None
 
 
 def _is_zero(node: Node) -> bool:
     return isinstance(node, Add) and not node.terms
 
 
-def _elementwise(name: str, jacobian: str) -> Function:
-    return Function(name, "()->()", ("x",), (jacobian,), f"np.{name}({{0}})", f"\\{name}")
+def _ones(like: Node) -> Node:
+    return einsum([], [], range(len(like.shape)), dict(enumerate(like.shape)))
 
 
-FUNCTIONS = MappingProxyType(
-    {
-        entry.name: entry
-        for entry in (
-            Function(
-                "power",
-                "(),()->()",
-                ("x", "n"),
-                ("n x^(n - 1)", "y log(x)"),
-                "{0} ** {1}",
-                "{0}^{{{1}}}",
-                "{0}^{1}",
-                _fold_power,
-            ),
-            _elementwise("exp", "y"),
-            _elementwise("log", "1 / x"),
-            _elementwise("sin", "cos(x)"),
-            _elementwise("cos", "-sin(x)"),
-            _elementwise("tanh", "1 - y^2"),
-            Function(
-                "inv", "(n,n)->(n,n)", ("x",), ("-y_ik y_lj",), "np.linalg.inv({0})", "{0}^{{-1}}"
-            ),
-        )
-    }
+def _fold_comparison(holds_for_equal: bool) -> object:
+    def fold(a: Node, b: Node) -> Node | None:
+        if isinstance(a, Constant | Add) and isinstance(b, Constant | Add):
+            left, right = (_real(node) for node in (a, b))
+            if left is not None and right is not None:
+                return constant(int(left > right or (holds_for_equal and left == right)))
+        return None
+
+    return fold
+
+
+def _real(node: Node) -> int | Fraction | float | None:
+    """Return the number that a scalar node is, None if it is none."""
+    if node.shape:
+        return None
+    if _is_zero(node):
+        return 0
+    value = node.value if isinstance(node, Constant) else None
+    return None if isinstance(value, complex) else value
+
+
+# --- functions of each entry ------------------------------------------------------------------
+
+
+def _of_entry(
+    name: str,
+    jacobian: str,
+    numpy: str = "",
+    *,
+    latex: str = "",
+    at_zero: int | None = None,
+    is_analytic: bool = True,
+    special: bool = False,
+) -> Function:
+    spelled = numpy or (f"{name}({{0}})" if special else f"np.{name}({{0}})")
+    return Function(
+        name,
+        (jacobian,),
+        spelled,
+        latex=latex or rf"\operatorname{{{name}}}",
+        at_zero=at_zero,
+        is_analytic=is_analytic,
+        implementation=name if special else None,
+    )
+
+
+def _compare(name: str, sign: str, spelled: str, holds_for_equal: bool = False) -> Function:
+    return Function(
+        name,
+        ("0", "0"),
+        f"({{0}} {spelled} {{1}}).astype({{dtype}})",
+        "(),()->()",
+        ("a", "b"),
+        text=f"[{{0}} {sign} {{1}}]",
+        fold=_fold_comparison(holds_for_equal) if spelled[0] == ">" else None,  # type: ignore[arg-type]
+        is_analytic=False,
+    )
+
+
+enter(
+    [
+        Function(
+            "power",
+            ("n x^(n - 1)", "xlogy(y, x)"),
+            "{0} ** {1}",
+            "(),()->()",
+            ("x", "n"),
+            "{0}^{{{1}}}",
+            "{0}^{1}",
+            _fold_power,
+        ),
+        _of_entry("exp", "y", latex=r"\exp", at_zero=1),
+        _of_entry("expm1", "y + 1", at_zero=0),
+        _of_entry("log", "1 / x", latex=r"\log"),
+        _of_entry("log1p", "1 / (1 + x)", at_zero=0),
+        _of_entry("log2", "1.4426950408889634 / x", latex=r"\log_2"),
+        _of_entry("log10", "0.4342944819032518 / x", latex=r"\log_{10}"),
+        _of_entry("sin", "cos(x)", latex=r"\sin", at_zero=0),
+        _of_entry("cos", "-sin(x)", latex=r"\cos", at_zero=1),
+        _of_entry("tan", "1 + y^2", latex=r"\tan", at_zero=0),
+        _of_entry("arcsin", "1 / sqrt(1 - x^2)", latex=r"\arcsin", at_zero=0),
+        _of_entry("arccos", "-1 / sqrt(1 - x^2)", latex=r"\arccos"),
+        _of_entry("arctan", "1 / (1 + x^2)", latex=r"\arctan", at_zero=0),
+        _of_entry("sinh", "cosh(x)", latex=r"\sinh", at_zero=0),
+        _of_entry("cosh", "sinh(x)", latex=r"\cosh", at_zero=1),
+        _of_entry("tanh", "1 - y^2", latex=r"\tanh", at_zero=0),
+        _of_entry("arcsinh", "1 / sqrt(1 + x^2)", at_zero=0),
+        _of_entry("arccosh", "1 / (sqrt(x - 1) sqrt(x + 1))"),
+        _of_entry("arctanh", "1 / (1 - x^2)", at_zero=0),
+        _of_entry("cbrt", "1/3 y^-2", at_zero=0, is_analytic=False),
+        _of_entry("sigmoid", "y (1 - y)", latex=r"\sigma", special=True),
+        _of_entry("softplus", "sigmoid(x)", special=True),
+        _of_entry("erf", "1.1283791670955126 exp(-x^2)", at_zero=0, special=True),
+        _of_entry(
+            "gelu",
+            "1/2 (1 + erf(0.7071067811865476 x)) + 0.3989422804014327 x exp(-1/2 x^2)",
+            at_zero=0,
+            special=True,
+        ),
+        _of_entry("relu", "[x > 0]", "np.maximum({0}, 0)", at_zero=0, is_analytic=False),
+        _of_entry("abs", "sign(x)", at_zero=0, is_analytic=False),
+        _of_entry("sign", "0", at_zero=0, is_analytic=False),
+        _of_entry("floor", "0", at_zero=0, is_analytic=False),
+        _of_entry("ceil", "0", at_zero=0, is_analytic=False),
+        _of_entry("trunc", "0", at_zero=0, is_analytic=False),
+        _of_entry("rint", "0", at_zero=0, is_analytic=False),
+        _compare("greater", ">", ">"),
+        _compare("greater_equal", "≥", ">=", True),
+        _compare("equal", "=", "=="),
+        _compare("not_equal", "≠", "!="),
+        Function(
+            "maximum",
+            ("[a > b] + 1/2 [a = b]", "[b > a] + 1/2 [a = b]"),
+            "np.maximum({0}, {1})",
+            "(),()->()",
+            ("a", "b"),
+            is_analytic=False,
+        ),
+        Function(
+            "minimum",
+            ("[b > a] + 1/2 [a = b]", "[a > b] + 1/2 [a = b]"),
+            "np.minimum({0}, {1})",
+            "(),()->()",
+            ("a", "b"),
+            is_analytic=False,
+        ),
+        Function(
+            "where",
+            ("0", "[c ≠ 0]", "[c = 0]"),
+            "np.where({0}, {1}, {2})",
+            "(),(),()->()",
+            ("c", "a", "b"),
+        ),
+        Function(
+            "arctan2",
+            ("b / (a^2 + b^2)", "-a / (a^2 + b^2)"),
+            "np.arctan2({0}, {1})",
+            "(),()->()",
+            ("a", "b"),
+            is_analytic=False,
+        ),
+        Function(
+            "hypot",
+            ("a / y", "b / y"),
+            "np.hypot({0}, {1})",
+            "(),()->()",
+            ("a", "b"),
+            is_analytic=False,
+        ),
+        Function(
+            "logaddexp",
+            ("exp(a - y)", "exp(b - y)"),
+            "np.logaddexp({0}, {1})",
+            "(),()->()",
+            ("a", "b"),
+            is_analytic=False,
+        ),
+        Function(  # a log(b), and 0 where a is 0
+            "xlogy",
+            ("log(b)", "a / b"),
+            "xlogy({0}, {1})",
+            "(),()->()",
+            ("a", "b"),
+            implementation="xlogy",
+        ),
+    ]
 )
+
+
+# --- functions of matrices --------------------------------------------------------------------
+
+_MATRIX = "(n,n)->(n,n)"
+
+enter(
+    [
+        Function("inv", ("-y_ik y_lj",), "np.linalg.inv({0})", _MATRIX, latex="{0}^{{-1}}"),
+        Function("det", ("y inv(x)_ji",), "np.linalg.det({0})", "(n,n)->()", latex=r"\det"),
+        Function(
+            "logdet",
+            ("inv(x)_ji",),
+            "np.linalg.slogdet({0})[1]",
+            "(n,n)->()",
+            latex=r"\log\det",
+            is_analytic=False,
+        ),
+        Function(
+            "signdet",
+            ("0",),
+            "np.linalg.slogdet({0})[0]",
+            "(n,n)->()",
+            is_analytic=False,
+        ),
+        Function(  # of matrices whose rank does not change
+            "pinv",
+            ("-y_ik y_lj + y_ia y_la (δ_kj - x_kb y_bj) + (δ_il - y_id x_dl) y_ck y_cj",),
+            "np.linalg.pinv({0})",
+            "(m,n)->(n,m)",
+            latex="{0}^{{+}}",
+            is_analytic=False,
+        ),
+        # The functions of symmetric matrices are those of the symmetric part of any matrix.
+        Function(
+            "cholesky",
+            ("y_ia ([a ≥ b] - 1/2 δ_ab) (1/2 inv(y)_ak inv(y)_bl + 1/2 inv(y)_al inv(y)_bk) δ_bj",),
+            "cholesky({0})",
+            _MATRIX,
+            is_analytic=False,
+            implementation="cholesky",
+        ),
+        Function(
+            "eigvalsh",
+            ("eigvectors(x)_ji eigvectors(x)_ki",),
+            "eigvalsh({0})",
+            "(n,n)->(n)",
+            is_analytic=False,
+            implementation="eigvalsh",
+        ),
+        Function(  # of distinct eigenvalues; the columns are the vectors
+            "eigvectors",
+            (
+                "1/2 y_ia (y_ka y_lj + y_la y_kj) (1 - δ_aj)"
+                " / (eigvalsh(x)_j - eigvalsh(x)_a + δ_aj)",
+            ),
+            "eigvectors({0})",
+            _MATRIX,
+            is_analytic=False,
+            implementation="eigvectors",
+        ),
+    ]
+)
+
+
+# --- functions of any number of axes ----------------------------------------------------------
+
+_LETTERS = "ijklmnabcdefghopqrstuvwxyz"
+
+
+def _axes(count: int, start: int = 0) -> tuple[str, str]:
+    """Return a signature's names of axes, and letters for them."""
+    letters = _LETTERS[start : start + count]
+    return ",".join(f"n{k}" for k in range(count)), letters
+
+
+def _numpy_axes(count: int) -> str:
+    return str(tuple(range(-count, 0)))
+
+
+def _reduction(
+    name: str, rule: str, numpy: str, *, latex: str = "", is_analytic: bool = True
+) -> None:
+    """Enter a function that takes all of its axes to one number.
+
+    In `rule`, ``{x}`` is for the letters of the argument's axes, ``{z}`` for others.
+    """
+
+    @cache
+    def entry(ranks: tuple[int, ...]) -> Function | None:
+        if len(ranks) != 1 or not 0 < ranks[0] < 10:
+            return None
+        names, letters = _axes(ranks[0])
+        _, others = _axes(ranks[0], ranks[0])
+        return Function(
+            name,
+            (rule.format(x=letters, z=others),),
+            numpy.replace("{axes}", _numpy_axes(ranks[0])),
+            f"({names})->()",
+            latex=latex or rf"\operatorname{{{name}}}",
+            is_analytic=is_analytic,
+            implementation=name if numpy.startswith(name) else None,
+        )
+
+    FAMILIES[name] = entry
+    first = entry((1,))
+    assert first is not None
+    enter([first])
+
+
+_shared = "[x_{x} = y] / (Σ_{z} [x_{z} = y])"
+_reduction("max", _shared, "np.max({0}, axis={axes})", latex=r"\max", is_analytic=False)
+_reduction("min", _shared, "np.min({0}, axis={axes})", latex=r"\min", is_analytic=False)
+_reduction("logsumexp", "exp(x_{x} - y)", "logsumexp({0}, axis={axes})")
+_reduction("prod", "others(x)_{x}", "np.prod({0}, axis={axes})", latex=r"\prod")
+
+
+def _shaped(name: str, rule: str) -> None:
+    """Enter a function that keeps its axes; ``{y}`` and ``{x}`` are for the letters of both."""
+
+    @cache
+    def entry(ranks: tuple[int, ...]) -> Function | None:
+        if len(ranks) != 1 or not 0 < ranks[0] < 10:
+            return None
+        names, letters = _axes(ranks[0])
+        _, own = _axes(ranks[0], ranks[0])
+        delta = " ".join(f"δ_{a}{b}" for a, b in zip(letters, own, strict=True))
+        return Function(
+            name,
+            (rule.format(y=letters, x=own, delta=delta),),
+            f"{name}({{0}}, axis={_numpy_axes(ranks[0])})",
+            f"({names})->({names})",
+            implementation=name,
+        )
+
+    FAMILIES[name] = entry
+    first = entry((1,))
+    assert first is not None
+    enter([first])
+
+
+enter([Function("cumsum", ("[i ≥ j]",), "np.cumsum({0}, axis=-1)", "(n)->(n)")])
+_shaped("softmax", "y_{y} ({delta} - y_{x})")
+_shaped("log_softmax", "{delta} - exp(y_{x})")
+
+
+def _others(order: int) -> None:
+    """Enter the product of all entries but some: the derivatives of a product.
+
+    ``others2(x)_ij`` is the product of all x_k with k neither i nor j, and 0 where i = j.
+    """
+
+    @cache
+    def entry(ranks: tuple[int, ...]) -> Function | None:
+        if len(ranks) != 1 or not 0 < ranks[0] < 10:
+            return None
+        names, _ = _axes(ranks[0])
+        _, letters = _axes(ranks[0] * (order + 1))
+        return Function(
+            _numbered("others", order),
+            (f"{_numbered('others', order + 1)}(x)_{letters}",),
+            f"others({{0}}, {order}, {ranks[0]})",
+            f"({names})->({','.join([names] * order)})",
+            implementation="others",
+        )
+
+    FAMILIES[_numbered("others", order)] = entry
+
+
+def _dexpm(order: int) -> None:
+    """Enter the derivatives of the matrix exponential: tensors of 2 + 2 order axes."""
+
+    @cache
+    def entry(ranks: tuple[int, ...]) -> Function | None:
+        if ranks != (2,):
+            return None
+        _, letters = _axes(2 * (order + 2))
+        name = _numbered("dexpm", order) if order else "expm"
+        return Function(
+            name,
+            (f"{_numbered('dexpm', order + 1)}(x)_{letters}",),
+            f"dexpm({{0}}, {order})" if order else "expm({0})",
+            f"(n,n)->({','.join(['n'] * (2 * order + 2))})",
+            implementation="dexpm" if order else "expm",
+        )
+
+    FAMILIES[_numbered("dexpm", order) if order else "expm"] = entry
+
+
+def _numbered(name: str, k: int) -> str:
+    return f"{name}{k}" if k > 1 else name
+
+
+for _order in range(1, 9):
+    _others(_order)
+for _order in range(8):
+    _dexpm(_order)
+enter([FAMILIES["expm"]((2,))])  # type: ignore[list-item]
+
+
+@cache
+def _solve(ranks: tuple[int, ...]) -> Function | None:
+    if ranks == (2, 1):
+        return Function(
+            "solve",
+            ("-inv(A)_ij y_k", "inv(A)_ij"),
+            "solve({0}, {1})",
+            "(n,n),(n)->(n)",
+            ("A", "b"),
+            implementation="solve",
+        )
+    if ranks == (2, 2):
+        return Function(
+            "solve",
+            ("-inv(A)_ik y_lj", "inv(A)_ik δ_lj"),
+            "np.linalg.solve({0}, {1})",
+            "(n,n),(n,k)->(n,k)",
+            ("A", "b"),
+        )
+    return None
+
+
+FAMILIES["solve"] = _solve
+enter([_solve((2, 1))])  # type: ignore[list-item]
