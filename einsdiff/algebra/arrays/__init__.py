@@ -1,0 +1,302 @@
+r"""What NumPy's functions mean: sums, products, index relations and calls of the table.
+
+Every function here takes and returns nodes, under the name, the arguments and the broadcasting
+rules that it has in NumPy. Whatever moves entries without changing them is an einsum with an index
+relation (see `einsdiff.algebra.relations`), so that it is differentiated like any product:
+
+.. math:: x_{[1:]} = \delta_{i+1,\,p}\, x_p \qquad
+    A \otimes B = \delta_{p,\,ki+k'}\, \delta_{q,\,lj+l'}\, A_{ij} B_{k'l'} .
+
+Their docstrings are written for the users of `einsdiff.functions`, who apply them to tensors.
+
+>>> from einsdiff.algebra.nodes import variable
+>>> A, x = variable("A", (2, 3)), variable("x", (3,))
+>>> matmul(A, x).shape, outer(x, x).shape, index(x, slice(1, None)).shape
+((2,), (3, 3), (2,))
+>>> mean(A, axis=0).shape, norm(A).shape, stack([x, x]).shape
+((3,), (), (2, 3))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from einsdiff.algebra.arrays.arithmetic import (
+    add_,
+    deg2rad,
+    divide,
+    entrywise,
+    exp2,
+    float_power,
+    floor_divide,
+    multiply,
+    negative,
+    of_entries,
+    positive,
+    power,
+    rad2deg,
+    reciprocal,
+    remainder,
+    sqrt,
+    square,
+    subtract,
+)
+from einsdiff.algebra.arrays.conditions import (
+    clip,
+    fmax,
+    fmin,
+    heaviside,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    step,
+    where,
+)
+from einsdiff.algebra.arrays.diagonals import (
+    diag,
+    diagonal,
+    matrix_diagonal,
+    matrix_trace,
+    trace,
+    tril,
+    triu,
+)
+from einsdiff.algebra.arrays.indexing import (
+    diff,
+    flip,
+    index,
+    roll,
+)
+from einsdiff.algebra.arrays.joining import (
+    column_stack,
+    concatenate,
+    hstack,
+    stack,
+    vstack,
+)
+from einsdiff.algebra.arrays.matrices import (
+    Slogdet,
+    det,
+    expm,
+    inv,
+    logdet,
+    matrix_power,
+    pinv,
+    slogdet,
+    solve,
+)
+from einsdiff.algebra.arrays.norms import (
+    norm,
+)
+from einsdiff.algebra.arrays.products import (
+    dot,
+    inner,
+    kron,
+    matmul,
+    multi_dot,
+    outer,
+    tensordot,
+    vdot,
+)
+from einsdiff.algebra.arrays.reductions import (
+    cumsum,
+    log_softmax,
+    logsumexp,
+    max_,
+    mean,
+    min_,
+    prod_,
+    ptp,
+    softmax,
+    std,
+    sum_,
+    var,
+)
+from einsdiff.algebra.arrays.reshaping import ravel, reshape
+from einsdiff.algebra.arrays.shapes import (
+    Axis,
+    broadcast_shape,
+    broadcast_to,
+    copy,
+    full_like,
+    ones_like,
+    zeros_like,
+)
+from einsdiff.algebra.arrays.symmetric import Eigh, cholesky, eigh, eigvalsh
+from einsdiff.algebra.arrays.transposing import (
+    expand_dims,
+    matrix_transpose,
+    moveaxis,
+    squeeze,
+    swapaxes,
+    transpose,
+)
+from einsdiff.algebra.functions import FUNCTIONS
+
+__all__ = [
+    "BEYOND_NUMPY",
+    "NUMPY",
+    "Axis",
+    "Eigh",
+    "Slogdet",
+    "add_",
+    "broadcast_shape",
+    "clip",
+    "cumsum",
+    "diagonal",
+    "divide",
+    "dot",
+    "entrywise",
+    "floor_divide",
+    "full_like",
+    "index",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "matmul",
+    "matrix_transpose",
+    "max_",
+    "mean",
+    "min_",
+    "multiply",
+    "of_entries",
+    "ones_like",
+    "power",
+    "prod_",
+    "ravel",
+    "remainder",
+    "reshape",
+    "squeeze",
+    "std",
+    "subtract",
+    "sum_",
+    "swapaxes",
+    "trace",
+    "transpose",
+    "var",
+    "zeros_like",
+]
+
+#: The functions of entries of the table.
+_ENTRIES = {entry.name: of_entries(entry) for entry in FUNCTIONS.values() if entry.is_elementwise}
+
+#: NumPy's name of each function, and what it does with nodes.
+NUMPY: dict[str, Callable[..., Any]] = {
+    **{
+        name: function
+        for name, function in _ENTRIES.items()
+        if FUNCTIONS[name].numpy.startswith(f"np.{name}(") and name != "abs"
+    },
+    "absolute": _ENTRIES["abs"],
+    "fabs": _ENTRIES["abs"],
+    "fmax": fmax,
+    "fmin": fmin,
+    "greater": _ENTRIES["greater"],
+    "greater_equal": _ENTRIES["greater_equal"],
+    "equal": _ENTRIES["equal"],
+    "not_equal": _ENTRIES["not_equal"],
+    "add": add_,
+    "subtract": subtract,
+    "multiply": multiply,
+    "divide": divide,
+    "power": power,
+    "float_power": float_power,
+    "negative": negative,
+    "positive": positive,
+    "square": square,
+    "sqrt": sqrt,
+    "reciprocal": reciprocal,
+    "exp2": exp2,
+    "deg2rad": deg2rad,
+    "radians": deg2rad,
+    "rad2deg": rad2deg,
+    "degrees": rad2deg,
+    "remainder": remainder,
+    "floor_divide": floor_divide,
+    "less": less,
+    "less_equal": less_equal,
+    "heaviside": heaviside,
+    "logical_and": logical_and,
+    "logical_or": logical_or,
+    "logical_not": logical_not,
+    "bitwise_and": logical_and,
+    "bitwise_or": logical_or,
+    "invert": logical_not,
+    "matmul": matmul,
+    "where": where,
+    "clip": clip,
+    "sum": sum_,
+    "mean": mean,
+    "var": var,
+    "std": std,
+    "max": max_,
+    "amax": max_,
+    "min": min_,
+    "amin": min_,
+    "prod": prod_,
+    "ptp": ptp,
+    "cumsum": cumsum,
+    "dot": dot,
+    "inner": inner,
+    "vdot": vdot,
+    "outer": outer,
+    "tensordot": tensordot,
+    "kron": kron,
+    "trace": trace,
+    "transpose": transpose,
+    "matrix_transpose": matrix_transpose,
+    "swapaxes": swapaxes,
+    "moveaxis": moveaxis,
+    "expand_dims": expand_dims,
+    "squeeze": squeeze,
+    "reshape": reshape,
+    "ravel": ravel,
+    "broadcast_to": broadcast_to,
+    "flip": flip,
+    "diff": diff,
+    "roll": roll,
+    "concatenate": concatenate,
+    "stack": stack,
+    "vstack": vstack,
+    "hstack": hstack,
+    "column_stack": column_stack,
+    "diagonal": diagonal,
+    "diag": diag,
+    "tril": tril,
+    "triu": triu,
+    "zeros_like": zeros_like,
+    "ones_like": ones_like,
+    "full_like": full_like,
+    "copy": copy,
+    "linalg.norm": norm,
+    "linalg.inv": inv,
+    "linalg.pinv": pinv,
+    "linalg.det": det,
+    "linalg.slogdet": slogdet,
+    "linalg.cholesky": cholesky,
+    "linalg.eigvalsh": eigvalsh,
+    "linalg.eigh": eigh,
+    "linalg.solve": solve,
+    "linalg.matrix_power": matrix_power,
+    "linalg.multi_dot": multi_dot,
+    "linalg.matrix_transpose": matrix_transpose,
+    "linalg.outer": outer,
+    "linalg.trace": matrix_trace,
+    "linalg.diagonal": matrix_diagonal,
+}
+
+#: Functions that NumPy lacks.
+BEYOND_NUMPY: dict[str, Callable[..., Any]] = {
+    **{name: f for name, f in _ENTRIES.items() if f not in NUMPY.values() and name not in NUMPY},
+    "step": step,
+    "logsumexp": logsumexp,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "logdet": logdet,
+    "expm": expm,
+}

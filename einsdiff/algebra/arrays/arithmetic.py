@@ -1,0 +1,264 @@
+r"""Arithmetic: functions of the entries of operands that are broadcast.
+
+.. math:: y_{ij} = f(a_{ij}, b_j) \qquad a_i / b_i = a_i\, b_i^{-1} \qquad \sqrt{x_i} = x_i^{1/2} .
+
+Sums are sums and products are einsums; a quotient, a root and a reciprocal are powers, so that
+like factors meet and cancel. All else is an entry of the table.
+
+>>> from einsdiff.algebra.nodes import variable
+>>> x = variable("x", (3,))
+>>> divide(multiply(x, x), x) is x
+True
+>>> subtract(x, x)
+Add()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from inspect import Parameter, Signature
+from math import pi
+
+from einsdiff.algebra.arrays.shapes import broadcast_shape, broadcast_to, placed
+from einsdiff.algebra.function import Function
+from einsdiff.algebra.functions import FUNCTIONS
+from einsdiff.algebra.nodes import Node, Number, add, call, constant, einsum, scale
+
+__all__ = [
+    "add_",
+    "deg2rad",
+    "divide",
+    "elementwise",
+    "entrywise",
+    "exp2",
+    "float_power",
+    "floor_divide",
+    "multiply",
+    "negative",
+    "of_entries",
+    "positive",
+    "power",
+    "rad2deg",
+    "reciprocal",
+    "remainder",
+    "sqrt",
+    "square",
+    "subtract",
+]
+
+
+# --- functions of the table -------------------------------------------------------------------
+
+
+def entrywise(function: Function, *operands: Node) -> Node:
+    """Apply a function of entries to operands that are broadcast.
+
+    Parameters
+    ----------
+    function
+        An entry of the table whose signature has no axes.
+    *operands
+        One for each of its arguments. Those without axes stay as they are: ``x^2`` has the
+        exponent 2, not a vector of twos.
+
+    Returns
+    -------
+    Node
+        In the shape that the operands are broadcast to.
+
+    Raises
+    ------
+    ShapeError
+        They do not go together.
+    """
+    shape = broadcast_shape(operands)
+    args = [node if not node.shape else broadcast_to(node, shape) for node in operands]
+    result = call(function, args)
+    return result if result.shape == shape else broadcast_to(result, shape)
+
+
+def elementwise(name: str, *operands: Node) -> Node:
+    """Apply the function of entries that has this name, see `entrywise`."""
+    return entrywise(FUNCTIONS[name], *operands)
+
+
+def of_entries(entry: Function) -> Callable[..., Node]:
+    """Return the function of nodes that applies an entry of the table with broadcasting.
+
+    Parameters
+    ----------
+    entry
+        Its signature has no axes.
+
+    Returns
+    -------
+    callable
+        Its parameters are called what the entry calls its arguments.
+
+    Examples
+    --------
+    >>> from inspect import signature
+    >>> signature(of_entries(FUNCTIONS["maximum"]))
+    <Signature (a: 'Node', b: 'Node') -> 'Node'>
+    """
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    signature = Signature(
+        [Parameter(name, kind, annotation="Node") for name in entry.arguments],
+        return_annotation="Node",
+    )
+
+    def apply(*args: Node, **named: Node) -> Node:
+        return entrywise(entry, *signature.bind(*args, **named).args)
+
+    apply.__name__ = apply.__qualname__ = entry.name
+    apply.__signature__ = signature  # type: ignore[attr-defined]
+    return apply
+
+
+# --- sums and products ------------------------------------------------------------------------
+
+
+def add_(x1: Node, x2: Node) -> Node:
+    """Add: ``y_i = a_i + b_i``; the same as ``a + b``."""
+    return _sum([(1, x1), (1, x2)])
+
+
+def subtract(x1: Node, x2: Node) -> Node:
+    """Subtract: ``y_i = a_i - b_i``; the same as ``a - b``."""
+    return _sum([(1, x1), (-1, x2)])
+
+
+def _sum(terms: Sequence[tuple[Number, Node]]) -> Node:
+    shape = broadcast_shape([node for _, node in terms])
+    return add([(c, broadcast_to(node, shape)) for c, node in terms], shape)
+
+
+def multiply(x1: Node, x2: Node) -> Node:
+    """Multiply the entries: ``y_i = a_i b_i``; the same as ``a * b``."""
+    shape = broadcast_shape([x1, x2])
+    labels = [placed(node, shape) for node in (x1, x2)]
+    return einsum([x1, x2], labels, range(len(shape)), dict(enumerate(shape)))
+
+
+def divide(x1: Node, x2: Node) -> Node:
+    """Divide the entries: ``y_i = a_i / b_i``; the same as ``a / b``."""
+    return multiply(x1, reciprocal(x2))
+
+
+def negative(x: Node) -> Node:
+    """Change the sign: ``y_i = -x_i``; the same as ``-x``."""
+    return scale(-1, x)
+
+
+def positive(x: Node) -> Node:
+    """Return the tensor itself; the same as ``+x``."""
+    return x
+
+
+def deg2rad(x: Node) -> Node:
+    """Convert degrees to radians: ``y_i = π/180 x_i``."""
+    return scale(pi / 180, x)
+
+
+def rad2deg(x: Node) -> Node:
+    """Convert radians to degrees: ``y_i = 180/π x_i``."""
+    return scale(180 / pi, x)
+
+
+# --- powers -----------------------------------------------------------------------------------
+
+
+def power(x: Node, n: Node) -> Node:
+    """Raise to a power: ``y_i = x_i^n``; the same as ``x ** n``.
+
+    The derivative by the exponent is ``y log(x)``, and 0 where ``y`` is 0. Whole powers of
+    negative numbers are real and differentiable by `x`; as in NumPy, other powers of them are
+    nan.
+
+    Parameters
+    ----------
+    x
+        The base: tensor, array or number.
+    n
+        The exponent: tensor, array or number.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> x, n = ed.tensors(x="m", n=())
+    >>> ed.power(x, n)
+    >>> ed.grad(ed.power(x, n), wrt="n")
+    """
+    return elementwise("power", x, n)
+
+
+def float_power(x: Node, n: Node) -> Node:
+    """Raise to a power, see `power`: ``y_i = x_i^n``."""
+    return power(x, n)
+
+
+def square(x: Node) -> Node:
+    """Square: ``y_i = x_i x_i``. That of a complex number is no absolute value.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.square(ed.tensor("x", "n"))
+    """
+    return power(x, constant(2))
+
+
+def sqrt(x: Node) -> Node:
+    """Take the square root: ``y_i = x_i^1/2``. Its derivative, ``1/2 x_i^-1/2``, is inf at 0.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.sqrt(ed.tensor("x", "n"))
+    >>> ed.grad("sqrt(x)", wrt="x")
+    """
+    return power(x, constant(Fraction(1, 2)))
+
+
+def reciprocal(x: Node) -> Node:
+    """Take the reciprocal: ``y_i = 1 / x_i``, of integers too (NumPy rounds these down to 0).
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.reciprocal(ed.tensor("x", "n"))
+    >>> ed.grad("1 / x", wrt="x")
+    """
+    return power(x, constant(-1))
+
+
+def exp2(x: Node) -> Node:
+    """Raise 2 to a power: ``y_i = 2^x_i``.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.exp2(ed.tensor("x", "n"))
+    """
+    return power(constant(2), x)
+
+
+# --- quotients in whole numbers ---------------------------------------------------------------
+
+
+def floor_divide(x1: Node, x2: Node) -> Node:
+    """Divide and round down: ``y_i = floor(a_i / b_i)``; the same as ``a // b``.
+
+    The derivative is 0: at the steps there is none.
+    """
+    return elementwise("floor", divide(x1, x2))
+
+
+def remainder(x1: Node, x2: Node) -> Node:
+    """Take what a division leaves: ``y_i = a_i - b_i floor(a_i / b_i)``; the same as ``a % b``.
+
+    It has the sign of the divisor, as in NumPy. The derivative is 1 by `x1` and
+    ``-floor(a_i / b_i)`` by `x2`; at the steps there is none.
+    """
+    return subtract(x1, multiply(x2, floor_divide(x1, x2)))
