@@ -16,7 +16,8 @@ from weakref import finalize
 
 import numpy as np
 
-from einsdiff.algebra.nodes import Add, Call, Constant, Node, Number, topological
+from einsdiff.algebra.graph import topological
+from einsdiff.algebra.nodes import Add, Call, Constant, Node, Number
 from einsdiff.errors import OperandError, page
 
 __all__ = [

@@ -7,7 +7,8 @@ that it is. A sum, or a product with deltas, is written into one array: the core
 .. math:: \frac{\partial f_i}{\partial A_{pq}} = \delta_{ip} x_q
 
 is ``x``, and it is written through the view of the zeroed result in which ``i`` and ``p`` step
-together. No identity matrix is ever formed, nor any product with one.
+together. No identity matrix is ever formed, nor any product with one. Relations of indices, as a
+slice has them, become views as well (`einsdiff.numeric.lowering`).
 
 >>> from einsdiff.algebra.nodes import einsum, variable
 >>> x = variable("x", (3,))
@@ -24,13 +25,13 @@ from cmath import isfinite
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
-from typing import Any
 from unicodedata import normalize
 
-import opt_einsum as oe
-
 from einsdiff.algebra.flatten import flatten
+from einsdiff.algebra.function import Function
+from einsdiff.algebra.graph import children, topological, variables_of
 from einsdiff.algebra.nodes import (
     Add,
     Call,
@@ -41,36 +42,22 @@ from einsdiff.algebra.nodes import (
     Number,
     Variable,
     is_one,
-    variables_of,
 )
+from einsdiff.algebra.relations import Relation
 from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.contraction import Factor, contract
+from einsdiff.numeric.lowering import contract_related
+from einsdiff.numeric.steps import VIEWS, Handle, Instruction, Labels, Steps
+from einsdiff.numeric.views import Contracted, is_full, laid_out, write
 
-__all__ = ["Instruction", "Plan", "plan"]
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """One step of a program.
-
-    Attributes
-    ----------
-    op
-        What to do; `einsdiff.numeric.program` says how NumPy spells it.
-    target
-        The name of the array that it makes or writes into.
-    args
-        Names of arrays, or numbers.
-    detail
-        What else the operation needs: axes, a permutation, subscripts, a function.
-    shape
-        The shape of the target.
-    """
-
-    op: str
-    target: str
-    args: tuple[str, ...]
-    detail: Any
-    shape: tuple[int, ...]
+__all__ = [
+    "VIEWS",
+    "Instruction",
+    "Plan",
+    "literal",
+    "not_analytic",
+    "plan",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +88,6 @@ class Plan:
         return max([*made, *self.shapes], key=prod)
 
 
-#: Operations that allocate nothing.
-VIEWS = frozenset({"transpose", "expand", "diagonal", "assign", "accumulate"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Array:
-    name: str
-    shape: tuple[int, ...]
-    borrowed: bool = False  # whether it is, or views, an input
-
-
-Labels = tuple[int, ...]
-
-
 def plan(outputs: Iterable[Node], sizes: Mapping[str, int]) -> Plan:
     """Plan the evaluation of expressions.
 
@@ -131,11 +104,11 @@ def plan(outputs: Iterable[Node], sizes: Mapping[str, int]) -> Plan:
         Straight-line instructions.
     """
     outputs = flatten(outputs)
-    planner = _Planner(variables_of(outputs), sizes)
+    planner = _Planner(outputs, sizes)
     results = [planner.result(node) for node in outputs]
     return Plan(
         tuple(planner.inputs.items()),
-        tuple(planner.instructions),
+        tuple(planner.steps.instructions),
         tuple(array.name for array in results),
         tuple(array.shape for array in results),
     )
@@ -152,12 +125,11 @@ class _Term:
 
 
 class _Planner:
-    def __init__(self, variables: Sequence[Variable], sizes: Mapping[str, int]) -> None:
+    def __init__(self, outputs: Sequence[Node], sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
-        self.instructions: list[Instruction] = []
         self.inputs: dict[Variable, str] = {}
         taken: set[str] = set()
-        for variable in variables:
+        for variable in variables_of(outputs):
             # Trailing underscores keep users' names apart from the program's own t0, t1, ..;
             # Python itself reads identifiers in this normal form, in which two may become one.
             name = normalize("NFKC", variable.name)
@@ -166,14 +138,12 @@ class _Planner:
                 name += "_"
             taken.add(f"{name}_")
             self.inputs[variable] = f"{name}_"
-        self.arrays: dict[Node, _Array] = {
-            variable: _Array(name, self.shape(variable), True)
+        self.arrays: dict[Node, Handle] = {
+            variable: Handle(name, self.shape(variable), True)
             for variable, name in self.inputs.items()
         }
-        self.cores: dict[Einsum, tuple[_Array, Labels]] = {}
-        self.temporaries = 0
-
-    # Instructions.
+        self.cores: dict[Node, Contracted] = {}
+        self.steps = Steps()
 
     def number(self, size: Size) -> int:
         return size if isinstance(size, int) else self.sizes[size]
@@ -181,58 +151,21 @@ class _Planner:
     def shape(self, node: Node) -> tuple[int, ...]:
         return tuple(self.number(size) for size in node.shape)
 
-    def emit(
-        self,
-        op: str,
-        args: Sequence[_Array],
-        shape: Sequence[int],
-        detail: Any = None,
-    ) -> _Array:
-        name = f"t{self.temporaries}"
-        self.temporaries += 1
-        self.instructions.append(
-            Instruction(op, name, tuple(arg.name for arg in args), detail, tuple(shape))
-        )
-        # A reshape may or may not copy.
-        borrowed = (op in VIEWS or op == "reshape") and args[0].borrowed if args else False
-        return _Array(name, tuple(shape), borrowed)
-
-    def transpose(self, array: _Array, axes: Sequence[int]) -> _Array:
-        if list(axes) == list(range(len(axes))):
-            return array
-        return self.emit("transpose", [array], [array.shape[axis] for axis in axes], tuple(axes))
-
-    def reshape(self, array: _Array, shape: Sequence[int]) -> _Array:
-        if tuple(shape) == array.shape:
-            return array
-        return self.emit("reshape", [array], shape)
-
-    def arrange(self, array: _Array, labels: Labels, order: Sequence[int]) -> _Array:
-        """View an array with its axes in this order, and axes of size 1 for absent labels."""
-        present = [label for label in order if label in labels]
-        array = self.transpose(array, [labels.index(label) for label in present])
-        if len(present) == len(order):
-            return array
-        # Absent labels in front are added by broadcasting itself.
-        first = next((k for k, label in enumerate(order) if label in labels), len(order))
-        index = tuple(label in labels for label in order[first:])
-        if all(index):
-            return array
-        sizes = iter(array.shape)
-        shape = [next(sizes) if there else 1 for there in index]
-        return self.emit("expand", [array], shape, index)
-
     # Nodes.
 
-    def result(self, node: Node) -> _Array:
+    def result(self, node: Node) -> Handle:
         """Compute an output: an array of its own, that is no view of an input."""
-        terms = self.terms(node)
-        if len(terms) == 1 and _is_plain(terms[0]):
+        if isinstance(node, Constant):
+            array = self.combine(self.terms(node), ())
+        elif isinstance(node, Variable | Call):
             array = self.array(node)
-            return self.emit("copy", [array], array.shape) if array.borrowed else array
-        return self.combine(terms, self.shape(node))
+        else:
+            # The parts of its terms are computed one after the other, so that few arrays are alive.
+            array = self.arrays.get(node) or self.compute(node)
+            self.arrays[node] = array
+        return self.steps.emit("copy", [array], array.shape) if array.borrowed else array
 
-    def array(self, node: Node) -> _Array:
+    def array(self, node: Node) -> Handle:
         """Compute a node, after what it is made of; never twice."""
         stack = [node]
         while stack:
@@ -247,17 +180,31 @@ class _Planner:
                 stack.pop()
         return self.arrays[node]
 
-    def compute(self, node: Node) -> _Array:
+    def compute(self, node: Node) -> Handle:
         if isinstance(node, Constant):
-            return _Array(literal(node.value), ())
+            return Handle(literal(node.value), ())
         if isinstance(node, Call):
-            args = [self.arrays[arg] for arg in node.args]
-            return self.emit("call", args, self.shape(node), node.function)
+            return self.called(node)
         terms = self.terms(node)
-        if len(terms) != 1 or not _is_plain(terms[0]):
-            return self.combine(terms, self.shape(node))
-        core, labels = self.contracted(terms[0])
-        return self.transpose(core, [labels.index(label) for label in terms[0].layout])
+        shape = self.shape(node)
+        if len(terms) == 1 and is_one(terms[0].coefficient) and terms[0].core is not None:
+            found = self.contracted(terms[0])
+            array = laid_out(self.steps, found, terms[0].layout, shape)
+            if array is not None:
+                return array
+        return self.combine(terms, shape)
+
+    def called(self, node: Call) -> Handle:
+        args = [self.arrays[arg] for arg in node.args]
+        numbers = [k for k, arg in enumerate(args) if isinstance(node.args[k], Constant)]
+        # NumPy makes an array of numbers alone in a dtype of its own, as in np.where(c, 1, 0).
+        if node.function.implementation is not None or len(numbers) > 1 or len(args) == 1:
+            for k in numbers:
+                args[k] = self.steps.emit("number", [args[k]], ())
+        array = self.steps.emit("call", args, self.shape(node), node.function)
+        # A function of the user's may return its argument.
+        is_own = callable(node.function.implementation)
+        return Handle(array.name, array.shape, is_own and any(arg.borrowed for arg in args))
 
     def terms(self, node: Node) -> list[_Term]:
         """Take a node apart into cores and how each is laid out in the result."""
@@ -266,7 +213,7 @@ class _Planner:
         return [self.taken_apart(c, term) for c, term in node.terms]
 
     def taken_apart(self, c: Number, node: Node) -> _Term:
-        if isinstance(node, Delta):
+        if isinstance(node, Delta) and node.is_identity:
             return _Term(c, None, (), (0, 0))
         if isinstance(node, Constant):
             return _Term(c * node.value, None, (), ())
@@ -278,183 +225,83 @@ class _Planner:
         labels = tuple(range(len(node.shape)))
         return _Term(c, node, labels, labels)
 
-    def contracted(self, term: _Term) -> tuple[_Array, Labels]:
-        """Compute the core of a term; also return the labels of the axes, as the term has them.
+    def contracted(self, term: _Term) -> Contracted:
+        """Compute the core of a term, with the labels that the term has for it.
 
         The first term that needs a core decides the order of its axes, which costs nothing then.
         """
         core = term.core
-        assert core is not None
-        if not isinstance(core, Einsum):
-            return self.array(core), term.labels
+        if core is None:
+            return Contracted(None, ())
+        if not isinstance(core, Einsum | Delta):
+            return Contracted(self.array(core), term.labels)
+        own = core.output if isinstance(core, Einsum) else tuple(range(len(core.shape)))
         if core not in self.cores:
-            operands = [
-                (self.array(part), labels)
-                for part, labels in zip(core.operands, core.subscripts, strict=True)
-            ]
-            inner = dict(zip(term.labels, core.output, strict=True))
+            inner = dict(zip(term.labels, own, strict=True))
             order = tuple(inner[n] for n in dict.fromkeys(term.layout) if n in inner)
-            self.cores[core] = self.contract(operands, core, order)
-        array, labels = self.cores[core]
-        outer = dict(zip(core.output, term.labels, strict=True))
-        return array, tuple(outer[label] for label in labels)
+            self.cores[core] = self.product(core, own, order)
+        found = self.cores[core]
+        outer = dict(zip(own, term.labels, strict=True))
+        # Labels of views are new ones, which no term has.
+        views = tuple(
+            step._replace(
+                label=outer.get(step.label, step.label),
+                labels=tuple(outer.get(n, n) for n in step.labels),
+            )
+            for step in found.views
+        )
+        labels = tuple(outer.get(n, n) for n in found.labels)
+        return Contracted(found.array, labels, views, found.factor)
+
+    def product(self, core: Einsum | Delta, output: Labels, order: Labels) -> Contracted:
+        """Multiply what a core is made of."""
+        if isinstance(core, Delta):
+            size = {label: self.number(n) for label, n in enumerate(core.shape)}
+            return contract_related(self.steps, [], [(core.relation, output)], output, order, size)
+        size = {label: self.number(n) for label, n in enumerate(core.sizes)}
+        factors: list[Factor] = []
+        relations: list[tuple[Relation, Labels]] = []
+        for part, labels in zip(core.operands, core.subscripts, strict=True):
+            if isinstance(part, Delta):
+                relations.append((part.relation, labels))
+            else:
+                factors.append((self.array(part), labels))
+        if relations:
+            # Labels that are summed may come to stand in views, where a term has others.
+            new = {n: n if n in output else self.steps.new_label() for n in size}
+            return contract_related(
+                self.steps,
+                [(array, tuple(new[n] for n in labels)) for array, labels in factors],
+                [(relation, tuple(new[n] for n in labels)) for relation, labels in relations],
+                output,
+                order,
+                {new[n]: count for n, count in size.items()},
+            )
+        return Contracted(*contract(self.steps, factors, output, order, size))
 
     # Sums and deltas.
 
-    def combine(self, terms: Sequence[_Term], shape: tuple[int, ...]) -> _Array:
+    def combine(self, terms: Sequence[_Term], shape: tuple[int, ...]) -> Handle:
         """Write terms into one array."""
-        first_is_full = bool(terms) and len(set(terms[0].layout)) == len(shape)
-        out: _Array | None = None
-        for k, term in enumerate(terms):
-            core = None if term.core is None else self.contracted(term)
+        out: Handle | None = None
+        for term in terms:
+            found = self.contracted(term)
+            if found.factor == 0:
+                continue
+            is_first = out is None
             if out is None:
-                out = self.emit("empty" if first_is_full else "zeros", [], shape)
-            self.write(out, term, core, k == 0)
-        return out if out is not None else self.emit("zeros", [], shape)
-
-    def write(
-        self, out: _Array, term: _Term, core: tuple[_Array, Labels] | None, first: bool
-    ) -> None:
-        """Add a term to the entries in which its deltas are one."""
-        order = tuple(dict.fromkeys(term.layout))
-        target = out
-        if len(order) < len(term.layout):
-            shape = [out.shape[term.layout.index(label)] for label in order]
-            target = self.emit("diagonal", [out], shape, _letters([term.layout], order))
-        if core is None:
-            value, c = _Array(literal(term.coefficient), ()), "1"
-        else:
-            value = self.arrange(*core, order)
-            c = literal(term.coefficient)
-        args = (target.name, value.name) if c == "1" else (target.name, value.name, c)
-        self.instructions.append(
-            Instruction("assign" if first else "accumulate", target.name, args, None, target.shape)
-        )
-
-    # Products.
-
-    def contract(
-        self, operands: Sequence[tuple[_Array, Labels]], core: Einsum, order: Labels
-    ) -> tuple[_Array, Labels]:
-        """Contract pair by pair, by opt_einsum's path; the axes come out in about this order."""
-        left = [
-            self.reduce(
-                array,
-                labels,
-                {
-                    label
-                    for label in labels
-                    if label in core.output
-                    or any(label in other for j, (_, other) in enumerate(operands) if j != k)
-                },
-            )
-            for k, (array, labels) in enumerate(operands)
-        ]
-        size = [self.number(s) for s in core.sizes]
-        path: Sequence[Sequence[int]]
-        if len(left) <= 2:
-            path = [tuple(range(len(left)))] if len(left) == 2 else []
-        else:
-            path = oe.paths.auto(
-                [frozenset(map(str, labels)) for _, labels in left],
-                frozenset(map(str, core.output)),
-                {str(label): n for label, n in enumerate(size)},
-            )
-        for chosen in path:
-            # opt_einsum joins more than two factors at once only where there is no order to choose.
-            group = [left.pop(k) for k in sorted(chosen, reverse=True)]
-            while len(group) > 1:
-                b, a = group.pop(), group.pop()
-                needed = {label for _, labels in (*group, *left) for label in labels}
-                needed.update(core.output)
-                final = () if group or left else order
-                group.append(self.pair(a, b, needed, final, size))
-            left.append(group[0])
-        return left[0]
-
-    def reduce(self, array: _Array, labels: Labels, needed: set[int]) -> tuple[_Array, Labels]:
-        """Take the diagonal of axes with one label, and sum over axes that are not needed."""
-        distinct = tuple(dict.fromkeys(labels))
-        if len(distinct) < len(labels):
-            shape = [array.shape[labels.index(label)] for label in distinct]
-            array = self.emit("diagonal", [array], shape, _letters([labels], distinct))
-        kept = tuple(label for label in distinct if label in needed)
-        if len(kept) < len(distinct):
-            axes = tuple(k for k, label in enumerate(distinct) if label not in needed)
-            shape = [n for k, n in enumerate(array.shape) if k not in axes]
-            array = self.emit("sum", [array], shape, axes)
-        return array, kept
-
-    def pair(
-        self,
-        a: tuple[_Array, Labels],
-        b: tuple[_Array, Labels],
-        needed: set[int],
-        final: Labels,
-        size: Sequence[int],
-    ) -> tuple[_Array, Labels]:
-        """Contract two factors: a broadcast product where nothing is summed, else a matmul."""
-        (array_a, labels_a), (array_b, labels_b) = a, b
-        shared = [label for label in labels_a if label in labels_b]
-        batch = [label for label in shared if label in needed]
-        summed = [label for label in shared if label not in needed]
-        rows = [label for label in labels_a if label not in labels_b]
-        columns = [label for label in labels_b if label not in labels_a]
-        if final:
-            batch, rows, columns = (sorted(g, key=final.index) for g in (batch, rows, columns))
-            outer = [label for label in final if label not in batch]
-            if outer and outer[0] in columns:
-                return self.pair(b, a, needed, final, size)
-        if not summed:
-            order = final or tuple(batch + rows + columns)
-            value_a = self.arrange(array_a, labels_a, order)
-            value_b = self.arrange(array_b, labels_b, order)
-            shape = [size[label] for label in order]
-            return self.emit("multiply", [value_a, value_b], shape), tuple(order)
-        if batch and not rows and not columns:
-            detail = _letters([labels_a, labels_b], batch)
-            shape = [size[label] for label in batch]
-            return self.emit("einsum", [array_a, array_b], shape, detail), tuple(batch)
-        if prod(array_a.shape) < prod(array_b.shape):
-            summed = [label for label in labels_b if label in summed]
-
-        def extent(group: Iterable[int]) -> int:
-            return prod(size[label] for label in group)
-
-        stack = [size[label] for label in batch]
-        matrix = bool(batch)  # with batch axes both operands are matrices, of one row if need be
-        value_a = self.transpose(array_a, [labels_a.index(n) for n in batch + rows + summed])
-        value_a = self.reshape(
-            value_a, [*stack, *([extent(rows)] if rows or matrix else []), extent(summed)]
-        )
-        value_b = self.transpose(array_b, [labels_b.index(n) for n in batch + summed + columns])
-        value_b = self.reshape(
-            value_b, [*stack, extent(summed), *([extent(columns)] if columns or matrix else [])]
-        )
-        product = self.emit(
-            "matmul",
-            [value_a, value_b],
-            [
-                *stack,
-                *([extent(rows)] if rows or matrix else []),
-                *([extent(columns)] if columns or matrix else []),
-            ],
-        )
-        labels = tuple(batch + rows + columns)
-        return self.reshape(product, [size[label] for label in labels]), labels
-
-
-def _is_plain(term: _Term) -> bool:
-    """Whether the core is the whole, up to the order of axes."""
-    return (
-        term.core is not None and is_one(term.coefficient) and len(term.layout) == len(term.labels)
-    )
+                out = self.steps.emit(
+                    "empty" if is_full(found, term.layout) else "zeros", [], shape
+                )
+            c = literal(term.coefficient * found.factor)
+            write(self.steps, out, term.layout, found, c, is_first)
+        return out if out is not None else self.steps.emit("zeros", [], shape)
 
 
 def _parts(node: Node) -> Iterable[Node]:
     """List the nodes whose arrays are needed to compute one."""
     if isinstance(node, Einsum):
-        return node.operands
+        return [part for part in node.operands if not isinstance(part, Delta)]
     if isinstance(node, Call):
         return node.args
     if isinstance(node, Add):
@@ -467,14 +314,46 @@ def _parts(node: Node) -> Iterable[Node]:
     return ()
 
 
-def _letters(inputs: Sequence[Labels], output: Sequence[int]) -> str:
-    """Write integer labels as an einsum string."""
-    letter: dict[int, str] = {}
-    for label in (*(label for labels in inputs for label in labels), *output):
-        # i, j, .. and then the rest of the 52 letters that NumPy knows
-        letter.setdefault(label, oe.get_symbol((8 + len(letter)) % 52))
-    terms = ["".join(letter[label] for label in labels) for labels in (*inputs, output)]
-    return ",".join(terms[:-1]) + "->" + terms[-1]
+# --- functions --------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def not_analytic(node: Node, complex_names: frozenset[str]) -> Function | None:
+    """Find a function that has no derivative where it is applied to complex numbers.
+
+    Parameters
+    ----------
+    node
+        An expression.
+    complex_names
+        The names of the variables whose arrays are complex.
+
+    Returns
+    -------
+    Function or None
+        The first one that is not analytic and is applied to something complex.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.function import lookup
+    >>> from einsdiff.algebra.nodes import call, variable
+    >>> node = call(lookup("floor"), [variable("z", (3,))])
+    >>> not_analytic(node, frozenset("z")), not_analytic(node, frozenset())
+    (floor, None)
+    """
+    is_complex: dict[Node, bool] = {}
+    for part in topological([node]):
+        if isinstance(part, Variable):
+            is_complex[part] = part.name in complex_names
+        elif isinstance(part, Constant):
+            is_complex[part] = isinstance(part.value, complex)
+        else:
+            is_complex[part] = any(is_complex[child] for child in children(part))
+        if isinstance(part, Add):
+            is_complex[part] |= any(isinstance(c, complex) for c, _ in part.terms)
+        if isinstance(part, Call) and is_complex[part] and not part.function.is_analytic:
+            return part.function
+    return None
 
 
 def literal(value: Number) -> str:

@@ -16,16 +16,20 @@ def program(x_, A_, *, out=None):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from einsdiff.algebra.function import Function
 from einsdiff.algebra.nodes import Node, Variable
-from einsdiff.numeric.plan import Instruction, Plan, plan
+from einsdiff.numeric.plan import Plan, plan
+from einsdiff.numeric.steps import Affine, Instruction
 
 __all__ = ["Program", "program_for"]
 
@@ -77,13 +81,40 @@ def program_for(
     """
     made = plan(outputs, dict(sizes))
     source = _source(made, np.dtype(dtype).name)
-    # The source is made of the planner's own names and numbers; no user's text is in it but
-    # identifiers, each with an underscore appended.
-    namespace: dict[str, Any] = {"np": np}
+    # The source is made of the planner's own names and numbers, and of how functions are spelled;
+    # no user's text is in it but identifiers, each with an underscore appended.
+    namespace = {"np": np, **_implementations(made)}
     exec(compile(source, "<einsdiff program>", "exec"), namespace)
     return Program(
         made, tuple(v for v, _ in made.inputs), source, namespace["program"], prod(made.largest)
     )
+
+
+def _implementations(made: Plan) -> dict[str, Any]:
+    """Return what a program calls that is not NumPy's, by name."""
+    found: dict[str, Any] = {}
+    for step in made.instructions:
+        if step.op == "call":
+            named = step.detail.implementation
+            if isinstance(named, str):
+                named = getattr(import_module("einsdiff.numeric.special"), named)
+            if named is not None:
+                found[_called(step.detail).partition("(")[0]] = named
+    return found
+
+
+#: Names that mean something else in a program.
+_TAKEN = re.compile(r"t\d+|np|out|program|float|complex")
+
+
+def _called(function: Function) -> str:
+    """Return how a program spells a function.
+
+    >>> _called(Function("t1", ("0",), "t1({0})", implementation=abs))
+    't1_function({0})'
+    """
+    name, bracket, rest = function.numpy.partition("(")
+    return f"{name}_function({rest}" if bracket and _TAKEN.fullmatch(name) else function.numpy
 
 
 def _source(made: Plan, dtype: str) -> str:
@@ -102,7 +133,7 @@ def _source(made: Plan, dtype: str) -> str:
         if spent and k + 1 < len(made.instructions):
             lines.append(f"del {', '.join(spent)}")
     first, *rest = made.results
-    written = {step.target for step in made.instructions if step.op in ("zeros", "empty")}
+    written = {step.target for step in made.instructions if step.op in ("zeros", "empty", "copy")}
     if first not in written:
         lines += ["if out is not None:", f"    np.copyto(out, {first})", f"    {first} = out"]
     lines.append(f"return {', '.join([first, *rest])}")
@@ -116,11 +147,13 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
     match step.op:
         case "transpose":
             return [f"{target} = {args[0]}.transpose({detail}){note}"]
-        case "reshape":
+        case "reshape" | "split":
             return [f"{target} = {args[0]}.reshape({shape})"]
         case "expand":
             index = ", ".join(":" if there else "None" for there in detail)
             return [f"{target} = {args[0]}[{index}]{note}"]
+        case "slice":
+            return [f"{target} = {args[0]}[{', '.join(detail)}]{note}"]
         case "diagonal":
             return [f"{target} = np.einsum({detail!r}, {args[0]}){note}"]
         case "sum":
@@ -131,10 +164,33 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
             return [f"{target} = {args[0]} @ {args[1]}{note}"]
         case "multiply":
             return [f"{target} = {args[0]} * {args[1]}{note}"]
+        case "power":
+            return [f"{target} = {args[0]} ** {detail}{note}"]
+        case "number":
+            return [f"{target} = np.{dtype}({args[0]})"]
+        case "positions":
+            return [f"{target} = {_affine(detail)}{note}"]
+        case "gather":
+            return _gathered(step)
+        case "scatter":
+            return _scattered(step, dtype)
+        case "cumsum":
+            if not detail:
+                return [f"{target} = np.cumsum({args[0]}, axis=0, dtype={dtype!r}){note}"]
+            made = [f"{target} = np.zeros({shape}, dtype={dtype!r})"]
+            return [*made, f"np.cumsum({args[0]}, axis=0, out={target}[1:])"]
+        case "mask":
+            return [f"{target} = np.where({_holds(*detail)}, {args[0]}, 0){note}"]
+        case "relation":
+            return [f"{target} = ({_holds(*detail)}).astype({dtype!r}){note}"]
         case "copy":
-            return [f"{target} = np.array({args[0]}, dtype={dtype!r}){note}"]
+            fresh = f"{target} = np.array({args[0]}, dtype={dtype!r}){note}"
+            if not is_result:
+                return [fresh]
+            given = [f"    np.copyto(out, {args[0]})", f"    {target} = out"]
+            return ["if out is None:", f"    {fresh}", "else:", *given]
         case "call":
-            return [f"{target} = {detail.numpy.format(*args)}{note}"]
+            return [f"{target} = {_called(detail).format(*args, dtype=repr(dtype))}{note}"]
         case "zeros" | "empty" as allocate:
             fresh = f"{target} = np.{allocate}({shape}, dtype={dtype!r})"
             if not is_result:
@@ -149,3 +205,60 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
             value = args[1] if len(args) == 2 else f"{args[2]} * {args[1]}"
             return [f"{target} += {value}"] if shape else [f"{target}[...] += {value}"]
     raise AssertionError(f"no such operation: {step.op}")
+
+
+def _holds(affine: Affine, is_equation: bool) -> str:
+    return f"{_affine(affine)} {'==' if is_equation else '>='} 0"
+
+
+def _affine(affine: Affine) -> str:
+    """Write an array of sums of indices.
+
+    >>> _affine(Affine((3, -1, 0), 2, (4, 5, 6)))
+    '3 * np.arange(4)[:, None, None] - np.arange(5)[:, None] + 2'
+    """
+    rank = len(affine.shape)
+    text = ""
+    for axis, (c, size) in enumerate(zip(affine.coefficients, affine.shape, strict=True)):
+        if c:
+            sign = ("-" if c < 0 else "") if not text else (" - " if c < 0 else " + ")
+            factor = f"{abs(c)} * " if abs(c) != 1 else ""
+            text += f"{sign}{factor}{_arange(size, axis, rank)}"
+    if affine.offset:
+        text += f" {'-' if affine.offset < 0 else '+'} {abs(affine.offset)}"
+    return text
+
+
+def _arange(size: int, axis: int, rank: int) -> str:
+    index = f"[:{', None' * (rank - 1 - axis)}]" if axis + 1 < rank else ""
+    return f"np.arange({size}){index}"
+
+
+def _gathered(step: Instruction) -> list[str]:
+    """Write the entries of an array at positions along its first axis."""
+    array, positions = step.args
+    size, divisor, outside, rank, shared = step.detail
+    at = f"{positions} // {divisor}" if divisor > 1 else positions
+    if outside != "none":
+        at = f"np.clip({at}, 0, {size - 1})"
+    also = "".join(f", {_arange(step.shape[axis], axis, rank)}" for axis in shared)
+    lines = [f"{step.target} = {array}[{at}{also}]  # {step.shape}"]
+    if outside == "zero":
+        beyond = f"({positions} < 0) | ({positions} >= {size * divisor})"
+        if divisor > 1:
+            beyond += f" | ({positions} % {divisor} != 0)"
+        lines.append(f"{step.target}[{beyond}] = 0")
+    return lines
+
+
+def _scattered(step: Instruction, dtype: str) -> list[str]:
+    """Write the sum of the entries of an array at positions along a new first axis."""
+    target, (array, positions) = step.target, step.args
+    size, is_inside, is_injective = step.detail
+    if not is_inside:
+        inside = f"[({positions} >= 0) & ({positions} < {size})]"
+        array, positions = array + inside, positions + inside
+    add = f"{target}[{positions}] = {array}"
+    if not is_injective:
+        add = f"np.add.at({target}, {positions}, {array})"
+    return [f"{target} = np.zeros({step.shape}, dtype={dtype!r})", add]

@@ -1,0 +1,240 @@
+"""Functions that NumPy lacks: stable where the naive form overflows, and batched.
+
+They are plain functions of NumPy arrays; the first argument's leading axes are batch axes.
+
+>>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+array([0. , 0.5, 1. ])
+>>> softplus(np.array([-1000.0, 1000.0]))
+array([   0., 1000.])
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from einsdiff.errors import OperandError, page
+
+__all__ = [
+    "cholesky",
+    "dexpm",
+    "eigvalsh",
+    "eigvectors",
+    "erf",
+    "expm",
+    "gelu",
+    "log_softmax",
+    "logsumexp",
+    "others",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "solve",
+    "xlogy",
+]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Axes = tuple[int, ...]
+
+
+@cache
+def _scipy(name: str) -> ModuleType | None:
+    """Import a module of SciPy's, an optional extra, when it is needed first; None without it."""
+    try:
+        return import_module(f"scipy.{name}")
+    except ImportError:
+        return None
+
+
+def _needs_scipy(what: str) -> OperandError:
+    return OperandError(page(f"{what} needs SciPy", action='pip install "einsdiff[scipy]"'))
+
+
+def sigmoid(x: Array) -> Array:
+    """Return ``1 / (1 + exp(-x))``; an overflow of the exponential is the limit 0."""
+    x = np.asarray(x)
+    if x.dtype.kind == "c":  # infinite complex numbers have no direction
+        above = x.real > 0
+        small = np.exp(np.where(above, -x, x))
+        return np.asarray(np.where(above, 1, small) / (1 + small))
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def softplus(x: Array) -> Array:
+    """Return ``log(1 + exp(x))`` without overflow."""
+    # With the real part's sign rather than logaddexp, so that complex arguments are taken.
+    x = np.asarray(x)
+    above = x.real > 0
+    small = np.exp(np.where(above, -x, x))
+    return np.asarray(np.where(above, x, 0) + _log1p(small))
+
+
+def _log1p(x: Array) -> Array:
+    """Return ``log(1 + x)``; NumPy's is inexact for small complex numbers."""
+    if x.dtype.kind != "c":
+        return np.asarray(np.log1p(x))
+    a, b = x.real, x.imag
+    return np.asarray(np.log1p(a * (2 + a) + b * b) / 2 + 1j * np.arctan2(b, 1 + a))
+
+
+def erf(x: Array) -> Array:
+    """Return the error function, by SciPy if it is installed, else by Python's own."""
+    scipy = _scipy("special")
+    return np.asarray(scipy.erf(x)) if scipy is not None else _by_entry(math.erf, x)
+
+
+def _erfc(x: Array) -> Array:
+    scipy = _scipy("special")
+    return np.asarray(scipy.erfc(x)) if scipy is not None else _by_entry(math.erfc, x)
+
+
+def _by_entry(function: Callable[[float], float], x: Array) -> Array:
+    x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise _needs_scipy(f"{function.__name__} of complex numbers")
+    values = np.array([function(entry) for entry in x.ravel().tolist()], float)
+    return values.reshape(x.shape).astype(np.result_type(x.dtype, np.float16), copy=False)
+
+
+def gelu(x: Array) -> Array:
+    """Return ``x/2 (1 + erf(x / sqrt(2)))``, exact also where that is nearly 0."""
+    x = np.asarray(x)
+    share = _erfc(-math.sqrt(0.5) * x) / 2
+    return np.asarray(np.where(share == 0, 0, x) * share)
+
+
+def xlogy(a: Array, b: Array) -> Array:
+    """Return ``a log(b)``, and 0 where a is 0."""
+    return np.asarray(a * np.log(np.where(np.equal(a, 0), 1, b)))
+
+
+def _shifted(x: Array, axis: Axes) -> tuple[Array, Array]:
+    """Return x minus its maximum over axes, so that no exponential overflows, and that maximum."""
+    top = np.max(x.real, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0)
+    return x - top, top
+
+
+def logsumexp(x: Array, axis: Axes) -> Array:
+    """Return ``log(sum(exp(x)))`` over axes, without overflow."""
+    shifted, top = _shifted(x, axis)
+    with np.errstate(divide="ignore"):  # log(0) where all entries are -inf
+        total = np.log(np.sum(np.exp(shifted), axis=axis))
+    return np.asarray(total + np.squeeze(top, axis))
+
+
+def log_softmax(x: Array, axis: Axes) -> Array:
+    """Return ``x - logsumexp(x)``."""
+    shifted, _ = _shifted(x, axis)
+    with np.errstate(divide="ignore"):  # log(0) where there are no entries
+        return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))
+
+
+def softmax(x: Array, axis: Axes) -> Array:
+    """Return ``exp(x) / sum(exp(x))`` over axes, without overflow."""
+    powers = np.exp(_shifted(x, axis)[0])
+    return np.asarray(powers / np.sum(powers, axis=axis, keepdims=True))
+
+
+def others(x: Array, order: int, axes: int) -> Array:
+    """Return products of all entries but some: the derivatives of ``prod`` over the last axes.
+
+    With `order` 1, the entry at i is the product of all entries but that at i, without dividing,
+    so that zeros are no trouble. With `order` 2, that at ij is the product of all but two, and
+    0 where i = j, since a product is linear in each factor.
+    """
+    batch, core = x.shape[: x.ndim - axes], x.shape[x.ndim - axes :]
+    flat = x.reshape(*batch, math.prod(core))
+    return _others(flat, order).reshape(*batch, *(core * order))
+
+
+def _others(x: Array, order: int) -> Array:
+    if order == 1:
+        ones = np.ones((*x.shape[:-1], 1), x.dtype)
+        before = np.cumprod(np.concatenate([ones, x[..., :-1]], -1), -1)[..., : x.shape[-1]]
+        after = np.cumprod(np.concatenate([ones, x[..., :0:-1]], -1), -1)[..., : x.shape[-1]]
+        return np.asarray(before * after[..., ::-1])
+    n = x.shape[-1]
+    diagonal = np.eye(n, dtype=bool)
+    rest = _others(np.where(diagonal, 1, x[..., None, :]), order - 1)
+    # An entry taken out twice: the derivative by it twice is 0.
+    for axis in range(order - 1):
+        shape = [n if k in (0, axis + 1) else 1 for k in range(order)]
+        rest = np.where(diagonal.reshape(shape), 0, rest)
+    return rest
+
+
+def solve(A: Array, b: Array) -> Array:
+    """Solve ``A x = b`` for vectors, those of a batch by one factorisation where A is one."""
+    if A.ndim == 2 and b.ndim > 1:
+        count = math.prod(b.shape[:-1])
+        columns = np.linalg.solve(A, b.reshape(count, b.shape[-1]).T)
+        return np.asarray(columns.T.reshape(b.shape))
+    return np.asarray(np.linalg.solve(A, b[..., None])[..., 0])
+
+
+def _symmetric(A: Array) -> Array:
+    return np.asarray((A + np.swapaxes(A, -1, -2)) / 2)
+
+
+def cholesky(A: Array) -> Array:
+    """Return the lower factor of the symmetric part of A."""
+    return np.asarray(np.linalg.cholesky(_symmetric(A)))
+
+
+def eigvalsh(A: Array) -> Array:
+    """Return the eigenvalues of the symmetric part of A, in ascending order."""
+    return np.asarray(np.linalg.eigvalsh(_symmetric(A)))
+
+
+def eigvectors(A: Array) -> Array:
+    """Return the eigenvectors of the symmetric part of A, as columns."""
+    return np.asarray(np.linalg.eigh(_symmetric(A))[1])
+
+
+def expm(X: Array) -> Array:
+    """Return the matrix exponential, by SciPy's scaling and squaring."""
+    scipy = _scipy("linalg")
+    if scipy is None:
+        raise _needs_scipy("expm")
+    return np.asarray(scipy.expm(X))
+
+
+def dexpm(X: Array, order: int) -> Array:
+    r"""Return a derivative of the matrix exponential, of shape (.., n, n, n, n, ..).
+
+    The exponential of a block triangular matrix holds the derivative along E,
+    ``expm([[X, E], [0, X]]) = [[expm(X), L(X, E)], [0, expm(X)]]``, and repeating this gives the
+    higher ones (Mathias, *A chain rule for matrix functions*, 1996; Higham and Relton, *Higher
+    order Fréchet derivatives of matrix functions*, 2014).
+    """
+    n = X.shape[-1]
+    batch = X.shape[:-2]
+    if n == 0:
+        return np.zeros((*batch, *(0,) * (2 * order + 2)), X.dtype)
+    basis = np.eye(n * n, dtype=X.dtype).reshape(n * n, n, n)
+    blocks = X.reshape(*batch, *(1,) * order, n, n)
+    for k in range(order):
+        size = 2**k
+        # The direction of this order stands in each copy of X; directions of earlier orders vary
+        # along their own axes.
+        direction = np.kron(np.eye(size, dtype=X.dtype), basis)
+        direction = direction.reshape(
+            *(n * n if axis == k else 1 for axis in range(order)), size * n, size * n
+        )
+        shape = np.broadcast_shapes(blocks.shape, direction.shape)
+        upper = np.concatenate(
+            [np.broadcast_to(blocks, shape), np.broadcast_to(direction, shape)], -1
+        )
+        lower = np.concatenate([np.zeros(shape, X.dtype), np.broadcast_to(blocks, shape)], -1)
+        blocks = np.concatenate([upper, lower], -2)
+    corner = expm(blocks)[..., :n, -n:]  # (.., n*n, .., n*n, n, n)
+    moved = np.moveaxis(corner, (-2, -1), (len(batch), len(batch) + 1))
+    return np.asarray(moved.reshape(*batch, n, n, *(n, n) * order))

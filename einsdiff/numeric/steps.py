@@ -1,0 +1,240 @@
+r"""Straight-line steps: the instructions that a program is made of, and a list of them that grows.
+
+An array that is still to be computed is known by its name and its shape. Whatever only looks at an
+array in another way is a view, which costs neither time nor memory; in
+
+.. math:: y_i = \sum_p \delta_{i+1,\,p}\, x_p
+
+nothing is computed:
+
+>>> steps = Steps()
+>>> x = Handle("x", (4,))
+>>> steps.slice(x, {0: Range(1, 1, 3)}).shape
+(3,)
+>>> steps.instructions[0].op, steps.instructions[0].detail
+('slice', ('1:',))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, NamedTuple
+
+import opt_einsum as oe
+
+__all__ = [
+    "VIEWS",
+    "Affine",
+    "Gather",
+    "Handle",
+    "Instruction",
+    "Labels",
+    "Range",
+    "Steps",
+    "letters",
+]
+
+Labels = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One step of a program.
+
+    Attributes
+    ----------
+    op
+        What to do; `einsdiff.numeric.program` says how NumPy spells it.
+    target
+        The name of the array that it makes or writes into.
+    args
+        Names of arrays, or numbers.
+    detail
+        What else the operation needs: axes, a permutation, subscripts, a function.
+    shape
+        The shape of the target.
+    """
+
+    op: str
+    target: str
+    args: tuple[str, ...]
+    detail: Any
+    shape: tuple[int, ...]
+
+
+#: Operations that allocate nothing.
+VIEWS = frozenset({"transpose", "expand", "diagonal", "slice", "split", "assign", "accumulate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """An array that a program has or computes."""
+
+    name: str
+    shape: tuple[int, ...]
+    borrowed: bool = False  # whether it is, or views, an input
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The indices ``start, start + step, ..``, so many of them."""
+
+    start: int
+    step: int
+    count: int
+
+    def text(self, size: int) -> str:
+        """Write it as a slice of an axis of this size.
+
+        >>> Range(1, 1, 4).text(5), Range(4, -2, 3).text(5), Range(0, 2, 2).text(5)
+        ('1:', '::-2', ':-2:2')
+        """
+        last = self.start + self.step * (self.count - 1)
+        forward = self.step > 0
+        first = "" if self.start == (0 if forward else size - 1) else str(self.start)
+        goes_on = 0 <= last + self.step < size
+        end = last + (1 if forward else -1)
+        if 2 * end > size and forward:
+            end -= size  # x[:-1] says more than x[:999]
+        stop = str(end) if goes_on else ""
+        return f"{first}:{stop}" + (f":{self.step}" if self.step != 1 else "")
+
+    def reversed(self) -> Range:
+        """List the same indices from the last to the first."""
+        return Range(self.start + self.step * (self.count - 1), -self.step, self.count)
+
+    def is_all(self, size: int) -> bool:
+        """Tell whether it is every index of an axis, in order."""
+        return self == Range(0, 1, size)
+
+
+class Affine(NamedTuple):
+    """The array ``sum(c_k i_k) + offset`` of the indices of its axes."""
+
+    coefficients: tuple[int, ...]
+    offset: int
+    shape: tuple[int, ...]
+
+
+class Gather(NamedTuple):
+    """How entries are taken at positions along the first axis of an array.
+
+    Attributes
+    ----------
+    size
+        The size of that axis.
+    divisor
+        What positions are divided by; those that are no multiple of it are outside.
+    outside
+        What to do about positions that the axis does not have: take "zero", "clip" them to the
+        nearest one, or nothing, as there are "none".
+    rank
+        How many axes the positions have.
+    shared
+        Which of these are the next axes of the array.
+    """
+
+    size: int
+    divisor: int
+    outside: str
+    rank: int
+    shared: tuple[int, ...] = ()
+
+
+class Steps:
+    """Instructions, appended one by one; each method returns the array that its step makes."""
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self._numbers = count()
+        self._labels = count(-1, -1)
+
+    def new_label(self) -> int:
+        """Return a label that no expression has: those of expressions start from 0."""
+        return next(self._labels)
+
+    def emit(
+        self, op: str, args: Sequence[Handle], shape: Sequence[int], detail: Any = None
+    ) -> Handle:
+        """Append an instruction that makes an array."""
+        name = f"t{next(self._numbers)}"
+        self.instructions.append(
+            Instruction(op, name, tuple(arg.name for arg in args), detail, tuple(shape))
+        )
+        # A reshape may or may not copy.
+        borrowed = (op in VIEWS or op == "reshape") and args[0].borrowed if args else False
+        return Handle(name, tuple(shape), borrowed)
+
+    def transpose(self, array: Handle, axes: Sequence[int]) -> Handle:
+        """Permute axes."""
+        if list(axes) == list(range(len(axes))):
+            return array
+        return self.emit("transpose", [array], [array.shape[axis] for axis in axes], tuple(axes))
+
+    def reshape(self, array: Handle, shape: Sequence[int]) -> Handle:
+        """Merge or split axes; merging may copy."""
+        if tuple(shape) == array.shape:
+            return array
+        return self.emit("reshape", [array], shape)
+
+    def split(self, array: Handle, parts: Mapping[int, Sequence[int]]) -> Handle:
+        """Split axes into several, which is a view whatever the strides."""
+        shape = tuple(n for k, size in enumerate(array.shape) for n in parts.get(k, (size,)))
+        return array if shape == array.shape else self.emit("split", [array], shape)
+
+    def slice(self, array: Handle, ranges: Mapping[int, Range | int]) -> Handle:
+        """Take ranges of axes, or one index, which removes the axis."""
+        texts, shape = [], []
+        for axis, size in enumerate(array.shape):
+            found = ranges.get(axis, Range(0, 1, size))
+            if isinstance(found, int):
+                texts.append(str(found))
+            else:
+                texts.append(":" if found.is_all(size) else found.text(size))
+                shape.append(found.count)
+        if all(text == ":" for text in texts):
+            return array
+        while texts[-1] == ":":
+            del texts[-1]
+        if not shape:
+            texts.append("...")  # a view without axes, not a number
+        return self.emit("slice", [array], shape, tuple(texts))
+
+    def diagonal(self, array: Handle, labels: Labels) -> tuple[Handle, Labels]:
+        """View the entries in which axes of one label have one index."""
+        distinct = tuple(dict.fromkeys(labels))
+        if len(distinct) == len(labels):
+            return array, labels
+        shape = [array.shape[labels.index(label)] for label in distinct]
+        return self.emit("diagonal", [array], shape, letters([labels], distinct)), distinct
+
+    def arrange(self, array: Handle, labels: Labels, order: Sequence[int]) -> Handle:
+        """View an array with its axes in this order, and axes of size 1 for absent labels."""
+        present = [label for label in order if label in labels]
+        array = self.transpose(array, [labels.index(label) for label in present])
+        if len(present) == len(order):
+            return array
+        # Absent labels in front are added by broadcasting itself.
+        first = next((k for k, label in enumerate(order) if label in labels), len(order))
+        index = tuple(label in labels for label in order[first:])
+        if all(index):
+            return array
+        sizes = iter(array.shape)
+        shape = [next(sizes) if there else 1 for there in index]
+        return self.emit("expand", [array], shape, index)
+
+
+def letters(inputs: Sequence[Labels], output: Sequence[int]) -> str:
+    """Write integer labels as an einsum string.
+
+    >>> letters([(4, 7), (7,)], [4])
+    'ij,j->i'
+    """
+    letter: dict[int, str] = {}
+    for label in (*(label for labels in inputs for label in labels), *output):
+        # i, j, .. and then the rest of the 52 letters that NumPy knows
+        letter.setdefault(label, oe.get_symbol((8 + len(letter)) % 52))
+    terms = ["".join(letter[label] for label in labels) for labels in (*inputs, output)]
+    return ",".join(terms[:-1]) + "->" + terms[-1]
