@@ -32,6 +32,7 @@ __all__ = [
     "NameNotFoundError",
     "OperandError",
     "Page",
+    "RangeError",
     "ShapeError",
     "SizeError",
     "SubscriptsError",
@@ -110,6 +111,22 @@ class ShapeError(EinsdiffError, ValueError):
         A: (2, 3)   x: (4,)
     <BLANKLINE>
     pass arrays whose 'j' axes have equal sizes, or give one of the two axes another label
+    """
+
+
+class RangeError(EinsdiffError, IndexError):
+    """An axis that a tensor does not have, or an index outside of its axis.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> ed.tensor("x", 3)[5]
+    Traceback (most recent call last):
+    einsdiff.RangeError: index 5 is outside of axis 0, whose size is 3
+    <BLANKLINE>
+        x: (3,)
+    <BLANKLINE>
+    use an index from -3 to 2
     """
 
 

@@ -13,47 +13,37 @@ f_i = 3 A_ij x_j
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from functools import cache
+from inspect import signature as signature_of
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, flatten
-from einsdiff.algebra.functions import FUNCTIONS
-from einsdiff.algebra.nodes import (
-    Node,
-    Number,
-    Variable,
-    add,
-    call,
-    constant,
-    einsum,
-    scale,
-    topological,
-    variable,
-    variables_of,
-)
-from einsdiff.display.index import Heading, Letters, format_heading, format_index
+from einsdiff.algebra import arrays
+from einsdiff.algebra.nodes import Node, Shape, Variable, einsum, scale
+from einsdiff.checking import Check, checked
+from einsdiff.display.index import Heading, Letters, format_heading
 from einsdiff.errors import (
     BindingError,
     OperandError,
     ShapeError,
-    SizeError,
     page,
     shape_text,
     shapes_line,
 )
+from einsdiff.evaluation import check_symmetric, evaluate, signature, sizes_of
+from einsdiff.formula import Formula, fresh, function_name, joined_arguments, number, symbol
 from einsdiff.layout import Layout, VecOrder, as_matrix, check_layout
-from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
+from einsdiff.methods import ArrayMethods, NodeFunction
+from einsdiff.notation.letters import first_unused
 from einsdiff.notation.names import as_name, name_of
-from einsdiff.notation.subscripts import Axes, Size, as_size, is_index, parse_subscripts, resolve
+from einsdiff.notation.subscripts import Size, as_size, is_index
 from einsdiff.numeric.arrays import (
     Array,
     anonymous_name,
@@ -62,82 +52,23 @@ from einsdiff.numeric.arrays import (
     dtype_of,
     same_array,
 )
-from einsdiff.numeric.memory import format_bytes, memory_limit
-from einsdiff.numeric.program import Program, program_for
 
 __all__ = [
-    "Formula",
+    "HANDLED",
     "Tensor",
+    "applied",
+    "as_direction",
+    "as_tensor",
     "checked_arrays",
-    "function_name",
+    "combined",
     "join_values",
-    "joined_arguments",
-    "number",
-    "symbol",
+    "outside",
     "tensor",
     "tensors",
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class Formula:
-    """What a tensor is apart from its values: the expression and how it is written.
-
-    Formulas hold no arrays, so that what is derived, planned or printed for one of them is kept
-    for every call with other data.
-
-    Attributes
-    ----------
-    expr
-        The expression.
-    heading
-        What stands on the left-hand side when it is printed.
-    letters
-        The letters that the user gave to the axes of the variables.
-    arguments
-        The variables of the function, in order of appearance; also those that a derivative no
-        longer depends on.
-    domain
-        The number of axes, the last ones, that belong to what was differentiated by; None if
-        this is no derivative.
-    """
-
-    expr: Node
-    heading: Heading
-    letters: Letters
-    arguments: tuple[Variable, ...]
-    domain: int | None = None
-
-    @cached_property
-    def normal_form(self) -> Node:
-        """The expression with products of products and sums of sums merged."""
-        return flatten([self.expr], MOST_COMPARED_FACTORS)[0]
-
-    @cached_property
-    def required(self) -> frozenset[str]:
-        """The names of the variables that the value depends on."""
-        return frozenset(v.name for v in variables_of([self.expr]))
-
-    @cached_property
-    def named_sizes(self) -> frozenset[str]:
-        """The sizes that are names, of which the value needs to know the numbers."""
-        nodes = topological([self.expr])
-        sizes = {s for node in nodes for s in (*node.shape, *getattr(node, "sizes", ()))}
-        return frozenset(s for s in sizes if isinstance(s, str))
-
-    @cached_property
-    def text(self) -> str:
-        """The formula in index notation."""
-        left = format_heading(self.heading)
-        right = format_index(self.normal_form, self.heading.letters, self.letters)
-        return left if left == right else f"{left} = {right}"
-
-
-#: The most axes that an array of NumPy's can have.
-MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
-
-
-class Tensor:
+class Tensor(ArrayMethods):
     """A tensor expression, with values for some or all of its variables.
 
     Made by `tensor`, `tensors`, `einsum` and the verbs, and by arithmetic on these; it does not
@@ -164,9 +95,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "formula", "values")
-
-    # NumPy's operators hand over to those below instead of trying entry by entry.
-    __array_ufunc__ = None
 
     def __init__(self, formula: Formula, values: Mapping[str, Array]) -> None:
         self.formula = formula
@@ -198,7 +126,7 @@ class Tensor:
         shape = self.expr.shape
         if all(isinstance(size, int) for size in shape):
             return shape
-        sizes = self._sizes(self.values)
+        sizes = sizes_of(self.formula, self.values)
         return tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
 
     @property
@@ -314,11 +242,11 @@ class Tensor:
                 page(
                     "arrays are given by name",
                     text=str(self),
-                    shapes=_signature(self.formula.arguments),
+                    shapes=signature(self.formula.arguments),
                     action=f"write t({', '.join(f'{name}=...' for name in self.names)})",
                 )
             )
-        return self._evaluate({**self.values, **checked_arrays(self, arrays)}, None)
+        return evaluate(self.formula, {**self.values, **checked_arrays(self, arrays)})
 
     def dense(self, out: Array | None = None) -> Array:
         """Evaluate with the arrays given so far.
@@ -348,7 +276,7 @@ class Tensor:
         >>> (x * x).dense()
         array([1., 4.])
         """
-        return self._evaluate(self.values, out)
+        return evaluate(self.formula, self.values, out)
 
     def matrix(self, layout: Layout = "numerator", order: VecOrder = "C") -> Array:
         """Evaluate, and reshape to a matrix.
@@ -382,7 +310,7 @@ class Tensor:
                [0., 4.]])
         """
         check_layout(layout, order)  # before the work, not after
-        dense = self._evaluate(self.values, None, order)
+        dense = evaluate(self.formula, self.values, None, order)
         return np.asarray(as_matrix(dense, self.domain, layout, order))
 
     def jvp(self, v: ArrayLike | Tensor) -> Tensor:
@@ -442,7 +370,35 @@ class Tensor:
         """
         return self._contracted(u, "u", slice(0, self.ndim - self.domain))
 
-    def _contracted(self, other: ArrayLike | Tensor, name: str, axes: slice) -> Tensor:
+    def check(self, *, tolerance: float | None = None, seed: int = 0) -> Check:
+        """Compare a derivative with a numerical estimate; see `einsdiff.check`.
+
+        Parameters
+        ----------
+        tolerance
+            The largest error that passes.
+        seed
+            For values of the variables that have none.
+
+        Returns
+        -------
+        Check
+            True if the derivative is right.
+
+        Raises
+        ------
+        OperandError
+            This is no derivative.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.grad("x_i x_i", wrt="x").check().ok
+        True
+        """
+        return checked(self.formula, self.values, tolerance=tolerance, seed=seed)
+
+    def _contracted(self, other: Any, name: str, axes: slice) -> Tensor:
         if self.formula.domain is None:
             raise OperandError(
                 page(
@@ -451,224 +407,43 @@ class Tensor:
                     action="differentiate first, as in ed.grad(t, wrt=...)",
                 )
             )
-        shape = self.expr.shape[axes]
-        if (
-            isinstance(other, Tensor)
-            and other.expr.shape != shape
-            and other.shape == self.shape[axes]
-        ):
-            other = other.dense()  # its sizes are numbers that are names here
-        if isinstance(other, Tensor):
-            given = other.expr.shape
-        else:
-            array = as_array(other, f"operand '{name}'")
-            given = array.shape if array.shape != self.shape[axes] else shape
-            name = _unused_name(name, self.names)
-            other = Tensor(symbol(name, shape), {name: array})
-        if given != shape:
-            raise ShapeError(
-                page(
-                    f"{name} has shape {shape_text(given)}, "
-                    f"but this derivative takes {shape_text(self.shape[axes])}",
-                    text=format_heading(self.formula.heading),
-                    action=f"pass {name} of shape {shape_text(self.shape[axes])}",
-                )
-            )
+        direction = as_direction(other, name, self.expr.shape[axes], self)
         labels = range(self.ndim)
         kept = [label for label in labels if label not in labels[axes]]
-        expr = einsum([self.expr, other.expr], [labels, labels[axes]], kept)
-        return _combined(
-            expr, [self.formula.heading.letters[label] for label in kept], [self, other]
+        expr = einsum([self.expr, direction.expr], [labels, labels[axes]], kept)
+        letters = [self.formula.heading.letters[label] for label in kept]
+        return combined(expr, letters, [self, direction])
+
+    # --- combining ----------------------------------------------------------------------------
+
+    def _plus(self, other: Any, function: NodeFunction, operands: tuple[Any, ...]) -> Tensor:
+        result: Tensor = applied(function, operands)
+        if isinstance(other, Tensor) and self.formula.domain is not None:
+            alike = (self.formula.domain, self.ndim) == (other.formula.domain, other.ndim)
+            if alike:  # a sum of derivatives is one
+                return Tensor(replace(result.formula, domain=self.formula.domain), result.values)
+        return result
+
+    def _applied(self, function: NodeFunction, *others: Any, **options: Any) -> Tensor:
+        result: Tensor = applied(function, (self, *others), options)
+        return result
+
+    def _reflected(self, function: NodeFunction, other: Any) -> Tensor:
+        result: Tensor = applied(function, (other, self))
+        return result
+
+    def _scaled(self, c: Any) -> Tensor:
+        return combined(
+            scale(c, self.expr), self.formula.heading.letters, [self], self.formula.domain
         )
 
-    def _sizes(self, values: Mapping[str, Array]) -> dict[str, int]:
-        """Find the number that each named size stands for, and check all shapes."""
-        sizes: dict[str, int] = {}
-        origin: dict[str, str] = {}
-        for argument in self.formula.arguments:
-            array = values.get(argument.name)
-            if array is None or array.shape == argument.shape:
-                continue
-            if array.ndim != len(argument.shape):
-                raise self._wrong_shape(argument, array, "the number of axes differs", sizes)
-            for size, n in zip(argument.shape, array.shape, strict=True):
-                if isinstance(size, int):
-                    if size != n:
-                        raise self._wrong_shape(argument, array, f"{n} is not {size}", sizes)
-                elif sizes.setdefault(size, n) != n:
-                    reason = f"size '{size}' is {sizes[size]} in '{origin[size]}', but {n} here"
-                    raise self._wrong_shape(argument, array, reason, sizes)
-                else:
-                    origin.setdefault(size, argument.name)
-        return sizes
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        return applied_ufunc(ufunc, method, inputs, options)
 
-    def _wrong_shape(
-        self, argument: Variable, array: Array, reason: str, sizes: Mapping[str, int]
-    ) -> ShapeError:
-        wanted = tuple(sizes.get(s, s) if isinstance(s, str) else s for s in argument.shape)
-        return ShapeError(
-            page(
-                f"the array for '{argument.name}' has shape {shape_text(array.shape)}, "
-                f"but '{argument.name}' is {shape_text(argument.shape)}: {reason}",
-                text=str(self),
-                carets=_places(argument.name, str(self)),
-                shapes=_signature(self.formula.arguments),
-                action=f"pass an array of shape {shape_text(wanted)} for '{argument.name}'",
-            )
-        )
-
-    def _evaluate(
-        self, values: Mapping[str, Array], out: Array | None, order: VecOrder = "C"
-    ) -> Array:
-        formula = self.formula
-        sizes = self._sizes(values)
-        for name in self.names:
-            if name in formula.required and name not in values:
-                raise self._missing(name)
-        for size in sorted(formula.named_sizes - sizes.keys()):
-            raise self._unsettled(size)
-        dtype = dtype_of(formula.expr, (array.dtype for array in values.values()))
-        program = program_for((formula.expr,), tuple(sorted(sizes.items())), dtype)
-        inputs = [values[part.name] for part in program.inputs]
-        # Integers become what the result is before they are computed with and could overflow.
-        cast = [a.dtype.kind in "biu" and a.dtype != dtype for a in inputs]
-        copied = max(
-            (a.size for a, is_cast in zip(inputs, cast, strict=True) if is_cast), default=0
-        )
-        if max(program.largest, copied) * dtype.itemsize > memory_limit():
-            raise self._too_large(program, dtype, copied)
-        if len(program.plan.shapes[0]) > MOST_AXES:
-            raise ShapeError(
-                page(
-                    f"the result has {len(program.plan.shapes[0])} axes, "
-                    f"and NumPy's arrays have at most {MOST_AXES}",
-                    text=str(self),
-                    action="contract some of them first",
-                )
-            )
-        if out is not None:
-            _check_out(out, program.plan.shapes[0], dtype)
-        inputs = [a.astype(dtype) if c else a for a, c in zip(inputs, cast, strict=True)]
-        if order == "F" and out is None:
-            out = np.empty(program.plan.shapes[0], dtype, order="F")
-        if out is not None and any(np.may_share_memory(out, array) for array in inputs):
-            out[...] = program.function(*inputs)
-            return out
-        return np.asarray(program.function(*inputs, out=out), dtype)
-
-    def _missing(self, name: str) -> BindingError:
-        return BindingError(
-            page(
-                f"no array for '{name}'",
-                text=str(self),
-                carets=_places(name, str(self)),
-                shapes=_signature(self.formula.arguments),
-                action=f"pass {name}=... in the call, or bind it with ed.tensor('{name}', array)",
-            )
-        )
-
-    def _unsettled(self, size: str) -> BindingError:
-        for argument in self.formula.arguments:
-            if size in argument.shape:
-                return self._missing(argument.name)
-        return BindingError(
-            page(
-                f"the number that size '{size}' stands for is not known",
-                text=str(self),
-                shapes=_signature(self.formula.arguments),
-                action=f"give '{size}' as a number, or to an axis of a variable",
-            )
-        )
-
-    def _too_large(self, program: Program, dtype: np.dtype[Any], copied: int) -> SizeError:
-        shape, largest = program.plan.shapes[0], program.plan.largest
-        if copied > program.largest:
-            largest = (copied,)
-        what = "the result" if shape == largest else "an array on the way to the result"
-        text = str(self)
-        forms = []
-        if self.domain and shape == largest:
-            split = self.ndim - self.domain
-            for form, kept in (("jvp(v)", shape[:split]), ("vjp(u)", shape[split:])):
-                count = int(np.prod(kept, dtype=object)) * dtype.itemsize
-                if count <= memory_limit():
-                    forms.append(f"{form}, of shape {shape_text(kept)}, {format_bytes(count)}")
-        fits = f"these fit: {'; '.join(forms)}. Or " if forms else ""
-        return SizeError(
-            page(
-                f"{what} of shape {shape_text(largest)} and dtype {dtype} needs "
-                f"{format_bytes(max(program.largest, copied) * dtype.itemsize)}, and the limit is "
-                f"{format_bytes(memory_limit())}",
-                text=text,
-                action=f"{fits}raise the limit with ed.set_memory_limit(bytes)",
-            )
-        )
-
-    # --- arithmetic ---------------------------------------------------------------------------
-
-    def __add__(self, other: Any) -> Tensor:
-        return _sum_of(self, _operand(other), 1)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return _sum_of(_operand(other), self, 1)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return _sum_of(self, _operand(other), -1)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return _sum_of(_operand(other), self, -1)
-
-    def __neg__(self) -> Tensor:
-        return self._scaled(-1)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __mul__(self, other: Any) -> Tensor:
-        c = as_number(other)
-        return self._scaled(c) if c is not None else _elementwise_product(self, _operand(other))
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return (
-            self * other
-            if as_number(other) is not None
-            else _elementwise_product(_operand(other), self)
-        )
-
-    def __truediv__(self, other: Any) -> Tensor:
-        c = as_number(other)
-        if c is None:
-            return _elementwise_product(self, _operand(other)._power(-1))
-        if c == 0:
-            raise OperandError(
-                page(
-                    "a tensor is divided by the number 0",
-                    text=f"{self} / {other!r}",
-                    action="divide by another number, or by an array",
-                )
-            )
-        return self._scaled(Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return _elementwise_product(_operand(other), self._power(-1))
-
-    def __pow__(self, exponent: Any) -> Tensor:
-        c = as_number(exponent)
-        if c is None:
-            raise OperandError(
-                page("an exponent is a number", action="write t ** 2, with an integer or a float")
-            )
-        return self._power(c)
-
-    def _power(self, exponent: Number) -> Tensor:
-        expr = call(FUNCTIONS["power"], [self.expr, constant(exponent)])
-        return _combined(expr, self.formula.heading.letters, [self])
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return _matmul(self, _operand(other))
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return _matmul(_operand(other), self)
+    def __array_function__(
+        self, function: Any, types: object, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        return applied_function(function, args, options)
 
     @property
     def T(self) -> Tensor:  # noqa: N802  # NumPy's name
@@ -679,38 +454,16 @@ class Tensor:
         >>> tensor("A", ("m", "n")).T.shape
         ('n', 'm')
         """
-        axes = range(self.ndim)
-        expr = einsum([self.expr], [axes], axes[::-1])
-        return _combined(expr, self.formula.heading.letters[::-1], [self])
-
-    def _scaled(self, c: Any) -> Tensor:
-        return _combined(
-            scale(c, self.expr), self.formula.heading.letters, [self], self.formula.domain
-        )
-
-
-def _check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if not isinstance(out, np.ndarray) or not out.flags.writeable:
-        raise OperandError(
-            page(
-                f"out is a {type(out).__name__} that cannot be written into",
-                action="pass a writeable NumPy array, or leave it out",
-            )
-        )
-    if out.shape != shape or out.dtype != dtype:
-        raise ShapeError(
-            page(
-                f"out has shape {shape_text(out.shape)} and dtype {out.dtype}, but the result "
-                f"has shape {shape_text(shape)} and dtype {dtype}",
-                action="pass an array of the result's shape and dtype",
-            )
-        )
+        expr = arrays.transpose(self.expr)
+        return combined(expr, self.formula.heading.letters[::-1], [self])
 
 
 # --- making tensors ---------------------------------------------------------------------------
 
 
-def tensor(name: str, value: Any, *, symmetric: bool = False) -> Tensor:
+def tensor(
+    name: str, value: Any, *, symmetric: bool = False, of: Tensor | Sequence[Tensor] = ()
+) -> Tensor:
     r"""Name a tensor, with its values or with its shape only.
 
     Parameters
@@ -723,6 +476,9 @@ def tensor(name: str, value: Any, *, symmetric: bool = False) -> Tensor:
     symmetric
         Whether the order of its axes has no meaning, :math:`A_{ij} = A_{ji}`. Its derivative is
         then the symmetric one, half of :math:`\delta_{ip}\delta_{jq} + \delta_{iq}\delta_{jp}`.
+    of
+        The variable, or several, that this is an unspecified function of. Its derivative by one
+        of them is the symbol ``∂x/∂z``, a variable of that name.
 
     Returns
     -------
@@ -743,6 +499,14 @@ def tensor(name: str, value: Any, *, symmetric: bool = False) -> Tensor:
     (('m', 'n'), ('n',), (3,))
     >>> tensor("A", [[1, 2], [2, 3]], symmetric=True)
     A_ij
+
+    An unspecified function of z, and the chain rule through it:
+
+    >>> import einsdiff as ed
+    >>> A, z = tensors(A="mn", z="k")
+    >>> x = tensor("x", "n", of=z)
+    >>> ed.grad(A @ x, wrt=z)
+    ∂f_i/∂z_p = A_ij ∂x_j/∂z_p
     """
     name = as_name(name)
     values: dict[str, Array] = {}
@@ -758,9 +522,9 @@ def tensor(name: str, value: Any, *, symmetric: bool = False) -> Tensor:
                 action="give all axes one size, or leave symmetric=True out",
             )
         )
-    formula = symbol(name, shape, symmetric)
+    formula = symbol(name, shape, symmetric, _as_variables(of, name))
     for array in values.values():
-        _check_symmetric(formula.arguments[0], array)
+        check_symmetric(formula.arguments[0], array)
     return Tensor(formula, values)
 
 
@@ -791,6 +555,21 @@ def tensors(**specifications: Any) -> tuple[Tensor, ...]:
     return tuple(tensor(name, value) for name, value in specifications.items())
 
 
+def _as_variables(of: Any, name: str) -> tuple[Variable, ...]:
+    """Read what a tensor is a function of."""
+    found = []
+    for part in of if isinstance(of, tuple | list) else (of,):
+        if not isinstance(part, Tensor) or not isinstance(part.expr, Variable):
+            raise OperandError(
+                page(
+                    f"tensor '{name}': of={part} is no variable",
+                    action="pass tensors made by ed.tensor, as in of=z or of=(z, t)",
+                )
+            )
+        found.append(part.expr)
+    return tuple(found)
+
+
 def _as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
     """Read a shape; None if this is an array."""
     sizes: Sequence[Any]
@@ -805,91 +584,7 @@ def _as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
     return tuple(as_size(size, f"tensor '{name}'") for size in sizes)
 
 
-def _check_symmetric(node: Variable, array: Array) -> None:
-    if node.symmetric and array.ndim == len(node.shape):
-        for k in range(array.ndim - 1):  # exchanges of neighbours make every order
-            other = array.swapaxes(k, k + 1)
-            if other.shape != array.shape or not np.allclose(array, other, equal_nan=True):
-                raise ShapeError(
-                    page(
-                        f"'{node.name}' is declared symmetric, but its array is not",
-                        action="pass a symmetric array, such as (A + A.T) / 2, "
-                        "or leave symmetric=True out",
-                    )
-                )
-
-
 # --- combining tensors ------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1024)
-def symbol(name: str, shape: tuple[Size, ...], symmetric: bool = False) -> Formula:
-    """Return the formula of a variable alone.
-
-    Parameters
-    ----------
-    name, shape, symmetric
-        As for `einsdiff.algebra.nodes.variable`.
-
-    Returns
-    -------
-    Formula
-        The same object for the same arguments.
-    """
-    node = variable(name, shape, symmetric)
-    heading = Heading(name, _fresh(len(shape), {name}))
-    return Formula(node, heading, Letters().with_axes(name), (node,))
-
-
-@lru_cache(maxsize=1024, typed=True)
-def number(value: Number) -> Formula:
-    """Return the formula of a number.
-
-    Parameters
-    ----------
-    value
-        An integer or fraction, which stays exact, or a float or complex number.
-
-    Returns
-    -------
-    Formula
-        Without variables and without axes.
-    """
-    return Formula(constant(value), Heading("f", ()), Letters(), ())
-
-
-def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
-    """List the variables of several formulas, each once.
-
-    Parameters
-    ----------
-    formulas
-        Formulas that become one expression.
-
-    Returns
-    -------
-    tuple of Variable
-        In order of appearance.
-
-    Raises
-    ------
-    BindingError
-        One name stands for tensors of different shapes.
-    """
-    arguments: dict[str, Variable] = {}
-    for formula in formulas:
-        for argument in formula.arguments:
-            known = arguments.setdefault(argument.name, argument)
-            if known is not argument:
-                shapes = [(argument.name, known.shape), (argument.name, argument.shape)]
-                raise BindingError(
-                    page(
-                        f"'{argument.name}' stands for two different tensors",
-                        shapes=shapes_line(shapes),
-                        action="give one of them another name with ed.tensor(name, array)",
-                    )
-                )
-    return tuple(arguments.values())
 
 
 def checked_arrays(f: Tensor, arrays: Mapping[str, Any]) -> dict[str, Array]:
@@ -920,12 +615,12 @@ def checked_arrays(f: Tensor, arrays: Mapping[str, Any]) -> dict[str, Array]:
                 page(
                     f"there is no '{name}' in this expression",
                     text=str(f),
-                    shapes=_signature(f.formula.arguments),
+                    shapes=signature(f.formula.arguments),
                     action=f"pass arrays for {' and '.join(known) or 'nothing'} only",
                 )
             )
         found[name] = array = as_array(value, f"operand '{name}'")
-        _check_symmetric(known[name], array)
+        check_symmetric(known[name], array)
     return found
 
 
@@ -956,14 +651,27 @@ def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
             )
 
 
-def function_name(names: Iterable[str]) -> str:
-    """Choose a name for a function of these variables: f, unless one of them is called so."""
-    return first_unused("fghuvwFGH", set(names))
-
-
-def _combined(
+def combined(
     expr: Node, axes: Sequence[str], parts: Sequence[Tensor], domain: int | None = None
 ) -> Tensor:
+    """Make a tensor of an expression built from those of other tensors.
+
+    Parameters
+    ----------
+    expr
+        The expression.
+    axes
+        A letter for each of its axes.
+    parts
+        The tensors that it is made of.
+    domain
+        How many axes, the last ones, are those of a derivative's variable.
+
+    Returns
+    -------
+    Tensor
+        With the variables, letters and values of all parts.
+    """
     letters = Letters()
     values: dict[str, Array] = {}
     for part in parts:
@@ -974,9 +682,51 @@ def _combined(
     return Tensor(Formula(expr, heading, letters, arguments, domain), values)
 
 
-def _fresh(count: int, used: Iterable[str]) -> tuple[str, ...]:
-    take = fresh_letters(set(used), DUMMY)
-    return tuple(next(take) for _ in range(count))
+def as_direction(value: Any, name: str, shape: Shape, f: Tensor) -> Tensor:
+    """Make what a derivative is multiplied by a tensor.
+
+    Parameters
+    ----------
+    value
+        A tensor or an array; None for a variable without values.
+    name
+        What it is called if it has no name.
+    shape
+        The shape that it must have; it may hold named sizes.
+    f
+        The tensor whose derivative it is multiplied by.
+
+    Returns
+    -------
+    Tensor
+        Of this shape.
+
+    Raises
+    ------
+    ShapeError
+        It has another shape.
+    """
+    sizes = sizes_of(f.formula, f.values)
+    wanted = tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
+    if isinstance(value, Tensor) and value.expr.shape != shape and value.shape == wanted:
+        value = value.dense()  # its sizes are numbers that are names here
+    if isinstance(value, Tensor):
+        given, direction = value.expr.shape, value
+    else:
+        array = None if value is None else as_array(value, f"operand '{name}'")
+        given = shape if array is None or array.shape == wanted else array.shape
+        name = _unused_name(name, f.names)
+        direction = Tensor(symbol(name, shape), {} if array is None else {name: array})
+    if given != shape:
+        raise ShapeError(
+            page(
+                f"{name} has shape {shape_text(given)}, "
+                f"but this derivative takes {shape_text(wanted)}",
+                text=format_heading(f.formula.heading),
+                action=f"pass {name} of shape {shape_text(wanted)}",
+            )
+        )
+    return direction
 
 
 def _unused_name(name: str, names: Iterable[str]) -> str:
@@ -984,78 +734,224 @@ def _unused_name(name: str, names: Iterable[str]) -> str:
     return first_unused([name, *(f"{name}{k}" for k in range(1, len(taken) + 2))], taken)
 
 
-def _operand(value: Any) -> Tensor:
-    """Make the other side of an operator a tensor, called as the caller calls it."""
+# --- functions of nodes, applied to tensors ---------------------------------------------------
+
+#: Functions of NumPy's that tell something about numbers, and so are given the arrays.
+EVALUATED = frozenset(
+    getattr(np, name)
+    for name in (
+        "allclose",
+        "array_equal",
+        "array_equiv",
+        "isclose",
+        "array2string",
+        "array_repr",
+        "array_str",
+        "save",
+        "savez",
+        "savetxt",
+    )
+)
+
+
+def applied(
+    function: NodeFunction, args: Sequence[Any], options: Mapping[str, Any] | None = None
+) -> Any:
+    """Apply a function of nodes to tensors, arrays and numbers.
+
+    Parameters
+    ----------
+    function
+        One of `einsdiff.algebra.arrays`, whose annotations say which arguments are nodes.
+    args, options
+        Its arguments; where it takes a node, a tensor, an array or a number.
+
+    Returns
+    -------
+    Tensor
+        Or a tuple of tensors, where the function returns several nodes.
+    """
+    parts: list[Tensor] = []
+    kinds, names = _kinds(function)
+
+    def lifted(value: Any, kind: str) -> Any:
+        if kind == "one" and value is not None:
+            parts.append(as_tensor(value))
+            return parts[-1].expr
+        if kind == "many":
+            found = [as_tensor(item) for item in value]
+            parts.extend(found)
+            return [part.expr for part in found]
+        return value
+
+    given = [lifted(value, kinds[k] if k < len(kinds) else "plain") for k, value in enumerate(args)]
+    named = {
+        name: lifted(value, kinds[names.index(name)] if name in names else "plain")
+        for name, value in (options or {}).items()
+    }
+    result = function(*given, **named)
+    if isinstance(result, tuple):
+        return type(result)(*(combined(node, _axes(node, parts), parts) for node in result))
+    return combined(result, _axes(result, parts), parts)
+
+
+@cache
+def _kinds(function: NodeFunction) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tell for each argument whether it is one node, many, or none; and the arguments' names."""
+    parameters = signature_of(function).parameters.values()
+    notes = [str(parameter.annotation) for parameter in parameters]
+    kinds = ["many" if "[Node]" in n else "one" if n.startswith("Node") else "plain" for n in notes]
+    return tuple(kinds), tuple(parameter.name for parameter in parameters)
+
+
+def _axes(node: Node, parts: Sequence[Tensor]) -> tuple[str, ...]:
+    """Choose letters for the axes of a result: those of a part of its shape, else new ones."""
+    for part in parts:
+        if part.expr.shape == node.shape:
+            return part.formula.heading.letters
+    return fresh(
+        len(node.shape), {argument.name for p in parts for argument in p.formula.arguments}
+    )
+
+
+def as_tensor(value: Any) -> Tensor:
+    """Make an operand a tensor: an array is called what the caller calls it.
+
+    Parameters
+    ----------
+    value
+        A tensor, a number, or an array.
+
+    Returns
+    -------
+    Tensor
+        The same object if it is one.
+
+    Raises
+    ------
+    OperandError
+        It is not an array of numbers.
+    """
     if isinstance(value, Tensor):
         return value
     c = as_number(value)
     if c is not None:
         return Tensor(number(c), {})
-    name = name_of(value, _outside())
+    if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
+        raise OperandError(
+            page(
+                "an operand is a list of tensors",
+                action="join them to one tensor with np.stack, np.concatenate or ed.stack",
+            )
+        )
+    name = name_of(value, outside())
     array = as_array(value, f"operand '{name}'" if name else "an operand")
+    if array.size == 1 and array.ndim == 0 and name is None:
+        return Tensor(number(array.item()), {})
     return tensor(name or anonymous_name(array), array)
 
 
-def _outside() -> FrameType:
+#: The folder of the library, whose frames are not the caller's.
+_LIBRARY = str(Path(__file__).parent)
+
+
+def outside() -> FrameType:
     """Return the frame of the code that uses the library."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
         frame = frame.f_back
     return frame
 
 
-def _elementwise_product(a: Tensor, b: Tensor) -> Tensor:
-    axes = _resolved("...,...->...", a, b)
-    expr = einsum([a.expr, b.expr], axes.inputs, axes.output)
-    return _combined(expr, _letters_for(len(axes.output), a, b), [a, b])
+#: What NumPy's functions do with nodes. The verbs add ``numpy.einsum``.
+HANDLED: dict[Any, NodeFunction] = {}
+for _name, _function in arrays.NUMPY.items():
+    _found: Any = np
+    for _part in _name.split("."):
+        _found = getattr(_found, _part, None)
+    if _found is not None:  # some are newer than the oldest NumPy
+        HANDLED[_found] = _function
+
+#: Ufuncs of SciPy's, by name.
+_SCIPY = {"expit": "sigmoid", "erf": "erf", "xlogy": "xlogy"}
+
+_REDUCTIONS = {
+    np.add: arrays.sum_,
+    np.multiply: arrays.prod_,
+    np.maximum: arrays.max_,
+    np.minimum: arrays.min_,
+}
 
 
-def _resolved(subscripts: str, a: Tensor, b: Tensor) -> Axes:
-    names = [t.formula.heading.name for t in (a, b)]
-    return resolve(parse_subscripts(subscripts), [a.expr.shape, b.expr.shape], names)
-
-
-def _letters_for(count: int, a: Tensor, b: Tensor) -> tuple[str, ...]:
-    for part in (a, b):
-        if part.ndim == count:
-            return part.formula.heading.letters
-    return _fresh(count, {*a.names, *b.names})
-
-
-def _matmul(a: Tensor, b: Tensor) -> Tensor:
-    if not a.ndim or not b.ndim:
-        raise ShapeError(
+def applied_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+    """Apply one of NumPy's universal functions to tensors."""
+    name = ufunc.__name__
+    if options.pop("out", None) is not None:
+        raise OperandError(
             page(
-                "@ needs a vector or a matrix on both sides",
-                shapes=shapes_line([(t.formula.heading.name, t.shape) for t in (a, b)]),
-                action="multiply by a scalar with *",
+                f"numpy.{name} cannot write a tensor into an array",
+                action="write y = y + t instead of y += t, and leave out= out",
             )
         )
-    left = "j" if a.ndim == 1 else "...ij"
-    right = "j" if b.ndim == 1 else "...jk"
-    result = ("..." if "..." in left + right else "") + "ik"[a.ndim == 1 : 2 - (b.ndim == 1)]
-    axes = _resolved(f"{left},{right}->{result}", a, b)
-    expr = einsum([a.expr, b.expr], axes.inputs, axes.output)
-    return _combined(expr, _fresh(len(axes.output), {*a.names, *b.names}), [a, b])
+    function = HANDLED.get(ufunc)
+    if function is None and name in _SCIPY:
+        function = arrays.BEYOND_NUMPY[_SCIPY[name]]
+    if method == "reduce" and ufunc in _REDUCTIONS:
+        options.setdefault("axis", 0)
+        return _applied_numpy(f"{name}.reduce", _REDUCTIONS[ufunc], inputs, options)
+    if method == "accumulate" and ufunc is np.add:
+        options.setdefault("axis", 0)
+        return _applied_numpy(f"{name}.accumulate", arrays.cumsum, inputs, options)
+    if method == "outer" and function is not None and len(inputs) == 2:
+        a, b = (as_tensor(value) for value in inputs)
+        return applied(function, (a[(..., *(None,) * b.ndim)], b))
+    if method != "__call__" or function is None:
+        raise _uncovered(name if method == "__call__" else f"{name}.{method}")
+    return _applied_numpy(name, function, inputs, options)
 
 
-def _sum_of(a: Tensor, b: Tensor, sign: int) -> Tensor:
-    axes = _resolved("...,...->...", a, b)
-    aligned = [
-        einsum([part.expr], [labels], axes.output, {n: axes.sizes[n] for n in axes.output})
-        for part, labels in zip((a, b), axes.inputs, strict=True)
-    ]
-    expr = add(list(zip((1, sign), aligned, strict=True)))
-    alike = (a.formula.domain, a.ndim) == (b.formula.domain, b.ndim)
-    domain = a.formula.domain if alike else None
-    return _combined(expr, _letters_for(len(axes.output), a, b), [a, b], domain)
+def applied_function(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Apply one of NumPy's other functions to tensors."""
+    module = getattr(function, "__module__", "numpy").removeprefix("numpy").lstrip(".")
+    name = f"{module}.{function.__name__}".lstrip(".")
+    if function in (np.shape, np.ndim, np.size):
+        return getattr(as_tensor(args[0]), function.__name__)
+    if function in EVALUATED:
+        return function(*map(_evaluated, args), **{k: _evaluated(v) for k, v in options.items()})
+    if function not in HANDLED:
+        raise _uncovered(name)
+    return _applied_numpy(name, HANDLED[function], args, options)
 
 
-def _signature(arguments: Iterable[Variable]) -> str:
-    return shapes_line([(argument.name, argument.shape) for argument in arguments])
+def _evaluated(value: Any) -> Any:
+    return value.dense() if isinstance(value, Tensor) else value
 
 
-def _places(name: str, text: str) -> list[int]:
-    """Find the columns in which a name stands in a formula."""
-    found = re.finditer(rf"(?<!\w){re.escape(name)}(?![^\W_])", text)
-    return [column for match in found for column in range(*match.span())]
+def _applied_numpy(
+    name: str, function: NodeFunction, args: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    """Apply a function after NumPy's own arguments that say nothing have been left out."""
+    given = {k: v for k, v in options.items() if v is not None and v is not np._NoValue}
+    known = _kinds(function)[1]
+    unknown = [k for k in given if k not in known]
+    if function in (arrays.zeros_like, arrays.ones_like, arrays.full_like):
+        unknown = [k for k in unknown if k not in ("dtype", "order", "subok")]
+        given = {k: v for k, v in given.items() if k in known}
+    if unknown or len(args) > len(known):
+        what = f"{unknown[0]}=" if unknown else "so many arguments"
+        raise OperandError(
+            page(
+                f"numpy.{name} of a tensor takes no {what}",
+                action=f"leave it out; it takes {', '.join(known)}",
+            )
+        )
+    return applied(function, args, given)
+
+
+def _uncovered(name: str) -> OperandError:
+    return OperandError(
+        page(
+            f"numpy.{name} has no derivative here",
+            action="write it with functions that have one, or give it one with ed.register",
+        )
+    )

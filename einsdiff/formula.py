@@ -1,0 +1,166 @@
+"""Formulas: expressions and how they are written, with no array in them.
+
+>>> formula = symbol("A", ("m", "n"))
+>>> formula.text, formula.expr.shape
+('A_ij', ('m', 'n'))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, flatten
+from einsdiff.algebra.graph import dependencies, topological, variables_of
+from einsdiff.algebra.nodes import Node, Number, Variable, constant, variable
+from einsdiff.display.index import Heading, Letters, format_heading, format_index
+from einsdiff.errors import BindingError, page, shapes_line
+from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
+from einsdiff.notation.subscripts import Size
+
+__all__ = ["Formula", "fresh", "function_name", "joined_arguments", "number", "symbol"]
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """What a tensor is apart from its values: the expression and how it is written.
+
+    Formulas hold no arrays, so that what is derived, planned or printed for one of them is kept
+    for every call with other data.
+
+    Attributes
+    ----------
+    expr
+        The expression.
+    heading
+        What stands on the left-hand side when it is printed.
+    letters
+        The letters that the user gave to the axes of the variables.
+    arguments
+        The variables of the function, in order of appearance; also those that a derivative no
+        longer depends on.
+    domain
+        The number of axes, the last ones, that belong to what was differentiated by; None if
+        this is no derivative.
+    source
+        What a derivative is the derivative of, and by which variable.
+    """
+
+    expr: Node
+    heading: Heading
+    letters: Letters
+    arguments: tuple[Variable, ...]
+    domain: int | None = None
+    source: tuple[Formula, Variable] | None = None
+
+    @cached_property
+    def normal_form(self) -> Node:
+        """The expression with products of products and sums of sums merged."""
+        return flatten([self.expr], MOST_COMPARED_FACTORS)[0]
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The names of the variables that the value depends on."""
+        return frozenset(v.name for v in variables_of([self.expr]))
+
+    @cached_property
+    def named_sizes(self) -> frozenset[str]:
+        """The sizes that are names, of which the value needs to know the numbers."""
+        nodes = topological([self.expr])
+        sizes = {s for node in nodes for s in (*node.shape, *getattr(node, "sizes", ()))}
+        return frozenset(s for s in sizes if isinstance(s, str))
+
+    @cached_property
+    def text(self) -> str:
+        """The formula in index notation."""
+        left = format_heading(self.heading)
+        right = format_index(self.normal_form, self.heading.letters, self.letters)
+        return left if left == right else f"{left} = {right}"
+
+
+@lru_cache(maxsize=1024)
+def symbol(
+    name: str,
+    shape: tuple[Size, ...],
+    symmetric: bool = False,
+    of: tuple[Variable, ...] = (),
+) -> Formula:
+    """Return the formula of a variable alone.
+
+    Parameters
+    ----------
+    name, shape, symmetric, of
+        As for `einsdiff.algebra.nodes.variable`.
+
+    Returns
+    -------
+    Formula
+        The same object for the same arguments.
+    """
+    node = variable(name, shape, symmetric, of)
+    heading = Heading(name, fresh(len(shape), {name}))
+    known = [v for v in topological([node], dependencies) if isinstance(v, Variable)][::-1]
+    return Formula(node, heading, Letters().with_axes(name), tuple(known))
+
+
+@lru_cache(maxsize=1024, typed=True)
+def number(value: Number) -> Formula:
+    """Return the formula of a number.
+
+    Parameters
+    ----------
+    value
+        An integer or fraction, which stays exact, or a float or complex number.
+
+    Returns
+    -------
+    Formula
+        Without variables and without axes.
+    """
+    return Formula(constant(value), Heading("f", ()), Letters(), ())
+
+
+def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
+    """List the variables of several formulas, each once.
+
+    Parameters
+    ----------
+    formulas
+        Formulas that become one expression.
+
+    Returns
+    -------
+    tuple of Variable
+        In order of appearance.
+
+    Raises
+    ------
+    BindingError
+        One name stands for tensors of different shapes.
+    """
+    arguments: dict[str, Variable] = {}
+    for formula in formulas:
+        for argument in formula.arguments:
+            known = arguments.setdefault(argument.name, argument)
+            if known is not argument:
+                shapes = [(argument.name, known.shape), (argument.name, argument.shape)]
+                raise BindingError(
+                    page(
+                        f"'{argument.name}' stands for two different tensors",
+                        shapes=shapes_line(shapes),
+                        action="give one of them another name with ed.tensor(name, array)",
+                    )
+                )
+    return tuple(arguments.values())
+
+
+def function_name(names: Iterable[str]) -> str:
+    """Choose a name for a function of these variables: f, unless one of them is called so."""
+    return first_unused("fghuvwFGH", set(names))
+
+
+def fresh(count: int, used: Iterable[str]) -> tuple[str, ...]:
+    """Return letters for axes that are not used yet."""
+    take = fresh_letters(set(used), DUMMY)
+    return tuple(next(take) for _ in range(count))
