@@ -32,7 +32,6 @@ from einsdiff.algebra.arrays.arithmetic import (
     floor_divide,
     multiply,
     negative,
-    of_entries,
     positive,
     power,
     rad2deg,
@@ -64,6 +63,7 @@ from einsdiff.algebra.arrays.diagonals import (
     tril,
     triu,
 )
+from einsdiff.algebra.arrays.entries import of_entries
 from einsdiff.algebra.arrays.indexing import (
     diff,
     flip,
@@ -144,6 +144,7 @@ __all__ = [
     "Slogdet",
     "add_",
     "broadcast_shape",
+    "broadcast_to",
     "clip",
     "cumsum",
     "diagonal",

@@ -7,8 +7,9 @@ r"""Conditions, which are 1 where they hold and 0 elsewhere, and what is chosen 
 The derivative of a condition is 0, also at the step, where it has none.
 
 >>> from einsdiff.algebra.nodes import variable
->>> step(variable("x", (3,)))
-greater(x, Add())
+>>> x = variable("x", (3,))
+>>> step(x) is less(zero(()), x), clip(x) is x
+(True, True)
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def less(x1: Node, x2: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.less(ed.tensor("x", "n"), 1)
+    f_i = [1 > x_i]
     """
     return elementwise("greater", x2, x1)
 
@@ -54,6 +56,7 @@ def less_equal(x1: Node, x2: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.less_equal(ed.tensor("x", "n"), 1)
+    f_i = [1 ≥ x_i]
     """
     return elementwise("greater_equal", x2, x1)
 
@@ -74,6 +77,7 @@ def heaviside(x1: Node, x2: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.heaviside(ed.tensor("x", [-1.0, 0.0, 2.0]), 0.5).dense()
+    array([0. , 0.5, 1. ])
     """
     # With the sign rather than [x > 0], it is nan where x is.
     at_zero = elementwise("equal", x1, zero(()))
@@ -90,6 +94,7 @@ def step(x: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.step(ed.tensor("x", "n"))
+    f_i = [x_i > 0]
     """
     return elementwise("greater", x, zero(()))
 
@@ -140,7 +145,10 @@ def where(condition: Node, x: Node | None = None, y: Node | None = None) -> Node
     >>> x = ed.tensor("x", [-2.0, 3.0])
     >>> leaky = ed.where(x > 0, x, 0.1 * x)
     >>> leaky.dense()
+    array([-0.2,  3. ])
     >>> ed.grad(leaky, wrt="x").dense()
+    array([[0.1, 0. ],
+           [0. , 1. ]])
     """
     if x is None or y is None:
         raise OperandError(
@@ -199,7 +207,9 @@ def clip(
     >>> import einsdiff as ed
     >>> x = ed.tensor("x", [-1.0, 0.5, 2.0])
     >>> ed.clip(x, 0, 1).dense()
+    array([0. , 0.5, 1. ])
     >>> ed.grad(ed.clip(x, 0, None).sum(), wrt="x").dense()
+    array([0., 1., 1.])
     """
     low, high = a_min if min is None else min, a_max if max is None else max
     if low is not None:

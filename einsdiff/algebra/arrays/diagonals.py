@@ -39,7 +39,9 @@ def diagonal(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.diagonal(ed.tensor("A", "nn"))
+    f_i = A_ii
     >>> ed.diagonal(ed.tensor("A", [[1.0, 2.0], [3.0, 4.0]]), offset=1).dense()
+    array([2.])
     """
     if len(a.shape) < 2:
         raise ShapeError(
@@ -74,7 +76,9 @@ def trace(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="mn", B="nm")
     >>> ed.trace(A @ B)
+    f = A_ij B_ji
     >>> ed.grad(ed.trace(A @ B), wrt="A")
+    ∂f/∂A_pq = B_qp
     """
     return sum_(diagonal(a, offset, axis1, axis2), -1)
 
@@ -101,7 +105,9 @@ def diag(v: Node, k: int = 0) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.diag(ed.tensor("v", "n"))
+    f_ij = δ_ij v_i
     >>> ed.diag(ed.tensor("A", "nn"))
+    f_i = A_ii
     """
     if len(v.shape) == 2:
         return diagonal(v, k)
@@ -134,6 +140,7 @@ def tril(m: Node, k: int = 0) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.tril(ed.tensor("A", "nn"))
+    f_ij = [i ≥ j] A_ij
     """
     return _triangle(m, (1, -1), k)
 
@@ -150,6 +157,7 @@ def triu(m: Node, k: int = 0) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.triu(ed.tensor("A", "nn"), k=1)
+    f_ij = [j ≥ i+1] A_ij
     """
     return _triangle(m, (-1, 1), -k)
 

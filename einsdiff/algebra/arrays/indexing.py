@@ -173,6 +173,7 @@ def flip(m: Node, axis: Axis = None) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.flip(ed.tensor("x", [1.0, 2.0, 3.0])).dense()
+    array([3., 2., 1.])
     """
     axes = axes_of(m, axis)
     reverse = slice(None, None, -1)
@@ -203,7 +204,10 @@ def diff(a: Node, n: int = 1, axis: int = -1) -> Node:
     >>> import einsdiff as ed
     >>> x = ed.tensor("x", [1.0, 4.0, 9.0])
     >>> ed.diff(x).dense()
+    array([3., 5.])
     >>> ed.grad(ed.diff(x), wrt="x").dense()
+    array([[-1.,  1.,  0.],
+           [ 0., -1.,  1.]])
     """
     axis, n = axis_of(a, axis), as_index(n)
     if n < 0:
@@ -234,6 +238,7 @@ def roll(a: Node, shift: int | Sequence[int], axis: Axis = None) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.roll(ed.tensor("x", [1.0, 2.0, 3.0]), 1).dense()
+    array([3., 1., 2.])
     """
     if axis is None:
         return reshape(roll(ravel(a), shift, 0), a.shape)

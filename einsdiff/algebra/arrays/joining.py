@@ -49,7 +49,11 @@ def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
     >>> x, y = ed.tensors(x=[1.0, 2.0], y=[3.0])
     >>> f = ed.concatenate([x, y])
     >>> f.dense()
+    array([1., 2., 3.])
     >>> ed.grad(f, wrt="y").dense()
+    array([[0.],
+           [0.],
+           [1.]])
     """
     arrays = list(arrays)
     _need_some(arrays, "concatenate")
@@ -113,7 +117,9 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
     >>> r, t = ed.tensors(r=2.0, t=0.0)
     >>> polar = ed.stack([r * ed.cos(t), r * ed.sin(t)])
     >>> polar.dense()
-    >>> ed.grad(polar, wrt="t").dense()
+    array([2., 0.])
+    >>> ed.grad(polar, wrt="r").dense()
+    array([1., 0.])
     """
     arrays = list(arrays)
     _need_some(arrays, "stack")
@@ -146,6 +152,8 @@ def vstack(tup: Sequence[Node]) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.vstack([ed.tensor("x", [1.0, 2.0]), [3, 4]]).dense()
+    array([[1., 2.],
+           [3., 4.]])
     """
     return concatenate([reshape(a, (1, -1)) if len(a.shape) < 2 else a for a in tup], 0)
 
@@ -167,6 +175,7 @@ def hstack(tup: Sequence[Node]) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.hstack([ed.tensor("x", [1.0, 2.0]), 3]).dense()
+    array([1., 2., 3.])
     """
     arrays = [a if a.shape else ravel(a) for a in tup]
     return concatenate(arrays, 0 if arrays and len(arrays[0].shape) == 1 else 1)
@@ -189,5 +198,7 @@ def column_stack(tup: Sequence[Node]) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.column_stack([ed.tensor("x", [1.0, 2.0]), [3, 4]]).dense()
+    array([[1., 3.],
+           [2., 4.]])
     """
     return concatenate([reshape(a, (-1, 1)) if len(a.shape) < 2 else a for a in tup], 1)

@@ -88,7 +88,9 @@ def inv(a: Node) -> Node:
     >>> import einsdiff as ed
     >>> A = ed.tensor("A", "nn")
     >>> ed.inv(A)
+    f_ij = inv(A)_ij
     >>> ed.grad(ed.inv(A), wrt="A")
+    ∂f_ij/∂A_pq = -inv(A)_ip inv(A)_qj
     """
     return of_square("inv", a)
 
@@ -113,7 +115,9 @@ def pinv(a: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.pinv(ed.tensor("A", "mn"))
+    f_ij = pinv(A)_ij
     >>> ed.pinv(ed.tensor("A", [[3.0], [4.0]])).dense()
+    array([[0.12, 0.16]])
     """
     if len(a.shape) < 2:
         raise ShapeError(
@@ -144,7 +148,9 @@ def solve(a: Node, b: Node) -> Node:
     >>> import einsdiff as ed
     >>> A, b = ed.tensors(A="nn", b="n")
     >>> ed.solve(A, b)
+    f_i = solve(A, b)_i
     >>> ed.grad(ed.solve(A, b), wrt="A")
+    ∂f_i/∂A_pq = -inv(A)_ip solve(A, b)_q
     """
     check_square("solve", a)
     core = 1 if len(b.shape) == 1 else 2
@@ -188,7 +194,9 @@ def det(a: Node) -> Node:
     >>> import einsdiff as ed
     >>> A = ed.tensor("A", "nn")
     >>> ed.det(A)
+    f = det(A)
     >>> ed.grad(ed.det(A), wrt="A")
+    ∂f/∂A_pq = det(A) inv(A)_qp
     """
     return of_square("det", a)
 
@@ -213,7 +221,9 @@ def logdet(a: Node) -> Node:
     >>> import einsdiff as ed
     >>> A = ed.tensor("A", "nn")
     >>> ed.logdet(A)
+    f = logdet(A)
     >>> ed.grad(ed.logdet(A), wrt="A")
+    ∂f/∂A_pq = inv(A)_qp
     """
     return of_square("logdet", a)
 
@@ -238,6 +248,7 @@ def slogdet(a: Node) -> Slogdet:
     >>> import einsdiff as ed
     >>> sign, logabsdet = ed.slogdet(ed.tensor("A", [[0.0, 1.0], [1.0, 0.0]]))
     >>> float(sign), float(logabsdet)
+    (-1.0, 0.0)
     """
     return Slogdet(of_square("signdet", a), of_square("logdet", a))
 
@@ -264,6 +275,8 @@ def expm(a: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.expm(ed.tensor("A", [[0.0, 1.0], [0.0, 0.0]])).dense()
+    array([[1., 1.],
+           [0., 1.]])
     """
     return of_square("expm", a)
 
@@ -290,7 +303,9 @@ def matrix_power(a: Node, n: int) -> Node:
     >>> import einsdiff as ed
     >>> A = ed.tensor("A", "nn")
     >>> ed.matrix_power(A, 2)
+    f_ij = A_ik A_kj
     >>> ed.grad(ed.matrix_power(A, 2), wrt="A")
+    ∂f_ij/∂A_pq = δ_ip A_qj + δ_jq A_ip
     """
     check_square("matrix_power", a)
     try:

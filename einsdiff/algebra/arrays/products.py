@@ -76,7 +76,9 @@ def matmul(x1: Node, x2: Node) -> Node:
     >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="mk", B="kn")
     >>> ed.matmul(A, B)
+    f_ij = A_ik B_kj
     >>> ed.grad(ed.matmul(A, B), wrt="A")
+    ∂f_ij/∂A_pq = δ_ip B_qj
     """
     if not x1.shape or not x2.shape:
         raise ShapeError(
@@ -116,6 +118,7 @@ def multi_dot(arrays: Sequence[Node]) -> Node:
     >>> import einsdiff as ed
     >>> A, B, x = ed.tensors(A="ij", B="jk", x="k")
     >>> ed.multi_dot([A, B, x])
+    f_i = A_ij B_jk x_k
     """
     if not arrays:
         raise OperandError(page("multi_dot of nothing", action="pass matrices"))
@@ -139,6 +142,7 @@ def dot(a: Node, b: Node) -> Node:
     >>> import einsdiff as ed
     >>> A, x = ed.tensors(A="mn", x="n")
     >>> ed.dot(A, x)
+    f_i = A_ij x_j
     """
     if not a.shape or not b.shape:
         return multiply(a, b)
@@ -160,6 +164,7 @@ def inner(a: Node, b: Node) -> Node:
     >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="mk", B="nk")
     >>> ed.inner(A, B)
+    f_ij = A_ik B_jk
     """
     if not a.shape or not b.shape:
         return multiply(a, b)
@@ -181,6 +186,7 @@ def vdot(a: Node, b: Node) -> Node:
     >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="mn", B="mn")
     >>> ed.vdot(A, B)
+    f = A_ij B_ij
     """
     if a.shape != b.shape:
         a, b = ravel(a), ravel(b)
@@ -200,6 +206,7 @@ def outer(a: Node, b: Node) -> Node:
     >>> import einsdiff as ed
     >>> x, y = ed.tensors(x="m", y="n")
     >>> ed.outer(x, y)
+    f_ij = x_i y_j
     """
     return tensordot(ravel(a), ravel(b), 0)
 
@@ -227,12 +234,20 @@ def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
     >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="ijk", B="jkl")
     >>> ed.tensordot(A, B)
+    f_ij = A_ikl B_klj
     >>> ed.tensordot(A, A, axes=([0, 2], [0, 2]))
+    f_ij = A_kil A_kjl
     """
     if isinstance(axes, Iterable):
-        left, right = (
-            axes_of(x, () if k is None else k) for x, k in zip((a, b), axes, strict=True)
-        )
+        pair = [() if k is None else k for k in axes]
+        if len(pair) != 2:
+            raise OperandError(
+                page(
+                    f"tensordot: axes={axes} are not those of two operands",
+                    action="write (axes of the first, axes of the second)",
+                )
+            )
+        left, right = axes_of(a, pair[0]), axes_of(b, pair[1])
     else:
         count = as_index(axes)
         if not 0 <= count <= min(len(a.shape), len(b.shape)):
@@ -281,6 +296,8 @@ def kron(a: Node, b: Node) -> Node:
     >>> import einsdiff as ed
     >>> A = ed.tensor("A", [[1.0, 2.0]])
     >>> ed.kron(A, [[1, 0], [0, 1]]).dense()
+    array([[1., 0., 2., 0.],
+           [0., 1., 0., 2.]])
     """
     rank = max(len(a.shape), len(b.shape))
     a, b = (expand_dims(x, range(rank - len(x.shape))) for x in (a, b))

@@ -56,7 +56,10 @@ def reshape(a: Node, shape: Any, order: str = "C") -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.reshape(ed.tensor("A", (2, 6)), (3, -1)).shape
+    (3, 4)
     >>> ed.reshape(ed.tensor("x", [1.0, 2.0, 3.0, 4.0]), (2, 2), order="F").dense()
+    array([[1., 3.],
+           [2., 4.]])
     """
     if order == "F":
         return transpose(reshape(transpose(a), as_shape(shape)[::-1]))
@@ -107,6 +110,7 @@ def ravel(a: Node, order: str = "C") -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.ravel(ed.tensor("A", [[1.0, 2.0], [3.0, 4.0]])).dense()
+    array([1., 2., 3., 4.])
     """
     return reshape(a, (-1,), order)
 

@@ -10,8 +10,8 @@ Repeating is a product with nothing: an einsum whose output has a label that no 
 >>> a, b = variable("a", ("m", 1)), variable("b", ("n",))
 >>> broadcast_shape([a, b])
 ('m', 'n')
->>> broadcast_to(b, ("m", "n"))
-Einsum((b), ((0,),), (1, 0))
+>>> broadcast_to(b, ("m", "n")).operands
+(b,)
 """
 
 from __future__ import annotations
@@ -225,6 +225,7 @@ def broadcast_to(array: Node, shape: Any) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.broadcast_to(ed.tensor("x", "n"), ("m", "n"))
+    f_ij = x_j
     """
     shape = tuple(as_size(size, "broadcast_to") for size in as_shape(shape))
     if len(shape) < len(array.shape) or broadcast_shape([array, zero(shape)]) != shape:
@@ -248,6 +249,7 @@ def zeros_like(a: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.zeros_like(ed.tensor("x", "n"))
+    f_i = 0
     """
     return zero(a.shape)
 
@@ -259,6 +261,7 @@ def ones_like(a: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.ones_like(ed.tensor("x", 3)).dense()
+    array([1, 1, 1])
     """
     return broadcast_to(constant(1), a.shape)
 
@@ -277,6 +280,7 @@ def full_like(a: Node, fill_value: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.full_like(ed.tensor("x", "n"), ed.tensor("c", ()))
+    f_i = c
     """
     return broadcast_to(fill_value, a.shape)
 

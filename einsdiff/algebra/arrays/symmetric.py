@@ -49,6 +49,8 @@ def cholesky(a: Node) -> Node:
     >>> import einsdiff as ed
     >>> S = ed.tensor("S", [[4.0, 2.0], [2.0, 10.0]])
     >>> ed.cholesky(S).dense()
+    array([[2., 0.],
+           [1., 3.]])
     """
     return of_square("cholesky", a)
 
@@ -75,7 +77,10 @@ def eigvalsh(a: Node) -> Node:
     >>> import einsdiff as ed
     >>> S = ed.tensor("S", [[2.0, 0.0], [0.0, 1.0]])
     >>> ed.eigvalsh(S).dense()
+    array([1., 2.])
     >>> ed.grad(ed.eigvalsh(S)[0], wrt="S").dense()
+    array([[0., 0.],
+           [0., 1.]])
     """
     return of_square("eigvalsh", a)
 
@@ -106,5 +111,6 @@ def eigh(a: Node) -> Eigh:
     >>> import einsdiff as ed
     >>> values, vectors = ed.eigh(ed.tensor("S", [[2.0, 0.0], [0.0, 1.0]]))
     >>> values.dense()
+    array([1., 2.])
     """
     return Eigh(of_square("eigvalsh", a), of_square("eigvectors", a))

@@ -51,7 +51,9 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.transpose(ed.tensor("A", "mn"))
+    f_ij = A_ji
     >>> ed.transpose(ed.tensor("A", ("b", "m", "n")), (2, 0, 1)).shape
+    ('n', 'b', 'm')
     """
     rank = len(a.shape)
     order = tuple(range(rank))[::-1] if axes is None else axes_of(a, axes)
@@ -82,6 +84,7 @@ def swapaxes(a: Node, axis1: int, axis2: int) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.swapaxes(ed.tensor("A", ("b", "m", "n")), 0, 2).shape
+    ('n', 'm', 'b')
     """
     order = list(range(len(a.shape)))
     i, j = axis_of(a, axis1), axis_of(a, axis2)
@@ -110,6 +113,7 @@ def moveaxis(a: Node, source: Any, destination: Any) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.moveaxis(ed.tensor("A", ("b", "m", "n")), 0, -1).shape
+    ('m', 'n', 'b')
     """
     sources, places = axes_of(a, source), axes_of(a, destination)
     if len(sources) != len(places):
@@ -145,6 +149,7 @@ def expand_dims(a: Node, axis: Any) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.expand_dims(ed.tensor("x", "n"), 0).shape
+    (1, 'n')
     """
     places = as_shape(axis)
     rank = len(a.shape) + len(places)
@@ -172,6 +177,7 @@ def squeeze(a: Node, axis: Axis = None) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.squeeze(ed.tensor("A", (1, "n"))).shape
+    ('n',)
     """
     ones = [k for k, size in enumerate(a.shape) if size == 1]
     axes = ones if axis is None else axes_of(a, axis)
