@@ -15,59 +15,38 @@ array([[  1.,  10., 100.],
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import FrameType
 from typing import Any, Literal, overload
-from unicodedata import normalize
 
 import numpy as np
 
-from einsdiff.algebra.differentiate import derivatives
-from einsdiff.algebra.nodes import Number, Variable
-from einsdiff.algebra.nodes import einsum as einsum_node
-from einsdiff.display.index import Heading, Letters
-from einsdiff.errors import (
-    EinsdiffError,
-    NameNotFoundError,
-    OperandError,
-    SubscriptsError,
-    page,
-    shapes_line,
-)
-from einsdiff.notation.letters import DUMMY, fresh_letters
-from einsdiff.notation.names import as_name, name_of, value_of
-from einsdiff.notation.subscripts import (
-    Size,
-    Subscripts,
-    as_size,
-    from_sublists,
-    is_index,
-    parse_subscripts,
-    resolve,
-)
-from einsdiff.numeric.arrays import (
-    Array,
-    anonymous_name,
-    as_array,
-    as_number,
-    is_anonymous,
-    same_memory,
-)
-from einsdiff.tensor import (
-    Formula,
-    Tensor,
-    checked_arrays,
-    function_name,
-    join_values,
-    joined_arguments,
-    number,
-    symbol,
-)
+from einsdiff.algebra.differentiate import derivatives, directional
+from einsdiff.algebra.graph import variables_of
+from einsdiff.algebra.nodes import Shape, Variable
+from einsdiff.checking import checked
+from einsdiff.errors import EinsdiffError, OperandError, page, shapes_line
+from einsdiff.formula import Formula, fresh
+from einsdiff.notation.letters import fresh_letters
+from einsdiff.notation.subscripts import Size, is_index
+from einsdiff.numeric.arrays import Array, is_anonymous
+from einsdiff.reading import find_variable, read_expression, read_index
+from einsdiff.tensor import VERBS, Tensor, as_direction, combined, outside
 
-__all__ = ["einsum", "grad", "hessian", "jacobian"]
+__all__ = [
+    "check",
+    "einsum",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "parse",
+    "value_and_grad",
+    "vjp",
+]
 
 #: What names a variable: its name, its position, a tensor that is it, or the array itself.
 Wrt = str | int | np.integer[Any] | Tensor | Array
@@ -122,7 +101,23 @@ def einsum(
     >>> einsum(A, [0, 1], x, [1], [0]) == f
     True
     """
-    return _read(expression, operands, sizes, named, sys._getframe(1), ()).tensor
+    return read_expression(expression, operands, sizes, named, sys._getframe(1), ()).tensor
+
+
+def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tensor:
+    """Do what ``numpy.einsum`` does; the order of contraction is chosen later."""
+    del optimize
+    if options:
+        raise OperandError(
+            page(
+                f"numpy.einsum of a tensor takes no {next(iter(options))}=",
+                action="leave it out",
+            )
+        )
+    return read_expression(operands[0], operands[1:], None, {}, outside(), ()).tensor
+
+
+VERBS[np.einsum] = _numpy_einsum
 
 
 @overload
@@ -298,7 +293,329 @@ def hessian(
     return result
 
 
+def parse(
+    expression: str, /, *operands: Any, sizes: Mapping[str, Size] | None = None, **named: Any
+) -> Tensor:
+    r"""Read an expression in index notation.
+
+    Parameters
+    ----------
+    expression
+        Such as ``"A_ij x_j + b_i"`` or ``"f_i = exp(A_ij x_j)"``. A label that stands twice in a
+        product and not on the left-hand side is summed. Without a left-hand side the result has
+        the labels that are not summed, in alphabetical order. What einsdiff prints is read.
+    *operands
+        Tensors, arrays, or names, matched by what they are called.
+    sizes
+        Sizes of labels that no operand carries.
+    **named
+        For a name its tensor, its array, or its shape, as in ``A="mn"``. Names without any are
+        variables whose sizes are called m, n, ...
+
+    Returns
+    -------
+    Tensor
+        With the axes of the left-hand side.
+
+    Raises
+    ------
+    SubscriptsError
+        Text that cannot be read, with a caret under the place.
+    ShapeError
+        One label has two sizes.
+    BindingError
+        An operand whose name does not stand in the expression.
+
+    Examples
+    --------
+    >>> f = parse("A_ij x_j + b_i")
+    >>> f
+    f_i = A_ij x_j + b_i
+    >>> f.shape, parse(str(f)) == f
+    (('m',), True)
+    >>> parse("(y_i - A_ij x_j) (y_i - A_ik x_k)", A=(5, 3)).shape
+    ()
+    """
+    if not isinstance(expression, str):
+        raise OperandError(
+            page(
+                f"{type(expression).__name__} is no string of index notation",
+                action="write an expression such as 'A_ij x_j'",
+            )
+        )
+    return read_index(expression, operands, sizes or {}, named, sys._getframe(1)).tensor
+
+
+def value_and_grad(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Any = None,
+    sizes: Mapping[str, Size] | None = None,
+    **named: Any,
+) -> tuple[Tensor, Any]:
+    """Return an expression and its derivative.
+
+    Parameters
+    ----------
+    expression, *operands, wrt, sizes, **named
+        As for `grad`.
+
+    Returns
+    -------
+    tuple
+        The expression as a tensor, and what `grad` returns.
+
+    Raises
+    ------
+    NameNotFoundError, SubscriptsError, ShapeError, OperandError, BindingError
+        As for `grad`.
+
+    Examples
+    --------
+    >>> value, gradient = value_and_grad("x_i x_i", x=[1.0, 2.0])
+    >>> float(value), gradient.dense()
+    (5.0, array([2., 4.]))
+    """
+    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
+    return f, _derivative(f, chosen, 1, several)
+
+
+def jvp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Any = None,
+    v: Any = None,
+    sizes: Mapping[str, Size] | None = None,
+    **named: Any,
+) -> Tensor:
+    r"""Differentiate along a direction: :math:`\sum_d \frac{\partial f_c}{\partial x_d} v_d`.
+
+    By one forward sweep, which never forms the derivative.
+
+    Parameters
+    ----------
+    expression, *operands, wrt, sizes, **named
+        As for `grad`.
+    v
+        The direction, of the shape of the variable; for a tuple of variables a tuple, and then
+        the products are summed. A variable called v if left out.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of the expression.
+
+    Raises
+    ------
+    ShapeError
+        `v` has another shape than the variable.
+    NameNotFoundError, SubscriptsError, OperandError, BindingError
+        As for `grad`.
+
+    Examples
+    --------
+    >>> jvp("x_i A_ij x_j", wrt="x")
+    f = A_ij x_i v_j + A_ij x_j v_i
+    """
+    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
+    directions = _directions(v, "v", [by.shape for by in chosen], several, f)
+    (expr,) = directional([f.expr], {by: d.expr for by, d in zip(chosen, directions, strict=True)})
+    return combined(expr, f.formula.heading.letters, [f, *directions])
+
+
+def vjp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Any = None,
+    u: Any = None,
+    sizes: Mapping[str, Size] | None = None,
+    **named: Any,
+) -> Any:
+    r"""Multiply the derivative from the left: :math:`\sum_c u_c \frac{\partial f_c}{\partial x_d}`.
+
+    By one reverse sweep, which never forms the derivative.
+
+    Parameters
+    ----------
+    expression, *operands, wrt, sizes, **named
+        As for `grad`.
+    u
+        Of the shape of the expression. A variable called u if left out.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of the variable; for a tuple of variables a tuple.
+
+    Raises
+    ------
+    ShapeError
+        `u` has another shape than the expression.
+    NameNotFoundError, SubscriptsError, OperandError, BindingError
+        As for `grad`.
+
+    Examples
+    --------
+    >>> vjp("f_i = A_ij x_j", wrt="A")
+    f_ij = x_j u_i
+    """
+    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
+    (covector,) = _directions(u, "u", [f.expr.shape], False, f)
+    results = tuple(
+        combined(expr, fresh(len(expr.shape), f.names), [f, covector])
+        for expr in derivatives(f.expr, chosen, covector.expr)
+    )
+    return results if several else results[0]
+
+
+def hvp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Any = None,
+    v: Any = None,
+    sizes: Mapping[str, Size] | None = None,
+    **named: Any,
+) -> Any:
+    r"""Multiply the Hessian by a direction, without forming it.
+
+    .. math:: \sum_q \frac{\partial^2 f}{\partial x_p\, \partial x_q} v_q
+
+    By a reverse sweep and then a forward one (Pearlmutter, *Fast exact multiplication by the
+    Hessian*, 1994).
+
+    Parameters
+    ----------
+    expression, *operands, wrt, sizes, **named
+        As for `grad`.
+    v
+        The direction, of the shape of the variable; for a tuple of variables a tuple. A variable
+        called v if left out.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of the gradient; for a tuple of variables a tuple.
+
+    Raises
+    ------
+    ShapeError
+        `v` has another shape than the variable.
+    NameNotFoundError, SubscriptsError, OperandError, BindingError
+        As for `grad`.
+
+    Examples
+    --------
+    >>> hvp("x_i A_ij x_j", wrt="x")
+    f_i = A_ij v_j + A_ji v_j
+    """
+    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
+    directions = _directions(v, "v", [by.shape for by in chosen], several, f)
+    along = {by: d.expr for by, d in zip(chosen, directions, strict=True)}
+    results = tuple(
+        combined(expr, fresh(len(expr.shape), f.names), [f, *directions])
+        for expr in directional(derivatives(f.expr, chosen), along)
+    )
+    return results if several else results[0]
+
+
+def check(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Any = None,
+    order: int = 1,
+    tolerance: float | None = None,
+    seed: int = 0,
+    sizes: Mapping[str, Size] | None = None,
+    **named: Any,
+) -> Any:
+    """Check a derivative by numbers: the complex step where it applies, else differences.
+
+    Parameters
+    ----------
+    expression, *operands, wrt, sizes, **named
+        As for `grad`. Variables without values get random ones.
+    order
+        The derivative of this order is compared with differences of the one below.
+    tolerance
+        The largest error that passes, relative to the size of the derivative or to 1; by default
+        1e-8 for the complex step and 1e-5 for differences.
+    seed
+        For what is drawn at random.
+
+    Returns
+    -------
+    Check
+        True if the derivative is right; it prints the largest error and where it is. For a tuple
+        of variables a tuple.
+
+    Raises
+    ------
+    NameNotFoundError, SubscriptsError, ShapeError, OperandError, BindingError
+        As for `grad`.
+
+    Examples
+    --------
+    >>> result = check("f_i = tanh(A_ij x_j)", wrt="A", order=2)
+    >>> result.ok, result.method, result.error < 1e-12
+    (True, 'complex step', True)
+    """
+    derivative = _grad(expression, operands, wrt, order, sizes, named, sys._getframe(1))
+
+    def report(d: Any) -> Any:
+        if isinstance(d, tuple):
+            return tuple(report(part) for part in d)
+        return checked(d.formula, d.values, tolerance=tolerance, seed=seed)
+
+    return report(derivative)
+
+
 # --- differentiating --------------------------------------------------------------------------
+
+
+def _chosen(
+    expression: Any,
+    operands: Sequence[Any],
+    wrt: Any,
+    sizes: Mapping[str, Size] | None,
+    named: Mapping[str, Any],
+    frame: FrameType,
+) -> tuple[Tensor, tuple[Variable, ...], bool]:
+    """Read what is differentiated and by what, and whether that is a tuple."""
+    several = isinstance(wrt, tuple | list)
+    wanted = tuple(wrt) if several else (wrt,)
+    function = read_expression(expression, operands, sizes, named, frame, wanted)
+    try:
+        chosen = tuple(find_variable(w, function, frame) for w in wanted)
+        _check_overlaps(function.tensor, chosen)
+    except EinsdiffError as error:
+        if function.subscripts is None:
+            raise error.located(str(function.tensor)) from None
+        columns = function.subscripts.term_columns
+        raise error.located(
+            function.subscripts.text, [column for term in columns for column in term]
+        ) from None
+    return function.tensor, chosen, several
+
+
+def _directions(
+    given: Any, name: str, shapes: Sequence[Shape], several: bool, f: Tensor
+) -> list[Tensor]:
+    """Read directions, one for each shape."""
+    parts = list(given) if several and given is not None else [given] * len(shapes)
+    if len(parts) != len(shapes):
+        raise OperandError(
+            page(
+                f"{len(parts)} directions for {len(shapes)} variables",
+                action=f"pass {name}= as a tuple with one direction for each variable",
+            )
+        )
+    names = [name] if len(shapes) == 1 else [f"{name}{k}" for k in range(len(shapes))]
+    return [as_direction(*part, f) for part in zip(parts, names, shapes, strict=True)]
 
 
 def _grad(
@@ -314,20 +631,8 @@ def _grad(
         raise OperandError(
             page(f"order={order!r} is not a number of differentiations", action="write order=1")
         )
-    several = isinstance(wrt, tuple | list)
-    wanted = tuple(wrt) if several else (wrt,)
-    function = _read(expression, operands, sizes, named, frame, wanted)
-    try:
-        chosen = tuple(_find(w, function, frame) for w in wanted)
-        _check_overlaps(function.tensor, chosen)
-    except EinsdiffError as error:
-        if function.subscripts is None:
-            raise error.located(str(function.tensor)) from None
-        columns = function.subscripts.term_columns
-        raise error.located(
-            function.subscripts.text, [column for term in columns for column in term]
-        ) from None
-    return _derivative(function.tensor, chosen, order, several)
+    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, frame)
+    return _derivative(f, chosen, order, several)
 
 
 def _check_overlaps(f: Tensor, chosen: Sequence[Variable]) -> None:
@@ -378,350 +683,14 @@ def _derived(f: Formula, chosen: tuple[Variable, ...]) -> tuple[Formula, ...]:
     used = {*f.letters.all(), *f.heading.letters, *names, f.heading.name}
     results = []
     for by, expr in zip(chosen, _derivatives(f.expr, chosen), strict=True):
-        fresh = fresh_letters(used)
-        axes = tuple(next(fresh) for _ in by.shape)
+        take = fresh_letters(used)
+        axes = tuple(next(take) for _ in by.shape)
         heading = replace(f.heading, wrt=(*f.heading.wrt, (by.name, axes)))
-        results.append(Formula(expr, heading, f.letters, f.arguments, len(axes)))
+        new = [v for v in variables_of([expr]) if v not in f.arguments]  # symbols such as ∂x/∂z
+        arguments = (*f.arguments, *new)
+        results.append(Formula(expr, heading, f.letters, arguments, len(axes), (f, by)))
     return tuple(results)
 
 
 # Formulas are told apart by identity; expressions that are equal share their derivatives too.
 _derivatives = lru_cache(maxsize=1024)(derivatives)
-
-
-@dataclass(frozen=True, slots=True)
-class _Function:
-    """What is differentiated: the expression, and for each operand its object and its name."""
-
-    tensor: Tensor
-    sources: tuple[tuple[Any, str], ...] = ()
-    subscripts: Subscripts | None = None
-
-    def called(self, value: object) -> str:
-        """Return what an object is called that is an operand or an operand's array, else ""."""
-        held = [*self.sources, *((array, name) for name, array in self.tensor.values.items())]
-        return next((name for source, name in held if source is value), "")
-
-
-def _find(wrt: Any, function: _Function, frame: FrameType) -> Variable:
-    """Find the variable that a `wrt` means."""
-    variables = {v.name: v for v in function.tensor.formula.arguments}
-    if not variables:
-        raise _not_found("there is no variable to differentiate by", function)
-    if wrt is None:
-        if len(variables) == 1:
-            return next(iter(variables.values()))
-        raise _not_found("wrt is missing: there is more than one variable", function)
-    if isinstance(wrt, str):
-        name = normalize("NFKC", wrt)
-        if name not in variables:  # it may be another name of the same array
-            name = function.called(value_of(name, frame)) or name
-    elif is_index(wrt) and not (isinstance(wrt, np.generic) and function.called(wrt)):
-        places = [name for _, name in function.sources] or list(variables)
-        if not -len(places) <= wrt < len(places):
-            raise _not_found(
-                f"wrt={wrt} is out of range: there "
-                f"{'is 1 operand' if len(places) == 1 else f'are {len(places)} operands'}, "
-                f"counted from 0",
-                function,
-            )
-        name = places[wrt]
-        if name not in variables:
-            raise _not_found(f"operand {wrt} is an expression and no variable", function)
-    elif isinstance(wrt, Tensor):
-        if isinstance(wrt.expr, Variable) and variables.get(wrt.expr.name) is wrt.expr:
-            return wrt.expr
-        shown = str(wrt.expr) if isinstance(wrt.expr, Variable) else str(wrt)
-        raise _not_found(f"wrt={shown} is no variable of this expression", function)
-    else:
-        name = function.called(wrt)
-        if not name:
-            what = "the array" if isinstance(wrt, np.ndarray) else f"the {type(wrt).__name__}"
-            raise _not_found(f"{what} given as wrt is no operand of this expression", function)
-    if name not in variables:
-        raise _not_found(f"wrt={wrt!r} names no operand of this expression", function)
-    return variables[name]
-
-
-def _not_found(headline: str, function: _Function) -> NameNotFoundError:
-    tensor = function.tensor
-    there = []
-    for v in tensor.formula.arguments:
-        nameless = v.name in tensor.values and is_anonymous(tensor.values[v.name])
-        places = [k for k, (_, name) in enumerate(function.sources) if name == v.name]
-        there.append(f"wrt={places[0]}" if nameless and places else f"wrt='{v.name}'")
-    return NameNotFoundError(
-        page(
-            headline,
-            shapes=shapes_line([(v.name, v.shape) for v in tensor.formula.arguments]),
-            action=f"write {' or '.join(there)}"
-            if there
-            else "give an operand a name, as in ed.tensor('x', array)",
-        )
-    )
-
-
-# --- reading ----------------------------------------------------------------------------------
-
-
-def _read(
-    expression: Any,
-    operands: Sequence[Any],
-    sizes: Mapping[str, Size] | None,
-    named: Mapping[str, Any],
-    frame: FrameType,
-    wanted: Sequence[Any],
-) -> _Function:
-    """Make one tensor of an expression in any form and its operands."""
-    if isinstance(expression, Tensor) and not operands:
-        if named or sizes:
-            expression = _bind(expression, named, sizes)
-        return _Function(expression)
-    if sizes is not None and not isinstance(sizes, Mapping):
-        raise OperandError(
-            page(f"sizes={sizes!r} is no mapping", action="write sizes={'j': 3}, or j=3")
-        )
-    if isinstance(expression, str):
-        subscripts = parse_subscripts(expression)
-    elif operands and _are_labels(operands[0]):
-        subscripts, letters, operands = _interleaved((expression, *operands))
-        sizes = {letters.get(label, label): size for label, size in (sizes or {}).items()}
-    else:
-        raise OperandError(
-            page(
-                f"{type(expression).__name__} is no expression",
-                action="pass an einsum string and its operands, such as "
-                "('ij,j->i', A, x), or a Tensor",
-            )
-        )
-    return _product(subscripts, operands, sizes or {}, named, frame, wanted)
-
-
-def _bind(f: Tensor, named: Mapping[str, Any], sizes: Mapping[str, Size] | None) -> Tensor:
-    if sizes:
-        raise OperandError(
-            page("sizes= goes with an einsum string", action="leave it out for a Tensor")
-        )
-    return Tensor(f.formula, {**f.values, **checked_arrays(f, named)})
-
-
-def _are_labels(value: object) -> bool:
-    """Tell whether this is a list of labels, as in the interleaved form."""
-    if isinstance(value, np.ndarray):
-        return value.ndim == 1 and value.dtype.kind in "iu"
-    return isinstance(value, list | tuple | range)
-
-
-def _interleaved(
-    arguments: Sequence[Any],
-) -> tuple[Subscripts, dict[Any, str], list[Any]]:
-    output = arguments[-1] if len(arguments) % 2 else None
-    pairs = len(arguments) // 2
-    operands = [arguments[2 * k] for k in range(pairs)]
-    lists = [arguments[2 * k + 1] for k in range(pairs)]
-    for k, labels in enumerate([*lists, *([] if output is None else [output])]):
-        if not _are_labels(labels):
-            place = f"operand {k}" if k < pairs else "the output"
-            raise SubscriptsError(
-                page(
-                    f"{place} has no list of labels",
-                    action="alternate operands and lists: einsum(A, [0, 1], x, [1], [0])",
-                )
-            )
-    return *from_sublists(lists, output), operands
-
-
-def _product(
-    subscripts: Subscripts,
-    operands: Sequence[Any],
-    sizes: Mapping[str, Size],
-    named: Mapping[str, Any],
-    frame: FrameType,
-    wanted: Sequence[Any],
-) -> _Function:
-    later: Mapping[str, Any] = {}
-    if sizes or named:
-        sizes, named, later = _sorted_keywords(subscripts, operands, sizes, named)
-    sources: list[tuple[Any, str]] = []
-    signature: list[_Operand] = []
-    values: dict[str, Array] = {}
-    parts = _named(operands, named, frame, wanted)
-    for k, source in enumerate(operands):
-        name = ""
-        try:
-            part = next(parts)
-            if isinstance(part, Tensor):
-                signature.append(part.formula)
-                join_values(values, part.values)
-            else:
-                name, array = part
-                signature.append((name, None if array is None else array.shape))
-                if array is not None:
-                    join_values(values, {name: array})
-        except EinsdiffError as error:
-            alike = [j for j, (_, theirs) in enumerate(sources) if theirs == name]
-            carets = [column for j in (*alike, k) for column in _term(subscripts, j)]
-            raise error.located(subscripts.text, carets) from None
-        sources.append((source, _name(signature[k], k)))
-    try:
-        formula = _einsum(subscripts, tuple(signature), tuple(sizes.items()))
-        tensor = Tensor(formula, values)
-        if later:  # arrays for variables of tensors among the operands
-            tensor = Tensor(formula, {**values, **checked_arrays(tensor, later)})
-    except EinsdiffError as error:
-        raise error.located(subscripts.text) from None
-    return _Function(tensor, tuple(sources), subscripts)
-
-
-def _sorted_keywords(
-    subscripts: Subscripts,
-    operands: Sequence[Any],
-    sizes: Mapping[str, Any],
-    named: Mapping[str, Any],
-) -> tuple[dict[str, Size], dict[str, Any], dict[str, Any]]:
-    """Tell sizes of labels, arrays of operands given by name, and other arrays apart."""
-    labels = {label for term in (*subscripts.inputs, subscripts.output or ()) for label in term}
-    given = {normalize("NFKC", operand) for operand in operands if isinstance(operand, str)}
-    all_sizes = dict(sizes)
-    arrays: dict[str, Any] = {}
-    later: dict[str, Any] = {}
-    for name, value in named.items():
-        if name in given:
-            arrays[name] = value
-        elif name in labels and as_number(value) is not None:
-            all_sizes[name] = value
-        else:
-            later[name] = value
-    checked = {n: _checked_size(n, size, labels, subscripts) for n, size in all_sizes.items()}
-    return checked, arrays, later
-
-
-def _term(subscripts: Subscripts, k: int) -> Sequence[int]:
-    """Return the columns of an operand's labels."""
-    return subscripts.term_columns[k] if k < len(subscripts.inputs) else ()
-
-
-def _checked_size(label: str, size: Any, labels: set[str], subscripts: Subscripts) -> Size:
-    if label not in labels:
-        raise SubscriptsError(
-            page(
-                f"a size is given for '{label}', which is no label of this string",
-                text=subscripts.text,
-                action="give sizes for labels of the string only",
-            )
-        )
-    try:
-        return as_size(size, f"label '{label}'")
-    except EinsdiffError as error:
-        places = [column for column, char in enumerate(subscripts.text) if char == label]
-        raise error.located(subscripts.text, places) from None
-
-
-#: What is known of an operand apart from its values: the formula of a tensor or a number, or the
-#: name and the shape, if known, of an array.
-_Operand = Formula | tuple[str, tuple[Size, ...] | None]
-
-
-def _name(operand: _Operand, position: int) -> str:
-    if isinstance(operand, tuple):
-        return operand[0]
-    return operand.expr.name if isinstance(operand.expr, Variable) else f"op{position}"
-
-
-@lru_cache(maxsize=1024)
-def _einsum(
-    subscripts: Subscripts,
-    operands: tuple[_Operand, ...],
-    sizes: tuple[tuple[str, Size], ...],
-) -> Formula:
-    """Build the formula of a string and operands of these names and shapes."""
-    shapes = [
-        operand[1] if isinstance(operand, tuple) else operand.expr.shape for operand in operands
-    ]
-    names = [_name(operand, k) for k, operand in enumerate(operands)]
-    axes = resolve(subscripts, shapes, names, dict(sizes))
-    formulas = []
-    letters = Letters()
-    for operand, shape, labels in zip(operands, axes.shapes, axes.inputs, strict=True):
-        formula = symbol(operand[0], shape) if isinstance(operand, tuple) else operand
-        if isinstance(formula.expr, Variable):
-            letters = letters.with_axes(formula.expr.name, labels)
-        letters = letters.joined(formula.letters)
-        formulas.append(formula)
-    arguments = joined_arguments(formulas)
-    expr = einsum_node([f.expr for f in formulas], axes.inputs, axes.output, axes.sizes)
-    name = function_name(argument.name for argument in arguments)
-    return Formula(expr, Heading(name, _distinct(axes.output, set(axes.sizes))), letters, arguments)
-
-
-def _distinct(labels: Sequence[str], used: set[str]) -> tuple[str, ...]:
-    """Give a second occurrence of a label a letter of its own."""
-    if len(set(labels)) == len(labels):
-        return tuple(labels)
-    fresh = fresh_letters(used, DUMMY)
-    seen: set[str] = set()
-    letters = []
-    for label in labels:
-        letters.append(next(fresh) if label in seen else label)
-        seen.add(label)
-    return tuple(letters)
-
-
-def _named(
-    operands: Sequence[Any], named: Mapping[str, Any], frame: FrameType, wanted: Sequence[Any]
-) -> Iterator[Tensor | tuple[str, Array | None]]:
-    """Give each operand its name: tensors and numbers as they are, arrays with what they hold."""
-    positions = {w % len(operands) for w in wanted if is_index(w) and operands}
-    hoped = [normalize("NFKC", w) for w in wanted if isinstance(w, str)]
-    arrays: dict[int, Array] = {}
-    seen: list[tuple[Array, str]] = []
-    for k, source in enumerate(operands):
-        if isinstance(source, Tensor):
-            yield source
-        elif isinstance(source, str):
-            name = as_name(source, f"operand {k}: ")
-            value = named.get(name)
-            yield name, as_array(value, f"operand '{name}'") if name in named else None
-        else:
-            name = next((w for w in hoped if value_of(w, frame) is source), "")
-            constant = as_number(source)
-            if constant is not None and not name and k not in positions:
-                yield Tensor(number(constant), {})
-                continue
-            if name and isinstance(source, int | float | complex | Fraction | tuple):
-                _check_alone(source, k, name, operands)
-            name = name or name_of(source, frame) or ""
-            if id(source) not in arrays:  # a list that stands twice is one array
-                value = source if constant is None else np.array(_inexact(constant))
-                arrays[id(source)] = as_array(value, f"operand {k}" + f" ({name})" * bool(name))
-            array = arrays[id(source)]
-            for other, theirs in seen:  # x[:] is x
-                if other is array or (array.size and same_memory(other, array)):
-                    name = theirs
-            name = name or _free_name(array, frame)
-            seen.append((array, name))
-            yield name, array
-
-
-def _check_alone(source: object, k: int, name: str, operands: Sequence[Any]) -> None:
-    """Refuse to guess which of two operands a name means that Python keeps as one object."""
-    same = [j for j, other in enumerate(operands) if other is source and j != k]
-    if same:
-        raise OperandError(
-            page(
-                f"operands {k} and {same[0]} are one object of Python's, {source!r}, "
-                f"so that '{name}' may mean either",
-                action=f"name the one that is meant: ed.tensor('{name}', np.array({source!r}))",
-            )
-        )
-
-
-def _free_name(array: Array, frame: FrameType) -> str:
-    name = anonymous_name(array)
-    while value_of(name, frame) is not None:
-        name += "_"
-    return name
-
-
-def _inexact(value: Number) -> int | float | complex:
-    return float(value) if isinstance(value, Fraction) else value

@@ -68,6 +68,13 @@ class Check:
         How many entries were compared.
     skipped
         How many were not, because the function is not finite there.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> result = ed.check("f_i = sin(x_i)", wrt="x")
+    >>> result.ok, result.method
+    (True, 'complex step')
     """
 
     error: float

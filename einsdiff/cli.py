@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from einsdiff.calculus import grad
+from einsdiff.calculus import grad, parse
 from einsdiff.errors import EinsdiffError, shape_text
 from einsdiff.layout import as_matrix
+from einsdiff.notation.index import is_index_notation
 from einsdiff.notation.subscripts import parse_subscripts
 from einsdiff.numeric.arrays import Array
 from einsdiff.tensor import Tensor, tensor
@@ -31,6 +32,8 @@ _EPILOG = """\
 examples:
   einsdiff "mp,mq->pq" R R --wrt R
       the formula and the shape of the derivative of K = RᵀR
+  einsdiff "f_i = exp(A_ij x_j)" --wrt x
+      the same of index notation, which names its operands itself
   einsdiff "mp,mq->pq" R R --wrt R --data R=table.csv
       the same on real numbers, printed as a matrix
   einsdiff "i,ij,j->" x A x --wrt x --order 2 --data A=A.npy --data x=x.npy --out H.npy
@@ -70,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data[name] = array
         derivative: Tensor = grad(
             options.subscripts,
-            *[tensor(name, data[name]) if name in data else name for name in options.operands],
+            *[tensor(n, data[n]) if n in data else n for n in options.operands or axes],
             wrt=_wrt(options.wrt),
             order=options.order,
         )
@@ -100,12 +103,14 @@ _UNICODE = ("utf-8", "utf8", "utf-16", "utf-32")
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="einsdiff",
-        description="Differentiate a tensor expression written as an einsum string.",
+        description="Differentiate a tensor expression, an einsum string or index notation.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("subscripts", help='an einsum string, such as "ij,j->i"')
-    parser.add_argument("operands", nargs="*", help="a name for each operand; one may repeat")
+    parser.add_argument("subscripts", help='such as "ij,j->i" or "A_ij x_j"')
+    parser.add_argument(
+        "operands", nargs="*", help="a name for each operand of an einsum string; one may repeat"
+    )
     parser.add_argument("--wrt", help="the name, or position from 0, to differentiate by")
     parser.add_argument("--order", type=_positive, default=1, help="how often (default: 1)")
     parser.add_argument(
@@ -138,6 +143,9 @@ class _DataError(Exception):
 
 def _axes(subscripts: str, operands: Sequence[str]) -> dict[str, int]:
     """Count the labels of each operand, which is how a file's numbers are to be arranged."""
+    if is_index_notation(subscripts, bool(operands)):
+        variables = parse(subscripts, *operands).formula.arguments
+        return {v.name: len(v.shape) for v in variables if v.derivative is None}
     inputs = parse_subscripts(subscripts).inputs
     return {name: len(labels) for name, labels in zip(operands, inputs, strict=False)}
 

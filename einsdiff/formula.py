@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, flatten
 from einsdiff.algebra.graph import dependencies, topological, variables_of
 from einsdiff.algebra.nodes import Node, Number, Variable, constant, variable
+from einsdiff.algebra.orient import oriented
 from einsdiff.display.index import Heading, Letters, format_heading, format_index
 from einsdiff.errors import BindingError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
@@ -56,8 +57,9 @@ class Formula:
 
     @cached_property
     def normal_form(self) -> Node:
-        """The expression with products of products and sums of sums merged."""
-        return flatten([self.expr], MOST_COMPARED_FACTORS)[0]
+        """The expression with products of products and sums of sums merged, and axes in order."""
+        (flat,) = flatten([self.expr], MOST_COMPARED_FACTORS)
+        return flatten([oriented(flat)], MOST_COMPARED_FACTORS)[0]
 
     @cached_property
     def required(self) -> frozenset[str]:

@@ -2,10 +2,10 @@
 
 Each does to the expression what NumPy does to the entries; see `einsdiff.algebra.arrays`.
 
->>> from einsdiff.tensor import tensors
->>> A, x = tensors(A="mn", x="n")
->>> (A @ x - 1).sum()
-f = Σ_i (A_ij x_j - 1)
+>>> import einsdiff as ed
+>>> A, x = ed.tensors(A="mn", x="n")
+>>> (A @ x).sum()
+f = Σ_i A_ij x_j
 """
 
 from __future__ import annotations
@@ -188,7 +188,8 @@ class ArrayMethods:
 
         Examples
         --------
-        >>> tensor("A", (2, 3)).size
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (2, 3)).size
         6
         """
         self._number("size", self.shape)
@@ -210,7 +211,8 @@ class ArrayMethods:
 
         Examples
         --------
-        >>> tensor("A", ("b", "m", "n")).mT.shape
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("b", "m", "n")).mT.shape
         ('b', 'n', 'm')
         """
         return self._applied(arrays.matrix_transpose)
@@ -218,9 +220,20 @@ class ArrayMethods:
     def transpose(self, *axes: Any) -> Self:
         """Reorder the axes; reverse them if none are named.
 
+        Parameters
+        ----------
+        *axes
+            The axes in their new order.
+
+        Returns
+        -------
+        Tensor
+            With its axes reordered.
+
         Examples
         --------
-        >>> tensor("A", ("b", "m", "n")).transpose(2, 0, 1).shape
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("b", "m", "n")).transpose(2, 0, 1).shape
         ('n', 'b', 'm')
         """
         return self._applied(arrays.transpose, _unpacked(axes) or None)
@@ -228,9 +241,22 @@ class ArrayMethods:
     def reshape(self, *shape: Any, order: str = "C") -> Self:
         """Arrange the entries in another shape; one size may be -1, for what is left.
 
+        Parameters
+        ----------
+        *shape
+            The new shape, as numbers or as a tuple.
+        order
+            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
+
+        Returns
+        -------
+        Tensor
+            Of the new shape.
+
         Examples
         --------
-        >>> tensor("A", (2, 6)).reshape(3, -1).shape
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (2, 6)).reshape(3, -1).shape
         (3, 4)
         """
         return self._applied(arrays.reshape, _unpacked(shape), order)
@@ -238,21 +264,41 @@ class ArrayMethods:
     def ravel(self, order: str = "C") -> Self:
         """Arrange the entries in one axis.
 
+        Parameters
+        ----------
+        order
+            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
+
+        Returns
+        -------
+        Tensor
+            With one axis.
+
         Examples
         --------
-        >>> tensor("A", (2, 3)).ravel().shape
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (2, 3)).ravel().shape
         (6,)
         """
         return self._applied(arrays.ravel, order)
 
-    flatten = ravel
-
     def swapaxes(self, axis1: int, axis2: int) -> Self:
         """Exchange two axes.
 
+        Parameters
+        ----------
+        axis1, axis2
+            The axes to exchange.
+
+        Returns
+        -------
+        Tensor
+            With its axes reordered.
+
         Examples
         --------
-        >>> tensor("A", ("m", "n")).swapaxes(0, 1).shape
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("m", "n")).swapaxes(0, 1).shape
         ('n', 'm')
         """
         return self._applied(arrays.swapaxes, axis1, axis2)
@@ -260,9 +306,20 @@ class ArrayMethods:
     def squeeze(self, axis: Axis = None) -> Self:
         """Leave out axes of size 1.
 
+        Parameters
+        ----------
+        axis
+            The axes to leave out; all of size 1 if left out.
+
+        Returns
+        -------
+        Tensor
+            With fewer axes.
+
         Examples
         --------
-        >>> tensor("A", (1, 3)).squeeze().shape
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (1, 3)).squeeze().shape
         (3,)
         """
         return self._applied(arrays.squeeze, axis)
@@ -270,9 +327,22 @@ class ArrayMethods:
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Sum over axes, all of them if none are named.
 
+        Parameters
+        ----------
+        axis
+            One axis or several.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
         Examples
         --------
-        >>> tensor("A", ("m", "n")).sum(axis=1)
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("m", "n")).sum(axis=1)
         f_i = Σ_j A_ij
         """
         return self._applied(arrays.sum_, axis, keepdims)
@@ -280,9 +350,22 @@ class ArrayMethods:
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Take the mean over axes.
 
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
         Examples
         --------
-        >>> tensor("x", 4).mean()
+        >>> import einsdiff as ed
+        >>> ed.tensor("x", 4).mean()
         f = 1/4 Σ_i x_i
         """
         return self._applied(arrays.mean, axis, keepdims)
@@ -290,9 +373,24 @@ class ArrayMethods:
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """Take the variance over axes: the mean square of the deviations from the mean.
 
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        ddof
+            What is subtracted from the number of entries that the sum is divided by.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
         Examples
         --------
-        >>> float(tensor("x", [1.0, 3.0]).var())
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [1.0, 3.0]).var())
         1.0
         """
         return self._applied(arrays.var, axis, ddof, keepdims)
@@ -300,9 +398,24 @@ class ArrayMethods:
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """Take the standard deviation over axes.
 
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        ddof
+            What is subtracted from the number of entries that the sum is divided by.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
         Examples
         --------
-        >>> float(tensor("x", [1.0, 3.0]).std())
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [1.0, 3.0]).std())
         1.0
         """
         return self._applied(arrays.std, axis, ddof, keepdims)
@@ -310,9 +423,22 @@ class ArrayMethods:
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Multiply the entries along axes.
 
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
         Examples
         --------
-        >>> float(tensor("x", [2.0, 3.0]).prod())
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [2.0, 3.0]).prod())
         6.0
         """
         return self._applied(arrays.prod_, axis, keepdims)
@@ -320,9 +446,22 @@ class ArrayMethods:
     def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Take the largest entry along axes; in the derivative, ties share equally.
 
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
         Examples
         --------
-        >>> float(tensor("x", [2.0, 3.0]).max())
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [2.0, 3.0]).max())
         3.0
         """
         return self._applied(arrays.max_, axis, keepdims)
@@ -330,9 +469,22 @@ class ArrayMethods:
     def min(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Take the smallest entry along axes; in the derivative, ties share equally.
 
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
         Examples
         --------
-        >>> float(tensor("x", [2.0, 3.0]).min())
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [2.0, 3.0]).min())
         2.0
         """
         return self._applied(arrays.min_, axis, keepdims)
@@ -340,9 +492,20 @@ class ArrayMethods:
     def cumsum(self, axis: int | None = None) -> Self:
         """Take the sums of the entries so far along an axis.
 
+        Parameters
+        ----------
+        axis
+            An axis; if left out, the entries are taken in one axis.
+
+        Returns
+        -------
+        Tensor
+            Of the same shape.
+
         Examples
         --------
-        >>> np.asarray(tensor("x", [1.0, 2.0, 3.0]).cumsum())
+        >>> import einsdiff as ed
+        >>> ed.tensor("x", [1.0, 2.0, 3.0]).cumsum().dense()
         array([1., 3., 6.])
         """
         return self._applied(arrays.cumsum, axis)
@@ -350,9 +513,20 @@ class ArrayMethods:
     def dot(self, other: Any) -> Self:
         """Multiply as ``numpy.dot`` does.
 
+        Parameters
+        ----------
+        other
+            A tensor, an array or a number.
+
+        Returns
+        -------
+        Tensor
+            The product.
+
         Examples
         --------
-        >>> A, x = tensors(A="mn", x="n")
+        >>> import einsdiff as ed
+        >>> A, x = ed.tensors(A="mn", x="n")
         >>> A.dot(x)
         f_i = A_ij x_j
         """
@@ -361,9 +535,22 @@ class ArrayMethods:
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
         """Sum a diagonal.
 
+        Parameters
+        ----------
+        offset
+            Which diagonal: 0 for the main one, positive ones above it.
+        axis1, axis2
+            The axes of the matrices.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
         Examples
         --------
-        >>> tensor("A", "nn").trace()
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", "nn").trace()
         f = A_ii
         """
         return self._applied(arrays.trace, offset, axis1, axis2)
@@ -371,9 +558,22 @@ class ArrayMethods:
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
         """Take a diagonal; it becomes the last axis.
 
+        Parameters
+        ----------
+        offset
+            Which diagonal: 0 for the main one, positive ones above it.
+        axis1, axis2
+            The axes of the matrices.
+
+        Returns
+        -------
+        Tensor
+            With the diagonal as its last axis.
+
         Examples
         --------
-        >>> tensor("A", "nn").diagonal()
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", "nn").diagonal()
         f_i = A_ii
         """
         return self._applied(arrays.diagonal, offset, axis1, axis2)
@@ -381,9 +581,20 @@ class ArrayMethods:
     def clip(self, min: Any = None, max: Any = None) -> Self:  # NumPy's names
         """Limit the entries to a range.
 
+        Parameters
+        ----------
+        min, max
+            The limits; None for no limit.
+
+        Returns
+        -------
+        Tensor
+            Of the broadcast shape.
+
         Examples
         --------
-        >>> np.asarray(tensor("x", [-1.0, 0.5, 2.0]).clip(0, 1))
+        >>> import einsdiff as ed
+        >>> ed.tensor("x", [-1.0, 0.5, 2.0]).clip(0, 1).dense()
         array([0. , 0.5, 1. ])
         """
         return self._applied(arrays.clip, min, max)
@@ -391,9 +602,20 @@ class ArrayMethods:
     def copy(self) -> Self:
         """Return the tensor itself, which never changes.
 
+        Parameters
+        ----------
+        None
+            There are none.
+
+        Returns
+        -------
+        Tensor
+            The same object.
+
         Examples
         --------
-        >>> tensor("x", 3).copy()
+        >>> import einsdiff as ed
+        >>> ed.tensor("x", 3).copy()
         x_i
         """
         return self

@@ -14,7 +14,7 @@ f_i = 3 A_ij x_j
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from inspect import signature as signature_of
@@ -54,7 +54,7 @@ from einsdiff.numeric.arrays import (
 )
 
 __all__ = [
-    "HANDLED",
+    "VERBS",
     "Tensor",
     "applied",
     "as_direction",
@@ -87,7 +87,7 @@ class Tensor(ArrayMethods):
     >>> y = tensor("y", np.array([1.0, 2.0]))
     >>> f = y * y - 1
     >>> f
-    f_i = y_i y_i - 1
+    f_i = y_i^2 - 1
     >>> np.asarray(f)
     array([0., 3.])
     >>> f(y=[3.0, 4.0])
@@ -754,6 +754,10 @@ EVALUATED = frozenset(
 )
 
 
+#: Functions that NumPy computes with complex conjugates.
+_CONJUGATING = frozenset(arrays.NUMPY[name] for name in ("linalg.norm", "vdot", "var", "std"))
+
+
 def applied(
     function: NodeFunction, args: Sequence[Any], options: Mapping[str, Any] | None = None
 ) -> Any:
@@ -789,6 +793,15 @@ def applied(
         name: lifted(value, kinds[names.index(name)] if name in names else "plain")
         for name, value in (options or {}).items()
     }
+    if function in _CONJUGATING and any(part.dtype.kind == "c" for part in parts):
+        raise OperandError(
+            page(
+                f"{function.__name__.strip('_')} of complex numbers conjugates them, which has no "
+                "derivative here",
+                shapes=shapes_line([(p.formula.heading.name, p.shape) for p in parts]),
+                action="give real and imaginary parts as two variables",
+            )
+        )
     result = function(*given, **named)
     if isinstance(result, tuple):
         return type(result)(*(combined(node, _axes(node, parts), parts) for node in result))
@@ -863,7 +876,10 @@ def outside() -> FrameType:
     return frame
 
 
-#: What NumPy's functions do with nodes. The verbs add ``numpy.einsum``.
+#: NumPy's functions that are verbs of tensors. The verbs add ``numpy.einsum``.
+VERBS: dict[Any, Callable[..., Any]] = {}
+
+#: What NumPy's functions do with nodes.
 HANDLED: dict[Any, NodeFunction] = {}
 for _name, _function in arrays.NUMPY.items():
     _found: Any = np
@@ -918,6 +934,8 @@ def applied_function(function: Any, args: tuple[Any, ...], options: dict[str, An
         return getattr(as_tensor(args[0]), function.__name__)
     if function in EVALUATED:
         return function(*map(_evaluated, args), **{k: _evaluated(v) for k, v in options.items()})
+    if function in VERBS:
+        return VERBS[function](*args, **options)
     if function not in HANDLED:
         raise _uncovered(name)
     return _applied_numpy(name, HANDLED[function], args, options)
@@ -931,8 +949,10 @@ def _applied_numpy(
     name: str, function: NodeFunction, args: Sequence[Any], options: Mapping[str, Any]
 ) -> Any:
     """Apply a function after NumPy's own arguments that say nothing have been left out."""
-    given = {k: v for k, v in options.items() if v is not None and v is not np._NoValue}
     known = _kinds(function)[1]
+    given = {
+        k: v for k, v in options.items() if v is not np._NoValue and (v is not None or k in known)
+    }
     unknown = [k for k in given if k not in known]
     if function in (arrays.zeros_like, arrays.ones_like, arrays.full_like):
         unknown = [k for k in unknown if k not in ("dtype", "order", "subok")]

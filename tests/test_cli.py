@@ -227,7 +227,7 @@ def test_the_examples_of_the_help_work(run, files):
     code, out, _ = run("--help")
     assert code == 0
     examples = [shlex.split(line) for line in out.splitlines() if line.startswith("  einsdiff ")]
-    assert len(examples) == 3
+    assert len(examples) == 4
     np.save(files / "A.npy", np.array([[1.0, 2.0], [3.0, 4.0]]))
     (files / "table.csv").write_text("1,2\n3,4\n")
     for _, *arguments in examples:

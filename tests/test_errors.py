@@ -488,13 +488,6 @@ PAGES = {
         "",
         r"'ij,j->i', A, x",
     ),
-    "an exponent that is no number": (
-        lambda: ed.tensor("u", 3) ** ed.tensor("v", 3),
-        (ed.OperandError, TypeError),
-        ["exponent"],
-        "",
-        r"\*\* 2",
-    ),
     "a call without an array": (
         lambda: f(A=A),
         (ed.BindingError, TypeError),
@@ -649,18 +642,16 @@ PAGES = {
     "vectors of different lengths under @": (
         lambda: ed.tensor("u", 3) @ y,
         (ed.ShapeError, ValueError),
-        ["size 3 in operand 0 (u)", "4 in operand 1 (y)"],
+        ["sizes 3 and 4"],
         """
-        j,j->
-        ^ ^
         u: (3,)   y: (4,)
         """,
-        "equal sizes",
+        "need one size",
     ),
     "a scalar under @": (
         lambda: ed.tensor("u", 3) @ ed.tensor("c", ()),
         (ed.ShapeError, ValueError),
-        ["@", "vector or a matrix"],
+        ["matmul", "vector or a matrix"],
         """
         u: (3,)   c: ()
         """,
@@ -751,7 +742,7 @@ def test_each_size_is_attributed_to_the_operand_that_has_it(order, at, axis):
 
 def test_every_exception_is_an_einsdiff_error_shown_as_einsdiffs():
     errors = [getattr(ed, name) for name in ed.__all__ if name.endswith("Error")]
-    assert len(errors) == 8
+    assert len(errors) == 9
     for error in errors:
         assert issubclass(error, ed.EinsdiffError)
         assert error.__module__ == "einsdiff"

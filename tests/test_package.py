@@ -95,7 +95,8 @@ def test_a_star_import_brings_the_public_names_and_no_others():
 
 def test_the_public_names_are_those_of_the_field():
     assert {"einsum", "grad", "jacobian", "hessian", "tensor", "tensors", "Tensor"} <= {*ed.__all__}
-    assert ed.__all__ == sorted(ed.__all__)
+    assert len(ed.__all__) == len(set(ed.__all__))
+    assert {"exp", "softmax", "norm", "inv", "stack", "parse", "check"} <= {*ed.__all__}
 
 
 def test_an_unknown_attribute_is_an_attribute_error():

@@ -82,7 +82,8 @@ def test_booleans_count_as_integers():
         (lambda t: t * 0.5, "f4", "f4"),
         (lambda t: t / 3 - t, "i4", "f8"),
         (lambda t: t**-2, "i8", "f8"),
-        (lambda t: t**2, "i8", "f8"),
+        (lambda t: t**2, "i8", "i8"),
+        (lambda t: t**0.5, "i8", "f8"),
         (lambda t: t * 1j, "f4", "c8"),
         (lambda t: t * 1j, "i8", "c16"),
         (lambda t: t * t - 3 * t, "i4", "i4"),
@@ -98,7 +99,8 @@ def test_fractions_floats_and_functions_make_integers_floats(make, dtype, expect
 
 def test_integers_become_floats_before_a_power_and_not_after_it():
     large = np.array([100_000], "i4")
-    np.testing.assert_array_equal(np.asarray(ed.tensor("u", large) ** 2), [1e10])
+    np.testing.assert_allclose(np.asarray(ed.tensor("u", large) ** -2), [1e-10])
+    np.testing.assert_allclose(np.asarray(ed.tensor("u", large) ** 2.5), [1e5**2.5])
 
 
 def test_integers_are_exact_beyond_the_floats():
@@ -459,11 +461,9 @@ def test_sums_and_multiples_of_derivatives_are_derivatives():
         assert t.jvp(A).shape == (2,)
 
 
-def test_other_operations_are_refused_by_python():
-    u = ed.tensor("u", x)
-    for refused in (lambda: u // 2, lambda: x // u, lambda: float(u), lambda: iter(u)):
-        with pytest.raises(TypeError):
-            refused()
+def test_a_vector_is_no_number():
+    with pytest.raises(TypeError):
+        float(ed.tensor("u", x))
 
 
 # --- equality ---------------------------------------------------------------------------------
