@@ -178,7 +178,10 @@ def simplify(expression: Any) -> Tensor:
     >>> ed.simplify("f_i = inv(A)_ij b_j")
     f_i = solve(A, b)_i
     """
-    return _rewritten(expression, rewrite.simplify)
+    t = _read(expression)
+    is_complex = any(array.dtype.kind == "c" for array in t.values.values())
+    expr = rewrite.simplify(t.expr, is_complex=is_complex)
+    return Tensor(replace(t.formula, expr=expr), t.values)
 
 
 def expand(expression: Any) -> Tensor:

@@ -18,7 +18,23 @@ from hypothesis import strategies as st
 
 from einsdiff.algebra.functions import FUNCTIONS
 from einsdiff.algebra.graph import children, topological
-from einsdiff.algebra.nodes import (Add, Call, Constant, Delta, Einsum, Node, Variable, add, call, constant, delta, einsum, scale, variable, zero)
+from einsdiff.algebra.nodes import (
+    Add,
+    Call,
+    Constant,
+    Delta,
+    Einsum,
+    Node,
+    Variable,
+    add,
+    call,
+    constant,
+    delta,
+    einsum,
+    scale,
+    variable,
+    zero,
+)
 from einsdiff.numeric.program import program_for
 from tests.oracle import brute_einsum
 
@@ -312,3 +328,23 @@ def test_values_of_equal_nodes_are_computed_once():
 
 def test_delta_alone_is_a_node():
     assert isinstance(einsum([], [], "ii", {"i": 3}), Delta)
+
+
+# --- functions of entries ---------------------------------------------------------------------
+
+
+def test_a_transpose_leaves_a_function_of_entries():
+    exp, T = FUNCTIONS["exp"], variable("T", (2, 3))
+    assert call(exp, [einsum([T], ["ij"], "ji")]) is einsum([call(exp, [T])], ["ij"], "ji")
+
+
+def test_what_is_repeated_along_an_axis_is_computed_once():
+    repeated = einsum([x], ["i"], "ij", {"j": 4})
+    assert call(FUNCTIONS["exp"], [repeated]) is einsum(
+        [call(FUNCTIONS["exp"], [x])], ["i"], "ij", {"j": 4}
+    )
+    larger = call(
+        FUNCTIONS["maximum"], [repeated, einsum([variable("s", ())], [""], "ij", {"i": 3, "j": 4})]
+    )
+    assert larger.shape == (3, 4)
+    assert children(larger)[0].shape == (3,)
