@@ -337,6 +337,7 @@ def __getattr__(name: str) -> Any:
 
         return version("einsdiff")
     if name in __all__:
+        import_module("einsdiff.calculus")  # the verbs tell tensors what numpy.einsum does
         room = _ROOMS.get(name, "einsdiff.functions")
         value = globals()[name] = getattr(import_module(room), name)
         return value

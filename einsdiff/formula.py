@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, flatten
+from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS, flatten
 from einsdiff.algebra.graph import dependencies, topological, variables_of
 from einsdiff.algebra.nodes import Node, Number, Variable, constant, variable
 from einsdiff.algebra.orient import oriented
@@ -58,8 +58,9 @@ class Formula:
     @cached_property
     def normal_form(self) -> Node:
         """The expression with products of products and sums of sums merged, and axes in order."""
-        (flat,) = flatten([self.expr], MOST_COMPARED_FACTORS)
-        return flatten([oriented(flat)], MOST_COMPARED_FACTORS)[0]
+        limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
+        (flat,) = flatten([self.expr], *limits)
+        return flatten([oriented(flat)], *limits)[0]
 
     @cached_property
     def required(self) -> frozenset[str]:

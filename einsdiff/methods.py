@@ -282,6 +282,27 @@ class ArrayMethods:
         """
         return self._applied(arrays.ravel, order)
 
+    def flatten(self, order: str = "C") -> Self:
+        """Arrange the entries in one axis, as `ravel` does.
+
+        Parameters
+        ----------
+        order
+            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
+
+        Returns
+        -------
+        Tensor
+            With one axis.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (2, 3)).flatten().shape
+        (6,)
+        """
+        return self.ravel(order)
+
     def swapaxes(self, axis1: int, axis2: int) -> Self:
         """Exchange two axes.
 

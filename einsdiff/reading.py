@@ -56,7 +56,7 @@ from einsdiff.numeric.arrays import (
     is_anonymous,
     same_memory,
 )
-from einsdiff.tensor import Tensor, as_tensor, checked_arrays, join_values
+from einsdiff.tensor import TRACED, Tensor, as_shape, as_tensor, checked_arrays, join_values
 
 __all__ = ["Source", "find_variable", "read_expression", "read_index"]
 
@@ -111,8 +111,10 @@ def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
     if not variables:
         raise _not_found("there is no variable to differentiate by", function)
     if wrt is None:
-        if len(variables) == 1:
-            return next(iter(variables.values()))
+        # A captured array is a variable too, but not an operand.
+        names = list(dict.fromkeys(name for _, name in function.sources if name in variables))
+        if len(names or variables) == 1:
+            return variables[next(iter(names or variables))]
         raise _not_found("wrt is missing: there is more than one variable", function)
     if isinstance(wrt, str):
         name = normalize("NFKC", wrt)
@@ -137,6 +139,9 @@ def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
         raise _not_found(f"wrt={shown} is no variable of this expression", function)
     else:
         name = function.called(wrt)
+        alike = sorted({theirs for source, theirs in function.sources if source is wrt})
+        if len(alike) > 1:
+            raise _not_found(f"the array given as wrt is called {' and '.join(alike)}", function)
         if not name:
             what = "the array" if isinstance(wrt, np.ndarray) else f"the {type(wrt).__name__}"
             raise _not_found(f"{what} given as wrt is no operand of this expression", function)
@@ -497,7 +502,7 @@ def read_index(
         given[name] = None if isinstance(source, str) else source
         sources.append((source, name))
     if nameless:
-        rest = [name for name in _reading(text, (), (), revision()).operands if name not in given]
+        rest = [name for name in _ranks(text) if name not in given]
         if len(rest) != len(nameless):
             raise OperandError(
                 page(
@@ -570,14 +575,20 @@ def _specified(
         join_values(values, value.values)
         formula: Formula = value.formula
         return formula
-    if isinstance(value, str | tuple) or is_index(value):
-        rank = len(_reading(text, (), (), revision()).operands[name].shape)
-        sizes = tuple(value) if isinstance(value, str | tuple) else (value,)
-        if rank == len(sizes) and all(isinstance(n, str) or is_index(n) for n in sizes):
-            return tuple(as_size(size, f"tensor '{name}'") for size in sizes)
-    array = as_array(value, f"operand '{name}'")
-    values[name] = array
-    return array.shape
+    # A shape is what `einsdiff.tensor` takes for one; but a number is one only of a vector.
+    shape = as_shape(value, name)
+    is_vector = not is_index(value) or len(_ranks(text)[name]) == 1
+    if shape is not None and is_vector:
+        return shape
+    values[name] = as_array(value, f"operand '{name}'")
+    given: tuple[Size, ...] = values[name].shape
+    return given
+
+
+def _ranks(text: str) -> dict[str, tuple[Size, ...]]:
+    """Return the shapes of the operands, with names for all sizes."""
+    operands = _reading(text, (), (), revision()).operands
+    return {name: node.shape for name, node in operands.items()}
 
 
 @lru_cache(maxsize=1024)
@@ -638,6 +649,7 @@ def _traced(
             called = stand_in.expr.name
         sources.append((value, called))
     args, kwargs = _arranged(bound, stand_ins)
+    token = TRACED.set(dict(values))
     try:
         result = function(*args, **kwargs)
     except BindingError as error:
@@ -646,6 +658,8 @@ def _traced(
             "on them can be taken for a constant. Use np.where in place of `if`."
         )
         raise
+    finally:
+        TRACED.reset(token)
     if isinstance(result, list | tuple) and any(isinstance(part, Tensor) for part in result):
         raise OperandError(
             page(
@@ -670,7 +684,10 @@ def _stand_in(name: str, value: Any, is_wanted: bool, values: dict[str, Array]) 
         join_values(values, value.values)
         return Tensor(value.formula, {})
     is_whole = isinstance(value, int) and not is_wanted  # such as axis=0
-    if is_whole or value is None or callable(value) or isinstance(value, str | slice | bool):
+    is_shape = isinstance(value, tuple | list) and all(is_index(n) for n in value)
+    if not is_wanted and (is_whole or is_shape):
+        return value
+    if value is None or callable(value) or isinstance(value, str | slice | bool):
         return value
     array = as_array(_inexact(value) if is_wanted else value, f"operand '{name}'")
     join_values(values, {name: array})

@@ -20,8 +20,8 @@ from einsdiff.algebra.nodes import Node
 from einsdiff.calculus import parse
 from einsdiff.checking import sampled
 from einsdiff.errors import OperandError, page
-from einsdiff.evaluation import evaluate
-from einsdiff.formula import Formula, joined_arguments
+from einsdiff.evaluation import evaluate, places_of
+from einsdiff.formula import Formula, joined_arguments, symbol
 from einsdiff.numeric.arrays import Array
 from einsdiff.tensor import Tensor, as_tensor
 
@@ -101,7 +101,7 @@ def equal(a: Any, b: Any, *, seed: int = 0) -> Equality:
     >>> bool(ed.equal(x, 2 * x))
     False
     """
-    left, right = _read(a), _read(b)
+    left, right = _read_together(a, b)
     if left.expr.shape != right.expr.shape:
         return Equality(False, "shape")
     if left.formula.normal_form is right.formula.normal_form:
@@ -132,6 +132,24 @@ def equal(a: Any, b: Any, *, seed: int = 0) -> Equality:
             )
         )
     return Equality(True, "random evaluation", largest)
+
+
+def _read_together(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Read two expressions; a string has the variables of the tensor on the other side."""
+    sides = [None if isinstance(side, str) else as_tensor(side) for side in (a, b)]
+    given = [side for side in sides if side is not None]
+    found = []
+    for text, side in zip((a, b), sides, strict=True):
+        if side is None:
+            known = [
+                Tensor(symbol(v.name, v.shape, v.symmetric, v.of), {})
+                for t in given
+                for v in t.formula.arguments
+                if v.derivative is None and places_of(v.name, text)
+            ]
+            side = parse(text, *known)
+        found.append(side)
+    return found[0], found[1]
 
 
 def _read(value: Any) -> Tensor:

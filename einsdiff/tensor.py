@@ -14,10 +14,12 @@ f_i = 3 A_ij x_j
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
 from inspect import signature as signature_of
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -54,10 +56,12 @@ from einsdiff.numeric.arrays import (
 )
 
 __all__ = [
+    "TRACED",
     "VERBS",
     "Tensor",
     "applied",
     "as_direction",
+    "as_shape",
     "as_tensor",
     "checked_arrays",
     "combined",
@@ -162,7 +166,11 @@ class Tensor(ArrayMethods):
         >>> n.dtype, (n / 2).dtype
         (dtype('int64'), dtype('float64'))
         """
-        return dtype_of(self.expr, (array.dtype for array in self.values.values()))
+        values = dict(self.values)
+        for name, array in (TRACED.get() or {}).items():
+            if name in self.names:
+                values.setdefault(name, array)
+        return dtype_of(self.expr, (array.dtype for array in values.values()))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -510,7 +518,7 @@ def tensor(
     """
     name = as_name(name)
     values: dict[str, Array] = {}
-    shape = _as_shape(value, name)
+    shape = as_shape(value, name)
     if shape is None:
         values[name] = as_array(value, f"operand '{name}'")
         shape = values[name].shape
@@ -570,8 +578,21 @@ def _as_variables(of: Any, name: str) -> tuple[Variable, ...]:
     return tuple(found)
 
 
-def _as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
-    """Read a shape; None if this is an array."""
+def as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
+    """Read a shape; None if this is an array.
+
+    Parameters
+    ----------
+    value
+        A tuple of sizes, a string of one-letter names, or a number, the shape of a vector.
+    name
+        Of the tensor, for messages.
+
+    Returns
+    -------
+    tuple or None
+        The sizes.
+    """
     sizes: Sequence[Any]
     if isinstance(value, str):
         sizes = value
@@ -861,7 +882,23 @@ def as_tensor(value: Any) -> Tensor:
     array = as_array(value, f"operand '{name}'" if name else "an operand")
     if array.size == 1 and array.ndim == 0 and name is None:
         return Tensor(number(array.item()), {})
-    return tensor(name or anonymous_name(array), array)
+    name = name or anonymous_name(array)
+    known = TRACED.get()
+    if known is not None:  # a local name may stand for one array after the other
+        name = first_unused(
+            (n for n in _numbered(name) if n not in known or same_array(known[n], array)), ()
+        )
+        known[name] = array
+    return tensor(name, array)
+
+
+#: While a function is traced: the arrays by name that its tensors stand for.
+TRACED: ContextVar[dict[str, Array] | None] = ContextVar("TRACED", default=None)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}{k}" for k in count(2))
 
 
 #: The folder of the library, whose frames are not the caller's.
@@ -931,7 +968,7 @@ def applied_function(function: Any, args: tuple[Any, ...], options: dict[str, An
     module = getattr(function, "__module__", "numpy").removeprefix("numpy").lstrip(".")
     name = f"{module}.{function.__name__}".lstrip(".")
     if function in (np.shape, np.ndim, np.size):
-        return getattr(as_tensor(args[0]), function.__name__)
+        return _measured(function.__name__, *args, **options)
     if function in EVALUATED:
         return function(*map(_evaluated, args), **{k: _evaluated(v) for k, v in options.items()})
     if function in VERBS:
@@ -939,6 +976,20 @@ def applied_function(function: Any, args: tuple[Any, ...], options: dict[str, An
     if function not in HANDLED:
         raise _uncovered(name)
     return _applied_numpy(name, HANDLED[function], args, options)
+
+
+def _measured(what: str, a: Any, axis: int | None = None) -> Any:
+    """Return the shape, the number of axes, or the number of entries, of all or of one axis."""
+    t = as_tensor(a)
+    if axis is None:
+        return getattr(t, what)
+    return moved(t, axis).shape[0]
+
+
+def moved(t: Tensor, axis: int) -> Tensor:
+    """Return a tensor with this axis in front."""
+    result: Tensor = applied(arrays.NUMPY["moveaxis"], (t, axis, 0))
+    return result
 
 
 def _evaluated(value: Any) -> Any:

@@ -1,13 +1,14 @@
 """What expressions mean: nodes, canonical forms, differentiation."""
 
-from einsdiff.algebra.differentiate import derivatives
+from einsdiff.algebra.differentiate import derivatives, directional
+from einsdiff.algebra.function import Function, lookup
+from einsdiff.algebra.functions import FUNCTIONS
 from einsdiff.algebra.nodes import (
     Add,
     Call,
     Constant,
     Delta,
     Einsum,
-    Function,
     Node,
     Variable,
     add,
@@ -20,6 +21,7 @@ from einsdiff.algebra.nodes import (
 )
 
 __all__ = [
+    "FUNCTIONS",
     "Add",
     "Call",
     "Constant",
@@ -33,7 +35,9 @@ __all__ = [
     "constant",
     "delta",
     "derivatives",
+    "directional",
     "einsum",
+    "lookup",
     "variable",
     "zero",
 ]

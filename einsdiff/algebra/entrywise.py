@@ -14,7 +14,7 @@ Add((1, <Einsum (3,)>), (-1, <Einsum (3,)>))
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from einsdiff.algebra.build import _COMPARISONS as COMPARISONS
@@ -64,18 +64,19 @@ def entrywise(tree: Tree, names: Mapping[str, Node], shape: Shape) -> Node:
                 parts = [(sign, _broadcast(node, shape)) for sign, node in parts]
             return add(parts)
         case Product(factors):
-            nodes = [_factor(factor, exponent, names, shape) for factor, exponent in factors]
-            axes = range(max(len(node.shape) for node in nodes))
-            return einsum(nodes, [axes[: len(node.shape)] for node in nodes], axes)
+            return _product([_factor(f, exponent, names, shape) for f, exponent in factors])
         case Power(base, exponent):
             return _power(entrywise(base, names, shape), entrywise(exponent, names, shape))
         case Compare(sign, left, right):
             name, is_swapped = COMPARISONS[sign]
-            assert not isinstance(left, Affine) and not isinstance(right, Affine)
+            assert not isinstance(left, Affine)
+            assert not isinstance(right, Affine)
             sides = [entrywise(side, names, shape) for side in (left, right)]
             return call(FUNCTIONS[name], sides[::-1] if is_swapped else sides)
         case Apply():
             args = [entrywise(argument, names, shape) for argument in tree.arguments]
+            if tree.name in names:  # a name before a bracket: y (1 - y)
+                return _product([names[tree.name], *args])
             if tree.name in POWERS:
                 return _power(args[0], constant(POWERS[tree.name]))
             return call(FUNCTIONS[tree.name], args)
@@ -89,6 +90,11 @@ def _factor(tree: Tree, exponent: int, names: Mapping[str, Node], shape: Shape) 
         value = tree.value
         return constant(Fraction(1, value) if isinstance(value, int) else 1 / value)
     return _power(entrywise(tree, names, shape), constant(-1))
+
+
+def _product(nodes: Sequence[Node]) -> Node:
+    axes = range(max(len(node.shape) for node in nodes))
+    return einsum(nodes, [axes[: len(node.shape)] for node in nodes], axes)
 
 
 def _power(base: Node, exponent: Node) -> Node:

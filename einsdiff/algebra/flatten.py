@@ -22,16 +22,21 @@ from collections.abc import Collection, Iterable, Mapping
 from einsdiff.algebra.graph import children, use_counts
 from einsdiff.algebra.nodes import Add, Call, Einsum, Node, Number, add, call, einsum
 
-__all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "flatten"]
+__all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "MOST_REPEATED_FACTORS", "flatten"]
 
 #: A product that is to be computed has at most this many factors unless it was written with more:
 #: contraction paths of longer ones are costly.
 MOST_FACTORS = 16
 #: The same for products that are only compared and printed.
 MOST_COMPARED_FACTORS = 256
+#: A product that is used twice is merged too, if it is only compared and printed, when it has at
+#: most this many factors; so that what is equal does not depend on what was shared.
+MOST_REPEATED_FACTORS = 8
 
 
-def flatten(roots: Iterable[Node], most_factors: int = MOST_FACTORS) -> tuple[Node, ...]:
+def flatten(
+    roots: Iterable[Node], most_factors: int = MOST_FACTORS, most_repeated: int = 0
+) -> tuple[Node, ...]:
     """Merge what is used once: products into products, sums into sums.
 
     Parameters
@@ -40,6 +45,8 @@ def flatten(roots: Iterable[Node], most_factors: int = MOST_FACTORS) -> tuple[No
         Expressions that are used together; a node used by two of them counts as shared.
     most_factors
         A product is merged into another one only if that has at most so many factors then.
+    most_repeated
+        A product that is used more than once is merged if it has at most so many factors.
 
     Returns
     -------
@@ -48,13 +55,15 @@ def flatten(roots: Iterable[Node], most_factors: int = MOST_FACTORS) -> tuple[No
     """
     roots = tuple(roots)
     while True:
-        flat = _flatten_once(roots, most_factors)
+        flat = _flatten_once(roots, most_factors, most_repeated)
         if flat == roots:
             return flat
         roots = flat
 
 
-def _flatten_once(roots: tuple[Node, ...], most_factors: int) -> tuple[Node, ...]:
+def _flatten_once(
+    roots: tuple[Node, ...], most_factors: int, most_repeated: int
+) -> tuple[Node, ...]:
     uses = use_counts(roots)
     # Sums inside of sums are not built on their own, since they might be long and many.
     inside = {
@@ -70,7 +79,7 @@ def _flatten_once(roots: tuple[Node, ...], most_factors: int) -> tuple[Node, ...
             if node not in inside:
                 done[node] = _merged_sum(node, inside, uses, done)
         elif isinstance(node, Einsum):
-            done[node] = _merged_product(node, uses, done, most_factors)
+            done[node] = _merged_product(node, uses, done, most_factors, most_repeated)
         elif isinstance(node, Call):
             args = tuple(done[arg] for arg in node.args)
             done[node] = node if args == node.args else call(node.function, args)
@@ -95,14 +104,20 @@ def _merged_sum(
 
 
 def _merged_product(
-    node: Einsum, uses: Mapping[Node, int], done: Mapping[Node, Node], most_factors: int
+    node: Einsum,
+    uses: Mapping[Node, int],
+    done: Mapping[Node, Node],
+    most_factors: int,
+    most_repeated: int,
 ) -> Node:
     new = [done[operand] for operand in node.operands]
     room = most_factors - len(new)
     inline = []
     for k, (old, operand) in enumerate(zip(node.operands, new, strict=True)):
         inner = operand.primitive[1] if isinstance(operand, Add) else operand
-        if uses[old] == 1 and isinstance(inner, Einsum) and len(inner.operands) - 1 <= room:
+        if not isinstance(inner, Einsum) or len(inner.operands) - 1 > room:
+            continue
+        if uses[old] == 1 or len(inner.operands) <= most_repeated:
             inline.append(k)
             room -= len(inner.operands) - 1
     if not inline and tuple(new) == node.operands:

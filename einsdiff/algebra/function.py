@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-__all__ = ["FAMILIES", "FUNCTIONS", "Function", "enter", "lookup"]
+__all__ = ["FAMILIES", "FUNCTIONS", "Function", "enter", "lookup", "revision"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +51,8 @@ class Function:
         The exact value at zero, if there is one.
     is_analytic
         Whether it is differentiable for complex arguments; if not, they are refused.
+    keeps_integers
+        Whether the value of integers is an integer.
     implementation
         What the name of the function stands for in `numpy`, if NumPy has no such function: a
         callable, or the name of one in `einsdiff.numeric.special`.
@@ -66,6 +68,7 @@ class Function:
     fold: Callable[..., Any] | None = None
     at_zero: int | None = None
     is_analytic: bool = True
+    keeps_integers: bool = False
     implementation: Callable[..., Any] | str | None = None
 
     def __repr__(self) -> str:
@@ -108,6 +111,16 @@ FAMILIES: dict[str, Callable[[tuple[int, ...]], Function | None]] = {}
 def enter(entries: Iterable[Function]) -> None:
     """Add entries to the table, in place of those of the same names."""
     FUNCTIONS.update({entry.name: entry for entry in entries})
+    global _revision
+    _revision += 1
+
+
+_revision = 0
+
+
+def revision() -> int:
+    """Return how often the table was changed, for what is kept of expressions that were read."""
+    return _revision
 
 
 def lookup(name: str, ranks: tuple[int, ...] | None = None) -> Function | None:

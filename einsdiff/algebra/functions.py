@@ -53,10 +53,26 @@ def _fold_power(base: Node, exponent: Node) -> Node | None:
         return base if _is_zero(base) and isinstance(n, Fraction) and n > 0 else None
     if _is_zero(base):
         return base if n > 0 else None
+    if isinstance(base, Call) and base.function is FUNCTIONS["power"] and n > 1:
+        inner, p = base.args  # (s^p)^n = s^(pn) where s cannot be negative
+        if isinstance(p, Constant) and isinstance(p.value, Fraction) and _is_square(inner):
+            return call(base.function, [inner, constant(p.value * n)])
     if 1 < n <= MOST_EXPANDED:
         labels = range(len(base.shape))
         return einsum([base] * n, [labels] * n, labels)
     return _whole_power(base, n)
+
+
+def _is_square(node: Node) -> bool:
+    """Tell whether a node is a sum of squares, which is never negative for real values."""
+    if isinstance(node, Add):
+        return all(
+            isinstance(c, int | Fraction) and c > 0 and _is_square(term) for c, term in node.terms
+        )
+    if not isinstance(node, Einsum):
+        return isinstance(node, Constant)
+    slots = list(zip(node.operands, node.subscripts, strict=True))
+    return all(slots.count(slot) % 2 == 0 or _is_square(slot[0]) for slot in slots)
 
 
 def _whole_power(base: Node, n: int) -> Node | None:
@@ -75,7 +91,8 @@ def _whole_power(base: Node, n: int) -> Node | None:
                 return call(power, [inner, constant(product)])
     if isinstance(base, Einsum) and base.operands and not base.loose:
         out = base.output
-        if len(set(out)) == len(out) and set(range(len(base.sizes))) == set(out):
+        plain = all(len(set(labels)) == len(labels) for labels in base.subscripts)
+        if plain and len(set(out)) == len(out) and set(range(len(base.sizes))) == set(out):
             counted: dict[tuple[Node, tuple[int, ...]], int] = {}
             for slot in zip(base.operands, base.subscripts, strict=True):
                 counted[slot] = counted.get(slot, 0) + n
@@ -116,6 +133,21 @@ def _ones(like: Node) -> Node:
     return einsum([], [], range(len(like.shape)), dict(enumerate(like.shape)))
 
 
+def _fold_maximum(a: Node, b: Node) -> Node | None:
+    """Write the larger of a number and 0 as relu, whose derivative at 0 is 0."""
+    for one, other in ((a, b), (b, a)):
+        if _is_zero(one) and not one.shape:
+            return call(FUNCTIONS["relu"], [other])
+    return a if a is b else None
+
+
+def _fold_minimum(a: Node, b: Node) -> Node | None:
+    for one, other in ((a, b), (b, a)):
+        if _is_zero(one) and not one.shape:
+            return scale(-1, call(FUNCTIONS["relu"], [scale(-1, other)]))
+    return a if a is b else None
+
+
 def _fold_comparison(holds_for_equal: bool) -> object:
     def fold(a: Node, b: Node) -> Node | None:
         if isinstance(a, Constant | Add) and isinstance(b, Constant | Add):
@@ -149,6 +181,7 @@ def _of_entry(
     at_zero: int | None = None,
     is_analytic: bool = True,
     special: bool = False,
+    keeps_integers: bool = False,
 ) -> Function:
     spelled = numpy or (f"{name}({{0}})" if special else f"np.{name}({{0}})")
     return Function(
@@ -159,6 +192,7 @@ def _of_entry(
         at_zero=at_zero,
         is_analytic=is_analytic,
         implementation=name if special else None,
+        keeps_integers=keeps_integers,
     )
 
 
@@ -172,6 +206,7 @@ def _compare(name: str, sign: str, spelled: str, holds_for_equal: bool = False) 
         text=f"[{{0}} {sign} {{1}}]",
         fold=_fold_comparison(holds_for_equal) if spelled[0] == ">" else None,  # type: ignore[arg-type]
         is_analytic=False,
+        keeps_integers=True,
     )
 
 
@@ -215,13 +250,20 @@ enter(
             at_zero=0,
             special=True,
         ),
-        _of_entry("relu", "[x > 0]", "np.maximum({0}, 0)", at_zero=0, is_analytic=False),
-        _of_entry("abs", "sign(x)", at_zero=0, is_analytic=False),
-        _of_entry("sign", "0", at_zero=0, is_analytic=False),
-        _of_entry("floor", "0", at_zero=0, is_analytic=False),
-        _of_entry("ceil", "0", at_zero=0, is_analytic=False),
-        _of_entry("trunc", "0", at_zero=0, is_analytic=False),
-        _of_entry("rint", "0", at_zero=0, is_analytic=False),
+        _of_entry(
+            "relu",
+            "[x > 0]",
+            "np.maximum({0}, 0)",
+            at_zero=0,
+            is_analytic=False,
+            keeps_integers=True,
+        ),
+        _of_entry("abs", "sign(x)", at_zero=0, is_analytic=False, keeps_integers=True),
+        _of_entry("sign", "0", at_zero=0, is_analytic=False, keeps_integers=True),
+        _of_entry("floor", "0", at_zero=0, is_analytic=False, keeps_integers=True),
+        _of_entry("ceil", "0", at_zero=0, is_analytic=False, keeps_integers=True),
+        _of_entry("trunc", "0", at_zero=0, is_analytic=False, keeps_integers=True),
+        _of_entry("rint", "0", at_zero=0, is_analytic=False, keeps_integers=True),
         _compare("greater", ">", ">"),
         _compare("greater_equal", "≥", ">=", True),
         _compare("equal", "=", "=="),
@@ -232,7 +274,9 @@ enter(
             "np.maximum({0}, {1})",
             "(),()->()",
             ("a", "b"),
+            fold=_fold_maximum,
             is_analytic=False,
+            keeps_integers=True,
         ),
         Function(
             "minimum",
@@ -240,7 +284,9 @@ enter(
             "np.minimum({0}, {1})",
             "(),()->()",
             ("a", "b"),
+            fold=_fold_minimum,
             is_analytic=False,
+            keeps_integers=True,
         ),
         Function(
             "where",
@@ -248,6 +294,7 @@ enter(
             "np.where({0}, {1}, {2})",
             "(),(),()->()",
             ("c", "a", "b"),
+            keeps_integers=True,
         ),
         Function(
             "arctan2",
@@ -272,6 +319,24 @@ enter(
             "(),()->()",
             ("a", "b"),
             is_analytic=False,
+        ),
+        Function(
+            "floordiv",
+            ("0", "0"),
+            "np.floor_divide({0}, {1})",
+            "(),()->()",
+            ("a", "b"),
+            is_analytic=False,
+            keeps_integers=True,
+        ),
+        Function(
+            "mod",
+            ("1", "-floordiv(a, b)"),
+            "np.remainder({0}, {1})",
+            "(),()->()",
+            ("a", "b"),
+            is_analytic=False,
+            keeps_integers=True,
         ),
         Function(  # a log(b), and 0 where a is 0
             "xlogy",
@@ -364,7 +429,13 @@ def _numpy_axes(count: int) -> str:
 
 
 def _reduction(
-    name: str, rule: str, numpy: str, *, latex: str = "", is_analytic: bool = True
+    name: str,
+    rule: str,
+    numpy: str,
+    *,
+    latex: str = "",
+    is_analytic: bool = True,
+    keeps_integers: bool = False,
 ) -> None:
     """Enter a function that takes all of its axes to one number.
 
@@ -385,6 +456,7 @@ def _reduction(
             latex=latex or rf"\operatorname{{{name}}}",
             is_analytic=is_analytic,
             implementation=name if numpy.startswith(name) else None,
+            keeps_integers=keeps_integers,
         )
 
     FAMILIES[name] = entry
@@ -394,10 +466,26 @@ def _reduction(
 
 
 _shared = "[x_{x} = y] / (Σ_{z} [x_{z} = y])"
-_reduction("max", _shared, "np.max({0}, axis={axes})", latex=r"\max", is_analytic=False)
-_reduction("min", _shared, "np.min({0}, axis={axes})", latex=r"\min", is_analytic=False)
+_reduction(
+    "max",
+    _shared,
+    "np.max({0}, axis={axes})",
+    latex=r"\max",
+    is_analytic=False,
+    keeps_integers=True,
+)
+_reduction(
+    "min",
+    _shared,
+    "np.min({0}, axis={axes})",
+    latex=r"\min",
+    is_analytic=False,
+    keeps_integers=True,
+)
 _reduction("logsumexp", "exp(x_{x} - y)", "logsumexp({0}, axis={axes})")
-_reduction("prod", "others(x)_{x}", "np.prod({0}, axis={axes})", latex=r"\prod")
+_reduction(
+    "prod", "others(x)_{x}", "np.prod({0}, axis={axes})", latex=r"\prod", keeps_integers=True
+)
 
 
 def _shaped(name: str, rule: str) -> None:
@@ -424,7 +512,9 @@ def _shaped(name: str, rule: str) -> None:
     enter([first])
 
 
-enter([Function("cumsum", ("[i ≥ j]",), "np.cumsum({0}, axis=-1)", "(n)->(n)")])
+enter(
+    [Function("cumsum", ("[i ≥ j]",), "np.cumsum({0}, axis=-1)", "(n)->(n)", keeps_integers=True)]
+)
 _shaped("softmax", "y_{y} ({delta} - y_{x})")
 _shaped("log_softmax", "{delta} - exp(y_{x})")
 
@@ -447,6 +537,7 @@ def _others(order: int) -> None:
             f"others({{0}}, {order}, {ranks[0]})",
             f"({names})->({','.join([names] * order)})",
             implementation="others",
+            keeps_integers=True,
         )
 
     FAMILIES[_numbered("others", order)] = entry

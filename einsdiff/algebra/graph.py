@@ -34,6 +34,7 @@ def children(node: Node) -> tuple[Node, ...]:
 def dependencies(node: Node) -> tuple[Node, ...]:
     """Return the nodes that this one changes with: children, or what a function is one of.
 
+    >>> from einsdiff.algebra.nodes import variable
     >>> z = variable("z", ("k",))
     >>> dependencies(variable("x", ("n",), of=[z]))
     (z,)
@@ -55,6 +56,7 @@ def topological(
 
     Examples
     --------
+    >>> from einsdiff.algebra.nodes import einsum, variable
     >>> x = variable("x", (3,))
     >>> topological([einsum([x, x], ["i", "i"], "")])[0]
     x
@@ -82,6 +84,7 @@ def topological(
 def use_counts(roots: Iterable[Node]) -> dict[Node, int]:
     """Count for each node under the roots how often it is used; being a root counts.
 
+    >>> from einsdiff.algebra.nodes import einsum, variable
     >>> x = variable("x", (3,))
     >>> use_counts([einsum([x, x], ["i", "i"], "")])[x]
     2
@@ -99,6 +102,7 @@ def use_counts(roots: Iterable[Node]) -> dict[Node, int]:
 def variables_of(roots: Iterable[Node]) -> list[Variable]:
     """List the variables under the roots, each once.
 
+    >>> from einsdiff.algebra.nodes import einsum, variable
     >>> variables_of([einsum([variable("x", (3,))] * 2, ["i", "i"], "")])
     [x]
     """

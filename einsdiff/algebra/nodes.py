@@ -608,11 +608,12 @@ def _sum(terms: list[tuple[Number, Node]], shape: Shape) -> Add:
 
 
 def _place(term: tuple[Number, Node]) -> tuple[int, str, bytes]:
-    # Numbers, then variables by name: the first term of a sum decides its sign inside products.
+    # Variables by name, then numbers: the first term of a sum decides its sign inside products.
     node = term[1]
-    if isinstance(node, Einsum) and not node.operands:
-        return 0, "", node.key
-    return node.kind, node.name if isinstance(node, Variable) else "", node.key
+    if isinstance(node, Variable):
+        return 0, node.name, node.key
+    is_number = isinstance(node, Constant) or (isinstance(node, Einsum) and not node.operands)
+    return 1 if is_number else node.kind, "", node.key
 
 
 def is_one(c: Number) -> bool:
@@ -1059,11 +1060,11 @@ def _elementwise(function: Function, args: tuple[Node, ...]) -> Node:
         axes = (*axes, *sorted(set(theirs).difference(axes))) if axes else theirs
     if axes == tuple(range(len(shape))):
         return _call(function, args)
-    sizes = dict(enumerate(shape))
+    own = {axis: shape[axis] for axis in axes}
     aligned = tuple(
-        einsum([core], [theirs], axes if theirs else (), sizes) for core, theirs in cores
+        einsum([core], [theirs], axes, own) if theirs else core for core, theirs in cores
     )
-    return einsum([_call(function, aligned)], [axes], range(len(shape)), sizes)
+    return einsum([_call(function, aligned)], [axes], range(len(shape)), dict(enumerate(shape)))
 
 
 def _unviewed(node: Node) -> tuple[Node, tuple[int, ...]]:
@@ -1072,7 +1073,8 @@ def _unviewed(node: Node) -> tuple[Node, tuple[int, ...]]:
     inner = node
     if isinstance(node, Add) and len(node.terms) == 1:
         ((c, inner),) = node.terms
-    if isinstance(inner, Einsum) and inner.is_view and len(set(inner.output)) == len(inner.output):
+    distinct = isinstance(inner, Einsum) and len(set(inner.output)) == len(inner.output)
+    if isinstance(inner, Einsum) and distinct and inner.is_view and not inner.loose:
         core, labels = inner.core
         return scale(c, core), tuple(inner.output.index(label) for label in labels)
     return node, tuple(range(len(node.shape)))

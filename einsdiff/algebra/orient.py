@@ -2,6 +2,9 @@ r"""Which of its transposes a sum or a function is, where that does not matter.
 
 In :math:`x_j (A_{ij} + B_{ji})` the bracket may be the sum of A and of B transposed, or the
 transpose of the sum of A transposed and of B. Inside a product both are the same: one is chosen.
+Axes along which a sum or a function only repeats are taken out of it, and inside of a product so
+are deltas that all terms have: :math:`x_k (\delta_{ij} y_i + \delta_{ij} z_i)` is
+:math:`\delta_{ij} x_k (y_i + z_i)`.
 
 >>> from einsdiff.algebra.nodes import add, einsum, variable
 >>> A, B, x = variable("A", (2, 2)), variable("B", (2, 2)), variable("x", (2,))
@@ -15,31 +18,55 @@ transpose of the sum of A transposed and of B. Inside a product both are the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations, product
 from math import factorial, prod
+from typing import NamedTuple
 
 from einsdiff.algebra.graph import topological
-from einsdiff.algebra.nodes import Add, Call, Einsum, Node, add, call, einsum, symmetry
+from einsdiff.algebra.nodes import (
+    Add,
+    Call,
+    Delta,
+    Einsum,
+    Node,
+    add,
+    call,
+    delta,
+    einsum,
+    symmetry,
+)
 
 __all__ = ["oriented"]
 
-#: Sums of more axes are left as they are: their orders are too many to try.
-MOST_AXES = 4
+#: So many orders are tried of axes that look alike, and of those of symmetric factors.
+MOST_TRIED = 120
 
-#: Of a product, so many ways to write the axes of symmetric factors are tried.
-MOST_TRIED = 64
 
-#: A node, and for each of its axes the axis of another node that it is, in every way that is true.
-_View = tuple[Node, list[tuple[int, ...]]]
+class _View(NamedTuple):
+    """What a node is: another one with its axes in some order, repeated along others.
+
+    Attributes
+    ----------
+    core
+        The other node.
+    ways
+        The axis that each axis of the core is, in every way that is true.
+    ties
+        Pairs of axes of the node that a delta makes equal.
+    """
+
+    core: Node
+    ways: tuple[tuple[int, ...], ...]
+    ties: tuple[tuple[int, int], ...] = ()
+
+
 #: What an axis of a sum or function is in each of its terms or arguments.
 _Colour = tuple[str, tuple[tuple[bytes, int, int], ...]]
 
 
 def oriented(root: Node) -> Node:
     """Choose the order of the axes of sums and functions inside of products.
-
-    Axes along which a sum or function only repeats are taken out of it too.
 
     Parameters
     ----------
@@ -51,151 +78,238 @@ def oriented(root: Node) -> Node:
     Node
         Of the same value, the same for all orders.
     """
-    done: dict[Node, Node] = {}
-    free: dict[Node, _View] = {}
+    turner = _Turner()
     for node in topological([root]):
+        turner.turn(node)
+    return turner.done[root]
+
+
+class _Turner:
+    """Turns the nodes of an expression, those first that others are made of.
+
+    Attributes
+    ----------
+    done
+        For each node what it has become, with the same axes.
+    views
+        The same for sums and functions, as products see them.
+    """
+
+    def __init__(self) -> None:
+        self.done: dict[Node, Node] = {}
+        self.views: dict[Node, _View] = {}
+
+    def turn(self, node: Node) -> None:
         if isinstance(node, Einsum):
-            done[node] = _product(node, done, free)
-        elif isinstance(node, Add):
-            free[node] = _sum(node, done, free)
-            done[node] = _spread(free[node], node)
-            free.setdefault(free[node][0], _own(free[node]))
-        elif isinstance(node, Call):
-            free[node] = _call(node, done, free)
-            done[node] = _spread(free[node], node)
-            free.setdefault(free[node][0], _own(free[node]))
+            self.done[node] = self.product(node)
+        elif isinstance(node, Add | Call):
+            view = self.total(node) if isinstance(node, Add) else self.call(node)
+            self.views[node] = view
+            # Deltas stay in the sums that are seen, δ_ip x_q + δ_iq x_p.
+            whole = self.total(node, ()) if isinstance(node, Add) and view.ties else view
+            self.done[node] = self.spread(whole, node)
+            for core, ways, _ in {view, whole}:
+                own = tuple(tuple(ways[0].index(axis) for axis in axes) for axes in ways)
+                self.views.setdefault(core, _View(core, own))
         else:
-            done[node] = node
-    return done[root]
+            self.done[node] = node
 
+    def spread(self, view: _View, like: Node) -> Node:
+        """Return the node that a view says."""
+        axes = tuple(range(len(like.shape)))
+        return min((node for node in _written(view, axes, axes, like)), key=_key)
 
-def _spread(view: _View, like: Node) -> Node:
-    node, ways = view
-    sizes = dict(enumerate(like.shape))
-    return min((einsum([node], [axes], range(len(like.shape)), sizes) for axes in ways), key=_key)
+    def product(self, node: Einsum) -> Node:
+        """Put the cores of the factors into a product."""
+        found = self.least(
+            [self.views.get(operand, self.alone(operand)) for operand in node.operands],
+            node.subscripts,
+            node.output,
+            node,
+        )
+        if isinstance(found, Einsum) and not found.is_view and len(found.operands) == 1:
+            # Without what only repeats it, a sum over axes of a sum may be the sum of those.
+            alive = [axis for axis in range(len(found.shape)) if not _repeats(found, axis)]
+            inner = _only(found, alive)
+            if isinstance(inner, Add):
+                self.done.update((term, term) for _, term in inner.terms)
+                core, ways, _ = self.total(inner, ())
+                turned = tuple(tuple(alive[axis] for axis in axes) for axes in ways)
+                return self.spread(_View(core, turned), found)
+        return found
 
+    def alone(self, node: Node) -> _View:
+        return _View(self.done.get(node, node), (tuple(range(len(node.shape))),))
 
-def _own(view: _View) -> _View:
-    """Return a node as a view of itself, in every way."""
-    node, ways = view
-    return node, [tuple(ways[0].index(axis) for axis in axes) for axes in ways]
-
-
-def _product(node: Einsum, done: dict[Node, Node], free: dict[Node, _View]) -> Node:
-    operands: list[Node] = []
-    choices: list[list[tuple[int, ...]]] = []
-    for operand, labels in zip(node.operands, node.subscripts, strict=True):
-        core, ways = free.get(operand, (done[operand], [tuple(range(len(labels)))]))
-        operands.append(core)
-        choices.append([tuple(labels[axis] for axis in axes) for axes in ways])
-    if prod(map(len, choices)) > MOST_TRIED:
-        choices = [ways[:1] for ways in choices]
-    sizes = dict(enumerate(node.sizes))
-    found = min(
-        (einsum(operands, subscripts, node.output, sizes) for subscripts in product(*choices)),
-        key=_key,
-    )
-    if isinstance(found, Einsum) and not found.is_view and len(found.operands) == 1:
-        # Without what only repeats it, a sum over axes of a sum may be the sum of those.
-        alive = [axis for axis in range(len(found.shape)) if not _repeats(found, axis)]
-        inner = _without(found, alive)
-        if isinstance(inner, Add):
-            core, ways = _sum(inner, {term: term for _, term in inner.terms}, free)
-            return _spread((core, [tuple(alive[axis] for axis in axes) for axes in ways]), found)
-    return found
-
-
-def _sum(node: Add, done: dict[Node, Node], free: dict[Node, _View]) -> _View:
-    terms = [(c, done[term]) for c, term in node.terms]
-    if len(terms) == 1:
-        core, axes = _unviewed(terms[0][1])
-        if isinstance(core, Add):
-            return add([(terms[0][0], core)]), [axes]
-    alive = [
-        axis
-        for axis in range(len(node.shape))
-        if not all(_repeats(term, axis) for _, term in terms)
-    ]
-    found = []
-    old = [term for _, term in node.terms]
-    for order in _orders([_colour(old, axis, done, free) for axis in alive]):
-        axes = tuple(alive[axis] for axis in order)
-        turned = [(c, _taken(term, axes, done, free)) for c, term in node.terms]
-        found.append((add(turned, [node.shape[axis] for axis in axes]), axes))
-    return _least(found)
-
-
-def _call(node: Call, done: dict[Node, Node], free: dict[Node, _View]) -> _View:
-    given, result = node.function.cores
-    count = len(node.batch)
-    batched = [
-        arg for arg, names in zip(node.args, given, strict=True) if len(arg.shape) > len(names)
-    ]
-    alive = [axis for axis in range(count) if not all(_repeats(done[arg], axis) for arg in batched)]
-    tail = tuple(range(count, count + len(result)))
-    found = []
-    for order in _orders([_colour(batched, axis, done, free) for axis in alive]):
-        axes = tuple(alive[axis] for axis in order)
-        turned = []
-        for arg, names in zip(node.args, given, strict=True):
-            start = len(arg.shape) - len(names)
-            is_single = all(_repeats(done[arg], axis) for axis in range(start))
-            rest = range(start, len(arg.shape))
-            turned.append(_taken(arg, (*(() if is_single else axes), *rest), done, free))
-        core, own = _unviewed(call(node.function, turned))
-        places = (*axes, *tail)
-        found.append((core, tuple(places[axis] for axis in own)))
-    return _least(found)
-
-
-def _taken(
-    old: Node, axes: tuple[int, ...], done: dict[Node, Node], free: dict[Node, _View]
-) -> Node:
-    """Return a node with these axes in this order; along the others it only repeats."""
-    node = done[old]
-    core, own = _unviewed(node)
-    if old in free:
-        core, ways = free[old]
-    elif core in free:
-        ways = [tuple(own[axis] for axis in theirs) for theirs in free[core][1]]
-    else:
-        return _without(node, axes)
-    sizes = {axis: old.shape[axis] for axis in axes}
-    return min((einsum([core], [way], axes, sizes) for way in ways), key=_key)
-
-
-def _colour(
-    nodes: Sequence[Node], axis: int, done: dict[Node, Node], free: dict[Node, _View]
-) -> _Colour:
-    """Say what an axis is, as far as that does not depend on the order of the axes."""
-    found: list[tuple[bytes, int, int]] = []
-    for old in nodes:
-        node = done[old]
-        if isinstance(node, Add) and len(node.terms) == 1:
-            node = node.terms[0][1]
-        elif old in free:
-            node, axes = free[old][0], free[old][1][0]
-            found.append(_place(node, axes.index(axis) if axis in axes else -1, 1, free))
-            continue
-        core, axes = _unviewed(node)
-        if core is not node or not isinstance(node, Einsum):
-            found.append(_place(core, axes.index(axis) if axis in axes else -1, 1, free))
-            continue
-        label = node.output[axis]
-        found += [
-            _place(operand, at, node.output.count(label), free)
-            for operand, labels in zip(node.operands, node.subscripts, strict=True)
-            for at, theirs in enumerate(labels)
-            if theirs == label
+    def least(
+        self,
+        views: Sequence[_View],
+        subscripts: Sequence[Sequence[int]],
+        output: Sequence[int],
+        like: Einsum,
+        most: int = MOST_TRIED,
+    ) -> Node:
+        """Multiply, with the axes of symmetric factors in the order that gives the least node."""
+        sizes = {
+            n: size for n, size in enumerate(like.sizes) if n in output or n not in like.output
+        }
+        ties = [
+            (delta(view.core.shape[view.ways[0].index(a)]), (labels[a], labels[b]))
+            for view, labels in zip(views, subscripts, strict=True)
+            for a, b in view.ties
         ]
-        found.append((node.core[0].key, -1, node.output.count(label)))
-    return str(nodes[0].shape[axis]), tuple(sorted(found))
+        choices = [
+            [tuple(labels[axis] for axis in axes) for axes in view.ways]
+            for view, labels in zip(views, subscripts, strict=True)
+        ]
+        if prod(map(len, choices)) > most:
+            choices = [ways[:1] for ways in choices]
+        operands = [*(view.core for view in views), *(node for node, _ in ties)]
+        tied = [labels for _, labels in ties]
+        return min(
+            (einsum(operands, [*chosen, *tied], output, sizes) for chosen in product(*choices)),
+            key=_key,
+        )
+
+    def total(self, node: Add, ties: tuple[tuple[int, int], ...] | None = None) -> _View:
+        """View a sum; without `ties`, its common deltas are taken out of it."""
+        terms = [self.done[term] for _, term in node.terms]
+        if len(terms) == 1:
+            core, axes = _unviewed(terms[0])
+            if isinstance(core, Add):
+                return _View(add([(node.terms[0][0], core)]), (axes,))
+        alive = [
+            axis
+            for axis in range(len(node.shape))
+            if not all(_repeats(term, axis) for term in terms)
+        ]
+        if ties is None:
+            ties = tuple(_ties(terms, alive))
+        free = [axis for axis in alive if axis not in {b for _, b in ties}]
+        old = [term for _, term in node.terms]
+        found = []
+        for order in _orders([self.colour(old, axis) for axis in free]):
+            axes = tuple(free[k] for k in order)
+            turned = [(c, self.taken(term, axes)) for c, term in node.terms]
+            found.append((add(turned, [node.shape[axis] for axis in axes]), axes))
+        return _least(found, ties)
+
+    def call(self, node: Call) -> _View:
+        """View a function."""
+        given, result = node.function.cores
+        count = len(node.batch)
+        batched = [
+            arg for arg, names in zip(node.args, given, strict=True) if len(arg.shape) > len(names)
+        ]
+        alive = [
+            axis
+            for axis in range(count)
+            if not all(_repeats(self.done[arg], axis) for arg in batched)
+        ]
+        tail = tuple(range(count, count + len(result)))
+        found = []
+        for order in _orders([self.colour(batched, axis) for axis in alive]):
+            axes = tuple(alive[k] for k in order)
+            turned = []
+            for arg, names in zip(node.args, given, strict=True):
+                start = len(arg.shape) - len(names)
+                is_single = all(_repeats(self.done[arg], axis) for axis in range(start))
+                rest = range(start, len(arg.shape))
+                turned.append(self.taken(arg, (*(() if is_single else axes), *rest)))
+            core, own = _unviewed(call(node.function, turned))
+            places = (*axes, *tail)
+            found.append((core, tuple(places[axis] for axis in own)))
+        return _least(found)
+
+    def taken(self, old: Node, axes: tuple[int, ...]) -> Node:
+        """Return a node with these axes in this order; the others repeat it, or equal these."""
+        node = self.done[old]
+        core, own = _unviewed(node)
+        view = self.views.get(old)
+        if view is None or view.ties:
+            known = self.views.get(core)
+            if known is None:
+                return self.cut(node, axes)
+            ways = tuple(tuple(own[axis] for axis in theirs) for theirs in known.ways)
+            view = _View(core, ways)
+        if not set(view.ways[0]) <= set(axes):
+            return self.cut(node, axes)
+        return min(_written(view, tuple(range(len(old.shape))), axes, old), key=_key)
+
+    def cut(self, node: Node, axes: tuple[int, ...]) -> Node:
+        if not isinstance(node, Einsum):
+            return _only(node, axes)
+        return self.least(
+            [self.views.get(operand, self.alone(operand)) for operand in node.operands],
+            node.subscripts,
+            [node.output[axis] for axis in axes],
+            node,
+            MOST_TRIED // 10,
+        )
+
+    # What an axis is, as far as that does not depend on the order of the axes.
+
+    def colour(self, nodes: Sequence[Node], axis: int) -> _Colour:
+        found: list[tuple[bytes, int, int]] = []
+        for old in nodes:
+            node = self.done[old]
+            view = self.views.get(old)
+            if isinstance(node, Add) and len(node.terms) == 1:
+                node = node.terms[0][1]
+            elif view is not None and not view.ties:
+                found.append(self.place(view.core, view.ways[0], axis))
+                continue
+            core, axes = _unviewed(node)
+            if core is not node or not isinstance(node, Einsum):
+                found.append(self.place(core, axes, axis))
+                continue
+            label = node.output[axis]
+            count = node.output.count(label)
+            found += [
+                (*self.place(operand, range(len(labels)), at)[:2], count)
+                for operand, labels in zip(node.operands, node.subscripts, strict=True)
+                for at, theirs in enumerate(labels)
+                if theirs == label
+            ]
+            found.append((node.core[0].key, -1, count))
+        return str(nodes[0].shape[axis]), tuple(sorted(found))
+
+    def place(self, node: Node, axes: Sequence[int], axis: int) -> tuple[bytes, int, int]:
+        # Which of several axes one is cannot be told where they may be exchanged.
+        view = self.views.get(node)
+        is_free = isinstance(node, Add | Call) and (view is None or len(view.ways) > 1)
+        at = axes.index(axis) if axis in axes else -1
+        return node.key, -1 if is_free or symmetry(node) else at, 1
 
 
-def _place(node: Node, axis: int, count: int, free: dict[Node, _View]) -> tuple[bytes, int, int]:
-    # Which of several axes one is cannot be told where they may be exchanged.
-    is_free = isinstance(node, Add | Call) and (node not in free or len(free[node][1]) > 1)
-    return node.key, -1 if is_free or symmetry(node) else axis, count
+def _written(
+    view: _View, labels: Sequence[int], output: Sequence[int], like: Node
+) -> Iterator[Node]:
+    """Write a view as a product, in every way."""
+    sizes = {label: like.shape[axis] for axis, label in enumerate(labels) if label in output}
+    deltas = [delta(like.shape[a]) for a, _ in view.ties]
+    for axes in view.ways:
+        own = [labels[axis] for axis in axes]
+        tied = [(labels[a], labels[b]) for a, b in view.ties]
+        yield einsum([view.core, *deltas], [own, *tied], output, sizes)
+
+
+def _ties(terms: Sequence[Node], axes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of axes that all terms make equal, each axis once as the second."""
+    seen: set[int] = set()
+    for k, a in enumerate(axes):
+        for b in axes[k + 1 :]:
+            if a not in seen and b not in seen and all(_tied(term, a, b) for term in terms):
+                seen.add(b)
+                yield a, b
+
+
+def _tied(node: Node, a: int, b: int) -> bool:
+    if isinstance(node, Add):
+        return bool(node.terms) and all(_tied(term, a, b) for _, term in node.terms)
+    if isinstance(node, Delta):
+        return node.is_identity
+    return isinstance(node, Einsum) and node.output[a] == node.output[b]
 
 
 def _orders(colours: Sequence[_Colour]) -> list[tuple[int, ...]]:
@@ -211,10 +325,12 @@ def _orders(colours: Sequence[_Colour]) -> list[tuple[int, ...]]:
     ]
 
 
-def _least(found: Sequence[tuple[Node, tuple[int, ...]]]) -> _View:
+def _least(
+    found: Sequence[tuple[Node, tuple[int, ...]]], ties: tuple[tuple[int, int], ...] = ()
+) -> _View:
     """Return the least node, and all the ways in which it was found."""
     best = min((node for node, _ in found), key=_key)
-    return best, list(dict.fromkeys(axes for node, axes in found if node is best))
+    return _View(best, tuple(dict.fromkeys(axes for node, axes in found if node is best)), ties)
 
 
 def _key(node: Node) -> bytes:
@@ -232,13 +348,15 @@ def _repeats(node: Node, axis: int) -> bool:
     return node.output.count(label) == 1 and label not in node.carried
 
 
-def _without(node: Node, axes: Sequence[int]) -> Node:
-    """Return a node with these axes in this order; along the others it only repeats."""
+def _only(node: Node, axes: Sequence[int]) -> Node:
+    """Return a node with these axes in this order; the others repeat it, or equal these."""
     if tuple(axes) == tuple(range(len(node.shape))):
         return node
+    shape = [node.shape[axis] for axis in axes]
     if isinstance(node, Add):
-        shape = [node.shape[axis] for axis in axes]
-        return add([(c, _without(term, axes)) for c, term in node.terms], shape)
+        return add([(c, _only(term, axes)) for c, term in node.terms], shape)
+    if isinstance(node, Delta) and len(axes) == 1:
+        return einsum([], [], (0,), {0: shape[0]})
     if not isinstance(node, Einsum):
         return einsum([node], [range(len(node.shape))], axes)
     output = [node.output[axis] for axis in axes]

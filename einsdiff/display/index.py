@@ -4,7 +4,8 @@ Free indices have the letters of the left-hand side. A summed index gets the let
 gave to that axis of that operand, unless the letter is taken, and else a new one. A summed index
 that stands at one place only is named by a sign, ``Σ_j A_ij``; where it stands twice, the sum is
 understood. A label that stands twice in the output of an einsum is printed as the Kronecker delta
-that it is.
+that it is. What is printed is read back as the same expression (`einsdiff.algebra.read`), since
+letters are counted here by the same rules as there.
 
 >>> from einsdiff.algebra.nodes import einsum, variable
 >>> x = variable("x", (3,))
@@ -15,12 +16,15 @@ that it is.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
 
+from einsdiff.algebra.graph import children, topological
 from einsdiff.algebra.nodes import (
+    SUPERSCRIPT,
     Add,
     Call,
     Constant,
@@ -29,11 +33,21 @@ from einsdiff.algebra.nodes import (
     Node,
     Number,
     Variable,
-    children,
     is_one,
-    topological,
 )
-from einsdiff.notation.letters import DUMMY, first_unused
+from einsdiff.algebra.parts import MOST_EXPANDED, Argument, choose, is_function
+from einsdiff.algebra.relations import bounds
+from einsdiff.notation.index import (
+    Affine,
+    Index,
+    Job,
+    in_bracket,
+    in_product,
+    letters_of,
+    run,
+)
+from einsdiff.notation.letters import first_unused
+from einsdiff.notation.subscripts import Size
 
 __all__ = ["Heading", "Letters", "format_heading", "format_index", "format_number"]
 
@@ -107,17 +121,51 @@ class Heading:
         return self.axes + tuple(letter for _, axes in self.wrt for letter in axes)
 
 
-def indexed(name: str, letters: Sequence[str]) -> str:
+def indexed(name: str, indices: Sequence[Index], braces: bool = False) -> str:
     """Write a name with its indices.
 
     >>> indexed("A", "ij"), indexed("f", ""), indexed("A", ["i", "i10"])
     ('A_ij', 'f', 'A_{i,i10}')
+    >>> indexed("x", [Affine(((1, "i"),), 1)]), indexed("A", [Affine((), 0), "i"])
+    ('x_{i+1}', 'A_0i')
+
+    A name with an underscore needs braces, so that one sees where it ends.
+
+    >>> indexed("x_1", "ij"), indexed("x", ["i10"])
+    ('x_1_{ij}', 'x_{i10,}')
     """
-    if not letters:
-        return name
-    if all(len(letter) == 1 for letter in letters):
-        return f"{name}_{''.join(letters)}"
-    return f"{name}_{{{','.join(letters)}}}"
+    return name + _subscript(indices, braces or "_" in name) if indices else name
+
+
+def _subscript(indices: Sequence[Index], braces: bool = False) -> str:
+    parts = [index if isinstance(index, str) else affine_text(index) for index in indices]
+    if all(len(part) == 1 for part in parts):
+        if not braces:
+            return f"_{''.join(parts)}"
+        if all(part.isalpha() for part in parts):
+            return f"_{{{''.join(parts)}}}"
+    return f"_{_braced(parts)}"
+
+
+def _braced(parts: Sequence[str]) -> str:
+    """Write a list of indices in braces; one that would be read as letters gets a comma."""
+    single = len(parts) == 1 and re.search(r"[^\W\d]\w", parts[0])
+    return f"{{{','.join(parts)}{',' if single else ''}}}"
+
+
+def affine_text(index: Affine) -> str:
+    """Write an index that is a sum.
+
+    >>> affine_text(Affine(((-1, "i"), (2, "j")), -1)), affine_text(Affine(((1, "i"),), 0))
+    ('2j-i-1', 'i+0')
+    """
+    terms = sorted(index.terms, key=lambda term: term[0] < 0)
+    parts = [f"{c:+d}".removesuffix("1" if abs(c) == 1 else "") + label for c, label in terms]
+    is_label = len(terms) == 1 and terms[0][0] == 1
+    if index.offset or is_label or not terms:
+        before = index.offset > 0 and bool(terms) and terms[0][0] < 0
+        parts.insert(0 if before else len(parts), f"{index.offset:+d}")
+    return "".join(parts).removeprefix("+")
 
 
 def format_heading(heading: Heading) -> str:
@@ -131,18 +179,32 @@ def format_heading(heading: Heading) -> str:
     function = indexed(heading.name, heading.axes)
     if not heading.wrt:
         return function
-    order = str(len(heading.wrt)).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    below = "".join("∂" + indexed(name, letters) for name, letters in heading.wrt)
-    return f"∂{'' if len(heading.wrt) == 1 else order}{function}/{below}"
+    return _partial_text(function, [indexed(name, letters) for name, letters in heading.wrt])
+
+
+def _partial_text(above: str, below: Sequence[str]) -> str:
+    order = str(len(below)).translate(SUPERSCRIPT) if len(below) > 1 else ""
+    return f"∂{order}{above}/" + "".join(f"∂{part}" for part in below)
 
 
 def format_number(value: Number) -> str:
     """Write a coefficient: integers and fractions exactly, floats as Python prints them.
 
-    >>> format_number(Fraction(1, 2)), format_number(0.1), format_number(1 + 2j)
-    ('1/2', '0.1', '(1+2j)')
+    >>> format_number(Fraction(1, 2)), format_number(0.1), format_number(float("-inf"))
+    ('1/2', '0.1', '-∞')
+    >>> format_number(1 + 2j), format_number(complex(0, -2))
+    ('(1+2j)', '(0-2j)')
     """
-    return str(value) if isinstance(value, Fraction) else repr(value)
+    if isinstance(value, complex):
+        real, imaginary = (
+            _float_text(part).removesuffix(".0") for part in (value.real, value.imag)
+        )
+        return f"({real}{'' if imaginary[0] == '-' else '+'}{imaginary}j)"
+    return _float_text(value) if isinstance(value, float) else str(value)
+
+
+def _float_text(value: float) -> str:
+    return repr(value).replace("inf", "∞")
 
 
 def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
@@ -165,135 +227,383 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
     place = {name: k for k, name in enumerate(letters.of)}
     first: dict[Node, int] = {}
     length: dict[Node, int] = {}
-    mentioned: dict[Node, tuple[bool, ...]] = {}
     order = topological([node])
     for part in order:
         below = children(part)
-        own = place.get(part.name, len(place)) if isinstance(part, Variable) else len(place) + 1
+        own = len(place) + 1
+        if isinstance(part, Variable):
+            base = part.derivative[0] if part.derivative is not None else part
+            own = place.get(base.name, len(place))
         first[part] = min([own, *(first[child] for child in below)])
         length[part] = 1 + sum(length[child] for child in below)
-        mentioned[part] = _mentioned(part, mentioned)
     if length[node] > MOST_FACTORS:
         return f"[an expression of {len(order)} nodes, {length[node]} when written out]"
-    return _run(_Printer(letters, first, mentioned).sum(node, tuple(axes), set(axes)))
+    names = {part.name for part in order if isinstance(part, Variable)}.union(letters.of)
+    return run(_Printer(letters, first, names).sum(node, tuple(axes), set(axes))).text
 
 
-#: A job yields the jobs whose text it needs, and returns its own text.
-_Job = Generator["_Job", str, str]
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A part of the text.
 
+    Attributes
+    ----------
+    text
+        The text.
+    counts
+        How often each letter stands in it, see `einsdiff.notation.index.in_product`.
+    sized
+        The letters in it whose size one can see, from the operand at which they stand.
+    is_atom
+        Whether it needs no brackets as the base of a power.
+    divides
+        Whether it is a divisor, to be written after a division sign.
+    name
+        The name that it ends with: a bracket after it could be that of a function's argument.
+    """
 
-def _run(job: _Job) -> str:
-    """Run printing jobs that wait for each other, without recursion."""
-    stack = [job]
-    answer: str | None = None
-    while True:
-        try:
-            # A job that has not begun is sent None, which the type of generators cannot say.
-            stack.append(stack[-1].send(answer))  # type: ignore[arg-type]
-            answer = None
-        except StopIteration as stop:
-            stack.pop()
-            answer = stop.value
-            if not stack:
-                return str(answer)
+    text: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    sized: frozenset[str] = frozenset()
+    is_atom: bool = False
+    divides: bool = False
+    name: str = ""
+
+    def atom(self) -> _Text:
+        """Return it with brackets, unless it needs none."""
+        return self if self.is_atom else self.bracketed()
+
+    def bracketed(self) -> _Text:
+        return _Text(f"({self.text})", in_bracket([self.counts]), self.sized, True)
 
 
 class _Printer:
-    def __init__(
-        self,
-        letters: Letters,
-        first: Mapping[Node, int],
-        mentioned: Mapping[Node, tuple[bool, ...]],
-    ) -> None:
+    """Writes the nodes of one expression; its methods are jobs, see `run`."""
+
+    def __init__(self, letters: Letters, first: Mapping[Node, int], names: Collection[str]) -> None:
         self.letters = letters
         self.first = first
-        self.mentioned = mentioned
+        self.names = frozenset(names)
+        self.parted = [name for name in names if "_" in name]
 
-    def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> _Job:
+    def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
         """Write a node as a sum of terms; add the letters that it uses to `used`."""
         terms = node.terms if isinstance(node, Add) else ((1, node),)
         outside = frozenset(used)
-        written = []
+        written: list[tuple[int, str, bool, _Text]] = []
         for c, term in terms:
             inner = set(outside)
-            text = yield self.term(c, term, axes, inner)
+            part: _Text = yield self.term(c, term, axes, inner)
             used |= inner
-            written.append((self.first[term], text.removeprefix("-"), text.startswith("-")))
+            text = part.text.removeprefix("-")
+            written.append((self.first[term], text, part.text.startswith("-"), part))
         if not written:
-            return "0"
-        written.sort()
-        if len(written) > 1 and written[0][2] and not written[-1][2]:
-            # Begin with a positive term where that alone avoids a leading minus sign.
-            start = next(k for k, (_, _, negative) in enumerate(written) if not negative)
-            if written[start][0] == written[0][0]:
-                written.insert(0, written.pop(start))
+            return _Text("0", is_atom=True)
+        if len(written) == 1:
+            return written[0][3]
+        written.sort(key=lambda term: term[:3])
+        positive = [k for k, term in enumerate(written) if not term[2]]
+        if positive:  # 1 - x rather than -x + 1
+            written.insert(0, written.pop(positive[0]))
         text = ("-" if written[0][2] else "") + written[0][1]
-        for _, term_text, negative in written[1:]:
+        for _, term_text, negative, _ in written[1:]:
             text += (" - " if negative else " + ") + term_text
-        return text
+        parts = [part for *_, part in written]
+        return _Text(text, in_bracket(part.counts for part in parts), _sized(parts))
 
-    def term(self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]) -> _Job:
+    def term(self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
         """Write a coefficient and a product."""
-        negative = not isinstance(c, complex) and c < 0
-        size = -c if negative else c
-        factors: list[str] = []
         if isinstance(node, Constant):
-            product = node.value if is_one(size) else size
-            factors.append(format_number(product))
-        else:
-            if not is_one(size):
-                factors.append(format_number(size))
-            factors.append((yield self.product(node, axes, used)))
-        text = " ".join(factor for factor in factors if factor)
-        return ("-" if negative else "") + (text or "1")
+            c = node.value if is_one(c) else c
+            return _Text(format_number(c), is_atom=_is_plain(c))
+        negative = not isinstance(c, complex) and c < 0
+        text: _Text = yield self.product(-c if negative else c, node, axes, used)
+        return _Text("-" + text.text, text.counts, text.sized) if negative else text
 
-    def product(self, node: Node, axes: tuple[str, ...], used: set[str]) -> _Job:
-        """Write deltas, size factors and factors; "" for a product of nothing."""
-        if isinstance(node, Einsum):
-            letter = self.assign(node, axes, used)
-            parts = _deltas(node.output, axes)
-            parts += [str(node.sizes[label]) for label in node.loose]
-            alone = [n for n in range(len(node.sizes)) if self.is_alone(node, n)]
-            if alone:
-                parts.append(indexed("Σ", [letter[label] for label in alone]))
-            written = []
-            for operand, labels in zip(node.operands, node.subscripts, strict=True):
-                theirs = tuple(letter[label] for label in labels)
-                text = yield self.factor(operand, theirs, used)
-                written.append((self.first[operand], theirs, text))
-            return " ".join([*parts, *(text for _, _, text in sorted(written))])
-        return (yield self.factor(node, axes, used))
+    def product(self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
+        """Write a coefficient, deltas, size factors and factors."""
+        if not isinstance(node, Einsum):
+            return self.joined(c, [], [(yield self.factor(node, axes, used))], {})
+        absorbed, gone = _absorbed(node)
+        letter = self.assign(node, axes, used, absorbed)
+        affine = {
+            n: Affine(tuple((k, letter[m]) for k, m in terms), offset)
+            for n, (terms, offset) in absorbed.items()
+        }
+        summed = {
+            letter[n]: node.sizes[n]
+            for n in range(len(node.sizes))
+            if n in letter and n not in node.output
+        }
+        slots: dict[tuple[Node, tuple[int, ...]], int] = {}
+        for k, slot in enumerate(zip(node.operands, node.subscripts, strict=True)):
+            if k not in gone:
+                slots[slot] = slots.get(slot, 0) + 1
+        ties: list[_Text] = []
+        groups: list[tuple[tuple[int, tuple[str, ...], str], list[_Text], int, set[str]]] = []
+        for (operand, labels), count in slots.items():
+            own: list[Index] = []
+            for axis, n in enumerate(labels):
+                index: Index = affine[n] if n in affine else letter[n]
+                if isinstance(index, str) and index in own and _needs_tie(operand, axis):
+                    other = first_unused((), used)
+                    used.add(other)
+                    summed[other] = node.sizes[n]
+                    ties.append(_Text(indexed("δ", (index, other)), {index: 1, other: 1}))
+                    index = other
+                own.append(index)
+            if isinstance(operand, Variable) and operand.symmetric:
+                own.sort(key=str)
+            copies: list[_Text] = [(yield self.factor(operand, tuple(own), used))]
+            theirs = set(letters_of(own)) & summed.keys()
+            if count == 2 and theirs and not copies[0].divides:
+                copies.append((yield self.factor(operand, tuple(own), used)))
+            at = -1 if isinstance(operand, Delta) else self.first[operand]
+            place = (at, tuple(letters_of(own)), copies[0].text)
+            groups.append((place, copies, count, theirs))
+        groups.sort(key=lambda group: group[0])
+        # Two equal factors stand side by side, x_i x_i, if that shows that there is a sum.
+        beside = [text for _, copies, n, _ in groups for text in _repeated(copies, n)]
+        counts = in_product(text.counts for text in [*ties, *beside])
+        factors = list(ties)
+        for _, copies, n, theirs in groups:
+            is_clear = all(counts.get(name, 0) > 1 for name in theirs)
+            factors += _repeated(copies if is_clear else copies[:1], n)
+        return self.joined(c, _deltas(node.output, axes), factors, summed)
 
-    def factor(self, node: Node, axes: tuple[str, ...], used: set[str]) -> _Job:
+    def joined(
+        self, c: Number, head: list[_Text], factors: list[_Text], summed: Mapping[str, Size]
+    ) -> _Text:
+        """Write a product, with a sign for each sum that a reader could miss."""
+        counts = in_product(text.counts for text in (*head, *factors))
+        sized = _sized((*head, *factors))
+        signs: dict[str, str] = {}
+        for letter, size in summed.items():
+            if letter not in counts and isinstance(size, int):
+                c = c * size
+                c = c.numerator if isinstance(c, Fraction) and c.denominator == 1 else c
+            elif letter not in counts and size not in self.names:
+                head.append(_Text(str(size), is_atom=True, name=str(size)))
+            elif letter not in sized:
+                signs[letter] = f"{letter}<{size}"
+            elif counts[letter] < 2:
+                signs[letter] = letter
+        above = [text for text in factors if not text.divides]
+        below = [text for text in factors if text.divides]
+        parts = [*([] if is_one(c) else [_Text(format_number(c))]), *head]
+        if len(parts) + len(above) == 1 and not below and not signs:
+            return (parts + above)[0]
+        if signs:
+            shown = list(signs.values())
+            is_short = all(len(sign) == 1 for sign in shown)
+            parts.append(_Text("Σ_" + ("".join(shown) if is_short else _braced(shown))))
+        if not above and (signs or not parts):
+            parts.append(_Text("1"))
+        text, name = "", ""
+        for part in (*parts, *above):
+            if text:
+                # A name before a bracket is a function, if there is one that is called so.
+                text += " * " if part.text[0] == "(" and name and is_function(name) else " "
+            text, name = text + part.text, part.name
+        for part in below:
+            text += f" / {part.text}"
+        outer = {letter: n for letter, n in counts.items() if letter not in signs}
+        return _Text(text, outer, sized, name="" if below else name)
+
+    def factor(self, node: Node, axes: tuple[Index, ...], used: set[str]) -> Job[_Text]:
         """Write a node so that it can stand in a product."""
         if isinstance(node, Variable):
-            return indexed(node.name, sorted(axes) if node.symmetric else axes)
+            return self.variable(node, axes)
+        letters = tuple(axis for axis in axes if isinstance(axis, str))
         if isinstance(node, Delta):
-            return indexed("δ", axes)
+            return self.delta(node, letters)
+        if isinstance(node, Constant):
+            return _Text(format_number(node.value), is_atom=_is_plain(node.value))
         if isinstance(node, Call):
-            return (yield self.call(node, axes, used))
-        return "(" + (yield self.sum(node, axes, used)) + ")"
+            function = node.function
+            write = self.elementwise if function.is_elementwise else self.call
+            write = self.power if function.name == "power" else write
+            text: _Text = yield write(node, letters, used)
+            return text
+        text = yield self.sum(node, letters, used)
+        return text.bracketed()
 
-    def call(self, node: Call, axes: tuple[str, ...], used: set[str]) -> _Job:
-        given, result = node.function.cores
-        batch = axes[: len(axes) - len(result)]
-        texts = []
-        for arg, names in zip(node.args, given, strict=True):
-            own = batch if len(arg.shape) > len(names) else ()
-            inner = list(own)
-            for _ in names:
-                inner.append(first_unused((), used, DUMMY))
-                used.add(inner[-1])
-            texts.append((yield self.sum(arg, tuple(inner), used)))
-        if node.function.text:
-            atoms = [
-                text if _is_atom(arg) else f"({text})"
-                for arg, text in zip(node.args, texts, strict=True)
+    def variable(self, node: Variable, axes: tuple[Index, ...]) -> _Text:
+        counts = _counted(letters_of(axes))
+        sized = frozenset(axis for axis in axes if isinstance(axis, str))
+        if node.derivative is not None:
+            base, wrt = node.derivative
+            rest = iter(axes)
+            parts = [self.indexed(v.name, [next(rest) for _ in v.shape]) for v in (base, *wrt)]
+            return _Text(_partial_text(parts[0], parts[1:]), counts, sized, name=wrt[-1].name)
+        return _Text(self.indexed(node.name, axes), counts, sized, True, name=node.name)
+
+    def indexed(self, name: str, axes: Sequence[Index]) -> str:
+        """Write a name with its indices, so that it cannot be taken for a longer name."""
+        text = indexed(name, axes)
+        if any(text == other or text.startswith(other + "_") for other in self.parted):
+            return indexed(name, axes, braces=True)
+        return text
+
+    def delta(self, node: Delta, axes: tuple[str, ...]) -> _Text:
+        counts = _counted(axes)
+        if node.is_identity:
+            return _Text(indexed("δ", axes), counts, is_atom=True)
+        c, offset, is_equation = node.relation
+        sides: list[Index] = []
+        for sign in (1, -1):
+            terms = tuple((sign * k, a) for k, a in zip(c, axes, strict=True) if sign * k > 0)
+            is_label = len(terms) == 1 and terms[0][0] == 1 and sign * offset <= 0
+            sides.append(terms[0][1] if is_label else Affine(terms, max(sign * offset, 0)))
+        if is_equation:
+            sides.sort(key=_place_in_delta)
+        if is_equation and all(isinstance(side, str) for side in sides):
+            # The indices are equal, but run over different ranges.
+            sides[0] = Affine(((1, str(sides[0])),))
+        left, right = (side if isinstance(side, str) else affine_text(side) for side in sides)
+        if is_equation:
+            return _Text(f"δ_{{{left},{right}}}", counts, is_atom=True)
+        if not self.names.isdisjoint(axes) or re.search("[0-9][eE][-+]", left + right):
+            left, right = f"{{{left}}}", f"{{{right}}}"  # neither names nor 2e+1
+        return _Text(f"[{left} ≥ {right}]", counts, is_atom=True)
+
+    # Functions.
+
+    def power(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
+        """Write a power, as a root or a divisor where it is one."""
+        below, above = node.args
+        base: _Text = yield self.sum(below, axes if below.shape else (), used)
+        p = above.value if isinstance(above, Constant) else None
+        exact = p if isinstance(p, int | Fraction) and not _is_number(below) else None
+        divides = exact is not None and exact < 0
+        if divides:
+            assert exact is not None
+            p = exact = -exact
+        counts = in_bracket([base.counts])
+        if exact == Fraction(1, 2):
+            return _Text(f"sqrt({base.text})", counts, base.sized, True, divides)
+        if divides and exact == 1:
+            # 1 / sqrt(x) is one power of x, and 1 / (sqrt(x)) a power of another; 1 / x^n is clear.
+            kind = _kind_of_power(below)
+            base = base.bracketed() if kind == "exact" else base if kind else base.atom()
+            return replace(base, counts=counts, is_atom=False, divides=True)
+        if p is None:
+            exponent: _Text = yield self.sum(above, axes if above.shape else (), used)
+            exponent = exponent.atom()
+        else:
+            exponent = _Text(f"({p})" if isinstance(p, Fraction) else format_number(p))
+        return _Text(
+            f"{base.atom().text}^{exponent.text}",
+            in_bracket([base.counts, exponent.counts]),
+            base.sized | exponent.sized,
+            divides=divides,
+            name=exponent.name,
+        )
+
+    def elementwise(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
+        function = node.function
+        args: list[_Text] = []
+        for arg in node.args:
+            args.append((yield self.sum(arg, axes if arg.shape else (), used)))
+        counts = in_bracket(text.counts for text in args)
+        # Whole numbers alone in a comparison would be read as indices.
+        if function.text and not all(map(_is_number, node.args)):
+            is_bracket = function.text.startswith("[")
+            texts = [text.text if is_bracket else text.atom().text for text in args]
+            return _Text(function.text.format(*texts), counts, _sized(args), is_bracket)
+        shown = ", ".join(text.text for text in args)
+        return _Text(f"{function.name}({shown})", counts, _sized(args), True)
+
+    def call(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
+        """Write a call of a function of vectors or matrices, with the labels of its value."""
+        function = node.function
+        given, result = function.cores
+        rank = len(axes) - len(result)
+        own = list(zip(result, axes[rank:], strict=True))
+        texts: list[_Text] = []
+        cores: list[list[str]] = []
+        letters: list[set[str]] = []
+        for arg, dims in zip(node.args, given, strict=True):
+            head = axes[:rank] if len(arg.shape) > len(dims) else ()
+            core: list[str] = []
+            for axis, dim in enumerate(dims, len(head)):
+                # The scope of the argument is its own, so that it may have the value's letters.
+                alike = [a for d, a in own if d == dim and a not in (*axes[:rank], *core)]
+                taken = used.union(core, *letters).difference(alike)
+                core.append(first_unused([*alike, *self.axis_spellings(arg, axis)], taken))
+            inner = used.union(core, *letters)
+            texts.append((yield self.sum(arg, (*head, *core), inner)))
+            letters.append(inner)
+            cores.append(core)
+        carried = {letter for text in texts for letter in text.counts}
+        batch = tuple(letter for letter in axes[:rank] if letter in carried)
+        labels = (*batch, *axes[rank:])
+        seen = {
+            dim
+            for text, core, dims in zip(texts, cores, given, strict=True)
+            for letter, dim in zip(core, dims, strict=True)
+            if letter in text.sized
+        }
+        bare = [
+            isinstance(arg, Variable) and arg.derivative is None and bool(arg.shape)
+            for arg in node.args
+        ]
+        is_short = all(
+            letter in text.sized for text, core in zip(texts, cores, strict=True) for letter in core
+        ) and self.is_understood(node, texts, cores, bare, labels, batch)
+        if is_short:
+            shown = [
+                repr(arg) if is_name else text.text
+                for arg, text, is_name in zip(node.args, texts, bare, strict=True)
             ]
-            return node.function.text.format(*atoms)
-        return indexed(f"{node.function.name}({', '.join(texts)})", axes if result else ())
+            text = f"{function.name}({', '.join(shown)})"
+            letters = [a for a, is_name in zip(letters, bare, strict=True) if not is_name]
+        else:
+            shown = [text.text for text in texts]
+            name = _explicit(node, cores, seen, node.function.name in self.names)
+            text = f"{name}({', '.join(shown)})"
+        used.update(*letters)
+        if not labels:
+            inside = in_bracket(
+                part.counts for part, b in zip(texts, bare, strict=True) if not (b and is_short)
+            )
+            return _Text(text, dict.fromkeys(inside, 0), is_atom=True)
+        sized = (_sized(texts) & set(batch)) | set(axes[rank:])
+        return _Text(text + _subscript(labels), _counted(labels), sized, True)
 
-    def assign(self, node: Einsum, axes: tuple[str, ...], used: set[str]) -> dict[int, str]:
+    def is_understood(
+        self,
+        node: Call,
+        texts: Sequence[_Text],
+        cores: Sequence[Sequence[str]],
+        bare: Sequence[bool],
+        labels: Sequence[str],
+        batch: Sequence[str],
+    ) -> bool:
+        """Tell whether a reader finds the function, and the axes that it acts on, by himself."""
+        arguments = []
+        for arg, text, core, is_name in zip(node.args, texts, cores, bare, strict=True):
+            if is_name:
+                arguments.append(Argument(len(arg.shape)))
+                continue
+            counts = in_bracket([text.counts])
+            free = tuple(letter for letter, n in counts.items() if n == 1)
+            if [letter for letter in free if letter not in batch] != list(core):
+                return False
+            arguments.append(Argument(-1, free, frozenset(counts)))
+        chosen = choose(node.function.name, arguments, labels, None if labels else 0)
+        return (
+            chosen is not None
+            and chosen.function is node.function
+            and chosen.batch == len(batch)
+            and chosen.batched == tuple(not set(batch).isdisjoint(t.counts) for t in texts)
+        )
+
+    # Letters.
+
+    def assign(
+        self, node: Einsum, axes: tuple[str, ...], used: set[str], absorbed: Container[int]
+    ) -> dict[int, str]:
         """Give a letter to each label of a product; the first axis of a delta gives its own."""
         letter: dict[int, str] = {}
         for label, axis in zip(node.output, axes, strict=True):
@@ -302,8 +612,8 @@ class _Printer:
             zip(node.operands, node.subscripts, strict=True),
             key=lambda slot: self.first[slot[0]],
         )
-        for label in chain.from_iterable(labels for _, labels in slots):
-            if label not in letter:
+        for label in chain(chain.from_iterable(labels for _, labels in slots), node.loose):
+            if label not in letter and label not in absorbed:
                 letter[label] = first_unused(self.spellings(slots, label), used)
                 used.add(letter[label])
         return letter
@@ -315,24 +625,6 @@ class _Printer:
                 if theirs == label:
                     yield from self.axis_spellings(operand, axis)
 
-    def is_alone(self, node: Einsum, label: int) -> bool:
-        """Tell whether a reader could miss a sum, or where it belongs.
-
-        So it is with a label that stands at one place only, and with one that stands in one
-        bracket or function only: in ``sin(A_ii)`` the trace is taken first, in ``Σ_i sin(A_ii)``
-        the sine.
-        """
-        if label in node.output or label in node.loose:
-            return False
-        places = [
-            (k, operand)
-            for k, (operand, labels) in enumerate(zip(node.operands, node.subscripts, strict=True))
-            for axis, theirs in enumerate(labels)
-            if theirs == label and self.mentioned[operand][axis]
-        ]
-        factors = {k for k, _ in places}
-        return len(factors) < 2 and not (len(places) > 1 and isinstance(places[0][1], Variable))
-
     def axis_spellings(self, node: Node, axis: int, depth: int = 4) -> Iterable[str]:
         """Yield the letters of an axis, those of the variables inside that have it."""
         if isinstance(node, Variable):
@@ -341,7 +633,7 @@ class _Printer:
         elif depth and isinstance(node, Add):
             for _, term in node.terms[:depth]:
                 yield from self.axis_spellings(term, axis, depth - 1)
-        elif depth and isinstance(node, Call):
+        elif depth and isinstance(node, Call) and axis < len(node.batch):
             for arg in node.args:
                 if axis < len(arg.shape):
                     yield from self.axis_spellings(arg, axis, depth - 1)
@@ -352,41 +644,133 @@ class _Printer:
                         yield from self.axis_spellings(operand, at, depth - 1)
 
 
-def _mentioned(node: Node, below: Mapping[Node, tuple[bool, ...]]) -> tuple[bool, ...]:
-    """Tell for each axis whether its letter stands in the text; a broadcast's does not."""
-    if isinstance(node, Add):
-        return tuple(
-            any(below[term][axis] for _, term in node.terms) for axis in range(len(node.shape))
-        )
-    if isinstance(node, Einsum):
-        spoken = {
-            label
-            for operand, labels in zip(node.operands, node.subscripts, strict=True)
-            for axis, label in enumerate(labels)
-            if below[operand][axis]
-        }
-        return tuple(label in spoken or node.output.count(label) > 1 for label in node.output)
-    if isinstance(node, Call):
-        return tuple(
-            axis >= len(node.batch)
-            or any(below[arg][axis] for arg in node.args if axis < len(arg.shape))
-            for axis in range(len(node.shape))
-        )
-    return (True,) * len(node.shape)
+def _absorbed(
+    node: Einsum,
+) -> tuple[dict[int, tuple[list[tuple[int, int]], int]], frozenset[int]]:
+    """Find the relations that can be written as an index of a variable: ``x_{i+1}``.
+
+    Returns
+    -------
+    dict
+        For a label that is summed, and stands at one variable and in one relation only: what the
+        relation says that it is, as coefficients of other labels and an offset.
+    frozenset
+        The positions of these relations.
+    """
+    found: dict[int, tuple[list[tuple[int, int]], int]] = {}
+    gone = set()
+    places: dict[int, list[int]] = {}
+    for k, labels in enumerate(node.subscripts):
+        for n in labels:
+            places.setdefault(n, []).append(k)
+    for k, (operand, labels) in enumerate(zip(node.operands, node.subscripts, strict=True)):
+        if not isinstance(operand, Delta) or not operand.relation.is_equation:
+            continue
+        c, offset, _ = operand.relation
+        for own, n in zip(c, labels, strict=True):
+            others = [j for j in places[n] if j != k]
+            if abs(own) != 1 or n in node.output or len(places[n]) != 2 or len(others) != 1:
+                continue
+            terms = [(-own * m, t) for m, t in zip(c, labels, strict=True) if t != n]
+            sizes = [node.sizes[t] for _, t in terms]
+            low, high = bounds([m for m, _ in terms], -own * offset, sizes)
+            size = node.sizes[n]
+            is_inside = low >= 0 and not (isinstance(size, int) and high >= size)
+            if is_inside and isinstance(node.operands[others[0]], Variable):
+                found[n] = terms, -own * offset
+                gone.add(k)
+                break
+    return found, frozenset(gone)
 
 
-def _deltas(output: tuple[int, ...], axes: tuple[str, ...]) -> list[str]:
+def _needs_tie(node: Node, axis: int) -> bool:
+    """Tell whether an axis that has the label of another one is written with a delta.
+
+    ``(A_ii + B_ii)`` would be the sum of two diagonals, and not the diagonal of the sum.
+    """
+    if isinstance(node, Call) and not node.function.is_elementwise:
+        return axis < len(node.batch)
+    return not isinstance(node, Variable)
+
+
+def _repeated(copies: list[_Text], count: int) -> list[_Text]:
+    """Write a factor several times: as it is, or as a power."""
+    if len(copies) > 1 or count == 1:
+        return copies
+    (text,) = copies
+    if text.divides:
+        return copies * count
+    found = []
+    while count:
+        n = min(count, MOST_EXPANDED)
+        power = f"{text.atom().text}^{n}"
+        found.append(_Text(power, in_bracket([text.counts]), text.sized) if n > 1 else text)
+        count -= n
+    return found
+
+
+def _explicit(
+    node: Call, cores: Sequence[Sequence[str]], seen: Container[str], is_operand: bool
+) -> str:
+    """Write a function's name with the labels that it acts on: ``inv_kl``, ``max_{i<3}``."""
+    groups = []
+    for arg, core, dims in zip(node.args, cores, node.function.cores[0], strict=True):
+        sizes = arg.shape[len(arg.shape) - len(dims) :]
+        items = [
+            letter if dim in seen else f"{letter}<{size}"
+            for letter, dim, size in zip(core, dims, sizes, strict=True)
+        ]
+        is_short = all(len(item) == 1 for item in items)
+        groups.append("".join(items) if is_short else _braced(items)[1:-1])
+    name = node.function.name
+    if len(groups) == 1 and groups[0].isalpha() and len(groups[0]) == len(cores[0]):
+        return f"{name}_{{{groups[0]};}}" if is_operand else f"{name}_{groups[0]}"
+    end = ";" if is_operand else ""  # so that it is no product of an operand and a bracket
+    return f"{name}_{{{';'.join(groups)}{end}}}"
+
+
+def _deltas(output: tuple[int, ...], axes: tuple[str, ...]) -> list[_Text]:
     at: dict[int, str] = {}
     found = []
     for label, axis in zip(output, axes, strict=True):
         if label in at:
-            found.append(indexed("δ", (at[label], axis)))
+            found.append(_Text(indexed("δ", (at[label], axis)), {at[label]: 1, axis: 1}))
         else:
             at[label] = axis
     return found
 
 
-def _is_atom(node: Node) -> bool:
-    """Whether the text of a node needs no brackets beside an operator."""
-    whole = isinstance(node, Constant) and isinstance(node.value, int)
-    return whole or isinstance(node, Variable)
+def _counted(letters: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for letter in letters:
+        counts[letter] = counts.get(letter, 0) + 1
+    return counts
+
+
+def _sized(texts: Iterable[_Text]) -> frozenset[str]:
+    return frozenset().union(*(text.sized for text in texts))
+
+
+def _is_plain(value: Number) -> bool:
+    """Whether a number needs no brackets as the base of a power."""
+    if isinstance(value, complex):
+        return True
+    return not isinstance(value, Fraction) and not repr(value).startswith("-")
+
+
+def _is_number(node: Node) -> bool:
+    return isinstance(node, Constant) or (isinstance(node, Add) and not node.terms)
+
+
+def _place_in_delta(side: Index) -> tuple[int, str]:
+    # Sums, labels, numbers.
+    return (1, side) if isinstance(side, str) else (0 if side.terms else 2, "")
+
+
+def _kind_of_power(node: Node) -> str:
+    """Tell whether a node is a power, and whether its exponent is an exact number."""
+    if not isinstance(node, Call) or node.function.name != "power":
+        return ""
+    exponent = node.args[1]
+    is_exact = isinstance(exponent, Constant) and isinstance(exponent.value, int | Fraction)
+    return "exact" if is_exact else "other"

@@ -2,11 +2,20 @@ r"""Index notation: from ``"A_ij x_j + b_i"`` to a tree of sums, products and na
 
 The grammar, with juxtaposition for products::
 
+    equation =  [ ( symbol | partial ) "=" ] sum
     sum      =  ["+" | "-"] product { ("+" | "-") product }
-    product  =  power { ["*" | "/"] power }
-    power    =  atom [ "^" ( ["-"] atom ) ]
-    atom     =  number | name [ "_" labels ] | name "(" sum { "," sum } ")" | "(" sum ")"
-    labels   =  letters | "{" letters { [","] letters } "}"
+    product  =  power { ["*" | "/"] power } [ "Σ_" labels product ]
+    power    =  atom [ "^" ["+" | "-"] atom ]
+    atom     =  number | symbol | partial | call | "(" sum ")" | "[" sum compare sum "]"
+    call     =  name [ "_" labels ] "(" sum { "," sum } ")" [ "_" labels ]
+    symbol   =  name [ "_" labels ]
+    partial  =  "∂" symbol "/" "∂" symbol | "∂²" symbol "/" "∂" symbol "∂" symbol | ..
+    compare  =  ">" | "<" | "≥" | "≤" | "=" | "≠"        (also ">=", "<=", "==", "!=")
+    labels   =  ( letter | digit ) { letter | digit } | "{" index { "," index } "}"
+    index    =  label | sum of labels and whole numbers, such as 2i+j-1
+
+A label says which axes belong together; where it is summed is decided by how often it stands in a
+term, which `in_product` and `in_bracket` count.
 
 >>> parse_index("2 A_ij x_j")
 Product(factors=((Literal(value=2), 1), (Symbol(name='A', labels=('i', 'j')), 1), ...))
@@ -15,20 +24,66 @@ Product(factors=((Literal(value=2), 1), (Symbol(name='A', labels=('i', 'j')), 1)
 from __future__ import annotations
 
 import re
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
+from unicodedata import normalize
 
 from einsdiff.errors import SubscriptsError, page
+from einsdiff.notation.subscripts import Size
 
-__all__ = ["Apply", "Literal", "Power", "Product", "Sum", "Symbol", "Tree", "parse_index"]
+__all__ = [
+    "Affine",
+    "Apply",
+    "Compare",
+    "Equation",
+    "Index",
+    "Job",
+    "Literal",
+    "Over",
+    "Partial",
+    "Power",
+    "Product",
+    "Sum",
+    "Symbol",
+    "Tree",
+    "in_bracket",
+    "in_product",
+    "is_index_notation",
+    "letters_of",
+    "parse_equation",
+    "parse_index",
+    "run",
+]
+
+#: Brackets inside of each other, at most; no person reads more.
+DEEPEST = 150
+#: Digits of a whole number, at most: Python reads no more from a text.
+LONGEST_NUMBER = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """An index that is more than a label: ``i+1``, ``2i+j-1``, or a number.
+
+    ``i+0`` is one too. It says that the index runs over a part of the axis only, so that their
+    sizes may differ.
+    """
+
+    terms: tuple[tuple[int, str], ...]
+    offset: int = 0
+
+
+Index = str | Affine
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number: an integer, or a float as typed."""
+    """A number: an integer, or a float or complex number as typed."""
 
-    value: int | float
+    value: int | float | complex
+    column: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +91,23 @@ class Symbol:
     """A name with the labels of its axes; ``δ`` is the Kronecker delta."""
 
     name: str
-    labels: tuple[str, ...]
+    labels: tuple[Index, ...] = ()
+    column: int = field(default=0, compare=False, repr=False)
+    columns: tuple[int, ...] = field(default=(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A derivative as a symbol: ``∂x_i/∂z_p``."""
+
+    base: Symbol
+    wrt: tuple[Symbol, ...]
     column: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Terms with their signs."""
+    """Terms with their signs, in brackets unless it is the whole of something."""
 
     terms: tuple[tuple[int, Tree], ...]
 
@@ -55,6 +120,19 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class Over:
+    """A sum that is written, ``Σ_j A_ij``, over the factors that follow in the product.
+
+    `sizes` has the range of each label, None where it is not written.
+    """
+
+    labels: tuple[str, ...]
+    sizes: tuple[Size | None, ...]
+    body: Tree
+    column: int = field(default=0, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Power:
     """A base and an exponent."""
 
@@ -63,32 +141,466 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
-    """A function applied to arguments."""
+class Compare:
+    """1 where a relation holds, else 0: ``[x_i > 0]``, ``[i ≥ j]``.
 
-    name: str
-    arguments: tuple[Tree, ...]
+    Attributes
+    ----------
+    sign
+        ``">"``, ``">="``, ``"<"``, ``"<="``, ``"="`` or ``"!="``.
+    left, right
+        The two sides; an `Affine` where it is certain that an index is meant, ``[{i} ≥ {j}]``.
+    """
+
+    sign: str
+    left: Tree | Affine
+    right: Tree | Affine
     column: int = field(default=0, compare=False, repr=False)
 
 
-Tree = Literal | Symbol | Sum | Product | Power | Apply
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A function applied to arguments; or a name before a bracket, which may be a product.
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)"
-    r"|(?P<name>[^\W\d_][^\W_]*)(?:_(?:\{(?P<braced>[^{}]*)\}|(?P<labels>[^\W\d_]+)))?"
-    r"|(?P<sign>[-+*/^(),]))"
-)
+    Attributes
+    ----------
+    symbol
+        The name, with the labels between it and the bracket if there are any.
+    arguments
+        At least one.
+    labels
+        Those of the value, after the closing bracket; None if there are none.
+    cores
+        The labels between name and bracket for each argument, with their sizes where written.
+    """
+
+    symbol: Symbol
+    arguments: tuple[Tree, ...]
+    labels: tuple[Index, ...] | None = None
+    cores: tuple[tuple[tuple[str, Size | None], ...], ...] | None = None
+    columns: tuple[int, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self.symbol.name
+
+    @property
+    def column(self) -> int:
+        """Where the name stands."""
+        return self.symbol.column
 
 
-@lru_cache(maxsize=1024)
-def parse_index(text: str) -> Tree:
+Tree = Literal | Symbol | Partial | Sum | Product | Over | Power | Compare | Apply
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """A right-hand side, and what stands on the left of it, if anything does."""
+
+    left: Symbol | Partial | None
+    right: Tree
+
+
+# --- counting labels --------------------------------------------------------------------------
+
+
+def in_product(factors: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Count the labels of a product from those of its factors.
+
+    The count says where a label is summed, if nothing outside asks for it: 0 is *inside* a
+    bracket or function, 2 or more is in this product, and 1 is not yet.
+
+    >>> in_product([{"i": 1, "j": 1}, {"j": 1}])
+    {'i': 1, 'j': 2}
+
+    What is summed inside of a bracket belongs to the bracket, unless the label stands openly
+    beside it: in ``(a_i b_i) (c_i d_i)`` there are two sums, in ``x_i (a_i b_i + 1)`` one.
+
+    >>> in_product([{"i": 0}, {"i": 0}]), in_product([{"i": 1}, {"i": 0}])
+    ({'i': 0}, {'i': 2})
+    """
+    openly: dict[str, int] = {}
+    inside: dict[str, int] = {}
+    for counts in factors:
+        for label, count in counts.items():
+            openly[label] = openly.get(label, 0) + count
+            if not count:
+                inside[label] = inside.get(label, 0) + 1
+    if not inside:
+        return openly
+    return {label: n + inside.get(label, 0) if n else 0 for label, n in openly.items()}
+
+
+def in_bracket(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Count the labels of a bracket, from those of its terms or of a function's arguments.
+
+    >>> in_bracket([{"i": 1}, {"i": 1, "j": 2}])
+    {'i': 1, 'j': 0}
+    """
+    found: dict[str, int] = {}
+    for counts in parts:
+        for label, count in counts.items():
+            found[label] = 1 if count == 1 else found.get(label, 0)
+    return found
+
+
+def letters_of(indices: Iterable[Index]) -> list[str]:
+    """List the labels in indices, as often as they stand there.
+
+    >>> letters_of(["i", Affine(((2, "i"), (1, "j")), 1)])
+    ['i', 'i', 'j']
+    """
+    found = []
+    for index in indices:
+        if isinstance(index, str):
+            found.append(index)
+        else:
+            found.extend(label for _, label in index.terms)
+    return found
+
+
+# --- what a text is ---------------------------------------------------------------------------
+
+
+def is_index_notation(text: str, has_operands: bool) -> bool:
+    """Tell index notation from an einsum string.
+
+    Parameters
+    ----------
+    text
+        Either of them.
+    has_operands
+        Whether operands are given with it; letters alone are an einsum string then.
+
+    Returns
+    -------
+    bool
+        Whether the text is index notation.
+
+    Examples
+    --------
+    >>> is_index_notation("A_ij x_j", True), is_index_notation("ij,j->i", True)
+    (True, False)
+    >>> is_index_notation("ij", True), is_index_notation("x", False)
+    (False, True)
+    """
+    if re.search(r"[_=(){}\[\]^*/+∂Σ∞≥≤≠·⋅⁰¹²³⁴⁵⁶⁷⁸⁹]", text):
+        return True
+    if re.search(r"->|,|\.\.\.", text):
+        return False
+    return not has_operands or bool(re.search(r"[-−0-9]", text))
+
+
+# --- running without recursion ----------------------------------------------------------------
+
+_T = TypeVar("_T")
+#: A job yields the jobs whose answers it needs, and returns its own.
+Job = Generator[Any, Any, _T]
+
+
+def run(job: Job[_T]) -> _T:
+    """Run jobs that wait for each other, without recursion.
+
+    >>> def depth(n):
+    ...     return 1 + (yield depth(n - 1)) if n else 0
+    >>> run(depth(10_000))
+    10000
+    """
+    stack: list[Job[Any]] = [job]
+    answer: Any = None
+    while True:
+        try:
+            stack.append(stack[-1].send(answer))
+            answer = None
+        except StopIteration as stop:
+            stack.pop()
+            answer = stop.value
+            if not stack:
+                return answer  # type: ignore[no-any-return]
+
+
+# --- tokens -----------------------------------------------------------------------------------
+
+_NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_PART = rf"(?:{_NUMBER.pattern}|∞|nan)"
+_COMPLEX = re.compile(rf"\(\s*([-+]?{_PART})\s*([-+])\s*({_PART})j\s*\)")
+_SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_DIGITS = str.maketrans(_SUPERSCRIPT, "0123456789")
+#: Signs, longer ones first, and how they are spelled in trees.
+_SIGNS = {
+    "**": "^",
+    ">=": ">=",
+    "<=": "<=",
+    "!=": "!=",
+    "==": "=",
+    "≥": ">=",
+    "≤": "<=",
+    "≠": "!=",
+    "·": "*",
+    "⋅": "*",
+    "−": "-",
+    **{sign: sign for sign in "+-*/^(),[]<>=∂∞"},
+}
+_COMPARE = (">", "<", ">=", "<=", "=", "!=")
+#: What may follow a factor without a sign between them.
+_STARTS = ("number", "complex", "name", "(", "[", "∂", "∞")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An index in a list of labels, with the range that is written after it."""
+
+    index: Index
+    column: int
+    size: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A part of the text.
+
+    `kind` is a sign, or number, complex, name, braced (indices alone), power (a superscript).
+    `groups` are the labels after a name or a closing bracket, in groups parted by semicolons.
+    """
+
+    kind: str
+    text: str
+    column: int
+    end: int
+    groups: tuple[tuple[_Item, ...], ...] | None = None
+
+
+def _may_follow(char: str) -> bool:
+    return f"_{char}".isidentifier() and char != "·"
+
+
+class _Lexer:
+    """Cuts a text into tokens."""
+
+    def __init__(self, text: str, names: frozenset[str]) -> None:
+        self.text, self.names = text, names
+        self.tokens: list[_Token] = []
+        column = 0
+        while column < len(text):
+            column = self.token(column)
+
+    def fail(self, headline: str, column: int, action: str, width: int = 1) -> NoReturn:
+        carets = range(column, column + width)
+        raise SubscriptsError(page(headline, text=self.text, carets=carets, action=action))
+
+    def add(self, kind: str, column: int, end: int, text: str = "") -> int:
+        self.tokens.append(_Token(kind, text or self.text[column:end], column, end))
+        return end
+
+    def token(self, column: int) -> int:
+        """Read the token at a column, and return where it ends."""
+        text = self.text
+        char = text[column]
+        if char.isspace():
+            return column + 1
+        if char == "(":
+            match = _COMPLEX.match(text, column)
+            if match is not None:
+                return self.add("complex", column, match.end())
+        match = _NUMBER.match(text, column)
+        if match is not None:
+            if len(match[0]) > LONGEST_NUMBER:
+                self.fail("a number is too long", column, f"{LONGEST_NUMBER} digits are the most")
+            return self.add("number", column, match.end())
+        if char in _SUPERSCRIPT:
+            end = column
+            while end < len(text) and text[end] in _SUPERSCRIPT:
+                end += 1
+            return self.add("power", column, end, text[column:end].translate(_DIGITS))
+        if char.isidentifier():
+            return self.name(column)
+        if char == "{":
+            groups, end = self.labels(column)
+            self.tokens.append(_Token("braced", text[column:end], column, end, groups))
+            return end
+        for sign, meaning in _SIGNS.items():
+            if text.startswith(sign, column):
+                end = self.add(meaning, column, column + len(sign), sign)
+                if sign == ")" and text.startswith("_", end) and not self.is_name(end):
+                    return self.value_labels(end)
+                return end
+        return self.fail(
+            f"{char!r} cannot stand here",
+            column,
+            "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]",
+        )
+
+    def is_name(self, column: int) -> bool:
+        """Tell whether the word at a column is an operand whose name begins with "_"."""
+        return normalize("NFKC", self.text[column : self.word(column)]) in self.names
+
+    def word(self, column: int) -> int:
+        end = column
+        while end < len(self.text) and _may_follow(self.text[end]):
+            end += 1
+        return end
+
+    def name(self, column: int) -> int:
+        """Read a name and its labels; of the ways to part them, the longest name that is known."""
+        text = self.text
+        stop = self.word(column)
+        word = text[column:stop]
+        braced = word.endswith("_") and text.startswith("{", stop)
+        cuts = [k for k, char in enumerate(word) if char == "_" and k > 0]
+        known = [
+            k
+            for k in ([] if braced else [len(word)]) + cuts[::-1]
+            if normalize("NFKC", word[:k]) in self.names
+        ]
+        if known:
+            cut = known[0]
+        elif word[0] == "_":
+            self.fail(f"'{word}' is no name", column, "a name begins with a letter: A_ij")
+        elif braced:
+            cut = len(word) - 1
+        else:
+            cut = cuts[0] if cuts else len(word)
+        name = normalize("NFKC", word[:cut])
+        groups: tuple[tuple[_Item, ...], ...] | None = None
+        end = column + cut
+        if cut < len(word):
+            groups, end = self.labels(end + 1)
+        self.tokens.append(_Token("name", name, column, end, groups))
+        return end
+
+    def value_labels(self, column: int) -> int:
+        """Read the labels after a closing bracket into the token of the bracket."""
+        groups, end = self.labels(column + 1)
+        bracket = self.tokens.pop()
+        self.tokens.append(_Token(")", ")", bracket.column, end, groups))
+        return end
+
+    def labels(self, column: int) -> tuple[tuple[tuple[_Item, ...], ...], int]:
+        """Read labels, from the place after the underscore."""
+        text = self.text
+        if not text.startswith("{", column):
+            end = self.word(column)
+            items = []
+            for at in range(column, end):
+                char = text[at]
+                if not (char.isalpha() or char in "0123456789"):
+                    self.fail(
+                        f"{char!r} is no label",
+                        at,
+                        "a label is one letter or digit; part names by spaces, "
+                        "and write braces around longer labels: A_{i1,i2}",
+                    )
+                items.append(_Item(char if char.isalpha() else Affine((), int(char)), at))
+            if not items:
+                self.fail("a label is missing", column, "write labels after '_': A_ij")
+            return (tuple(items),), end
+        end = text.find("}", column)
+        if end < 0:
+            self.fail("'}' is missing", column, "close the brace of the labels: A_{ij}")
+        groups = []
+        at = column + 1
+        for group in text[column + 1 : end].split(";"):
+            groups.append(tuple(self.group(group, at)))
+            at += len(group) + 1
+        if groups == [()]:
+            self.fail("a label is missing", column, "write labels between the braces: A_{ij}")
+        return tuple(groups), end + 1
+
+    def group(self, text: str, column: int) -> list[_Item]:
+        """Read a list of indices, with or without commas."""
+        if "," in text:
+            parts = text.split(",")
+            if not parts[-1].strip():
+                parts.pop()  # {i10,} is one label, where {i10} would be three
+            items = []
+            for part in parts:
+                items.append(self.index(part, column, "," in text))
+                column += len(part) + 1
+            return items
+        plain = text.strip()
+        if not plain:
+            return []
+        is_affine = re.search(r"[-+−<*]", plain) or re.fullmatch(r"[0-9]+\s*[^\W\d_]?", plain)
+        if is_affine:
+            return [self.index(text, column, False)]
+        items = []
+        for at, char in enumerate(text, column):
+            if char.isalpha():
+                items.append(_Item(char, at))
+            elif char in "0123456789":
+                items.append(_Item(Affine((), int(char)), at))
+            elif not char.isspace():
+                self.fail(f"{char!r} is no label", at, "labels are letters: A_{ij}, or A_{i1,i2}")
+        return items
+
+    def index(self, text: str, column: int, is_long: bool) -> _Item:
+        """Read one index: a label, or a sum of labels and whole numbers."""
+        start = column + len(text) - len(text.lstrip())
+        text, less, bound = text.strip().partition("<")
+        size = self.size(bound.strip(), start) if less else None
+        text = text.rstrip()
+        if text.isidentifier() and "_" not in text and (is_long or len(text) == 1):
+            return _Item(text, start, size)
+        terms: dict[str, int] = {}
+        offset = 0
+        at = 0
+        while at < len(text) or not text:
+            match = _TERM.match(text, at)
+            sign, number, name = match.groups() if match else ("", "", "")
+            c = int(number or 1)
+            if (
+                not (number or name)
+                or (at and not sign)
+                or (name and not (c and name.isidentifier() and (is_long or len(name) == 1)))
+            ):
+                self.fail(
+                    f"'{text}' is no index",
+                    start,
+                    "an index is a label, or a sum of labels and whole numbers such as 2i+1; "
+                    "commas part indices, as in {0,i}",
+                    max(len(text), 1),
+                )
+            assert match is not None
+            if sign and sign != "+":
+                c = -c
+            if name:
+                terms[name] = terms.get(name, 0) + c
+            else:
+                offset += c
+            at = match.end()
+        affine = Affine(tuple((c, name) for name, c in terms.items() if c), offset)
+        return _Item(affine, start, size)
+
+    def size(self, text: str, column: int) -> Size:
+        if text.isidentifier():
+            return normalize("NFKC", text)
+        if re.fullmatch("[0-9]{1,18}", text):
+            return int(text)
+        return self.fail(
+            f"'{text}' is no size",
+            column,
+            "write how far a label runs, as in Σ_{i<3}",
+        )
+
+
+_TERM = re.compile(r"\s*([-+−])?\s*([0-9]{1,18})?\s*([^\W\d_][^\W_]*)?\s*")
+
+
+# --- trees ------------------------------------------------------------------------------------
+
+
+def parse_index(text: str, names: Iterable[str] = ()) -> Tree:
     """Read an expression in index notation.
 
     Parameters
     ----------
     text
-        The expression. Labels are single letters, or, in braces and parted by commas, longer
-        names.
+        The expression. Labels are single letters and digits, or, in braces and parted by commas,
+        longer names and sums such as ``i+1``.
+    names
+        Names that are known; the longest one that fits is read, so that they may have
+        underscores.
 
     Returns
     -------
@@ -113,120 +625,352 @@ def parse_index(text: str) -> Tree:
     <BLANKLINE>
     write a number, a name or a bracket here
     """
-    return _Reader(text).expression()
+    return _parse(text, frozenset(names)).whole_sum()
 
 
-class _Reader:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens: list[tuple[str, re.Match[str], int]] = []
-        column = 0
-        stripped = text.rstrip()
-        while column < len(stripped):
-            match = _TOKEN.match(stripped, column)
-            if match is None:
-                at = len(stripped) - len(stripped[column:].lstrip())
-                self.fail(
-                    f"{stripped[at]!r} cannot stand here",
-                    at,
-                    "write numbers, names such as A_ij, and + - * / ^ ( )",
-                )
-            kind = next(k for k in ("number", "name", "sign") if match[k] is not None)
-            self.tokens.append((kind, match, match.start(kind)))
-            column = match.end()
+def parse_equation(text: str, names: Iterable[str] = ()) -> Equation:
+    """Read an expression with or without a left-hand side.
+
+    Parameters
+    ----------
+    text, names
+        As for `parse_index`.
+
+    Returns
+    -------
+    Equation
+        Of one symbol, or of one derivative, and an expression.
+
+    Raises
+    ------
+    SubscriptsError
+        Text that does not follow the grammar, with a caret under the place.
+
+    Examples
+    --------
+    >>> parse_equation("f_i = 2 x_i").left
+    Symbol(name='f', labels=('i',))
+    >>> parse_equation("2 x_i").left
+    """
+    return _parse(text, frozenset(names))
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str, names: frozenset[str]) -> _Parsed:
+    return run(_Parser(text, names).equation())
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed(Equation):
+    """An equation, and its text for messages."""
+
+    text: str = field(default="", compare=False, repr=False)
+    equals: int = field(default=0, compare=False, repr=False)
+
+    def whole_sum(self) -> Tree:
+        if self.left is None:
+            return self.right
+        raise SubscriptsError(
+            page(
+                "the expression should end here",
+                text=self.text,
+                carets=[self.equals],
+                action="remove what follows",
+            )
+        )
+
+
+class _Parser:
+    """Reads tokens into trees; every method is a job, see `run`."""
+
+    def __init__(self, text: str, names: frozenset[str]) -> None:
+        lexer = _Lexer(text, names)
+        self.fail = lexer.fail
+        self.text, self.names, self.tokens = text, names, lexer.tokens
         self.at = 0
-
-    def fail(self, headline: str, column: int, action: str) -> NoReturn:
-        raise SubscriptsError(page(headline, text=self.text, carets=[column], action=action))
+        self.depth = 0
 
     def peek(self) -> str:
-        """Return the sign, or the kind of token, that comes next; "" at the end."""
-        if self.at == len(self.tokens):
-            return ""
-        kind, match, _ = self.tokens[self.at]
-        return str(match["sign"]) if kind == "sign" else kind
+        """Return the kind of the token that comes next; "" at the end."""
+        return self.tokens[self.at].kind if self.at < len(self.tokens) else ""
 
     def column(self) -> int:
-        return self.tokens[self.at][2] if self.at < len(self.tokens) else len(self.text.rstrip())
+        return self.tokens[self.at].column if self.peek() else len(self.text.rstrip())
 
-    def take(self, sign: str) -> None:
+    def next(self) -> _Token:
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def open(self) -> _Token:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            self.fail(
+                "brackets are nested too deeply",
+                self.column(),
+                f"{DEEPEST} inside of each other are the most; name a part, and write the name",
+            )
+        return self.next()
+
+    def close(self, sign: str) -> _Token:
         if self.peek() != sign:
             self.fail(f"'{sign}' is missing", self.column(), f"write '{sign}' here")
-        self.at += 1
+        self.depth -= 1
+        return self.next()
 
-    def expression(self) -> Tree:
-        tree = self.sum()
+    def equation(self) -> Job[_Parsed]:
+        left: Symbol | Partial | None = None
+        column = equals = self.column()
+        tree: Tree = yield self.sum()
+        if self.peek() == "=":
+            if not isinstance(tree, Symbol | Partial):
+                self.fail(
+                    "the left-hand side is no name",
+                    column,
+                    "write a name and labels before '=', as in f_i = .., or ∂f_i/∂x_p = ..",
+                )
+            left = tree
+            equals = self.next().column
+            tree = yield self.sum()
         if self.peek():
             self.fail("the expression should end here", self.column(), "remove what follows")
-        return tree
+        return _Parsed(left, tree, self.text, equals)
 
-    def sum(self) -> Tree:
+    def sum(self) -> Job[Tree]:
         terms: list[tuple[int, Tree]] = []
-        sign = 1
-        if self.peek() in ("+", "-"):
-            sign = -1 if self.peek() == "-" else 1
-            self.at += 1
-        terms.append((sign, self.product()))
-        while self.peek() in ("+", "-"):
-            sign = -1 if self.peek() == "-" else 1
-            self.at += 1
-            terms.append((sign, self.product()))
+        while not terms or self.peek() in ("+", "-"):
+            sign = 1
+            if self.peek() in ("+", "-"):
+                sign = -1 if self.next().kind == "-" else 1
+            terms.append((sign, (yield self.product())))
         return terms[0][1] if len(terms) == 1 and terms[0][0] == 1 else Sum(tuple(terms))
 
-    def product(self) -> Tree:
-        factors: list[tuple[Tree, int]] = [(self.power(), 1)]
-        while self.peek() in ("*", "/", "number", "name", "("):
-            exponent = -1 if self.peek() == "/" else 1
-            if self.peek() in ("*", "/"):
-                self.at += 1
-            factors.append((self.power(), exponent))
+    def product(self) -> Job[Tree]:
+        factors: list[tuple[Tree, int]] = []
+        while not factors or self.peek() in ("*", "/", *_STARTS):
+            exponent = 1
+            if factors and self.peek() in ("*", "/"):
+                exponent = -1 if self.next().kind == "/" else 1
+            if self.is_sum_sign():
+                if exponent == -1:
+                    self.fail(
+                        "a sum after '/' needs brackets",
+                        self.column(),
+                        "write them around the sum: 1 / (Σ_i x_i)",
+                    )
+                factors.append(((yield self.over()), 1))
+                break
+            factors.append(((yield self.power()), exponent))
         return factors[0][0] if len(factors) == 1 else Product(tuple(factors))
 
-    def power(self) -> Tree:
-        base = self.atom()
-        if self.peek() != "^":
-            return base
-        self.at += 1
-        if self.peek() == "-":
-            self.at += 1
-            return Power(base, Sum(((-1, self.atom()),)))
-        return Power(base, self.atom())
+    def is_sum_sign(self) -> bool:
+        return self.peek() == "name" and self.tokens[self.at].text == "Σ"
 
-    def atom(self) -> Tree:
+    def over(self) -> Job[Tree]:
+        sign = self.next()
+        items = sign.groups[0] if sign.groups and len(sign.groups) == 1 else ()
+        labels = [item.index for item in items if isinstance(item.index, str)]
+        if not labels or len(set(labels)) < len(items):
+            self.fail(
+                "Σ needs the labels to sum over, each once",
+                sign.column,
+                "write them below it: Σ_ij, or Σ_{i<3} with the number of values",
+                sign.end - sign.column,
+            )
+        if self.peek() not in _STARTS:
+            self.fail("there is nothing to sum", self.column(), "write what follows after Σ")
+        body: Tree = yield self.product()
+        return Over(tuple(labels), tuple(item.size for item in items), body, sign.column)
+
+    def power(self) -> Job[Tree]:
+        base: Tree = yield self.atom()
+        if self.peek() == "power":
+            base = Power(base, Literal(int(self.next().text)))
+        elif self.peek() == "^":
+            self.next()
+            sign = 1
+            if self.peek() in ("+", "-"):
+                sign = -1 if self.next().kind == "-" else 1
+            exponent: Tree = yield self.exponent()
+            if sign == -1:
+                simple = isinstance(exponent, Literal) and not isinstance(exponent.value, complex)
+                exponent = (
+                    Literal(-exponent.value)
+                    if isinstance(exponent, Literal) and simple
+                    else Product(((Literal(-1), 1), (exponent, 1)))
+                )
+            base = Power(base, exponent)
+        if self.peek() in ("^", "power"):
+            self.fail(
+                "a power of a power needs brackets",
+                self.column(),
+                "write them around the first or the second: (x^a)^b, x^(a^b)",
+            )
+        return base
+
+    def exponent(self) -> Job[Tree]:
+        """Read an exponent; in ``x^n (a + b)`` the bracket does not belong to it."""
+        if self.peek() == "name":
+            token, rest = self.tokens[self.at], self.tokens[self.at + 1 : self.at + 2]
+            if token.text != "nan" and rest and rest[0].column > token.end:
+                return self.symbol(self.next())
+        found: Tree = yield self.atom()
+        return found
+
+    def atom(self) -> Job[Tree]:
         kind, column = self.peek(), self.column()
         if kind == "number":
-            text = self.tokens[self.at][1]["number"]
-            self.at += 1
-            return Literal(int(text) if text.isdigit() else float(text))
-        if kind == "name":
-            match = self.tokens[self.at][1]
-            self.at += 1
-            if match["labels"] is None and match["braced"] is None and self.peek() == "(":
-                return self.apply(match["name"], column)
-            return Symbol(match["name"], _labels(match), column)
+            text = self.next().text
+            return Literal(int(text) if text.isdigit() else float(text), column)
+        if kind == "complex":
+            match = _COMPLEX.fullmatch(self.next().text)
+            assert match is not None
+            real, sign, imaginary = (part.replace("∞", "inf") for part in match.groups())
+            return Literal(complex(float(real), float(sign + imaginary)))
+        if kind == "∞":
+            self.next()
+            return Literal(float("inf"))
+        if kind in ("name", "["):
+            found: Tree = yield self.named() if kind == "name" else self.compare()
+            return found
         if kind == "(":
-            self.at += 1
-            inner = self.sum()
-            self.take(")")
-            # Kept apart from its surroundings, so that brackets say what belongs together.
-            return inner if not isinstance(inner, Product) else Sum(((1, inner),))
-        headline = f"'{kind}' cannot stand here" if kind else "the expression ends too early"
-        return self.fail(headline, column, "write a number, a name or a bracket here")
-
-    def apply(self, name: str, column: int) -> Tree:
-        self.take("(")
-        arguments = [self.sum()]
-        while self.peek() == ",":
-            self.at += 1
-            arguments.append(self.sum())
-        self.take(")")
-        return Apply(name, tuple(arguments), column)
-
-
-def _labels(match: re.Match[str]) -> tuple[str, ...]:
-    if match["braced"] is not None:
-        text = match["braced"]
-        return (
-            tuple(text.replace(",", " ").split()) if "," in text else tuple(text.replace(" ", ""))
+            self.open()
+            inner: Tree = yield self.sum()
+            end = self.close(")")
+            if end.groups is not None:
+                self.fail(
+                    "labels stand after a bracket",
+                    end.column + 1,
+                    "write them at the names inside the bracket",
+                    end.end - end.column - 1,
+                )
+            # A bracket remains one, so that what belongs together is seen.
+            return inner if isinstance(inner, Sum) else Sum(((1, inner),))
+        if kind == "∂":
+            return self.partial()
+        headline = f"'{self.next().text}' cannot stand here" if kind else ""
+        return self.fail(
+            headline or "the expression ends too early",
+            column,
+            "write a number, a name or a bracket here",
         )
-    return tuple(match["labels"] or "")
+
+    def named(self) -> Job[Tree]:
+        """Read what begins with a name: a symbol, a call, or nan."""
+        token = self.next()
+        if token.text == "nan" and token.groups is None and "nan" not in self.names:
+            return Literal(float("nan"))
+        if self.peek() not in ("(", "complex") or token.text == "δ":
+            return self.symbol(token)
+        if self.peek() == "complex":  # of exp(1+2j), the bracket and what is in it
+            return Apply(self.symbol(token), ((yield self.atom()),))
+        before = self.open()
+        arguments: list[Tree] = [(yield self.sum())]
+        while self.peek() == ",":
+            self.next()
+            arguments.append((yield self.sum()))
+        end = self.close(")")
+        (items,) = end.groups if end.groups and len(end.groups) == 1 else ((),)
+        if end.groups is not None and (not items or any(item.size is not None for item in items)):
+            self.fail(
+                "these are no labels",
+                end.column + 1,
+                "write the labels of the value: inv(X)_ij",
+                end.end - end.column - 1,
+            )
+        cores = None
+        if token.groups is not None:
+            groups = token.groups
+            if len(groups) == len(arguments) + 1 and not groups[-1]:
+                groups = groups[:-1]  # max_{i;}(..), which is no product of max_i and a bracket
+            plain = all(isinstance(item.index, str) for group in groups for item in group)
+            if plain and (len(groups) == len(arguments)):
+                cores = tuple(
+                    tuple((str(item.index), item.size) for item in group) for group in groups
+                )
+            elif len(groups) > 1 or len(arguments) > 1 or end.groups is not None:
+                self.fail(
+                    "these labels do not fit the arguments",
+                    token.column,
+                    "write those of each argument, with ';' between: solve_{kl;l}(A_kl, b_l)_i",
+                    before.column - token.column,
+                )
+        is_call = len(arguments) > 1 or end.groups is not None
+        sized = cores is not None and any(size is not None for core in cores for _, size in core)
+        if not (is_call or sized or (token.groups and len(token.groups) > 1)):
+            symbol = self.symbol(token)
+        else:
+            symbol = Symbol(token.text, (), token.column)
+        labels = tuple(item.index for item in items) if end.groups is not None else None
+        columns = tuple(item.column for item in items)
+        return Apply(symbol, tuple(arguments), labels, cores, columns)
+
+    def symbol(self, token: _Token) -> Symbol:
+        """Make a symbol of a name."""
+        groups = token.groups or ((),)
+        sizes = [item.size for group in groups for item in group if item.size is not None]
+        if len(groups) > 1 or sizes:
+            self.fail(
+                f"these are no labels of {token.text}",
+                token.column,
+                "part them by commas: A_{i,j+1}",
+                token.end - token.column,
+            )
+        (items,) = groups
+        if token.text in ("δ", "Σ") and len(items) != 2:
+            self.fail(
+                f"{token.text} needs {'two' if token.text == 'δ' else 'its'} labels",
+                token.column,
+                "write δ_ij" if token.text == "δ" else "write Σ_i before what is summed",
+                token.end - token.column,
+            )
+        return Symbol(
+            token.text,
+            tuple(item.index for item in items),
+            token.column,
+            tuple(item.column for item in items),
+        )
+
+    def partial(self) -> Partial:
+        sign = self.next()
+        count = int(self.next().text) if self.peek() == "power" else 1
+        base = self.variable("∂x_i/∂z_p")
+        if self.peek() != "/" or count < 1:
+            self.fail("the denominator is missing", self.column(), "write '/' here: ∂x_i/∂z_p")
+        self.next()
+        wrt: list[Symbol] = []
+        while len(wrt) < count:
+            if self.peek() != "∂":
+                self.fail("'∂' is missing", self.column(), "write ∂x_i/∂z_p or ∂²x_i/∂z_p∂z_q")
+            self.next()
+            wrt.append(self.variable("∂z_p"))
+        return Partial(base, tuple(wrt), sign.column)
+
+    def variable(self, example: str) -> Symbol:
+        if self.peek() != "name" or self.tokens[self.at].text in ("δ", "Σ"):
+            self.fail("a name is missing", self.column(), f"write a name and labels: {example}")
+        return self.symbol(self.next())
+
+    def compare(self) -> Job[Tree]:
+        column = self.open().column
+        left = yield self.side()
+        if self.peek() not in _COMPARE:
+            self.fail(
+                "the comparison is missing",
+                self.column(),
+                "write [x_i > 0], or one of < ≥ ≤ = ≠; brackets for products are round",
+            )
+        sign = self.next().kind
+        right = yield self.side()
+        self.close("]")
+        return Compare(sign, left, right, column)
+
+    def side(self) -> Job[Tree | Affine]:
+        if self.peek() != "braced":
+            found: Tree = yield self.sum()
+            return found
+        token = self.next()
+        items = [item for group in token.groups or () for item in group]
+        if len(items) != 1:
+            self.fail("one index is expected", token.column, "write [{i+1} ≥ {j}]")
+        index = items[0].index
+        return Affine(((1, index),)) if isinstance(index, str) else index

@@ -167,7 +167,8 @@ def _scalars(node: Node) -> tuple[tuple[complex, ...], int, int]:
     numbers: list[Number] = [0]
     for part in topological([node]):
         if isinstance(part, Call):
-            kinds.add(float)
+            if not part.function.keeps_integers:
+                kinds.add(float)
         elif isinstance(part, Constant):
             numbers.append(part.value)
         elif isinstance(part, Add):

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from einsdiff.algebra.flatten import MOST_FACTORS, flatten
 from einsdiff.algebra.graph import use_counts
-from einsdiff.algebra.nodes import (Add, add, einsum, scale, variable)
+from einsdiff.algebra.nodes import Add, add, einsum, scale, variable
 
 A, B, C = (variable(name, (2, 2)) for name in "ABC")
 AB = einsum([A, B], ["ij", "jk"], "ik")

@@ -225,7 +225,7 @@ def floor_divide(x1: Node, x2: Node) -> Node:
 
     The derivative is 0: at the steps there is none.
     """
-    return elementwise("floor", divide(x1, x2))
+    return elementwise("floordiv", x1, x2)
 
 
 def remainder(x1: Node, x2: Node) -> Node:
@@ -234,4 +234,4 @@ def remainder(x1: Node, x2: Node) -> Node:
     It has the sign of the divisor, as in NumPy. The derivative is 1 by `x1` and
     ``-floor(a_i / b_i)`` by `x2`; at the steps there is none.
     """
-    return subtract(x1, multiply(x2, floor_divide(x1, x2)))
+    return elementwise("mod", x1, x2)

@@ -137,12 +137,12 @@ ABOUT: dict[str, About] = {
     ),
     "arcsin": About(
         "Take inverse sines: ``sin(y_i) = x_i``, between -π/2 and π/2.",
-        "∂f/∂x = 1 / sqrt(-x^2 + 1)",
+        "∂f/∂x = 1 / sqrt(1 - x^2)",
         "The derivative is inf at -1 and 1; outside, real values are nan.",
     ),
     "arccos": About(
         "Take inverse cosines: ``cos(y_i) = x_i``, between 0 and π.",
-        "∂f/∂x = -1 / sqrt(-x^2 + 1)",
+        "∂f/∂x = -1 / sqrt(1 - x^2)",
         "The derivative is -inf at -1 and 1; outside, real values are nan.",
     ),
     "arctan": About(
@@ -159,7 +159,7 @@ ABOUT: dict[str, About] = {
     ),
     "tanh": About(
         "Take hyperbolic tangents: ``y_i = sinh(x_i) / cosh(x_i)``.",
-        "∂f/∂x = -tanh(x)^2 + 1",
+        "∂f/∂x = 1 - tanh(x)^2",
     ),
     "arcsinh": About(
         "Take inverse hyperbolic sines: ``y_i = log(x_i + sqrt(x_i^2 + 1))``.",
@@ -172,7 +172,7 @@ ABOUT: dict[str, About] = {
     ),
     "arctanh": About(
         "Take inverse hyperbolic tangents: ``y_i = 1/2 log((1 + x_i) / (1 - x_i))``.",
-        "∂f/∂x = 1 / (-x^2 + 1)",
+        "∂f/∂x = 1 / (1 - x^2)",
         "Outside of -1 to 1, real values are nan.",
     ),
     "cbrt": About(
@@ -182,7 +182,7 @@ ABOUT: dict[str, About] = {
     ),
     "sigmoid": About(
         "Take the logistic function: ``y_i = 1 / (1 + exp(-x_i))``.",
-        "∂f/∂x = (-sigmoid(x) + 1) sigmoid(x)",
+        "∂f/∂x = (1 - sigmoid(x)) sigmoid(x)",
         "It is ``scipy.special.expit``, and does not overflow.",
     ),
     "softplus": About(
