@@ -23,6 +23,10 @@ from einsdiff.notation.subscripts import Size
 __all__ = ["Formula", "fresh", "function_name", "joined_arguments", "number", "symbol"]
 
 
+#: How often products are merged and axes put in order, at most, to find the normal form.
+MOST_ROUNDS = 8
+
+
 @dataclass(frozen=True, eq=False)
 class Formula:
     """What a tensor is apart from its values: the expression and how it is written.
@@ -59,8 +63,13 @@ class Formula:
     def normal_form(self) -> Node:
         """The expression with products of products and sums of sums merged, and axes in order."""
         limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
-        (flat,) = flatten([self.expr], *limits)
-        return flatten([oriented(flat)], *limits)[0]
+        (node,) = flatten([self.expr], *limits)
+        for _ in range(MOST_ROUNDS):  # what is merged may be turned, and the other way round
+            (turned,) = flatten([oriented(node)], *limits)
+            if turned is node:
+                break
+            node = turned
+        return node
 
     @cached_property
     def required(self) -> frozenset[str]:

@@ -25,8 +25,10 @@ from einsdiff.algebra import arrays
 from einsdiff.algebra.build import build, is_function
 from einsdiff.algebra.function import FAMILIES, FUNCTIONS, Function, enter
 from einsdiff.algebra.nodes import Node, call, variable, zero
+from einsdiff.algebra.read import read
 from einsdiff.errors import OperandError, ShapeError, page, shapes_line
 from einsdiff.notation.index import parse_index
+from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 from einsdiff.tensor import applied
 
@@ -284,6 +286,8 @@ def _check_rules(entry: Function) -> None:
         numbers: list[Size] = [sizes[n] for n in (*result, *names)]
         try:
             build(parse_index(rule), known, axes, sizes=dict(zip(axes, numbers, strict=True)))
+            left = first_unused("fgh", known) + f"_{axes}" * bool(axes)
+            read(f"{left} = {rule}", known, dict(zip(axes, numbers, strict=True)))
         except (AssertionError, KeyError) as error:
             raise OperandError(
                 page(

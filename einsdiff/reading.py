@@ -655,7 +655,8 @@ def _traced(
     except BindingError as error:
         error.add_note(
             f"while tracing {shown}: its arrays have no values yet, so that nothing that depends "
-            "on them can be taken for a constant. Use np.where in place of `if`."
+            "on them can be taken for a constant. Use np.where in place of `if`, and np.stack in "
+            "place of np.array([..])."
         )
         raise
     finally:
