@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from einsdiff.algebra.function import Function
 from einsdiff.algebra.nodes import Node, add, call, constant, delta, einsum, related
 from einsdiff.algebra.parts import (
     COMPARISONS,
@@ -62,7 +61,6 @@ def build(
     names: Mapping[str, Node],
     output: Sequence[str],
     *,
-    functions: Mapping[str, Function] | None = None,  # noqa: ARG001 - they are in the table
     sizes: Mapping[str, Size] | None = None,
     batch: Sequence[str] = (),
 ) -> Node:
@@ -76,8 +74,6 @@ def build(
         The node that each name stands for.
     output
         The labels of the result's axes.
-    functions
-        Not used: functions are looked up in the table.
     sizes
         Sizes of labels that no name carries.
     batch
@@ -87,6 +83,13 @@ def build(
     -------
     Node
         With one axis for each label of `output`.
+
+    Raises
+    ------
+    SubscriptsError
+        A name, a function or a label that does not fit.
+    ShapeError
+        Two sizes under one label.
     """
     ranks = {name: len(node.shape) for name, node in names.items()}
     builder = Builder(PartReader(ranks, batch=tuple(batch)), names)
@@ -112,17 +115,12 @@ class Builder:
         What made the parts.
     names
         The node of each operand; those that are not known at first are added before `finish`.
-    axes
-        For operands whose shapes are not known, an index for each axis.
-    is_strict
-        Whether a label that stands once, and is not wanted, is an error; else it is summed.
     """
 
-    def __init__(
-        self, parts: PartReader, names: Mapping[str, Node], is_strict: bool = False
-    ) -> None:
-        self.parts, self.is_strict = parts, is_strict
+    def __init__(self, parts: PartReader, names: Mapping[str, Node]) -> None:
+        self.parts = parts
         self.names = dict(names)
+        #: For operands whose shapes are not known, an index for each axis.
         self.axes: dict[str, tuple[int, ...]] = {}
         self.letters: list[str] = []
         self.parent: list[int] = []
@@ -235,7 +233,7 @@ class Builder:
                 self.idle[index] = term.column
         for letter, n in term.counts.items():
             if n and letter not in inner:
-                if n == 1 and self.is_strict:
+                if n == 1:
                     self.stands_once(term, letter)
                 inner[letter] = self.new(letter)
                 summed.append(inner[letter])
@@ -333,7 +331,7 @@ class Builder:
                     if size is not None:
                         self.give(inner[letter], size, f"{part.name}_{letter}")
                 for letter, n in arg.counts.items():
-                    if n == 1 and self.is_strict and letter not in inner and letter not in outer:
+                    if n == 1 and letter not in inner and letter not in outer:
                         self.stands_once(arg, letter)
                 yield self.bind(arg, {**outer, **inner})
             cores.append(core)

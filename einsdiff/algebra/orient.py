@@ -23,6 +23,7 @@ from itertools import permutations, product
 from math import factorial, prod
 from typing import NamedTuple
 
+from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, flatten
 from einsdiff.algebra.graph import topological
 from einsdiff.algebra.nodes import (
     Add,
@@ -41,6 +42,8 @@ __all__ = ["oriented"]
 
 #: So many orders are tried of axes that look alike, and of those of symmetric factors.
 MOST_TRIED = 120
+#: Two rounds are the rule, and this is a bound.
+MOST_ROUNDS = 8
 
 
 class _View(NamedTuple):
@@ -68,6 +71,9 @@ _Colour = tuple[str, tuple[tuple[bytes, int, int], ...]]
 def oriented(root: Node) -> Node:
     """Choose the order of the axes of sums and functions inside of products.
 
+    Sums that have met, and products that have been opened, are merged (see `flatten`), until
+    nothing changes.
+
     Parameters
     ----------
     root
@@ -78,10 +84,14 @@ def oriented(root: Node) -> Node:
     Node
         Of the same value, the same for all orders.
     """
-    turner = _Turner()
-    for node in topological([root]):
-        turner.turn(node)
-    return turner.done[root]
+    for _ in range(MOST_ROUNDS):
+        before, turner = root, _Turner()
+        for node in topological([root]):
+            turner.turn(node)
+        (root,) = flatten([turner.done[root]], MOST_COMPARED_FACTORS)
+        if root is before:
+            break
+    return root
 
 
 class _Turner:
@@ -93,24 +103,27 @@ class _Turner:
         For each node what it has become, with the same axes.
     views
         The same for sums and functions, as products see them.
+    whole
+        The same, with the deltas of sums in them.
     """
 
     def __init__(self) -> None:
         self.done: dict[Node, Node] = {}
         self.views: dict[Node, _View] = {}
+        self.whole: dict[Node, _View] = {}
 
     def turn(self, node: Node) -> None:
         if isinstance(node, Einsum):
             self.done[node] = self.product(node)
         elif isinstance(node, Add | Call):
             view = self.total(node) if isinstance(node, Add) else self.call(node)
-            self.views[node] = view
             # Deltas stay in the sums that are seen, δ_ip x_q + δ_iq x_p.
             whole = self.total(node, ()) if isinstance(node, Add) and view.ties else view
+            self.views[node], self.whole[node] = view, whole
             self.done[node] = self.spread(whole, node)
-            for core, ways, _ in {view, whole}:
+            for known, (core, ways, _) in ((self.views, view), (self.whole, whole)):
                 own = tuple(tuple(ways[0].index(axis) for axis in axes) for axes in ways)
-                self.views.setdefault(core, _View(core, own))
+                known.setdefault(core, _View(core, own))
         else:
             self.done[node] = node
 
@@ -223,18 +236,21 @@ class _Turner:
 
     def taken(self, old: Node, axes: tuple[int, ...]) -> Node:
         """Return a node with these axes in this order; the others repeat it, or equal these."""
-        node = self.done[old]
-        core, own = _unviewed(node)
-        view = self.views.get(old)
-        if view is None or view.ties:
-            known = self.views.get(core)
-            if known is None:
-                return self.cut(node, axes)
-            ways = tuple(tuple(own[axis] for axis in theirs) for theirs in known.ways)
-            view = _View(core, ways)
-        if not set(view.ways[0]) <= set(axes):
-            return self.cut(node, axes)
+        view = self.view(old)
+        if view is None or not set(view.ways[0]) <= set(axes):
+            return self.cut(self.done[old], axes)
         return min(_written(view, tuple(range(len(old.shape))), axes, old), key=_key)
+
+    def view(self, old: Node) -> _View | None:
+        """View a node that is a sum or function, or one of these with its axes in an order."""
+        view = self.whole.get(old)
+        if view is None:
+            core, own = _unviewed(self.done[old])
+            inner = self.whole.get(core)
+            if inner is not None:
+                ways = tuple(tuple(own[axis] for axis in axes) for axes in inner.ways)
+                view = _View(inner.core, ways)
+        return view
 
     def cut(self, node: Node, axes: tuple[int, ...]) -> Node:
         if not isinstance(node, Einsum):
@@ -253,10 +269,10 @@ class _Turner:
         found: list[tuple[bytes, int, int]] = []
         for old in nodes:
             node = self.done[old]
-            view = self.views.get(old)
+            view = self.view(old)
             if isinstance(node, Add) and len(node.terms) == 1:
                 node = node.terms[0][1]
-            elif view is not None and not view.ties:
+            elif view is not None:
                 found.append(self.place(view.core, view.ways[0], axis))
                 continue
             core, axes = _unviewed(node)
@@ -276,7 +292,7 @@ class _Turner:
 
     def place(self, node: Node, axes: Sequence[int], axis: int) -> tuple[bytes, int, int]:
         # Which of several axes one is cannot be told where they may be exchanged.
-        view = self.views.get(node)
+        view = self.whole.get(node, self.views.get(node))
         is_free = isinstance(node, Add | Call) and (view is None or len(view.ways) > 1)
         at = axes.index(axis) if axis in axes else -1
         return node.key, -1 if is_free or symmetry(node) else at, 1

@@ -1,4 +1,4 @@
-r"""Index notation as people write it, read strictly: with its left-hand side, and sizes found.
+r"""Index notation as people write it: with its left-hand side, and with sizes to be found.
 
 .. math:: \frac{\partial f_i}{\partial A_{pq}} = \delta_{ip} x_q
 
@@ -143,7 +143,7 @@ class _Reader:
             frozenset(size for size in every if isinstance(size, str)),
             frozenset(_labels(self.equation)),
         )
-        self.builder = Builder(self.parts, self.known, is_strict=True)
+        self.builder = Builder(self.parts, self.known)
         self.parts.builder = self.builder
         self.names: list[str] = []
         #: For each name the letters of its axes, and what its derivatives are taken by.

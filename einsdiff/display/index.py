@@ -288,6 +288,7 @@ class _Printer:
 
     def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
         """Write a node as a sum of terms; add the letters that it uses to `used`."""
+        node, axes = _without_repetition(node, axes)
         terms = node.terms if isinstance(node, Add) else ((1, node),)
         outside = frozenset(used)
         written: list[tuple[int, str, bool, _Text]] = []
@@ -642,6 +643,17 @@ class _Printer:
                 for at, label in enumerate(labels):
                     if label == node.output[axis]:
                         yield from self.axis_spellings(operand, at, depth - 1)
+
+
+def _without_repetition(node: Node, axes: tuple[str, ...]) -> tuple[Node, tuple[str, ...]]:
+    """Return the sum that a product only repeats along some axes: it needs no brackets."""
+    if isinstance(node, Einsum) and len(node.operands) == 1 and node.is_view and not node.loose:
+        (operand,), (labels,) = node.operands, node.subscripts
+        apart = len(set(labels)) == len(labels) and len(set(node.output)) == len(node.output)
+        if isinstance(operand, Add) and apart:
+            letter = dict(zip(node.output, axes, strict=True))
+            return operand, tuple(letter[label] for label in labels)
+    return node, axes
 
 
 def _absorbed(

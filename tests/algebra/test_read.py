@@ -409,7 +409,7 @@ def test_any_text_is_read_or_refused(text, operands):
         read(text, operands, {})
 
 
-# --- rules, which are read leniently -----------------------------------------------------------
+# --- rules of derivatives -----------------------------------------------------------
 
 
 def test_rules_have_batch_labels_that_are_not_written():
@@ -420,9 +420,10 @@ def test_rules_have_batch_labels_that_are_not_written():
     assert alone is einsum([f("inv", X)], ["ji"], "ij")
 
 
-def test_rules_may_leave_out_the_sign_of_a_sum():
-    assert build(parse_index("A_ij"), {"A": A}, "i") is einsum([A], ["ij"], "i")
+def test_rules_repeat_along_labels_that_they_do_not_have():
     assert build(parse_index("x_i"), {"x": x}, "ij", sizes={"j": 2}).shape == (3, 2)
+    with pytest.raises(SubscriptsError, match="'j' stands once"):
+        build(parse_index("A_ij"), {"A": A}, "i")
 
 
 @settings(max_examples=200, deadline=None)
