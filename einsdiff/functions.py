@@ -22,9 +22,10 @@ from itertools import pairwise
 from typing import Any
 
 from einsdiff.algebra import arrays
-from einsdiff.algebra.build import build, is_function
+from einsdiff.algebra.build import build
 from einsdiff.algebra.function import FAMILIES, FUNCTIONS, Function, enter
 from einsdiff.algebra.nodes import Node, call, variable, zero
+from einsdiff.algebra.parts import is_function
 from einsdiff.algebra.read import read
 from einsdiff.errors import OperandError, ShapeError, page, shapes_line
 from einsdiff.notation.index import parse_index

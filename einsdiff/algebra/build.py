@@ -27,8 +27,6 @@ from typing import NoReturn
 
 from einsdiff.algebra.nodes import Node, add, call, constant, delta, einsum, related
 from einsdiff.algebra.parts import (
-    COMPARISONS,
-    POWERS,
     Amount,
     Applied,
     Argument,
@@ -42,7 +40,6 @@ from einsdiff.algebra.parts import (
     Tie,
     Total,
     choose,
-    is_function,
     places,
 )
 from einsdiff.algebra.relations import bounds
@@ -50,10 +47,7 @@ from einsdiff.errors import ShapeError
 from einsdiff.notation.index import Index, Job, Symbol, Tree, run
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["COMPARISONS", "POWERS", "Builder", "build", "is_function"]
-
-#: As `einsdiff.algebra.entrywise` calls it.
-_COMPARISONS = COMPARISONS
+__all__ = ["Builder", "build"]
 
 
 def build(

@@ -17,10 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from einsdiff.algebra.build import _COMPARISONS as COMPARISONS
-from einsdiff.algebra.build import POWERS
 from einsdiff.algebra.functions import FUNCTIONS
 from einsdiff.algebra.nodes import Node, Shape, add, call, constant, einsum
+from einsdiff.algebra.parts import COMPARISONS, POWERS
 from einsdiff.notation.index import (
     Affine,
     Apply,
