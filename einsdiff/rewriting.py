@@ -19,7 +19,7 @@ from einsdiff.algebra import simplify as rewrite
 from einsdiff.algebra.nodes import Node
 from einsdiff.calculus import parse
 from einsdiff.checking import sampled
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import EinsdiffError, OperandError, page
 from einsdiff.evaluation import evaluate, places_of
 from einsdiff.formula import Formula, joined_arguments, symbol
 from einsdiff.numeric.arrays import Array
@@ -135,21 +135,27 @@ def equal(a: Any, b: Any, *, seed: int = 0) -> Equality:
 
 
 def _read_together(a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    """Read two expressions; a string has the variables of the tensor on the other side."""
-    sides = [None if isinstance(side, str) else as_tensor(side) for side in (a, b)]
-    given = [side for side in sides if side is not None]
-    found = []
-    for text, side in zip((a, b), sides, strict=True):
-        if side is None:
-            known = [
-                Tensor(symbol(v.name, v.shape, v.symmetric, v.of), {})
-                for t in given
-                for v in t.formula.arguments
-                if v.derivative is None and places_of(v.name, text)
-            ]
-            side = parse(text, *known)
-        found.append(side)
-    return found[0], found[1]
+    """Read two expressions; a string has the variables of the other side."""
+    if not isinstance(b, str):
+        right = as_tensor(b)
+        return (_read_with(a, right) if isinstance(a, str) else as_tensor(a)), right
+    left = _read(a)
+    try:
+        return left, _read_with(b, left)
+    except EinsdiffError:
+        if not isinstance(a, str):
+            raise
+        right = parse(b)  # it may tie sizes that the other leaves open
+        return _read_with(a, right), right
+
+
+def _read_with(text: str, other: Tensor) -> Tensor:
+    known = [
+        Tensor(symbol(v.name, v.shape, v.symmetric, v.of), {})
+        for v in other.formula.arguments
+        if v.derivative is None and places_of(v.name, text)
+    ]
+    return parse(text, *known)
 
 
 def _read(value: Any) -> Tensor:
