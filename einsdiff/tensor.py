@@ -902,7 +902,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 #: The folder of the library, whose frames are not the caller's.
-_LIBRARY = str(Path(__file__).parent)
+_LIBRARY = str(Path(__file__).parent / "_")[:-1]  # with the separator at the end
 
 
 def outside() -> FrameType:
@@ -983,13 +983,8 @@ def _measured(what: str, a: Any, axis: int | None = None) -> Any:
     t = as_tensor(a)
     if axis is None:
         return getattr(t, what)
-    return moved(t, axis).shape[0]
-
-
-def moved(t: Tensor, axis: int) -> Tensor:
-    """Return a tensor with this axis in front."""
-    result: Tensor = applied(arrays.NUMPY["moveaxis"], (t, axis, 0))
-    return result
+    front: Tensor = applied(arrays.NUMPY["moveaxis"], (t, axis, 0))
+    return front.shape[0]
 
 
 def _evaluated(value: Any) -> Any:
