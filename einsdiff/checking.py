@@ -12,6 +12,7 @@ its relatives are exact enough to tell a wrong rule from a rounding error:
 
 >>> from einsdiff.algebra.differentiate import derivatives
 >>> from einsdiff.algebra.nodes import einsum, variable
+>>> from einsdiff.display.index import Heading, Letters
 >>> x = variable("x", (3,))
 >>> f = Formula(einsum([x, x], ["i", "i"], ""), Heading("f", ()), Letters(), (x,))
 >>> J = Formula(
@@ -31,14 +32,13 @@ from typing import Any
 import numpy as np
 
 from einsdiff.algebra.nodes import Variable, symmetry
-from einsdiff.display.index import Heading, Letters
 from einsdiff.errors import OperandError, page
 from einsdiff.evaluation import evaluate, sizes_of
 from einsdiff.formula import Formula
 from einsdiff.numeric.arrays import Array
 from einsdiff.numeric.plan import not_analytic
 
-__all__ = ["Check", "Heading", "Letters", "checked", "sample", "sampled"]
+__all__ = ["Check", "checked", "sample", "sampled"]
 
 #: Of a variable with more entries than this, a random choice is checked.
 MOST_ENTRIES = 256

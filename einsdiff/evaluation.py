@@ -1,5 +1,6 @@
 """From a formula and arrays to numbers: what is checked before a program runs.
 
+>>> from einsdiff.formula import symbol
 >>> formula = symbol("x", ("n",))
 >>> evaluate(formula, {"x": np.array([1.0, 2.0])})
 array([1., 2.])
@@ -23,14 +24,14 @@ from einsdiff.errors import (
     shape_text,
     shapes_line,
 )
-from einsdiff.formula import Formula, symbol
+from einsdiff.formula import Formula
 from einsdiff.layout import VecOrder
 from einsdiff.numeric.arrays import Array, dtype_of
 from einsdiff.numeric.memory import format_bytes, memory_limit
 from einsdiff.numeric.plan import not_analytic
 from einsdiff.numeric.program import Program, program_for
 
-__all__ = ["check_symmetric", "evaluate", "places_of", "signature", "sizes_of", "symbol"]
+__all__ = ["check_symmetric", "evaluate", "places_of", "signature", "sizes_of"]
 
 #: The most axes that an array of NumPy's can have.
 MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
