@@ -88,14 +88,20 @@ class Labels:
         Labels in `kept` stand in the result or in a factor, and so cannot be summed away.
         """
         while self.relations and not self.vanishes:
-            before = len(self.relations), len({self.find(n) for n in range(len(self.parent))})
+            roots = self.classes()
             found = [simpler for r in self.relations for simpler in self.simplify(*r)]
             # Relations are 0 or 1, so that one stated twice is stated once.
-            self.relations = [r for k, r in enumerate(found) if r not in found[:k]]
-            self.eliminate({self.find(label) for label in kept})
-            now = len(self.relations), len({self.find(n) for n in range(len(self.parent))})
-            if now == before:
+            relations = [r for k, r in enumerate(found) if r not in found[:k]]
+            changed = relations != self.relations or self.classes() != roots
+            self.relations = relations
+            # A label that was just united has another root now: which labels stand elsewhere
+            # can be told when all relations are written in roots.
+            if not changed and not self.eliminate({self.find(label) for label in kept}):
                 break
+
+    def classes(self) -> int:
+        """Count the labels that are different."""
+        return len({self.find(label) for label in range(len(self.parent))})
 
     def simplify(self, terms: _Terms, offset: int, is_equation: bool) -> list[_Relation]:
         """Bring a relation into its simplest form; none if it always holds."""
@@ -119,8 +125,11 @@ class Labels:
                 return []
         return [(joined, offset, is_equation)]
 
-    def eliminate(self, elsewhere: Collection[int]) -> None:
-        """Sum over an index that stands in relations only and that one of them determines."""
+    def eliminate(self, elsewhere: Collection[int]) -> bool:
+        """Sum over an index that stands in relations only and that one of them determines.
+
+        Returns whether there was one.
+        """
         for k, (terms, offset, is_equation) in enumerate(self.relations):
             for label, c in terms.items():
                 if not is_equation or abs(c) != 1 or label in elsewhere:
@@ -143,7 +152,8 @@ class Labels:
                     self.relations[j] = (theirs, their_offset + factor * constant, kind)
                 del self.relations[k]
                 self.eliminated.add(label)
-                return
+                return True
+        return False
 
     def same_digits(self, label: int, terms: _Terms, others: Sequence[int], offset: int) -> bool:
         """Unite the digits of two ways to write one index, as in ``3 i + j = 3 k + l``."""

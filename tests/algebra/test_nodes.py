@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import pickle
 import random
@@ -31,6 +32,7 @@ from einsdiff.algebra.nodes import (
     constant,
     delta,
     einsum,
+    related,
     scale,
     variable,
     zero,
@@ -348,3 +350,14 @@ def test_what_is_repeated_along_an_axis_is_computed_once():
     )
     assert larger.shape == (3, 4)
     assert children(larger)[0].shape == (3,)
+
+
+def test_an_index_that_was_just_united_is_not_summed_away():
+    D = related((3, 3), (1, 1), -2)  # i + j = 2: in reverse order
+    twice = [D, D, D, x, y]
+    labels = ["ij", "jk", "km", "m", "k"]
+    expected = einsum([D, x, y], ["im", "m", "i"], "i")
+    for order in itertools.permutations(range(3)):
+        places = [*order, 3, 4]
+        found = einsum([twice[k] for k in places], [labels[k] for k in places], "i")
+        assert found is expected
