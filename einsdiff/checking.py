@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from math import prod
 from typing import Any
 
@@ -205,20 +206,11 @@ def _basis(by: Variable, x: Array) -> Any:
 def _symmetrised(by: Variable, array: Array) -> Array:
     """Average over the orders of the axes that change nothing."""
     orders = symmetry(by)
-    if isinstance(orders, bool):
-        if not orders:
-            return array
-        from_permutations = _orders(array.ndim)
-    else:
-        from_permutations = list(orders)
-    return np.asarray(sum(array.transpose(o) for o in from_permutations) / len(from_permutations))
-
-
-def _orders(rank: int) -> list[tuple[int, ...]]:
-    from_nothing: list[tuple[int, ...]] = [()]
-    for k in range(rank):
-        from_nothing = [(*o[:at], k, *o[at:]) for o in from_nothing for at in range(len(o) + 1)]
-    return from_nothing
+    if orders is False:
+        return array
+    every = permutations(range(array.ndim)) if orders is True else orders
+    turned = [array.transpose(order) for order in every]
+    return np.asarray(sum(turned) / len(turned))
 
 
 def _takes_complex_step(function: Formula, values: Mapping[str, Array], by: Variable) -> bool:

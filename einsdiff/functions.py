@@ -23,7 +23,7 @@ from typing import Any
 
 from einsdiff.algebra import arrays
 from einsdiff.algebra.build import build
-from einsdiff.algebra.function import FAMILIES, FUNCTIONS, Function, enter
+from einsdiff.algebra.function import FAMILIES, FUNCTIONS, RULE_LETTERS, Function, enter
 from einsdiff.algebra.nodes import Node, call, variable, zero
 from einsdiff.algebra.parts import is_function
 from einsdiff.algebra.read import read
@@ -87,17 +87,13 @@ class TensorFunction:
 
 def _rule_text(entry: Function) -> str:
     given, result = entry.cores
-    value = "y" + f"_{_LETTERS[: len(result)]}" * bool(result)
+    value = "y" + f"_{RULE_LETTERS[: len(result)]}" * bool(result)
     rules = []
     for name, names, rule in zip(entry.arguments, given, entry.jacobians, strict=True):
-        axes = _LETTERS[len(result) : len(result) + len(names)]
+        axes = RULE_LETTERS[len(result) : len(result) + len(names)]
         rules.append(f"∂{value}/∂{name}{'_' + axes if axes else ''} = {rule}")
     arguments = ", ".join(entry.arguments)
     return f"{entry.name}({arguments}): y = {entry.name}({arguments}), {', '.join(rules)}"
-
-
-#: The letters of axes in rules: first those of the value, then those of the argument.
-_LETTERS = "ijklmnabcdefghopqrstuvwxyz"
 
 
 # --- documentation ----------------------------------------------------------------------------
@@ -283,7 +279,7 @@ def _check_rules(entry: Function) -> None:
     ]
     known = {"y": call(entry, args), **dict(zip(entry.arguments, args, strict=True))}
     for names, rule in zip(given, entry.jacobians, strict=True):
-        axes = _LETTERS[: len(result) + len(names)]
+        axes = RULE_LETTERS[: len(result) + len(names)]
         numbers: list[Size] = [sizes[n] for n in (*result, *names)]
         try:
             build(parse_index(rule), known, axes, sizes=dict(zip(axes, numbers, strict=True)))
@@ -294,7 +290,7 @@ def _check_rules(entry: Function) -> None:
                 page(
                     f"the derivative of '{entry.name}' does not fit its signature: {error}",
                     text=rule,
-                    action=f"the value's axes are called {', '.join(_LETTERS[: len(result)])}, "
+                    action=f"the value's axes are called {', '.join(RULE_LETTERS[: len(result)])}, "
                     "the argument's by the letters after these",
                 )
             ) from None

@@ -13,6 +13,7 @@ f_i = 3 A_ij x_j
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -902,7 +903,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 #: The folder of the library, whose frames are not the caller's.
-_LIBRARY = str(Path(__file__).parent / "_")[:-1]  # with the separator at the end
+_LIBRARY = str(Path(__file__).parent) + os.sep
 
 
 def outside() -> FrameType:

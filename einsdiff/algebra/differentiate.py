@@ -34,6 +34,7 @@ from typing import Any
 from einsdiff.algebra.build import build
 from einsdiff.algebra.entrywise import entrywise
 from einsdiff.algebra.flatten import flatten
+from einsdiff.algebra.function import RULE_LETTERS
 from einsdiff.algebra.graph import dependencies, topological
 from einsdiff.algebra.nodes import (
     Add,
@@ -51,9 +52,6 @@ from einsdiff.notation.index import parse_index
 from einsdiff.notation.subscripts import Size
 
 __all__ = ["derivatives", "directional"]
-
-#: Letters of a rule's axes: those of the value, then those of the argument.
-_LETTERS = "ijklmnabcdefghopqrstuvwxyz"
 
 
 def derivatives(
@@ -193,8 +191,8 @@ def _of_call(node: Call, k: int) -> tuple[Node, list[str], list[str], list[str]]
     if node.function.is_elementwise:
         local = entrywise(rule, inside, node.shape)
         return local, batch[: len(local.shape)], batch, own
-    values = list(_LETTERS[: len(result)])  # i, j, ..
-    axes = list(_LETTERS[len(result) : len(result) + len(names)])
+    values = list(RULE_LETTERS[: len(result)])  # i, j, ..
+    axes = list(RULE_LETTERS[len(result) : len(result) + len(names)])
     sizes: dict[str, Size] = dict(zip([*batch, *values], node.shape, strict=True))
     sizes.update(zip(axes, arg.shape[len(arg.shape) - len(names) :], strict=True))
     labels = [*batch, *values, *axes]

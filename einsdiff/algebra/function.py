@@ -19,7 +19,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-__all__ = ["FAMILIES", "FUNCTIONS", "Function", "enter", "lookup", "revision"]
+from einsdiff.notation.letters import DUMMY
+
+__all__ = ["FAMILIES", "FUNCTIONS", "RULE_LETTERS", "Function", "enter", "lookup", "revision"]
+
+#: Letters of the axes in a rule: those of the value, and then those of the argument.
+RULE_LETTERS = DUMMY
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from fractions import Fraction
 from functools import cache
 from math import isqrt
 
-from einsdiff.algebra.function import FAMILIES, FUNCTIONS, Function, enter
+from einsdiff.algebra.function import FAMILIES, FUNCTIONS, RULE_LETTERS, Function, enter
 from einsdiff.algebra.nodes import (
     Add,
     Call,
@@ -27,6 +27,7 @@ from einsdiff.algebra.nodes import (
     constant,
     einsum,
     is_one,
+    is_zero,
     scale,
 )
 
@@ -40,7 +41,7 @@ MOST_EXPANDED = 16
 
 
 def _fold_power(base: Node, exponent: Node) -> Node | None:
-    if _is_zero(exponent):
+    if is_zero(exponent):
         return _ones(base)
     if not isinstance(exponent, Constant):
         return None
@@ -50,8 +51,8 @@ def _fold_power(base: Node, exponent: Node) -> Node | None:
     if isinstance(base, Constant):
         return _power_of_number(base, n)
     if not isinstance(n, int):
-        return base if _is_zero(base) and isinstance(n, Fraction) and n > 0 else None
-    if _is_zero(base):
+        return base if is_zero(base) and isinstance(n, Fraction) and n > 0 else None
+    if is_zero(base):
         return base if n > 0 else None
     if isinstance(base, Call) and base.function is FUNCTIONS["power"] and n > 1:
         inner, p = base.args  # (s^p)^n = s^(pn) where s cannot be negative
@@ -125,10 +126,6 @@ def _square_root(value: Fraction) -> Fraction | None:
     return root if root * root == value else None
 
 
-def _is_zero(node: Node) -> bool:
-    return isinstance(node, Add) and not node.terms
-
-
 def _ones(like: Node) -> Node:
     return einsum([], [], range(len(like.shape)), dict(enumerate(like.shape)))
 
@@ -136,14 +133,14 @@ def _ones(like: Node) -> Node:
 def _fold_maximum(a: Node, b: Node) -> Node | None:
     """Write the larger of a number and 0 as relu, whose derivative at 0 is 0."""
     for one, other in ((a, b), (b, a)):
-        if _is_zero(one) and not one.shape:
+        if is_zero(one) and not one.shape:
             return call(FUNCTIONS["relu"], [other])
     return a if a is b else None
 
 
 def _fold_minimum(a: Node, b: Node) -> Node | None:
     for one, other in ((a, b), (b, a)):
-        if _is_zero(one) and not one.shape:
+        if is_zero(one) and not one.shape:
             return scale(-1, call(FUNCTIONS["relu"], [scale(-1, other)]))
     return a if a is b else None
 
@@ -163,7 +160,7 @@ def _real(node: Node) -> int | Fraction | float | None:
     """Return the number that a scalar node is, None if it is none."""
     if node.shape:
         return None
-    if _is_zero(node):
+    if is_zero(node):
         return 0
     value = node.value if isinstance(node, Constant) else None
     return None if isinstance(value, complex) else value
@@ -415,12 +412,10 @@ enter(
 
 # --- functions of any number of axes ----------------------------------------------------------
 
-_LETTERS = "ijklmnabcdefghopqrstuvwxyz"
-
 
 def _axes(count: int, start: int = 0) -> tuple[str, str]:
     """Return a signature's names of axes, and letters for them."""
-    letters = _LETTERS[start : start + count]
+    letters = RULE_LETTERS[start : start + count]
     return ",".join(f"n{k}" for k in range(count)), letters
 
 

@@ -72,6 +72,7 @@ __all__ = [
     "delta",
     "einsum",
     "is_one",
+    "is_zero",
     "partial",
     "related",
     "scale",
@@ -1012,7 +1013,7 @@ def call(function: Function, args: Sequence[Node]) -> Node:
     cos(x)
     """
     args = tuple(args)
-    if function.at_zero is not None and _is_zero(args[0]):
+    if function.at_zero is not None and is_zero(args[0]):
         shape = args[0].shape
         return (
             scale(function.at_zero, einsum([], [], range(len(shape)), dict(enumerate(shape))))
@@ -1028,7 +1029,12 @@ def call(function: Function, args: Sequence[Node]) -> Node:
     return _call(function, args)
 
 
-def _is_zero(node: Node) -> bool:
+def is_zero(node: Node) -> bool:
+    """Tell whether a node is the sum of no terms.
+
+    >>> is_zero(zero((3,))), is_zero(ONE)
+    (True, False)
+    """
     return isinstance(node, Add) and not node.terms
 
 

@@ -21,6 +21,7 @@ from itertools import product
 from typing import Any, NoReturn
 
 from einsdiff.algebra.function import FAMILIES, FUNCTIONS, Function, lookup
+from einsdiff.algebra.functions import MOST_EXPANDED
 from einsdiff.algebra.nodes import Number, Shape
 from einsdiff.errors import SubscriptsError, page, shapes_line
 from einsdiff.notation.index import (
@@ -67,8 +68,6 @@ __all__ = [
 
 #: Names for powers.
 POWERS: dict[str, int | Fraction] = {"sqrt": Fraction(1, 2), "square": 2, "reciprocal": -1}
-#: Powers up to this one are products, as in the table of functions.
-MOST_EXPANDED = 16
 #: The function of each comparison, and whether its arguments change places.
 COMPARISONS = {
     ">": ("greater", False),
