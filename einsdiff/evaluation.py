@@ -136,8 +136,8 @@ def evaluate(
     dtype = dtype_of(formula.expr, (array.dtype for array in values.values()))
     program = program_for((formula.expr,), tuple(sorted(sizes.items())), dtype)
     inputs = [values[part.name] for part in program.inputs]
-    # Integers become what the result is before they are computed with and could overflow.
-    cast = [a.dtype.kind in "biu" and a.dtype != dtype for a in inputs]
+    # One dtype for all: integers cannot overflow then, and steps may use each other's memory.
+    cast = [a.dtype != dtype for a in inputs]
     copied = max((a.size for a, is_cast in zip(inputs, cast, strict=True) if is_cast), default=0)
     if max(program.largest, copied) * dtype.itemsize > memory_limit():
         raise _too_large(formula, program, dtype, copied)

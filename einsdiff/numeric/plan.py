@@ -21,12 +21,12 @@ assign t1 ('t1', 'x_') (2, 3)
 
 from __future__ import annotations
 
-from cmath import isfinite
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
+from typing import NamedTuple
 from unicodedata import normalize
 
 from einsdiff.algebra.flatten import flatten
@@ -46,9 +46,19 @@ from einsdiff.algebra.nodes import (
 from einsdiff.algebra.relations import Relation
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.contraction import Factor, contract
+from einsdiff.numeric.fusing import fused
 from einsdiff.numeric.lowering import contract_related
-from einsdiff.numeric.steps import VIEWS, Handle, Instruction, Labels, Steps
-from einsdiff.numeric.views import Contracted, is_full, laid_out, write
+from einsdiff.numeric.steps import ONES, VIEWS, Handle, Instruction, Labels, Steps, literal
+from einsdiff.numeric.views import (
+    Contracted,
+    Window,
+    is_full,
+    laid_out,
+    view,
+    viewed,
+    window,
+    write,
+)
 
 __all__ = [
     "VIEWS",
@@ -58,6 +68,24 @@ __all__ = [
     "not_analytic",
     "plan",
 ]
+
+
+class Core(NamedTuple):
+    """A term of a result: an array, and where in the result it stands.
+
+    Attributes
+    ----------
+    name
+        The name of the array; the number 1 for ones.
+    window
+        The entries of the result that it is written to, or added to.
+    axes
+        Which axis of the window each axis of the array is; along the others it is repeated.
+    """
+
+    name: str
+    window: Window
+    axes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +102,18 @@ class Plan:
         The names of the results.
     shapes
         The shapes of the results.
+    cores
+        In place of an array in which they are added up, the cores of each result.
+    pattern
+        The entries of a single result that can be other than zero; None for all.
     """
 
     inputs: tuple[tuple[Variable, str], ...]
     instructions: tuple[Instruction, ...]
     results: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    cores: tuple[tuple[Core, ...], ...] = ()
+    pattern: tuple[Window, ...] | None = None
 
     @property
     def largest(self) -> tuple[int, ...]:
@@ -88,7 +122,7 @@ class Plan:
         return max([*made, *self.shapes], key=prod)
 
 
-def plan(outputs: Iterable[Node], sizes: Mapping[str, int]) -> Plan:
+def plan(outputs: Iterable[Node], sizes: Mapping[str, int], in_cores: bool = False) -> Plan:
     """Plan the evaluation of expressions.
 
     Parameters
@@ -97,6 +131,8 @@ def plan(outputs: Iterable[Node], sizes: Mapping[str, int]) -> Plan:
         Expressions to evaluate together; what they share is computed once.
     sizes
         The number that each named size stands for.
+    in_cores
+        Whether the results are left as cores, which are not written into one array.
 
     Returns
     -------
@@ -105,13 +141,23 @@ def plan(outputs: Iterable[Node], sizes: Mapping[str, int]) -> Plan:
     """
     outputs = flatten(outputs)
     planner = _Planner(outputs, sizes)
-    results = [planner.result(node) for node in outputs]
-    return Plan(
-        tuple(planner.inputs.items()),
-        tuple(planner.steps.instructions),
-        tuple(array.name for array in results),
-        tuple(array.shape for array in results),
-    )
+    cores: tuple[tuple[Core, ...], ...] = ()
+    if in_cores:
+        cores = tuple(planner.cores_of(node) for node in outputs)
+        names = (core.name for found in cores for core in found if core.name.isidentifier())
+        wanted = list(dict.fromkeys(names))
+    else:
+        wanted = [planner.result(node).name for node in outputs]
+    instructions, results = fused(planner.steps.instructions, wanted)
+    if in_cores:
+        name = dict(zip(wanted, results, strict=True))
+        cores = tuple(
+            tuple(core._replace(name=name.get(core.name, core.name)) for core in found)
+            for found in cores
+        )
+    shapes = tuple(planner.shape(node) for node in outputs)
+    pattern = planner.patterns.get(results[0]) if len(results) == 1 and not in_cores else None
+    return Plan(tuple(planner.inputs.items()), instructions, results, shapes, cores, pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +189,8 @@ class _Planner:
             for variable, name in self.inputs.items()
         }
         self.cores: dict[Node, Contracted] = {}
+        self.uses = _core_uses(outputs)
+        self.patterns: dict[str, tuple[Window, ...]] = {}  # of arrays that are zero elsewhere
         self.steps = Steps()
 
     def number(self, size: Size) -> int:
@@ -228,18 +276,25 @@ class _Planner:
     def contracted(self, term: _Term) -> Contracted:
         """Compute the core of a term, with the labels that the term has for it.
 
-        The first term that needs a core decides the order of its axes, which costs nothing then.
+        The first term that needs a core decides the order of its axes, which costs nothing then,
+        and what it is multiplied by: a factor of the product may be a small array, and is scaled
+        instead of the product. Other terms know the core by that number.
         """
         core = term.core
+        c = term.coefficient
         if core is None:
-            return Contracted(None, ())
+            return Contracted(None, (), (), c)
         if not isinstance(core, Einsum | Delta):
-            return Contracted(self.array(core), term.labels)
+            return Contracted(self.array(core), term.labels, (), c)
         own = core.output if isinstance(core, Einsum) else tuple(range(len(core.shape)))
         if core not in self.cores:
             inner = dict(zip(term.labels, own, strict=True))
             order = tuple(inner[n] for n in dict.fromkeys(term.layout) if n in inner)
-            self.cores[core] = self.product(core, own, order)
+            once = self.uses[core] == 1
+            found = self.product(core, own, order, c if once else 1)
+            if once:
+                c = 1
+            self.cores[core] = found
         found = self.cores[core]
         outer = dict(zip(own, term.labels, strict=True))
         # Labels of views are new ones, which no term has.
@@ -251,13 +306,14 @@ class _Planner:
             for step in found.views
         )
         labels = tuple(outer.get(n, n) for n in found.labels)
-        return Contracted(found.array, labels, views, found.factor)
+        return Contracted(found.array, labels, views, c * found.factor)
 
-    def product(self, core: Einsum | Delta, output: Labels, order: Labels) -> Contracted:
-        """Multiply what a core is made of."""
+    def product(self, core: Einsum | Delta, output: Labels, order: Labels, c: Number) -> Contracted:
+        """Multiply what a core is made of, and a number."""
         if isinstance(core, Delta):
             size = {label: self.number(n) for label, n in enumerate(core.shape)}
-            return contract_related(self.steps, [], [(core.relation, output)], output, order, size)
+            ones = contract_related(self.steps, [], [(core.relation, output)], output, order, size)
+            return replace(ones, factor=c * ones.factor)
         size = {label: self.number(n) for label, n in enumerate(core.sizes)}
         factors: list[Factor] = []
         relations: list[tuple[Relation, Labels]] = []
@@ -266,10 +322,15 @@ class _Planner:
                 relations.append((part.relation, labels))
             else:
                 factors.append((self.array(part), labels))
+        extent = prod(size[label] for label in output)
+        k = None if is_one(c) else self.small_factor(factors, extent)
+        if k is not None:
+            factors[k] = self.steps.multiple(c, factors[k][0]), factors[k][1]
+            c = 1
         if relations:
             # Labels that are summed may come to stand in views, where a term has others.
             new = {n: n if n in output else self.steps.new_label() for n in size}
-            return contract_related(
+            found = contract_related(
                 self.steps,
                 [(array, tuple(new[n] for n in labels)) for array, labels in factors],
                 [(relation, tuple(new[n] for n in labels)) for relation, labels in relations],
@@ -277,25 +338,144 @@ class _Planner:
                 order,
                 {new[n]: count for n, count in size.items()},
             )
-        return Contracted(*contract(self.steps, factors, output, order, size))
+            return replace(found, factor=c * found.factor)
+        return Contracted(*contract(self.steps, factors, output, order, size), (), c)
+
+    def small_factor(self, factors: Sequence[Factor], extent: int) -> int | None:
+        """Find a factor that is smaller than the product, to be scaled in its place."""
+        names = [array.name for array, _ in factors]
+        # That of an array with itself is known to be symmetric, which is worth more.
+        single = [k for k, name in enumerate(names) if names.count(name) == 1]
+        k = min(single, key=lambda k: prod(factors[k][0].shape), default=None)
+        return k if k is not None and prod(factors[k][0].shape) < extent else None
 
     # Sums and deltas.
 
     def combine(self, terms: Sequence[_Term], shape: tuple[int, ...]) -> Handle:
         """Write terms into one array."""
-        out: Handle | None = None
+        plain, rest = self.sorted_out(terms)
+        if plain:
+            out = self.added(plain, shape)
+            if not rest:
+                return out
+            out = self.steps.fresh(out)  # to which the rest is added
+        else:
+            out = self.steps.emit("zeros", [], shape)
+            self.patterns[out.name] = tuple(
+                window(shape, layout, found.views)[0] for found, layout in rest
+            )
+            for found, layout in rest[1:]:
+                target, labels = view(self.steps, out, layout, found.views)
+                self.steps.write("clear", self.steps.diagonal(target, labels)[0], [])
+        for k, (found, layout) in enumerate(rest):
+            write(self.steps, out, layout, found, is_first=not (k or plain))
+        return out
+
+    def sorted_out(self, terms: Sequence[_Term]) -> tuple[list[_Piece], list[_Piece]]:
+        """Compute terms: those that fill the result, and those that stand in a part of it."""
+        plain: list[_Piece] = []
+        rest: list[_Piece] = []
         for term in terms:
             found = self.contracted(term)
-            if found.factor == 0:
+            if found.factor != 0:
+                (plain if is_full(found, term.layout) else rest).append((found, term.layout))
+        return plain, rest
+
+    def added(self, pieces: Sequence[_Piece], shape: tuple[int, ...]) -> Handle:
+        """Add terms that fill the result, entry by entry."""
+        values: list[tuple[Number, Handle]] = []
+        for found, layout in pieces:
+            for step in found.views:  # axes that are split
+                layout = viewed(layout, step)
+            array = ONES if found.array is None else found.array
+            values.append((found.factor, self.steps.arrange(array, found.labels, layout)))
+        total = self.linear_combination(values)
+        if total.name.isidentifier() and prod(total.shape) == prod(shape):
+            return self.steps.reshape(total, shape)
+        found, layout = pieces[0]
+        out = self.steps.emit("empty", [], shape)
+        target, _ = view(self.steps, out, layout, found.views)
+        self.steps.write("assign", target, [total.name])
+        return out
+
+    def linear_combination(self, values: Sequence[tuple[Number, Handle]]) -> Handle:
+        """Add multiples of arrays, by as few passes as there are terms."""
+        ones = [c for c, array in values if array is ONES]
+        if len(ones) > 1:  # of different deltas that always hold
+            values = [term for term in values if term[1] is not ONES] + [(sum(ones), ONES)]
+        if len(values) == 1:
+            return self.steps.multiple(*values[0])
+        # A common coefficient is applied once, after the sum.
+        common = values[0][0]
+        if abs(common) == 1 or any(c not in (common, -common) for c, _ in values):
+            common = 1
+        left = sorted(
+            ((c if is_one(common) else (1 if c == common else -1), array) for c, array in values),
+            key=lambda term: (-prod(term[1].shape), not is_one(term[0])),
+        )
+        total = self.first_of(left)
+        while left:
+            c, array = left.pop(0)
+            sign = -1 if _is_negative(c) else 1
+            value = self.steps.multiple(sign * c, array)
+            op = "add" if sign > 0 else "subtract"
+            total = self.steps.emit(op, [total, value], _broadcast(total.shape, value.shape))
+        return self.steps.multiple(common, total)
+
+    def first_of(self, left: list[tuple[Number, Handle]]) -> Handle:
+        """Take the term that the others are added to: rather one that is not subtracted."""
+        k = next((k for k, (c, _) in enumerate(left) if not _is_negative(c)), 0)
+        return self.steps.multiple(*left.pop(k))
+
+    def cores_of(self, node: Node) -> tuple[Core, ...]:
+        """Compute the cores of a result."""
+        plain, rest = self.sorted_out(self.terms(node))
+        shape = self.shape(node)
+        cores = []
+        if len(plain) > 1:  # at one place
+            every = tuple(range(len(shape)))
+            total = self.own(self.added(plain, shape))
+            cores.append(Core(total.name, window(shape, every, ())[0], every))
+            plain = []
+        for found, layout in plain + rest:
+            at, labels = window(shape, layout, found.views)
+            if found.array is None:
+                cores.append(Core(literal(found.factor), at, ()))
                 continue
-            is_first = out is None
-            if out is None:
-                out = self.steps.emit(
-                    "empty" if is_full(found, term.layout) else "zeros", [], shape
-                )
-            c = literal(term.coefficient * found.factor)
-            write(self.steps, out, term.layout, found, c, is_first)
-        return out if out is not None else self.steps.emit("zeros", [], shape)
+            array = self.own(self.steps.multiple(found.factor, found.array))
+            cores.append(Core(array.name, at, tuple(map(labels.index, found.labels))))
+        return tuple(cores)
+
+    def own(self, array: Handle) -> Handle:
+        """Return an array that is no view of an input."""
+        return self.steps.emit("copy", [array], array.shape) if array.borrowed else array
+
+
+#: A product, and the labels of the result's axes.
+_Piece = tuple[Contracted, Labels]
+
+
+def _is_negative(c: Number) -> bool:
+    return not isinstance(c, complex) and c < 0
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a sum of arrays.
+
+    >>> _broadcast((3, 1), (4,))
+    (3, 4)
+    """
+    rank = max(len(a), len(b))
+    padded = ((1,) * (rank - len(shape)) + shape for shape in (a, b))
+    return tuple(n if m == 1 else m for m, n in zip(*padded, strict=True))
+
+
+def _core_uses(outputs: Sequence[Node]) -> Counter[Node]:
+    """Count the terms that have a core."""
+    uses: Counter[Node] = Counter()
+    for parts in (outputs, *map(children, topological(outputs))):
+        uses.update(part.core[0] if isinstance(part, Einsum) else part for part in parts)
+    return uses
 
 
 def _parts(node: Node) -> Iterable[Node]:
@@ -354,23 +534,3 @@ def not_analytic(node: Node, complex_names: frozenset[str]) -> Function | None:
         if isinstance(part, Call) and is_complex[part] and not part.function.is_analytic:
             return part.function
     return None
-
-
-def literal(value: Number) -> str:
-    """Write a number as Python source.
-
-    >>> from fractions import Fraction
-    >>> literal(3), literal(-3), literal(Fraction(-1, 2)), literal(float("inf"))
-    ('3', '(-3)', '(-1/2)', "float('inf')")
-    """
-    if isinstance(value, int) and abs(value) >= 2**63:  # more than NumPy's integers hold
-        try:
-            value = float(value)
-        except OverflowError:
-            value = float("inf") if value > 0 else float("-inf")
-    if isinstance(value, float | complex) and not isfinite(value):
-        return f"{type(value).__name__}('{value}')"
-    if isinstance(value, Fraction):
-        return f"({value})"
-    text = repr(value)
-    return f"({text})" if text.startswith("-") else text

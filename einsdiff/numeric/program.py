@@ -7,10 +7,10 @@ What runs is a straight-line function of named arrays that needs NumPy and nothi
 >>> program = program_for((einsum([A, x], ["ij", "j"], "i"),), (), "float64")
 >>> print(program.source)
 def program(x_, A_, *, out=None):
-    t0 = A_ @ x_  # (2,)
-    if out is not None:
-        np.copyto(out, t0)
-        t0 = out
+    if out is None:
+        t0 = A_.dot(x_)  # (2,)
+    else:
+        t0 = np.matmul(A_, x_, out=out)
     return t0
 """
 
@@ -28,8 +28,9 @@ import numpy as np
 
 from einsdiff.algebra.function import Function
 from einsdiff.algebra.nodes import Node, Variable
+from einsdiff.numeric.fusing import is_entrywise
 from einsdiff.numeric.plan import Plan, plan
-from einsdiff.numeric.steps import Affine, Instruction
+from einsdiff.numeric.steps import WRITES, Affine, Instruction
 
 __all__ = ["Program", "program_for"]
 
@@ -47,7 +48,8 @@ class Program:
     source
         Its Python source.
     function
-        The compiled source: takes one array for each input, and ``out=`` for the first result.
+        The compiled source: takes one array for each input, all of the program's dtype. A single
+        result is returned, or written into ``out=``; several results, or cores, are a tuple.
     largest
         The number of entries of the largest array that a run allocates.
     """
@@ -61,7 +63,10 @@ class Program:
 
 @lru_cache(maxsize=512)
 def program_for(
-    outputs: tuple[Node, ...], sizes: tuple[tuple[str, int], ...], dtype: np.dtype[Any] | str
+    outputs: tuple[Node, ...],
+    sizes: tuple[tuple[str, int], ...],
+    dtype: np.dtype[Any] | str,
+    in_cores: bool = False,
 ) -> Program:
     """Plan and compile the evaluation of expressions, or return the program made before.
 
@@ -72,14 +77,16 @@ def program_for(
     sizes
         Pairs (named size, number).
     dtype
-        That of the results.
+        That of the arrays and of the results.
+    in_cores
+        Whether the results are left as cores; see `einsdiff.numeric.plan.Core`.
 
     Returns
     -------
     Program
         Compiled for these sizes.
     """
-    made = plan(outputs, dict(sizes))
+    made = plan(outputs, dict(sizes), in_cores)
     source = _source(made, np.dtype(dtype).name)
     # The source is made of the planner's own names and numbers, and of how functions are spelled;
     # no user's text is in it but identifiers, each with an underscore appended.
@@ -118,32 +125,56 @@ def _called(function: Function) -> str:
 
 
 def _source(made: Plan, dtype: str) -> str:
-    lines = [f"def program({', '.join([*(name for _, name in made.inputs), '*', 'out=None'])}):"]
+    takes_out = len(made.results) == 1 and not made.cores
+    out = made.results[0] if takes_out else ""
+    names = [name for _, name in made.inputs]
+    # An array that this program has written before holds zeros already.
+    is_kept = takes_out and made.pattern is not None
+    keywords = ["*", "out=None", "clear=True"][: 3 if is_kept else 2]
+    lines = [f"def program({', '.join([*names, *keywords] if takes_out else names)}):"]
     last_use: dict[str, int] = {}
     for k, step in enumerate(made.instructions):
-        for name in (step.target, *step.args):
+        for name in (step.target, *step.args, step.into):
             last_use[name] = k
-    kept = {*made.results, *(name for _, name in made.inputs)}
+    kept = {*made.results, *names}
+    is_written = False
     for k, step in enumerate(made.instructions):
-        lines += _spell(step, dtype, step.target == made.results[0])
+        if step.op == "clear":
+            if is_kept:
+                lines += [f"if not clear:  # {step.shape}", f"    {step.target}[...] = 0"]
+            continue
+        is_result = step.target == out and step.op not in WRITES
+        is_written |= is_result and _takes_out(step)
+        lines += _spell(step, dtype, is_result)
         spent = sorted(
-            {name for name in (step.target, *step.args) if last_use[name] == k and name not in kept}
-            - {name for name in step.args if not name.isidentifier()}
+            {
+                name
+                for name in (step.target, *step.args, step.into)
+                if name.isidentifier() and last_use[name] == k and name not in kept
+            }
         )
         if spent and k + 1 < len(made.instructions):
             lines.append(f"del {', '.join(spent)}")
-    first, *rest = made.results
-    written = {step.target for step in made.instructions if step.op in ("zeros", "empty", "copy")}
-    if first not in written:
-        lines += ["if out is not None:", f"    np.copyto(out, {first})", f"    {first} = out"]
-    lines.append(f"return {', '.join([first, *rest])}")
+    if takes_out and not is_written:
+        lines += ["if out is not None:", f"    np.copyto(out, {out})", f"    {out} = out"]
+    returned = ", ".join(made.results)
+    lines.append(f"return {returned}" if takes_out else f"return ({returned},)")
     return "\n".join([lines[0], *("    " + line for line in lines[1:])])
+
+
+def _takes_out(step: Instruction) -> bool:
+    """Tell whether a step can write its result into the array that the caller passes."""
+    if step.op in ("dot", "matmul"):
+        return bool(step.shape)  # a product of vectors is a number
+    return step.op in ("zeros", "empty", "copy") or is_entrywise(step)
 
 
 def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
     """Write an instruction as NumPy code."""
     target, args, detail, shape = step.target, step.args, step.detail, step.shape
     note = f"  # {shape}"
+    if is_entrywise(step):
+        return [f"{target} = {_entrywise(step, is_result)}{note}"]
     match step.op:
         case "transpose":
             return [f"{target} = {args[0]}.transpose({detail}){note}"]
@@ -160,12 +191,12 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
             return [f"{target} = {args[0]}.sum(axis={detail}){note}"]
         case "einsum":
             return [f"{target} = np.einsum({detail!r}, {args[0]}, {args[1]}){note}"]
-        case "matmul":
-            return [f"{target} = {args[0]} @ {args[1]}{note}"]
-        case "multiply":
-            return [f"{target} = {args[0]} * {args[1]}{note}"]
-        case "power":
-            return [f"{target} = {args[0]} ** {detail}{note}"]
+        case "dot" | "matmul":
+            product = f"{args[0]}.dot({args[1]})" if step.op == "dot" else f"{args[0]} @ {args[1]}"
+            if not is_result or not shape:
+                return [f"{target} = {product}{note}"]
+            into_out = f"    {target} = np.matmul({args[0]}, {args[1]}, out=out)"
+            return ["if out is None:", f"    {target} = {product}{note}", "else:", into_out]
         case "number":
             return [f"{target} = np.{dtype}({args[0]})"]
         case "positions":
@@ -177,8 +208,8 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
         case "cumsum":
             if not detail:
                 return [f"{target} = np.cumsum({args[0]}, axis=0, dtype={dtype!r}){note}"]
-            made = [f"{target} = np.zeros({shape}, dtype={dtype!r})"]
-            return [*made, f"np.cumsum({args[0]}, axis=0, out={target}[1:])"]
+            room = f"{target} = np.zeros({shape}, dtype={dtype!r})"
+            return [room, f"np.cumsum({args[0]}, axis=0, out={target}[1:])"]
         case "mask":
             return [f"{target} = np.where({_holds(*detail)}, {args[0]}, 0){note}"]
         case "relation":
@@ -195,16 +226,39 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
             fresh = f"{target} = np.{allocate}({shape}, dtype={dtype!r})"
             if not is_result:
                 return [fresh]
-            clear = [f"    {target}[...] = 0"] if allocate == "zeros" else []
-            return ["if out is None:", f"    {fresh}", "else:", f"    {target} = out", *clear]
+            lines = ["if out is None:", f"    {fresh}", "else:", f"    {target} = out"]
+            if allocate == "zeros":
+                lines += ["    if clear:", f"        {target}[...] = 0"]
+            return lines
         case "assign" if len(args) == 3:
             return [f"np.multiply({args[1]}, {args[2]}, out={target}, casting='same_kind')"]
         case "assign":
             return [f"{target}[...] = {args[1]}"]
-        case "accumulate":
-            value = args[1] if len(args) == 2 else f"{args[2]} * {args[1]}"
-            return [f"{target} += {value}"] if shape else [f"{target}[...] += {value}"]
+        case "accumulate" | "deduct":
+            sign = "+" if step.op == "accumulate" else "-"
+            return [f"{target if shape else f'{target}[...]'} {sign}= {args[1]}"]
     raise AssertionError(f"no such operation: {step.op}")
+
+
+#: How an operation entry by entry is written where it makes a new array.
+_OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "power": "**"}
+
+
+def _entrywise(step: Instruction, is_result: bool) -> str:
+    """Write an operation entry by entry, into an array if there is one for it."""
+    args = (*step.args, str(step.detail)) if step.op == "power" else step.args
+    into = step.into
+    if is_result:
+        into = f"{into} if out is None else out" if into else "out"
+    if not into and step.op in _OPERATORS:
+        return f"{args[0]} {_OPERATORS[step.op]} {args[1]}"
+    if not into and step.op == "negative":
+        return f"-{args[0]}"
+    if step.op == "call":
+        call = _called(step.detail).format(*args)
+    else:
+        call = f"np.{step.op}({', '.join(args)})"
+    return f"{call[:-1]}, out={into})" if into else call
 
 
 def _holds(affine: Affine, is_equation: bool) -> str:

@@ -1,7 +1,9 @@
 r"""Straight-line steps: the instructions that a program is made of, and a list of them that grows.
 
-An array that is still to be computed is known by its name and its shape. Whatever only looks at an
-array in another way is a view, which costs neither time nor memory; in
+An array that is still to be computed is known by its name and its shape. A step that was taken
+before is not taken again: what two products have in common is computed once, whatever the order in
+which they are contracted. Whatever only looks at an array in another way is a view, which costs
+neither time nor memory; in
 
 .. math:: y_i = \sum_p \delta_{i+1,\,p}\, x_p
 
@@ -17,15 +19,22 @@ nothing is computed:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from cmath import isfinite
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import count
 from typing import Any, NamedTuple
 
 import opt_einsum as oe
 
+from einsdiff.algebra.nodes import Number, is_one
+
 __all__ = [
+    "ALIASES",
+    "ONES",
     "VIEWS",
+    "WRITES",
     "Affine",
     "Gather",
     "Handle",
@@ -34,6 +43,7 @@ __all__ = [
     "Range",
     "Steps",
     "letters",
+    "literal",
 ]
 
 Labels = tuple[int, ...]
@@ -55,6 +65,8 @@ class Instruction:
         What else the operation needs: axes, a permutation, subscripts, a function.
     shape
         The shape of the target.
+    into
+        The array that the result is written into, if not into a new one.
     """
 
     op: str
@@ -62,10 +74,17 @@ class Instruction:
     args: tuple[str, ...]
     detail: Any
     shape: tuple[int, ...]
+    into: str = ""
 
 
+#: Operations whose result is a view of their argument. A reshape is one where the strides allow it.
+ALIASES = frozenset({"transpose", "expand", "diagonal", "slice", "split", "reshape"})
+#: Operations that change an array; they come last, since the array is what they make.
+WRITES = frozenset({"assign", "accumulate", "clear", "deduct"})
 #: Operations that allocate nothing.
-VIEWS = frozenset({"transpose", "expand", "diagonal", "slice", "split", "assign", "accumulate"})
+VIEWS = (ALIASES - {"reshape"}) | WRITES
+#: Operations whose result is changed later on.
+_CHANGED = frozenset({"zeros", "empty"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +94,10 @@ class Handle:
     name: str
     shape: tuple[int, ...]
     borrowed: bool = False  # whether it is, or views, an input
+
+
+#: What numbers are multiples of; no array.
+ONES = Handle("1", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +171,7 @@ class Steps:
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
+        self._made: dict[Hashable, Handle] = {}
         self._numbers = count()
         self._labels = count(-1, -1)
 
@@ -158,14 +182,41 @@ class Steps:
     def emit(
         self, op: str, args: Sequence[Handle], shape: Sequence[int], detail: Any = None
     ) -> Handle:
-        """Append an instruction that makes an array."""
+        """Append an instruction that makes an array, unless there is this array already."""
+        names = tuple(arg.name for arg in args)
+        key = (op, names, detail, tuple(shape))
+        if key in self._made:
+            return self._made[key]
         name = f"t{next(self._numbers)}"
-        self.instructions.append(
-            Instruction(op, name, tuple(arg.name for arg in args), detail, tuple(shape))
-        )
+        self.instructions.append(Instruction(op, name, names, detail, tuple(shape)))
         # A reshape may or may not copy.
-        borrowed = (op in VIEWS or op == "reshape") and args[0].borrowed if args else False
-        return Handle(name, tuple(shape), borrowed)
+        borrowed = op in ALIASES and args[0].borrowed
+        made = Handle(name, tuple(shape), borrowed)
+        if op not in _CHANGED:
+            self._made[key] = made
+        return made
+
+    def multiple(self, c: Number, array: Handle) -> Handle:
+        """Multiply an array, or `ONES`, by a number."""
+        if array is ONES:
+            return Handle(literal(c), ())
+        if is_one(c):
+            return array
+        if c == -1:
+            return self.emit("negative", [array], array.shape)
+        return self.emit("multiply", [array, Handle(literal(c), ())], array.shape)
+
+    def fresh(self, array: Handle) -> Handle:
+        """Copy an array in order to change it."""
+        name = f"t{next(self._numbers)}"
+        self.instructions.append(Instruction("copy", name, (array.name,), None, array.shape))
+        return Handle(name, array.shape)
+
+    def write(self, op: str, target: Handle, args: Sequence[str]) -> None:
+        """Append an instruction that changes an array."""
+        self.instructions.append(
+            Instruction(op, target.name, (target.name, *args), None, target.shape)
+        )
 
     def transpose(self, array: Handle, axes: Sequence[int]) -> Handle:
         """Permute axes."""
@@ -224,6 +275,26 @@ class Steps:
         sizes = iter(array.shape)
         shape = [next(sizes) if there else 1 for there in index]
         return self.emit("expand", [array], shape, index)
+
+
+def literal(value: Number) -> str:
+    """Write a number as Python source.
+
+    >>> from fractions import Fraction
+    >>> literal(3), literal(-3), literal(Fraction(-1, 2)), literal(float("inf"))
+    ('3', '(-3)', '(-1/2)', "float('inf')")
+    """
+    if isinstance(value, int) and abs(value) >= 2**63:  # more than NumPy's integers hold
+        try:
+            value = float(value)
+        except OverflowError:
+            value = float("inf") if value > 0 else float("-inf")
+    if isinstance(value, float | complex) and not isfinite(value):
+        return f"{type(value).__name__}('{value}')"
+    if isinstance(value, Fraction):
+        return f"({value})"
+    text = repr(value)
+    return f"({text})" if text.startswith("-") else text
 
 
 def letters(inputs: Sequence[Labels], output: Sequence[int]) -> str:

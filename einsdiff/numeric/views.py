@@ -23,11 +23,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple
 
-from einsdiff.numeric.steps import Handle, Instruction, Labels, Range, Steps
+from einsdiff.algebra.nodes import Number, is_one
+from einsdiff.numeric.steps import Handle, Labels, Range, Steps, literal
 
-__all__ = ["Contracted", "View", "is_full", "laid_out", "view", "viewed", "write"]
+__all__ = [
+    "Contracted",
+    "View",
+    "Window",
+    "is_full",
+    "laid_out",
+    "view",
+    "viewed",
+    "window",
+    "write",
+]
 
 
 class View(NamedTuple):
@@ -72,7 +84,72 @@ class Contracted:
     array: Handle | None
     labels: Labels
     views: tuple[View, ...] = ()
-    factor: int = 1
+    factor: Number = 1
+
+
+class Window(NamedTuple):
+    """The entries of a result that a product is written to, as a view of its memory.
+
+    Attributes
+    ----------
+    offset
+        Where the first of them is, counted in entries in C order.
+    shape
+        How many indices it has.
+    strides
+        How far apart entries are along each axis, in entries.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def window(shape: tuple[int, ...], layout: Labels, views: Iterable[View]) -> tuple[Window, Labels]:
+    """Find the entries of a result that a product is written to.
+
+    Parameters
+    ----------
+    shape, layout
+        The shape of the result, and the labels of its axes; a repeated one is a diagonal.
+    views
+        Those of the product.
+
+    Returns
+    -------
+    tuple
+        The window, and the label of each of its axes.
+
+    Examples
+    --------
+    >>> window((3, 3, 4), (0, 0, 1), ())  # δ_ij x_k
+    (Window(offset=0, shape=(3, 4), strides=(16, 1)), (0, 1))
+    """
+    offset, stride = 0, 1
+    axes: list[tuple[int, int, int]] = []  # label, size, stride
+    for label, size in zip(reversed(layout), reversed(shape), strict=True):
+        axes.insert(0, (label, size, stride))
+        stride *= size
+    for step in views:
+        split: list[tuple[int, int, int]] = []
+        for label, size, stride in axes:
+            if label != step.label:
+                split.append((label, size, stride))
+            elif isinstance(step.taken, int):
+                offset += step.taken * stride
+            elif isinstance(step.taken, Range):
+                offset += step.taken.start * stride
+                split.append((step.labels[0], step.taken.count, step.taken.step * stride))
+            else:
+                strides = [stride * prod(step.sizes[k + 1 :]) for k in range(len(step.sizes))]
+                split.extend(zip(step.labels, step.sizes, strides, strict=True))
+        axes = split
+    sizes: dict[int, int] = {}
+    total: dict[int, int] = {}
+    for label, size, stride in axes:
+        sizes[label] = size
+        total[label] = total.get(label, 0) + stride
+    return Window(offset, tuple(sizes.values()), tuple(total.values())), tuple(sizes)
 
 
 def laid_out(
@@ -102,12 +179,7 @@ def is_full(found: Contracted, layout: Labels) -> bool:
 
 
 def write(
-    steps: Steps,
-    out: Handle,
-    layout: Labels,
-    found: Contracted,
-    coefficient: str = "1",
-    is_first: bool = True,
+    steps: Steps, out: Handle, layout: Labels, found: Contracted, is_first: bool = True
 ) -> None:
     """Write a product into a result, or add it.
 
@@ -118,21 +190,25 @@ def write(
     out, layout
         The array of the result, and the labels of its axes; a repeated one is a diagonal.
     found
-        The product; its factor is not applied.
-    coefficient
-        A number to multiply by.
+        The product.
     is_first
         Whether nothing else was written yet, so that nothing needs to be added to.
     """
     target, layout = view(steps, out, layout, found.views)
     target, layout = steps.diagonal(target, layout)
-    if found.array is None:
-        args: tuple[str, ...] = (target.name, coefficient)
-    else:
-        value = steps.arrange(found.array, found.labels, layout)
-        args = (target.name, value.name, coefficient)[: 2 if coefficient == "1" else 3]
+    c = found.factor
     op = "assign" if is_first else "accumulate"
-    steps.instructions.append(Instruction(op, target.name, args, None, target.shape))
+    if found.array is None:
+        steps.write(op, target, [literal(c)])
+        return
+    array, args = found.array, []
+    if is_first and not is_one(c) and prod(array.shape) == prod(target.shape):
+        args = [literal(c)]  # in the pass that writes it
+    elif c == -1 and not is_first:
+        op = "deduct"
+    else:
+        array = steps.multiple(c, array)
+    steps.write(op, target, [steps.arrange(array, found.labels, layout).name, *args])
 
 
 def view(
