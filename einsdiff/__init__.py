@@ -30,6 +30,7 @@ from einsdiff.errors import (
 if TYPE_CHECKING:
     from einsdiff.calculus import (
         check,
+        compile,
         einsum,
         grad,
         hessian,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
         vjp,
     )
     from einsdiff.checking import Check
+    from einsdiff.compiled import Compiled
+    from einsdiff.cores import Cores
     from einsdiff.functions import TensorFunction, register
     from einsdiff.numeric.memory import set_memory_limit
     from einsdiff.rewriting import Equality, collect, equal, expand, simplify
@@ -156,6 +159,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BindingError",
     "Check",
+    "Compiled",
+    "Cores",
     "EinsdiffError",
     "Equality",
     "LayoutError",
@@ -183,6 +188,7 @@ __all__ = [
     "clip",
     "collect",
     "column_stack",
+    "compile",
     "concatenate",
     "cos",
     "cosh",
@@ -296,11 +302,14 @@ __all__ = [
 # when one of their names is first used.
 _ROOMS = {
     "Check": "einsdiff.checking",
+    "Compiled": "einsdiff.compiled",
+    "Cores": "einsdiff.cores",
     "Equality": "einsdiff.rewriting",
     "Tensor": "einsdiff.tensor",
     "TensorFunction": "einsdiff.functions",
     "check": "einsdiff.calculus",
     "collect": "einsdiff.rewriting",
+    "compile": "einsdiff.calculus",
     "einsum": "einsdiff.calculus",
     "equal": "einsdiff.rewriting",
     "expand": "einsdiff.rewriting",

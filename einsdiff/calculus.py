@@ -15,7 +15,7 @@ array([[  1.,  10., 100.],
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import FrameType
@@ -27,16 +27,18 @@ from einsdiff.algebra.differentiate import derivatives, directional
 from einsdiff.algebra.graph import variables_of
 from einsdiff.algebra.nodes import Shape, Variable
 from einsdiff.checking import checked
+from einsdiff.compiled import Compiled, check_backend
 from einsdiff.errors import EinsdiffError, OperandError, page, shapes_line
 from einsdiff.formula import Formula, fresh
 from einsdiff.notation.letters import fresh_letters
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.numeric.arrays import Array, is_anonymous
 from einsdiff.reading import find_variable, read_expression, read_index
-from einsdiff.tensor import VERBS, Tensor, as_direction, combined, outside
+from einsdiff.tensor import VERBS, Tensor, as_direction, combined, join_values, outside
 
 __all__ = [
     "check",
+    "compile",
     "einsum",
     "grad",
     "hessian",
@@ -572,6 +574,83 @@ def check(
         return checked(d.formula, d.values, tolerance=tolerance, seed=seed)
 
     return report(derivative)
+
+
+def compile(
+    expression: Any,
+    /,
+    *operands: Any,
+    backend: str = "numpy",
+    form: str = "dense",
+    sizes: Mapping[str, Size] | None = None,
+    **named: Any,
+) -> Compiled:
+    """Make a function of named arrays of one expression or of several, computed together.
+
+    Parameters
+    ----------
+    expression, *operands
+        An expression in any form that `grad` takes, with its operands. Or tensors, as many as are
+        wanted, and tuples of them as the verbs return: what they have in common is computed once.
+    backend
+        The array library; ``"numpy"``.
+    form
+        What is returned for each expression, as for `einsdiff.Tensor.compile`.
+    sizes, **named
+        As for `grad`.
+
+    Returns
+    -------
+    Compiled
+        Takes arrays by name or by their place; returns an array, or for several expressions a
+        tuple, nested as they were.
+
+    Raises
+    ------
+    OperandError
+        There is no such backend or form.
+    NameNotFoundError, SubscriptsError, ShapeError, BindingError
+        As for `grad`.
+
+    Examples
+    --------
+    >>> f = compile(value_and_grad("(y_i - A_ij x_j) (y_i - A_ik x_k)", wrt="x"))
+    >>> f.names
+    ('y', 'A', 'x')
+    >>> f(A=np.eye(2), x=np.ones(2), y=np.zeros(2))
+    (array(2.), array([2., 2.]))
+    """
+    check_backend(backend)
+    if isinstance(expression, Tensor | tuple | list) and all(
+        isinstance(part, Tensor | tuple | list) for part in operands
+    ):
+        tree: Any = (expression, *operands) if operands else expression
+        tensors = list(_leaves(tree))
+        if tensors and all(isinstance(part, Tensor) for part in tensors):
+            values: dict[str, Array] = {}
+            for part in tensors:
+                join_values(values, part.values)
+            single = isinstance(tree, Tensor)
+            build = None if single else lambda results: _rebuilt(tree, iter(results))
+            return Compiled([part.formula for part in tensors], values, form, build)
+    f = read_expression(expression, operands, sizes, named, sys._getframe(1), ()).tensor
+    return Compiled([f.formula], f.values, form)
+
+
+def _leaves(tree: Any) -> Iterator[Any]:
+    """List what is in nested tuples."""
+    if isinstance(tree, tuple | list):
+        for part in tree:
+            yield from _leaves(part)
+    else:
+        yield tree
+
+
+def _rebuilt(tree: Any, results: Iterator[Any]) -> Any:
+    """Nest results like a tree."""
+    if isinstance(tree, tuple | list):
+        return tuple(_rebuilt(part, results) for part in tree)
+    return next(results)
 
 
 # --- differentiating --------------------------------------------------------------------------

@@ -9,12 +9,15 @@ array([1., 2.])
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
-from einsdiff.algebra.nodes import Variable
+from einsdiff.algebra.nodes import Node, Variable, einsum
 from einsdiff.errors import (
     BindingError,
     OperandError,
@@ -31,7 +34,15 @@ from einsdiff.numeric.memory import format_bytes, memory_limit
 from einsdiff.numeric.plan import not_analytic
 from einsdiff.numeric.program import Program, program_for
 
-__all__ = ["check_symmetric", "evaluate", "places_of", "signature", "sizes_of"]
+__all__ = [
+    "Prepared",
+    "check_symmetric",
+    "evaluate",
+    "places_of",
+    "prepare",
+    "signature",
+    "sizes_of",
+]
 
 #: The most axes that an array of NumPy's can have.
 MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
@@ -93,6 +104,132 @@ def _wrong_shape(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A program for arrays of certain shapes and dtypes, which were checked.
+
+    Attributes
+    ----------
+    program
+        The program.
+    dtype
+        In which it computes.
+    names
+        The names of the arrays it takes, in order.
+    shapes
+        The shapes of the results.
+    bytes
+        How many it allocates at one time, copies of operands of other dtypes included.
+    """
+
+    program: Program
+    dtype: np.dtype[Any]
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    bytes: int
+
+    def run(self, values: Mapping[str, Array], out: Array | None = None) -> Any:
+        """Compute; an array is written into `out` if there is one, see `evaluate`."""
+        # One dtype for all: integers cannot overflow then, and steps may use each other's memory.
+        inputs = [
+            a if a.dtype == self.dtype else a.astype(self.dtype)
+            for a in [values[name] for name in self.names]
+        ]
+        return self.call(inputs, out)
+
+    def call(self, inputs: Sequence[Array], out: Array | None = None) -> Any:
+        """Compute from arrays of the program's dtype, in its order."""
+        if self.bytes > memory_limit():
+            raise _too_large(self)
+        function = self.program.function
+        if out is None:
+            result = function(*inputs)
+            if self.program.plan.pattern is not None:
+                remember(result, self.program)
+            return result
+        _check_out(out, self.shapes[0], self.dtype)
+        if any(np.may_share_memory(out, array) for array in inputs):
+            out[...] = function(*inputs)
+        elif self.program.plan.pattern is None:
+            function(*inputs, out=out)
+        else:
+            function(*inputs, out=out, clear=not is_remembered(out, self.program))
+            remember(out, self.program)
+        return out
+
+
+def prepare(
+    formulas: Sequence[Formula],
+    values: Mapping[str, Array],
+    in_cores: bool = False,
+    nodes: tuple[Node, ...] = (),
+) -> Prepared:
+    """Check arrays, and plan the evaluation of formulas for them.
+
+    Parameters
+    ----------
+    formulas
+        What is to be evaluated, together.
+    values
+        An array for each variable that the values depend on.
+    in_cores
+        Whether results are left as cores.
+    nodes
+        What is evaluated in place of the formulas' expressions, from the same variables.
+
+    Returns
+    -------
+    Prepared
+        What runs with arrays of these shapes and dtypes.
+
+    Raises
+    ------
+    BindingError, OperandError, ShapeError
+        As for `evaluate`.
+    """
+    sizes: dict[str, int] = {}
+    for formula in formulas:
+        for size, n in sizes_of(formula, values).items():
+            if sizes.setdefault(size, n) != n:
+                raise ShapeError(
+                    page(
+                        f"size '{size}' is {sizes[size]} in one expression and {n} in another",
+                        text=formula.text,
+                        shapes=signature(formula.arguments),
+                        action="give one of them another name, or compute them one by one",
+                    )
+                )
+        for argument in formula.arguments:
+            if argument.name in formula.required and argument.name not in values:
+                raise _missing(formula, argument.name)
+    for formula in formulas:
+        for size in sorted(formula.named_sizes - sizes.keys()):
+            raise _unsettled(formula, size)
+        _check_analytic(formula, values)
+    dtypes = [array.dtype for array in values.values()]
+    dtype = np.result_type(*(dtype_of(formula.expr, dtypes) for formula in formulas))
+    known = tuple(sorted(sizes.items()))
+    program = program_for(nodes or tuple(f.expr for f in formulas), known, dtype, in_cores)
+    names = tuple(part.name for part in program.inputs)
+    copied = sum(values[name].size for name in names if values[name].dtype != dtype)
+    shapes = program.plan.shapes
+    for formula, shape in zip(formulas, shapes, strict=True):
+        if len(shape) > MOST_AXES and not in_cores:
+            raise ShapeError(
+                page(
+                    f"the result has {len(shape)} axes, "
+                    f"and NumPy's arrays have at most {MOST_AXES}",
+                    text=formula.text,
+                    action="contract some of them first",
+                )
+            )
+    count = (program.plan.peak + copied) * dtype.itemsize
+    prepared = Prepared(program, dtype, names, shapes, count)
+    if count > memory_limit():
+        raise _too_large(prepared, formulas)
+    return prepared
+
+
 def evaluate(
     formula: Formula,
     values: Mapping[str, Array],
@@ -108,7 +245,8 @@ def evaluate(
     values
         An array for each variable that the value depends on.
     out
-        An array of the result's shape and dtype to write into.
+        An array of the result's shape and dtype to write into. If it is what an earlier call gave
+        or wrote, only the entries that can be other than zero are written.
     order
         The memory layout of a new result.
 
@@ -126,43 +264,44 @@ def evaluate(
     ShapeError, SizeError
         Arrays that do not fit, or a result that memory does not hold.
     """
-    sizes = sizes_of(formula, values)
-    for argument in formula.arguments:
-        if argument.name in formula.required and argument.name not in values:
-            raise _missing(formula, argument.name)
-    for size in sorted(formula.named_sizes - sizes.keys()):
-        raise _unsettled(formula, size)
-    _check_analytic(formula, values)
-    dtype = dtype_of(formula.expr, (array.dtype for array in values.values()))
-    program = program_for((formula.expr,), tuple(sorted(sizes.items())), dtype)
-    inputs = [values[part.name] for part in program.inputs]
-    # One dtype for all: integers cannot overflow then, and steps may use each other's memory.
-    cast = [a.dtype != dtype for a in inputs]
-    copied = max((a.size for a, is_cast in zip(inputs, cast, strict=True) if is_cast), default=0)
-    if max(program.largest, copied) * dtype.itemsize > memory_limit():
-        raise _too_large(formula, program, dtype, copied)
-    if len(program.plan.shapes[0]) > MOST_AXES:
-        raise ShapeError(
-            page(
-                f"the result has {len(program.plan.shapes[0])} axes, "
-                f"and NumPy's arrays have at most {MOST_AXES}",
-                text=formula.text,
-                action="contract some of them first",
-            )
-        )
-    if out is not None:
-        _check_out(out, program.plan.shapes[0], dtype)
-    inputs = [a.astype(dtype) if c else a for a, c in zip(inputs, cast, strict=True)]
-    if order == "F" and out is None:
-        out = np.empty(program.plan.shapes[0], dtype, order="F")
+    is_reversed = order == "F" and len(formula.expr.shape) > 1
+    nodes = (_reversed(formula.expr),) if is_reversed else ()
+    prepared = prepare([formula], values, nodes=nodes)
     try:
-        if out is not None and any(np.may_share_memory(out, array) for array in inputs):
-            out[...] = program.function(*inputs)
-            return out
-        return np.asarray(program.function(*inputs, out=out), dtype)
+        result: Array = prepared.run(values, out)
     except np.linalg.LinAlgError as error:
         error.add_note(f"while computing {formula.text}")
         raise
+    return result.T if is_reversed else result
+
+
+@lru_cache(maxsize=256)
+def _reversed(node: Node) -> Node:
+    labels = range(len(node.shape))
+    return einsum([node], [labels], labels[::-1])
+
+
+# --- arrays that were written before ----------------------------------------------------------
+
+#: For the arrays that are zero but where a program wrote: these, and the program.
+_written: dict[int, tuple[ref[Array], Program]] = {}
+
+
+def remember(array: Array, program: Program) -> None:
+    """Remember that an array is zero but where a program writes."""
+    key = id(array)
+    known = _written.get(key)
+    if known is None or known[1] is not program or known[0]() is not array:
+        _written[key] = ref(array, lambda _: _written.pop(key, None)), program
+
+
+def is_remembered(array: Array, program: Program) -> bool:
+    """Tell whether an array is zero but where a program writes."""
+    known = _written.get(id(array))
+    return known is not None and known[0]() is array and known[1].writes_as(program)
+
+
+# --- what does not fit ------------------------------------------------------------------------
 
 
 def _check_analytic(formula: Formula, values: Mapping[str, Array]) -> None:
@@ -208,26 +347,32 @@ def _unsettled(formula: Formula, size: str) -> BindingError:
     )
 
 
-def _too_large(formula: Formula, program: Program, dtype: np.dtype[Any], copied: int) -> SizeError:
-    shape, largest = program.plan.shapes[0], program.plan.largest
-    if copied > program.largest:
-        largest = (copied,)
-    what = "the result" if shape == largest else "an array on the way to the result"
-    text = formula.text
+def _too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeError:
+    plan, item = prepared.program.plan, prepared.dtype.itemsize
+    costs = plan.costs
+    limit = memory_limit()
+    peak = max(range(len(costs)), key=lambda k: costs[k].alive)
+    step = plan.instructions[peak]
+    kept = [shape for shape in prepared.shapes if int(np.prod(shape, dtype=object)) * item > limit]
+    if kept:
+        what, shape = "the result", kept[0]
+        count = int(np.prod(shape, dtype=object)) * item
+    else:
+        what, shape, count = f"step {peak + 1} ({step.op})", step.shape, prepared.bytes
     forms = []
-    if formula.domain and shape == largest:
-        split = len(shape) - formula.domain
-        for form, kept in (("jvp(v)", shape[:split]), ("vjp(u)", shape[split:])):
-            count = int(np.prod(kept, dtype=object)) * dtype.itemsize
-            if count <= memory_limit():
-                forms.append(f"{form}, of shape {shape_text(kept)}, {format_bytes(count)}")
+    if len(formulas) == 1 and formulas[0].domain and kept:
+        split = len(shape) - formulas[0].domain
+        for form, left in (("jvp(v)", shape[:split]), ("vjp(u)", shape[split:])):
+            size = int(np.prod(left, dtype=object)) * item
+            if size <= limit:
+                forms.append(f"{form}, of shape {shape_text(left)}, {format_bytes(size)}")
     fits = f"these fit: {'; '.join(forms)}. Or " if forms else ""
+    needs = "needs" if kept else "on the way to the result needs, with what is alive then,"
     return SizeError(
         page(
-            f"{what} of shape {shape_text(largest)} and dtype {dtype} needs "
-            f"{format_bytes(max(program.largest, copied) * dtype.itemsize)}, and the limit is "
-            f"{format_bytes(memory_limit())}",
-            text=text,
+            f"{what} of shape {shape_text(shape)} and dtype {prepared.dtype} {needs} "
+            f"{format_bytes(count)}, and the limit is {format_bytes(limit)}",
+            text=formulas[0].text if formulas else "",
             action=f"{fits}raise the limit with ed.set_memory_limit(bytes)",
         )
     )

@@ -31,6 +31,8 @@ from numpy.typing import ArrayLike
 from einsdiff.algebra import arrays
 from einsdiff.algebra.nodes import Node, Shape, Variable, einsum, scale
 from einsdiff.checking import Check, checked
+from einsdiff.compiled import Compiled, check_backend
+from einsdiff.cores import Cores, evaluate_cores
 from einsdiff.display.index import Heading, Letters, format_heading
 from einsdiff.errors import (
     BindingError,
@@ -55,6 +57,7 @@ from einsdiff.numeric.arrays import (
     dtype_of,
     same_array,
 )
+from einsdiff.structured import LinearMapMethods
 
 __all__ = [
     "TRACED",
@@ -73,7 +76,7 @@ __all__ = [
 ]
 
 
-class Tensor(ArrayMethods):
+class Tensor(LinearMapMethods, ArrayMethods):
     """A tensor expression, with values for some or all of its variables.
 
     Made by `tensor`, `tensors`, `einsum` and the verbs, and by arithmetic on these; it does not
@@ -263,7 +266,9 @@ class Tensor(ArrayMethods):
         Parameters
         ----------
         out
-            An array of the result's shape and dtype to write into.
+            An array of the result's shape and dtype to write into. If it is what an earlier call
+            gave or wrote, only the entries that can be other than zero are written; who has
+            changed others in the meantime passes a new array, or one filled with zeros.
 
         Returns
         -------
@@ -286,6 +291,105 @@ class Tensor(ArrayMethods):
         array([1., 4.])
         """
         return evaluate(self.formula, self.values, out)
+
+    def compile(self, backend: str = "numpy", *, form: str = "dense") -> Compiled:
+        """Make a function of named arrays, which plans once for each combination of shapes.
+
+        Parameters
+        ----------
+        backend
+            The array library; ``"numpy"``.
+        form
+            What the function returns: ``"dense"``, an array; ``"cores"``, a tuple of the arrays
+            that make it up, see `cores`; ``"sparse"``, a SciPy matrix, see `sparse`.
+
+        Returns
+        -------
+        Compiled
+            Takes arrays by name, or in the order of `names`; those given to this tensor already
+            need not be given again.
+
+        Raises
+        ------
+        OperandError
+            There is no such backend or form.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> import numpy as np
+        >>> jacobian = ed.grad("ij,j->i", "A", "x", wrt="A").compile()
+        >>> jacobian(A=np.ones((2, 2)), x=np.array([1.0, 2.0]))
+        array([[[1., 2.],
+                [0., 0.]],
+               [[0., 0.],
+                [1., 2.]]])
+        """
+        check_backend(backend)
+        return Compiled([self.formula], self.values, form)
+
+    def cores(self) -> Cores:
+        r"""Evaluate, and leave the result as it is known before a number is written to an array.
+
+        A derivative is a sum of arrays, most of them small, each at its place in the result:
+        :math:`\delta_{ip}\, x_q` is ``x`` along a diagonal.
+
+        Returns
+        -------
+        Cores
+            The arrays, and where they stand; ``.dense()`` and ``.sparse()`` put them there.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> import numpy as np
+        >>> ed.grad("ij,j->i", np.ones((2, 2)), np.array([1.0, 2.0]), wrt=0).cores()
+        shape (2, 2, 2), 4 of 8 entries can be other than zero
+        j->iij  array([1., 2.])
+        """
+        return evaluate_cores(self.formula, self.values)
+
+    def sparse(
+        self,
+        format: str | None = None,  # SciPy's name
+        layout: Layout = "numerator",
+        order: VecOrder = "C",
+    ) -> Any:
+        """Evaluate to a sparse matrix, whose indices are known without looking for zeros.
+
+        Parameters
+        ----------
+        format
+            ``"coo"``, ``"csr"``, ``"csc"``, ``"bsr"`` or ``"dia"``; if left out, BSR where the
+            derivative consists of dense blocks, else CSR.
+        layout, order
+            As for `matrix`.
+
+        Returns
+        -------
+        scipy.sparse array
+            Of the shape of `matrix`, with sorted indices and without duplicates.
+
+        Raises
+        ------
+        OperandError
+            SciPy is not installed, or there is no such format.
+        LayoutError
+            There is no such layout or order.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> print(ed.grad(x * x, wrt="x").sparse())
+        <Compressed Sparse Row sparse array of dtype 'float64'
+                with 2 stored elements and shape (2, 2)>
+          Coords        Values
+          (0, 0)        2.0
+          (1, 1)        4.0
+        """
+        check_layout(layout, order)
+        return evaluate_cores(self.formula, self.values).sparse(format, layout, order)
 
     def matrix(self, layout: Layout = "numerator", order: VecOrder = "C") -> Array:
         """Evaluate, and reshape to a matrix.

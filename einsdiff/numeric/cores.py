@@ -6,7 +6,9 @@ it stands in, a view with an offset and strides: a dense array by writing throug
 matrix by counting the view's positions, neither by looking for what is not zero.
 
 >>> import numpy as np
->>> core = Core("x", Window(0, (2, 3), (9, 1)), (1,))  # δ_ip x_q of shape (2, 2, 3)
+>>> core = Core(
+...     "x", Window(0, (2, 3), (9, 1)), (1,), "k->iik"
+... )  # δ_ip x_q of shape (2, 2, 3)
 >>> rows, columns = np.divmod(positions(core.window), 6)
 >>> rows, columns
 (array([0, 0, 0, 1, 1, 1]), array([0, 1, 2, 3, 4, 5]))
@@ -234,7 +236,7 @@ def _blocks(
     own: list[list[int]] = [[], []]
     for side in (0, 1):
         mine = [k for k, step in enumerate(steps) if step[side] and not step[1 - side]]
-        own[side] = sorted(mine, key=lambda k: -steps[k][side])  # noqa: B023
+        own[side] = sorted(mine, key=lambda k: -steps[k][side])
     block = tuple(prod(window.shape[k] for k in group) for group in own)
     if prod(block) == 1:
         return None

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 from typing import NamedTuple
 from unicodedata import normalize
@@ -48,7 +48,8 @@ from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.contraction import Factor, contract
 from einsdiff.numeric.fusing import fused
 from einsdiff.numeric.lowering import contract_related
-from einsdiff.numeric.steps import ONES, VIEWS, Handle, Instruction, Labels, Steps, literal
+from einsdiff.numeric.report import Cost, Report, costs
+from einsdiff.numeric.steps import ONES, VIEWS, Handle, Instruction, Labels, Steps, letters, literal
 from einsdiff.numeric.views import (
     Contracted,
     Window,
@@ -76,19 +77,23 @@ class Core(NamedTuple):
     Attributes
     ----------
     name
-        The name of the array; the number 1 for ones.
+        The name of the array, or a number.
     window
         The entries of the result that it is written to, or added to.
     axes
         Which axis of the window each axis of the array is; along the others it is repeated.
+    subscripts
+        How NumPy's einsum would write it, if it took labels that stand twice in the output:
+        ``k->iik`` is the diagonal. Empty where more than deltas place it, as for a slice.
     """
 
     name: str
     window: Window
     axes: tuple[int, ...]
+    subscripts: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What a program will do.
 
@@ -96,6 +101,8 @@ class Plan:
     ----------
     inputs
         The variables it reads, and the name that each has in it.
+    given
+        The shapes of these, by name.
     instructions
         The steps.
     results
@@ -109,11 +116,26 @@ class Plan:
     """
 
     inputs: tuple[tuple[Variable, str], ...]
+    given: Mapping[str, tuple[int, ...]]
     instructions: tuple[Instruction, ...]
     results: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     cores: tuple[tuple[Core, ...], ...] = ()
     pattern: tuple[Window, ...] | None = None
+
+    @cached_property
+    def costs(self) -> list[Cost]:
+        """What each step costs."""
+        return costs(self.instructions, self.results, self.given)
+
+    def report(self, itemsize: int = 8) -> Report:
+        """Return what the steps cost, as a table with this many bytes for an entry."""
+        return Report(self.instructions, tuple(self.costs), itemsize)
+
+    @cached_property
+    def peak(self) -> int:
+        """The most entries that are allocated at one time, without the operands."""
+        return max((cost.alive for cost in self.costs), default=0)
 
     @property
     def largest(self) -> tuple[int, ...]:
@@ -144,20 +166,15 @@ def plan(outputs: Iterable[Node], sizes: Mapping[str, int], in_cores: bool = Fal
     cores: tuple[tuple[Core, ...], ...] = ()
     if in_cores:
         cores = tuple(planner.cores_of(node) for node in outputs)
-        names = (core.name for found in cores for core in found if core.name.isidentifier())
-        wanted = list(dict.fromkeys(names))
+        wanted = [core.name for found in cores for core in found]
     else:
         wanted = [planner.result(node).name for node in outputs]
     instructions, results = fused(planner.steps.instructions, wanted)
-    if in_cores:
-        name = dict(zip(wanted, results, strict=True))
-        cores = tuple(
-            tuple(core._replace(name=name.get(core.name, core.name)) for core in found)
-            for found in cores
-        )
     shapes = tuple(planner.shape(node) for node in outputs)
     pattern = planner.patterns.get(results[0]) if len(results) == 1 and not in_cores else None
-    return Plan(tuple(planner.inputs.items()), instructions, results, shapes, cores, pattern)
+    inputs = tuple(planner.inputs.items())
+    given = {name: planner.shape(variable) for variable, name in inputs}
+    return Plan(inputs, given, instructions, results, shapes, cores, pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,15 +452,18 @@ class _Planner:
         if len(plain) > 1:  # at one place
             every = tuple(range(len(shape)))
             total = self.own(self.added(plain, shape))
-            cores.append(Core(total.name, window(shape, every, ())[0], every))
+            at = window(shape, every, ())[0]
+            cores.append(Core(total.name, at, every, letters([every], every)))
             plain = []
         for found, layout in plain + rest:
             at, labels = window(shape, layout, found.views)
-            if found.array is None:
-                cores.append(Core(literal(found.factor), at, ()))
-                continue
-            array = self.own(self.steps.multiple(found.factor, found.array))
-            cores.append(Core(array.name, at, tuple(map(labels.index, found.labels))))
+            name = literal(found.factor)
+            if found.array is not None:
+                name = self.own(self.steps.multiple(found.factor, found.array)).name
+            # With letters in the order of the result.
+            output, core = letters([layout], found.labels).split("->")
+            text = "" if found.views else f"{core}->{output}"
+            cores.append(Core(name, at, tuple(map(labels.index, found.labels)), text))
         return tuple(cores)
 
     def own(self, array: Handle) -> Handle:

@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ from einsdiff.numeric.steps import WRITES, Affine, Instruction
 __all__ = ["Program", "program_for"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Program:
     """A compiled plan.
 
@@ -50,15 +49,17 @@ class Program:
     function
         The compiled source: takes one array for each input, all of the program's dtype. A single
         result is returned, or written into ``out=``; several results, or cores, are a tuple.
-    largest
-        The number of entries of the largest array that a run allocates.
     """
 
     plan: Plan
     inputs: tuple[Variable, ...]
     source: str
     function: Callable[..., Any]
-    largest: int
+
+    def writes_as(self, other: Program) -> bool:
+        """Tell whether another program's result can be other than zero at the same entries."""
+        mine, theirs = self.plan, other.plan
+        return self is other or (mine.pattern, mine.shapes) == (theirs.pattern, theirs.shapes)
 
 
 @lru_cache(maxsize=512)
@@ -92,9 +93,7 @@ def program_for(
     # no user's text is in it but identifiers, each with an underscore appended.
     namespace = {"np": np, **_implementations(made)}
     exec(compile(source, "<einsdiff program>", "exec"), namespace)
-    return Program(
-        made, tuple(v for v, _ in made.inputs), source, namespace["program"], prod(made.largest)
-    )
+    return Program(made, tuple(v for v, _ in made.inputs), source, namespace["program"])
 
 
 def _implementations(made: Plan) -> dict[str, Any]:
@@ -157,7 +156,13 @@ def _source(made: Plan, dtype: str) -> str:
             lines.append(f"del {', '.join(spent)}")
     if takes_out and not is_written:
         lines += ["if out is not None:", f"    np.copyto(out, {out})", f"    {out} = out"]
-    returned = ", ".join(made.results)
+    shapes = made.shapes if not made.cores else [()] * len(made.results)
+    # NumPy gives sums of small integers in larger ones, and numbers for arrays without axes.
+    plain = np.dtype(dtype).kind in "fc"
+    returned = ", ".join(
+        name if plain and shape else f"np.asarray({name}, {dtype!r})"
+        for name, shape in zip(made.results, shapes, strict=True)
+    )
     lines.append(f"return {returned}" if takes_out else f"return ({returned},)")
     return "\n".join([lines[0], *("    " + line for line in lines[1:])])
 

@@ -14,13 +14,15 @@ is allocated at the same time, without the operands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
 from einsdiff.numeric.fusing import bases, last_uses
+from einsdiff.numeric.memory import format_bytes
 from einsdiff.numeric.steps import ALIASES, WRITES, Instruction
 
-__all__ = ["Cost", "costs"]
+__all__ = ["Cost", "Report", "costs"]
 
 
 class Cost(NamedTuple):
@@ -39,6 +41,79 @@ class Cost(NamedTuple):
     flops: int
     entries: int
     alive: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a program does and costs; it prints as a table.
+
+    Attributes
+    ----------
+    steps
+        The instructions.
+    costs
+        What each of them costs.
+    itemsize
+        The bytes of an entry.
+    """
+
+    steps: tuple[Instruction, ...]
+    costs: tuple[Cost, ...]
+    itemsize: int = 8
+
+    @property
+    def flops(self) -> int:
+        """All operations."""
+        return sum(cost.flops for cost in self.costs)
+
+    @property
+    def bytes(self) -> int:
+        """All bytes that are read and written."""
+        return self.itemsize * sum(cost.entries for cost in self.costs)
+
+    @property
+    def peak(self) -> int:
+        """The most bytes that are allocated at one time."""
+        return self.itemsize * max((cost.alive for cost in self.costs), default=0)
+
+    def __str__(self) -> str:
+        rows = [("step", "operation", "shape", "flops", "bytes", "memory")]
+        for k, (step, cost) in enumerate(zip(self.steps, self.costs, strict=True), start=1):
+            if step.op not in ALIASES and step.op != "clear":
+                moved, alive = (format_bytes(self.itemsize * n) for n in (cost.entries, cost.alive))
+                shape = _short(str(step.shape), 20)
+                rows.append(
+                    (str(k), _short(_text(step), 34), shape, f"{cost.flops:,}", moved, alive)
+                )
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                text.rjust(width) if column in (0, 3, 4) else text.ljust(width)
+                for column, (text, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        lines.append(
+            f"total {self.flops:,} operations, {format_bytes(self.bytes)} moved, "
+            f"at most {format_bytes(self.peak)} allocated"
+        )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _text(step: Instruction) -> str:
+    """Write an instruction in one line."""
+    name = step.detail.name if step.op == "call" else step.op
+    args = ", ".join(step.args[1:] if step.op in WRITES else step.args)
+    if step.op == "einsum":
+        args = f"{step.detail!r}, {args}"
+    into = f" into {step.into}" if step.into and step.into != step.target else ""
+    return f"{step.target} = {name}({args}){into}"
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def costs(

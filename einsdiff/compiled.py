@@ -1,0 +1,297 @@
+r"""Compiled functions: expressions as functions of named arrays, planned once for each shape.
+
+What is differentiated, planned and compiled depends on the structure, the sizes and the dtype of an
+expression, and not on data. A `Compiled` keeps that, so that a call is little more than the
+statements of NumPy that compute the result:
+
+>>> import einsdiff as ed
+>>> import numpy as np
+>>> gradient = ed.grad("x_i A_ij x_j", wrt="x").compile()
+>>> gradient(A=np.eye(2), x=np.array([1.0, 2.0]))
+array([2., 4.])
+>>> print(gradient.source)
+def program(A_, x_, *, out=None):
+    t0 = A_.transpose((1, 0))  # (2, 2)
+    ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from einsdiff.algebra.nodes import Variable
+from einsdiff.errors import BindingError, OperandError, page
+from einsdiff.evaluation import Prepared, check_symmetric, prepare, signature
+from einsdiff.formula import Formula, joined_arguments
+from einsdiff.numeric.arrays import Array, as_array
+from einsdiff.numeric.cores import sparse
+from einsdiff.numeric.report import Report
+
+__all__ = ["FORMS", "Compiled", "check_backend"]
+
+#: What a compiled function can return.
+FORMS = ("dense", "cores", "sparse")
+
+
+class _Absent:
+    """Stands for an array that was not given."""
+
+    dtype = shape = None
+
+
+_ABSENT = _Absent()
+
+
+class _Ready(NamedTuple):
+    """What to do with arrays of certain shapes and dtypes."""
+
+    prepared: Prepared
+    picked: tuple[int, ...]  # which arrays the program takes
+    cast: tuple[int, ...]  # which of these are of another dtype
+    symmetric: tuple[tuple[Variable, int], ...]
+
+
+class Compiled:
+    """A function of named arrays, made by `Tensor.compile` and `einsdiff.compile`.
+
+    Attributes
+    ----------
+    names
+        The names of the arrays, which may be given in this order or by name. Arrays that were
+        bound to the expressions need not be given.
+    form
+        What is returned for each expression: ``"dense"``, an array; ``"cores"``, a tuple of the
+        arrays that make it up, see `einsdiff.Tensor.cores`; or ``"sparse"``, a SciPy matrix.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> import numpy as np
+    >>> f = ed.compile(*ed.value_and_grad("x_i x_i", wrt="x"))
+    >>> f
+    <compiled function of x: f = x_i x_i; ∂f/∂x_p = 2 x_p>
+    >>> f(np.array([1.0, 2.0]))
+    (array(5.), array([2., 4.]))
+    """
+
+    __slots__ = ("_arguments", "_build", "_formulas", "_ready", "_values", "form", "names")
+
+    def __init__(
+        self,
+        formulas: Sequence[Formula],
+        values: Mapping[str, Array],
+        form: str = "dense",
+        build: Callable[[Sequence[Any]], Any] | None = None,
+    ) -> None:
+        if form not in FORMS:
+            raise OperandError(
+                page(
+                    f"form={form!r} is not what a compiled function can return",
+                    action=f"write one of {', '.join(map(repr, FORMS))}",
+                )
+            )
+        self._formulas = tuple(formulas)
+        self._arguments = joined_arguments(formulas)
+        self._values: list[Any] = [values.get(argument.name, _ABSENT) for argument in self._arguments]
+        self._build = build
+        self._ready: dict[Any, _Ready] = {}
+        self.names = tuple(argument.name for argument in self._arguments)
+        self.form = form
+
+    def __repr__(self) -> str:
+        return (
+            f"<compiled function of {', '.join(self.names)}: "
+            f"{'; '.join(formula.text for formula in self._formulas)}>"
+        )
+
+    def __call__(self, /, *arrays: Any, out: Array | None = None, **named: Any) -> Any:
+        """Compute with these arrays.
+
+        Parameters
+        ----------
+        *arrays, **named
+            Arrays in the order of `names`, or by name.
+        out
+            For one dense result: an array to write it into. If it is what an earlier call gave or
+            wrote, and no one else wrote to it since, only the entries that can be other than zero
+            are written.
+
+        Returns
+        -------
+        array, tuple or sparse matrix
+            As `form` says; for several expressions a tuple, nested as they were given.
+
+        Raises
+        ------
+        BindingError, ShapeError, OperandError, SizeError
+            Arrays that are missing or do not fit, and results that memory does not hold.
+        """
+        given: Sequence[Any] = arrays
+        if named or len(arrays) != len(self.names):
+            given = self._bound(arrays, named)
+        try:
+            key = tuple([(type(a), a.dtype, a.shape) for a in given])
+            ready = self._ready.get(key)
+        except AttributeError:  # lists and numbers
+            ready = None
+        if ready is None:
+            given, ready = self._prepared(given)
+        if ready.symmetric:
+            for variable, k in ready.symmetric:
+                check_symmetric(variable, given[k])
+        inputs = [given[k] for k in ready.picked]
+        if ready.cast:
+            for k in ready.cast:
+                inputs[k] = inputs[k].astype(ready.prepared.dtype)
+        if out is not None and (self._build is not None or self.form != "dense"):
+            raise OperandError(
+                page("out= is for one dense result", action="compile the one expression alone")
+            )
+        try:
+            result = ready.prepared.call(inputs, out)
+        except np.linalg.LinAlgError as error:
+            error.add_note(f"while computing {self}")
+            raise
+        if self.form == "dense" and self._build is None:
+            return result
+        return self._finished(ready.prepared, result)
+
+    # --- arrays -------------------------------------------------------------------------------
+
+    def _bound(self, arrays: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
+        """Put arrays in the order of the names."""
+        if len(arrays) > len(self.names):
+            raise BindingError(
+                page(
+                    f"{len(arrays)} arrays for {len(self.names)} names",
+                    shapes=signature(self._arguments),
+                    action=f"pass at most {len(self.names)}: {', '.join(self.names)}",
+                )
+            )
+        given = [*arrays, *self._values[len(arrays) :]]
+        for name, array in named.items():
+            if name not in self.names:
+                raise BindingError(
+                    page(
+                        f"there is no operand '{name}'",
+                        shapes=signature(self._arguments),
+                        action=f"pass arrays for {' and '.join(self.names) or 'nothing'} only",
+                    )
+                )
+            k = self.names.index(name)
+            if k < len(arrays):
+                raise BindingError(
+                    page(
+                        f"'{name}' is given twice, by its place and by its name",
+                        shapes=signature(self._arguments),
+                        action="give it once",
+                    )
+                )
+            given[k] = array
+        return given
+
+    def _prepared(self, given: Sequence[Any]) -> tuple[list[Any], _Ready]:
+        """Check arrays of shapes and dtypes that were not seen before."""
+        taken: list[Any] = [
+            a if a is _ABSENT else as_array(a, name)
+            for a, name in zip(given, self.names, strict=True)
+        ]
+        values = {name: a for a, name in zip(taken, self.names, strict=True) if a is not _ABSENT}
+        prepared = prepare(self._formulas, values, in_cores=self.form != "dense")
+        picked = tuple(self.names.index(name) for name in prepared.names)
+        ready = _Ready(
+            prepared,
+            picked,
+            tuple(n for n, k in enumerate(picked) if taken[k].dtype != prepared.dtype),
+            tuple(
+                (argument, k)
+                for k, argument in enumerate(self._arguments)
+                if argument.symmetric and taken[k] is not _ABSENT
+            ),
+        )
+        if len(self._ready) >= MOST_KEPT:
+            self._ready.clear()
+        self._ready[tuple([(type(a), a.dtype, a.shape) for a in taken])] = ready
+        return taken, ready
+
+    def _finished(self, prepared: Prepared, result: Any) -> Any:
+        """Give results the form that was asked for."""
+        if self.form != "dense":
+            parts, start = [], 0
+            for k, found in enumerate(prepared.program.plan.cores):
+                arrays = result[start : start + len(found)]
+                start += len(found)
+                if self.form == "sparse":
+                    shape, domain = prepared.shapes[k], self._formulas[k].domain or 0
+                    arrays = sparse(found, arrays, shape, domain, prepared.dtype)
+                parts.append(arrays)
+            if self._build is None:
+                return parts[0]
+            result = parts
+        elif len(self._formulas) == 1:
+            result = (result,)
+        assert self._build is not None
+        return self._build(result)
+
+    # --- looking at it ------------------------------------------------------------------------
+
+    def _last(self) -> Prepared:
+        """Return what was prepared last, or for the arrays that were bound."""
+        if not self._ready:
+            self._prepared(self._bound((), {}))
+        return next(reversed(self._ready.values())).prepared
+
+    @property
+    def source(self) -> str:
+        """The Python source of the program, for the arrays seen last or those bound.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> print((x * x).compile().source)
+        def program(x_, *, out=None):
+            t0 = np.multiply(x_, x_, out=out)  # (2,)
+            return t0
+        """
+        return self._last().program.source
+
+    def report(self) -> Report:
+        """Return what each step costs, for the arrays seen last or those bound.
+
+        Returns
+        -------
+        Report
+            Operations, bytes moved and memory of each step; it prints as a table.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> import numpy as np
+        >>> A, B, x = np.ones((100, 100)), np.ones((100, 100)), np.ones(100)
+        >>> ed.compile(lambda A, B, x: (A @ B) @ x, A, B, x).report()
+        step  operation              shape        flops      bytes  memory
+           2  t1 = dot(x_, t0)       (100,)      20,000   79.7 KiB  800 bytes
+           3  t2 = dot(A_, t1)       (100,)      20,000   79.7 KiB  1.56 KiB
+        total 40,000 operations, 159 KiB moved, at most 1.56 KiB allocated
+        """
+        prepared = self._last()
+        return prepared.program.plan.report(prepared.dtype.itemsize)
+
+
+def check_backend(backend: str) -> None:
+    """Raise OperandError for array libraries that are not there.
+
+    >>> check_backend("numpy")
+    """
+    if backend != "numpy":
+        raise OperandError(
+            page(f"backend={backend!r} is not available", action="write backend='numpy'")
+        )
+
+
+#: A compiled function keeps programs for so many combinations of shapes and dtypes.
+MOST_KEPT = 64
