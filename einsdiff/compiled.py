@@ -10,8 +10,10 @@ statements of NumPy that compute the result:
 >>> gradient(A=np.eye(2), x=np.array([1.0, 2.0]))
 array([2., 4.])
 >>> print(gradient.source)
-def program(A_, x_, *, out=None):
+def program(x_, A_, *, out=None):
     t0 = A_.transpose((1, 0))  # (2, 2)
+    t1 = A_ + t0  # (2, 2)
+    del t0
     ...
 """
 
@@ -95,7 +97,9 @@ class Compiled:
             )
         self._formulas = tuple(formulas)
         self._arguments = joined_arguments(formulas)
-        self._values: list[Any] = [values.get(argument.name, _ABSENT) for argument in self._arguments]
+        self._values: list[Any] = [
+            values.get(argument.name, _ABSENT) for argument in self._arguments
+        ]
         self._build = build
         self._ready: dict[Any, _Ready] = {}
         self.names = tuple(argument.name for argument in self._arguments)

@@ -58,7 +58,7 @@ class Cores:
     >>> cores.arrays
     (array([3., 4., 5.]),)
     >>> cores.places[0].subscripts
-    'i->jij'
+    'j->iji'
     """
 
     shape: tuple[int, ...]

@@ -351,14 +351,15 @@ def _too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeErro
     plan, item = prepared.program.plan, prepared.dtype.itemsize
     costs = plan.costs
     limit = memory_limit()
-    peak = max(range(len(costs)), key=lambda k: costs[k].alive)
-    step = plan.instructions[peak]
+    first = next((k for k, cost in enumerate(costs) if cost.alive * item > limit), 0)
     kept = [shape for shape in prepared.shapes if int(np.prod(shape, dtype=object)) * item > limit]
-    if kept:
-        what, shape = "the result", kept[0]
+    if kept or not costs:
+        what, shape, alive = "the result", (kept or prepared.shapes)[0], ""
         count = int(np.prod(shape, dtype=object)) * item
     else:
-        what, shape, count = f"step {peak + 1} ({step.op})", step.shape, prepared.bytes
+        step = plan.instructions[first]
+        what, shape = f"step {first + 1} ({step.op}) on the way to the result,", step.shape
+        alive, count = " with what is alive then", max(costs[first].alive * item, 0)
     forms = []
     if len(formulas) == 1 and formulas[0].domain and kept:
         split = len(shape) - formulas[0].domain
@@ -367,11 +368,10 @@ def _too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeErro
             if size <= limit:
                 forms.append(f"{form}, of shape {shape_text(left)}, {format_bytes(size)}")
     fits = f"these fit: {'; '.join(forms)}. Or " if forms else ""
-    needs = "needs" if kept else "on the way to the result needs, with what is alive then,"
     return SizeError(
         page(
-            f"{what} of shape {shape_text(shape)} and dtype {prepared.dtype} {needs} "
-            f"{format_bytes(count)}, and the limit is {format_bytes(limit)}",
+            f"{what} of shape {shape_text(shape)} and dtype {prepared.dtype} needs "
+            f"{format_bytes(count)}{alive}, and the limit is {format_bytes(limit)}",
             text=formulas[0].text if formulas else "",
             action=f"{fits}raise the limit with ed.set_memory_limit(bytes)",
         )

@@ -145,6 +145,14 @@ def _fold_minimum(a: Node, b: Node) -> Node | None:
     return a if a is b else None
 
 
+def _fold_logaddexp(a: Node, b: Node) -> Node | None:
+    """``log(exp(0) + exp(x))`` is softplus, whose derivative is the sigmoid."""
+    for one, other in ((a, b), (b, a)):
+        if is_zero(one) and not one.shape:
+            return call(FUNCTIONS["softplus"], [other])
+    return None
+
+
 def _fold_comparison(holds_for_equal: bool) -> object:
     def fold(a: Node, b: Node) -> Node | None:
         if isinstance(a, Constant | Add) and isinstance(b, Constant | Add):
@@ -315,6 +323,7 @@ enter(
             "np.logaddexp({0}, {1})",
             "(),()->()",
             ("a", "b"),
+            fold=_fold_logaddexp,
             is_analytic=False,
         ),
         Function(

@@ -17,11 +17,12 @@ decided here, before anything is computed.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import product
 from math import prod
 
-import opt_einsum as oe
-
+from einsdiff.numeric.paths import find_path
 from einsdiff.numeric.steps import Handle, Labels, Steps, letters
+from einsdiff.numeric.strides import is_matrix, reshaped
 
 __all__ = ["Factor", "contract"]
 
@@ -60,6 +61,9 @@ def contract(
         The product, and the labels of its axes.
     """
     factors = _powers(steps, factors)
+    found = _gram(steps, factors, output, size)
+    if found is not None:
+        return found
     left = [
         _reduce(
             steps,
@@ -74,15 +78,12 @@ def contract(
         )
         for k, (array, labels) in enumerate(factors)
     ]
-    path: Sequence[Sequence[int]]
-    if len(left) <= 2:
-        path = [tuple(range(len(left)))] if len(left) == 2 else []
-    else:
-        path = oe.paths.auto(
-            [frozenset(map(str, labels)) for _, labels in left],
-            frozenset(map(str, output)),
-            {str(label): n for label, n in size.items()},
-        )
+    number = {label: k for k, label in enumerate(size)}
+    path, _ = find_path(
+        tuple(tuple(number[n] for n in labels) for _, labels in left),
+        tuple(number[n] for n in output),
+        tuple(size.values()),
+    )
     for chosen in path:
         # opt_einsum joins more than two factors at once only where there is no order to choose.
         group = [left.pop(k) for k in sorted(chosen, reverse=True)]
@@ -94,6 +95,50 @@ def contract(
             group.append(_pair(steps, a, b, needed, final, size))
         left.append(group[0])
     return left[0]
+
+
+#: Products of fewer multiplications are not worth looking at their signs.
+LEAST_GRAM = 2**18
+
+
+def _gram(
+    steps: Steps,
+    factors: Sequence[Factor],
+    output: Collection[int],
+    size: Mapping[int, int],
+) -> Factor | None:
+    r"""Recognise :math:`\sum_k w_k X_{ki} X_{kj}`, of which half determines all."""
+    if len(factors) < 3:  # without weights it is the product of a matrix and itself
+        return None
+    for k, (array, labels) in enumerate(factors):
+        for n, (other, others) in enumerate(factors[:k]):
+            if other.name != array.name:
+                continue
+            rows = [a for a, b in zip(labels, others, strict=True) if a != b]
+            columns = [b for a, b in zip(labels, others, strict=True) if a != b]
+            summed = [a for a, b in zip(labels, others, strict=True) if a == b]
+            weights = [factors[j] for j in range(len(factors)) if j not in (k, n)]
+            carried = {label for _, theirs in weights for label in theirs}
+            extent = prod(size[label] for label in rows)
+            height = prod(size[label] for label in summed)
+            if (
+                sorted(output) != sorted(rows + columns)
+                or len(set(labels)) < len(labels)
+                or len(set(others)) < len(others)
+                or carried != set(summed)
+                or not rows
+                or height * extent * extent < LEAST_GRAM
+            ):
+                continue
+            matrix = steps.transpose(array, [labels.index(label) for label in summed + rows])
+            matrix = steps.reshape(matrix, [height, extent])
+            weight, theirs = contract(steps, weights, summed, tuple(summed), size)
+            weight = steps.transpose(weight, [theirs.index(label) for label in summed])
+            weight = steps.reshape(weight, [height])
+            result = steps.emit("gram", [matrix, weight], [extent, extent])
+            both = rows + columns
+            return steps.reshape(result, [size[label] for label in both]), tuple(both)
+    return None
 
 
 def _powers(steps: Steps, factors: Sequence[Factor]) -> Sequence[Factor]:
@@ -109,7 +154,7 @@ def _powers(steps: Steps, factors: Sequence[Factor]) -> Sequence[Factor]:
             kept.extend([(array, labels)] * n)
         else:
             array, labels = steps.diagonal(array, labels)
-            kept.append((steps.emit("power", [array], array.shape, n), labels))
+            kept.append((steps.entrywise("power", [array], array.shape, n), labels))
     return kept
 
 
@@ -149,35 +194,102 @@ def _pair(
         value_a = steps.arrange(array_a, labels_a, order)
         value_b = steps.arrange(array_b, labels_b, order)
         shape = [size[label] for label in order]
-        return steps.emit("multiply", [value_a, value_b], shape), tuple(order)
+        return steps.entrywise("multiply", [value_a, value_b], shape), tuple(order)
     if batch and not rows and not columns:
         detail = letters([labels_a, labels_b], batch)
         shape = [size[label] for label in batch]
         return steps.emit("einsum", [array_a, array_b], shape, detail), tuple(batch)
-    if prod(array_a.shape) < prod(array_b.shape):
-        summed = [label for label in labels_b if label in summed]
+    return _matrix_product(steps, a, b, (batch, rows, columns, summed), final, size)
+
+
+def _matrix_product(
+    steps: Steps,
+    a: Factor,
+    b: Factor,
+    groups: tuple[list[int], list[int], list[int], list[int]],
+    final: Labels,
+    size: Mapping[int, int],
+) -> Factor:
+    """Contract two factors by a matrix product, or by one for each index of the batch axes.
+
+    Each group of labels becomes one axis. In which order its labels follow each other is free, and
+    is chosen so that few arrays are copied.
+    """
+    (array_a, labels_a), (array_b, labels_b) = a, b
+    batch, rows, columns, summed = groups
 
     def extent(group: Iterable[int]) -> int:
         return prod(size[label] for label in group)
 
-    stack = [size[label] for label in batch]
-    matrix = bool(batch)  # with batch axes both operands are matrices, of one row if need be
-    value_a = steps.transpose(array_a, [labels_a.index(n) for n in batch + rows + summed])
-    value_a = steps.reshape(
-        value_a, [*stack, *([extent(rows)] if rows or matrix else []), extent(summed)]
+    # With batch axes both operands are matrices, of one row or column if need be.
+    height = [extent(rows)] if rows or batch else []
+    width = [extent(columns)] if columns or batch else []
+
+    def operands(orders: Sequence[Labels]) -> list[tuple[Handle, list[int], list[int]]]:
+        """Return for both factors the order of axes, and the shape that these are merged to."""
+        batch, rows, columns, summed = orders
+        stack = [size[label] for label in batch]
+        return [
+            (
+                array_a,
+                [labels_a.index(n) for n in (*batch, *rows, *summed)],
+                [*stack, *height, extent(summed)],
+            ),
+            (
+                array_b,
+                [labels_b.index(n) for n in (*batch, *summed, *columns)],
+                [*stack, extent(summed), *width],
+            ),
+        ]
+
+    def copied(orders: Sequence[Labels]) -> float:
+        """Count the entries that are copied; a result in another order is copied late or never."""
+        found = sum(
+            prod(array.shape)
+            for array, axes, shape in operands(orders)
+            if _copies(array, axes, shape)
+        )
+        is_final = not final or final == (*orders[0], *orders[1], *orders[2])
+        return found + (0 if is_final else extent(batch + rows + columns) / 8)
+
+    in_a, in_b = _memory_order(array_a, labels_a), _memory_order(array_b, labels_b)
+    choices = product(
+        _orders(batch, final, in_a, in_b),
+        _orders(rows, final, in_a),
+        _orders(columns, final, in_b),
+        _orders(summed, in_a if prod(array_a.shape) >= prod(array_b.shape) else in_b, in_a, in_b),
     )
-    value_b = steps.transpose(array_b, [labels_b.index(n) for n in batch + summed + columns])
-    value_b = steps.reshape(
-        value_b, [*stack, extent(summed), *([extent(columns)] if columns or matrix else [])]
-    )
-    product = steps.emit(
-        "matmul" if matrix else "dot",  # which costs half as much for small arrays
-        [value_a, value_b],
-        [
-            *stack,
-            *([extent(rows)] if rows or matrix else []),
-            *([extent(columns)] if columns or matrix else []),
-        ],
-    )
-    labels = tuple(batch + rows + columns)
-    return steps.reshape(product, [size[label] for label in labels]), labels
+    orders = min(choices, key=copied)
+    values = []
+    for array, axes, shape in operands(orders):
+        value = steps.reshape(steps.transpose(array, axes), shape)
+        # One by one, NumPy multiplies matrices that BLAS does not take without it.
+        if batch and not is_matrix(value.shape, value.strides):
+            value = steps.emit("pack", [value], value.shape)
+        values.append(value)
+    labels = (*orders[0], *orders[1], *orders[2])
+    shape = [*(size[label] for label in orders[0]), *height, *width]
+    # For small arrays dot costs half of matmul.
+    result = steps.emit("matmul" if batch else "dot", values, shape)
+    return steps.reshape(result, [size[label] for label in labels]), labels
+
+
+def _orders(group: Sequence[int], *preferred: Sequence[int]) -> list[Labels]:
+    """List orders of labels, those of sequences that have all of them, each once."""
+    found = [
+        tuple(sorted(group, key=order.index)) for order in preferred if set(group).issubset(order)
+    ]
+    return list(dict.fromkeys(found)) or [tuple(group)]
+
+
+def _memory_order(array: Handle, labels: Labels) -> list[int]:
+    """List the labels of an array from the slowest axis to the fastest."""
+    order = sorted(range(len(labels)), key=lambda axis: -abs(array.strides[axis]))
+    return [labels[axis] for axis in order]
+
+
+def _copies(array: Handle, axes: Sequence[int], shape: Sequence[int]) -> bool:
+    """Tell whether a matrix with these axes merged is a copy, made here or by BLAS."""
+    turned = [array.shape[axis] for axis in axes]
+    strides = reshaped(turned, tuple(array.strides[axis] for axis in axes), shape)
+    return strides is None or (len(shape) > 1 and not is_matrix(shape, strides))

@@ -228,6 +228,7 @@ def _in_place(
                     name
                     for name in step.args
                     if shapes.get(name) == step.shape != ()
+                    and memory(name) in shapes
                     and last[memory(name)] == k
                     # Another view of the same entries would change under the operation.
                     and all(other == name or memory(other) != memory(name) for other in step.args)
@@ -243,7 +244,7 @@ def _in_place(
             step = replace(step, into=spent)
         # What a function of the user's returns may be anyone's.
         is_foreign = step.op == "call" and callable(step.detail.implementation)
-        if step.op not in ALIASES and step.op not in WRITES and not is_foreign:
+        if step.op not in WRITES and not is_foreign:
             shapes[step.target] = step.shape
         done.append(step)
     return tuple(done), tuple(renamed.get(name, name) for name in results)

@@ -29,7 +29,6 @@ from math import prod
 from typing import NamedTuple
 from unicodedata import normalize
 
-from einsdiff.algebra.flatten import flatten
 from einsdiff.algebra.function import Function
 from einsdiff.algebra.graph import children, topological, variables_of
 from einsdiff.algebra.nodes import (
@@ -48,6 +47,7 @@ from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.contraction import Factor, contract
 from einsdiff.numeric.fusing import fused
 from einsdiff.numeric.lowering import contract_related
+from einsdiff.numeric.rearrange import rearranged
 from einsdiff.numeric.report import Cost, Report, costs
 from einsdiff.numeric.steps import ONES, VIEWS, Handle, Instruction, Labels, Steps, letters, literal
 from einsdiff.numeric.views import (
@@ -161,7 +161,7 @@ def plan(outputs: Iterable[Node], sizes: Mapping[str, int], in_cores: bool = Fal
     Plan
         Straight-line instructions.
     """
-    outputs = flatten(outputs)
+    outputs = rearranged(outputs, sizes)
     planner = _Planner(outputs, sizes)
     cores: tuple[tuple[Core, ...], ...] = ()
     if in_cores:
@@ -266,10 +266,12 @@ class _Planner:
         if node.function.implementation is not None or len(numbers) > 1 or len(args) == 1:
             for k in numbers:
                 args[k] = self.steps.emit("number", [args[k]], ())
-        array = self.steps.emit("call", args, self.shape(node), node.function)
+        call = self.steps.entrywise if node.function.is_elementwise else self.steps.emit
+        array = call("call", args, self.shape(node), node.function)
         # A function of the user's may return its argument.
         is_own = callable(node.function.implementation)
-        return Handle(array.name, array.shape, is_own and any(arg.borrowed for arg in args))
+        borrowed = is_own and any(arg.borrowed for arg in args)
+        return replace(array, borrowed=borrowed)
 
     def terms(self, node: Node) -> list[_Term]:
         """Take a node apart into cores and how each is laid out in the result."""
@@ -340,7 +342,8 @@ class _Planner:
             else:
                 factors.append((self.array(part), labels))
         extent = prod(size[label] for label in output)
-        k = None if is_one(c) else self.small_factor(factors, extent)
+        is_summed = any(label not in output for _, labels in factors for label in labels)
+        k = None if is_one(c) else self.small_factor(factors, extent, is_summed)
         if k is not None:
             factors[k] = self.steps.multiple(c, factors[k][0]), factors[k][1]
             c = 1
@@ -358,11 +361,11 @@ class _Planner:
             return replace(found, factor=c * found.factor)
         return Contracted(*contract(self.steps, factors, output, order, size), (), c)
 
-    def small_factor(self, factors: Sequence[Factor], extent: int) -> int | None:
+    def small_factor(self, factors: Sequence[Factor], extent: int, is_summed: bool) -> int | None:
         """Find a factor that is smaller than the product, to be scaled in its place."""
         names = [array.name for array, _ in factors]
-        # That of an array with itself is known to be symmetric, which is worth more.
-        single = [k for k, name in enumerate(names) if names.count(name) == 1]
+        # A matrix times itself is known to be symmetric, which is worth more.
+        single = [k for k, name in enumerate(names) if not is_summed or names.count(name) == 1]
         k = min(single, key=lambda k: prod(factors[k][0].shape), default=None)
         return k if k is not None and prod(factors[k][0].shape) < extent else None
 
@@ -436,7 +439,8 @@ class _Planner:
             sign = -1 if _is_negative(c) else 1
             value = self.steps.multiple(sign * c, array)
             op = "add" if sign > 0 else "subtract"
-            total = self.steps.emit(op, [total, value], _broadcast(total.shape, value.shape))
+            shape = _broadcast(total.shape, value.shape)
+            total = self.steps.entrywise(op, [total, value], shape)
         return self.steps.multiple(common, total)
 
     def first_of(self, left: list[tuple[Number, Handle]]) -> Handle:

@@ -99,18 +99,21 @@ def program_for(
 def _implementations(made: Plan) -> dict[str, Any]:
     """Return what a program calls that is not NumPy's, by name."""
     found: dict[str, Any] = {}
+    special = import_module("einsdiff.numeric.special")
     for step in made.instructions:
+        if step.op == "gram":
+            found["gram"] = special.gram
         if step.op == "call":
             named = step.detail.implementation
             if isinstance(named, str):
-                named = getattr(import_module("einsdiff.numeric.special"), named)
+                named = getattr(special, named)
             if named is not None:
                 found[_called(step.detail).partition("(")[0]] = named
     return found
 
 
 #: Names that mean something else in a program.
-_TAKEN = re.compile(r"t\d+|np|out|program|float|complex")
+_TAKEN = re.compile(r"t\d+|np|out|clear|gram|program|float|complex")
 
 
 def _called(function: Function) -> str:
@@ -185,6 +188,8 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
             return [f"{target} = {args[0]}.transpose({detail}){note}"]
         case "reshape" | "split":
             return [f"{target} = {args[0]}.reshape({shape})"]
+        case "pack":
+            return [f"{target} = np.ascontiguousarray({args[0]}){note}"]
         case "expand":
             index = ", ".join(":" if there else "None" for there in detail)
             return [f"{target} = {args[0]}[{index}]{note}"]
@@ -202,6 +207,8 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
                 return [f"{target} = {product}{note}"]
             into_out = f"    {target} = np.matmul({args[0]}, {args[1]}, out=out)"
             return ["if out is None:", f"    {target} = {product}{note}", "else:", into_out]
+        case "gram":
+            return [f"{target} = gram({args[0]}, {args[1]}){note}"]
         case "number":
             return [f"{target} = np.{dtype}({args[0]})"]
         case "positions":

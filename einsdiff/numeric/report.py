@@ -147,10 +147,12 @@ def costs(
         size = prod(step.shape)
         read = [shapes[name] for name in step.args if name in shapes]
         shapes[step.target] = step.shape
-        if step.op not in ALIASES and step.op not in WRITES and not step.into:
-            held[step.target] = size
+        is_view = step.op in ALIASES and step.op != "pack" and step.detail != "copy"
+        if not is_view and step.op not in WRITES and not step.into:
+            memory = base.get(step.target, step.target)
+            held[memory] = held.get(memory, 0) + size
             alive += size
-        if step.op in ALIASES:
+        if is_view:
             found.append(Cost(0, 0, alive))
         else:
             moved = sum(map(prod, read)) + (size if step.op not in WRITES else 0)
@@ -165,12 +167,14 @@ def _flops(step: Instruction, read: Sequence[tuple[int, ...]]) -> int:
     """Count operations; those of functions of matrices as for one factorisation."""
     size = prod(step.shape)
     match step.op:
-        case "zeros" | "empty" | "copy" | "clear" | "gather" | "positions":
+        case "zeros" | "empty" | "copy" | "clear" | "gather" | "positions" | "reshape" | "pack":
             return 0
         case "assign" if len(step.args) == 2:
             return 0
         case "dot" | "matmul":
             return 2 * size * read[0][-1]
+        case "gram":
+            return size * read[0][0] + 2 * prod(read[0])
         case "einsum":
             return 2 * max(map(prod, read))
         case "sum" | "scatter" | "cumsum":

@@ -29,6 +29,7 @@ __all__ = [
     "erf",
     "expm",
     "gelu",
+    "gram",
     "log_softmax",
     "logsumexp",
     "others",
@@ -63,8 +64,35 @@ def sigmoid(x: Array) -> Array:
         above = x.real > 0
         small = np.exp(np.where(above, -x, x))
         return np.asarray(np.where(above, 1, small) / (1 + small))
+    y = np.negative(x, dtype=np.result_type(x.dtype, np.float16))
     with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(-x)))
+        y = np.exp(y, out=y if y.shape else None)
+    y += 1
+    return np.asarray(np.divide(1, y, out=y if y.shape else None))
+
+
+def gram(x: Array, weights: Array) -> Array:
+    r"""Return :math:`\sum_k w_k x_{ki} x_{kj}`.
+
+    Rows are multiplied by roots of their weights, since a matrix times its own transpose takes BLAS
+    half of the operations; those of positive and of negative weights apart.
+    """
+    if x.dtype.kind in "iu":
+        return np.asarray((x * weights[:, None]).T.dot(x))
+    if x.dtype.kind == "c":
+        scaled = x * np.sqrt(weights)[:, None]
+        return np.asarray(scaled.T.dot(scaled))
+    is_negative = weights < 0
+    scaled = x * np.sqrt(np.abs(weights))[:, None]
+    if not is_negative.any():
+        return np.asarray(scaled.T.dot(scaled))
+    below, above = scaled[is_negative], scaled[~is_negative]
+    del scaled
+    total = below.T.dot(below)
+    np.negative(total, out=total)
+    if len(above):
+        total += above.T.dot(above)
+    return np.asarray(total)
 
 
 def softplus(x: Array) -> Array:

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import opt_einsum as oe
 
 from einsdiff.algebra.nodes import Number, is_one
+from einsdiff.numeric.strides import contiguous, entrywise, reshaped
 
 __all__ = [
     "ALIASES",
@@ -77,23 +78,42 @@ class Instruction:
     into: str = ""
 
 
-#: Operations whose result is a view of their argument. A reshape is one where the strides allow it.
-ALIASES = frozenset({"transpose", "expand", "diagonal", "slice", "split", "reshape"})
+#: Operations whose result is a view of their argument. A reshape is one where the strides allow it,
+#: and packing where nothing is to be done.
+ALIASES = frozenset({"transpose", "expand", "diagonal", "slice", "split", "reshape", "pack"})
 #: Operations that change an array; they come last, since the array is what they make.
 WRITES = frozenset({"assign", "accumulate", "clear", "deduct"})
 #: Operations that allocate nothing.
-VIEWS = (ALIASES - {"reshape"}) | WRITES
+VIEWS = (ALIASES - {"reshape", "pack"}) | WRITES
 #: Operations whose result is changed later on.
 _CHANGED = frozenset({"zeros", "empty"})
 
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """An array that a program has or computes."""
+    """An array that a program has or computes.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    shape
+        Its shape.
+    borrowed
+        Whether it is an input, or a view of one.
+    strides
+        How far apart its entries are along each axis, counted in entries; those of a new array if
+        left out.
+    """
 
     name: str
     shape: tuple[int, ...]
-    borrowed: bool = False  # whether it is, or views, an input
+    borrowed: bool = False
+    strides: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.strides) != len(self.shape):
+            object.__setattr__(self, "strides", contiguous(self.shape))
 
 
 #: What numbers are multiples of; no array.
@@ -180,7 +200,12 @@ class Steps:
         return next(self._labels)
 
     def emit(
-        self, op: str, args: Sequence[Handle], shape: Sequence[int], detail: Any = None
+        self,
+        op: str,
+        args: Sequence[Handle],
+        shape: Sequence[int],
+        detail: Any = None,
+        strides: Sequence[int] | None = None,
     ) -> Handle:
         """Append an instruction that makes an array, unless there is this array already."""
         names = tuple(arg.name for arg in args)
@@ -191,7 +216,7 @@ class Steps:
         self.instructions.append(Instruction(op, name, names, detail, tuple(shape)))
         # A reshape may or may not copy.
         borrowed = op in ALIASES and args[0].borrowed
-        made = Handle(name, tuple(shape), borrowed)
+        made = Handle(name, tuple(shape), borrowed, tuple(strides or ()))
         if op not in _CHANGED:
             self._made[key] = made
         return made
@@ -203,8 +228,8 @@ class Steps:
         if is_one(c):
             return array
         if c == -1:
-            return self.emit("negative", [array], array.shape)
-        return self.emit("multiply", [array, Handle(literal(c), ())], array.shape)
+            return self.entrywise("negative", [array], array.shape)
+        return self.entrywise("multiply", [array, Handle(literal(c), ())], array.shape)
 
     def fresh(self, array: Handle) -> Handle:
         """Copy an array in order to change it."""
@@ -222,22 +247,34 @@ class Steps:
         """Permute axes."""
         if list(axes) == list(range(len(axes))):
             return array
-        return self.emit("transpose", [array], [array.shape[axis] for axis in axes], tuple(axes))
+        shape = [array.shape[axis] for axis in axes]
+        strides = [array.strides[axis] for axis in axes]
+        return self.emit("transpose", [array], shape, tuple(axes), strides)
 
     def reshape(self, array: Handle, shape: Sequence[int]) -> Handle:
         """Merge or split axes; merging may copy."""
         if tuple(shape) == array.shape:
             return array
-        return self.emit("reshape", [array], shape)
+        strides = reshaped(array.shape, array.strides, shape)
+        # Whether it copies is known for sure only when it is done.
+        detail = "view" if strides is not None else "copy"
+        return self.emit("reshape", [array], shape, detail, strides)
 
     def split(self, array: Handle, parts: Mapping[int, Sequence[int]]) -> Handle:
         """Split axes into several, which is a view whatever the strides."""
         shape = tuple(n for k, size in enumerate(array.shape) for n in parts.get(k, (size,)))
-        return array if shape == array.shape else self.emit("split", [array], shape)
+        if shape == array.shape:
+            return array
+        strides = [
+            step * inner
+            for k, (size, step) in enumerate(zip(array.shape, array.strides, strict=True))
+            for inner in contiguous(parts.get(k, (size,)))
+        ]
+        return self.emit("split", [array], shape, None, strides)
 
     def slice(self, array: Handle, ranges: Mapping[int, Range | int]) -> Handle:
         """Take ranges of axes, or one index, which removes the axis."""
-        texts, shape = [], []
+        texts, shape, strides = [], [], []
         for axis, size in enumerate(array.shape):
             found = ranges.get(axis, Range(0, 1, size))
             if isinstance(found, int):
@@ -245,13 +282,14 @@ class Steps:
             else:
                 texts.append(":" if found.is_all(size) else found.text(size))
                 shape.append(found.count)
+                strides.append(array.strides[axis] * found.step)
         if all(text == ":" for text in texts):
             return array
         while texts[-1] == ":":
             del texts[-1]
         if not shape:
             texts.append("...")  # a view without axes, not a number
-        return self.emit("slice", [array], shape, tuple(texts))
+        return self.emit("slice", [array], shape, tuple(texts), strides)
 
     def diagonal(self, array: Handle, labels: Labels) -> tuple[Handle, Labels]:
         """View the entries in which axes of one label have one index."""
@@ -259,7 +297,12 @@ class Steps:
         if len(distinct) == len(labels):
             return array, labels
         shape = [array.shape[labels.index(label)] for label in distinct]
-        return self.emit("diagonal", [array], shape, letters([labels], distinct)), distinct
+        strides = [
+            sum(step for n, step in zip(labels, array.strides, strict=True) if n == label)
+            for label in distinct
+        ]
+        detail = letters([labels], distinct)
+        return self.emit("diagonal", [array], shape, detail, strides), distinct
 
     def arrange(self, array: Handle, labels: Labels, order: Sequence[int]) -> Handle:
         """View an array with its axes in this order, and axes of size 1 for absent labels."""
@@ -272,9 +315,16 @@ class Steps:
         index = tuple(label in labels for label in order[first:])
         if all(index):
             return array
-        sizes = iter(array.shape)
-        shape = [next(sizes) if there else 1 for there in index]
-        return self.emit("expand", [array], shape, index)
+        axes = iter(zip(array.shape, array.strides, strict=True))
+        shape, strides = zip(*(next(axes) if there else (1, 0) for there in index), strict=True)
+        return self.emit("expand", [array], shape, index, strides)
+
+    def entrywise(
+        self, op: str, args: Sequence[Handle], shape: Sequence[int], detail: Any = None
+    ) -> Handle:
+        """Append an operation entry by entry, whose result lies in memory as its arguments do."""
+        own = [(arg.shape, arg.strides) for arg in args if arg.shape]
+        return self.emit(op, args, shape, detail, entrywise(shape, own))
 
 
 def literal(value: Number) -> str:

@@ -1,0 +1,111 @@
+r"""How arrays lie in memory: which reshapes copy, and which matrices BLAS takes as they are.
+
+The strides of an array are counted in entries. Those of operands are taken to be those of a new
+array; if they are not, a plan is right all the same, and a little slower.
+
+>>> contiguous((2, 3, 4))
+(12, 4, 1)
+>>> reshaped((2, 3, 4), (12, 4, 1), (6, 4)), reshaped((3, 2), (1, 3), (6,))
+((4, 1), None)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from functools import cmp_to_key
+from math import prod
+
+__all__ = ["contiguous", "entrywise", "is_matrix", "reshaped"]
+
+Strides = tuple[int, ...]
+
+
+def contiguous(shape: Sequence[int]) -> Strides:
+    """Return the strides of a new array, whose last axis runs fastest."""
+    strides: list[int] = []
+    step = 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(strides))
+
+
+def reshaped(shape: Sequence[int], strides: Strides, new: Sequence[int]) -> Strides | None:
+    """Return the strides of a reshaped array, or None if that is a copy.
+
+    Parameters
+    ----------
+    shape, strides
+        Of the array.
+    new
+        The shape wanted, of as many entries.
+    """
+    if 0 in shape:
+        return contiguous(new)
+    old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
+    result: list[int] = []
+    k = 0
+    axis = 0
+    while axis < len(new):
+        if new[axis] == 1:
+            result.append(1)
+            axis += 1
+            continue
+        # The smallest groups of axes, old and new, that have as many entries.
+        taken = [old[k]]
+        made = [new[axis]]
+        k, axis = k + 1, axis + 1
+        while (have := prod(n for n, _ in taken)) != (want := prod(made)):
+            if have < want:
+                taken.append(old[k])
+                k += 1
+            else:
+                made.append(new[axis])
+                axis += 1
+        for (_, outer), (n, inner) in itertools.pairwise(taken):
+            if outer != n * inner:
+                return None
+        step = taken[-1][1]
+        result.extend(step * prod(made[j + 1 :]) for j in range(len(made)))
+    return tuple(result)
+
+
+def entrywise(shape: Sequence[int], operands: Sequence[tuple[Sequence[int], Strides]]) -> Strides:
+    """Return the strides that NumPy gives the result of an operation entry by entry.
+
+    Its axes lie in the order of those of the operands.
+
+    >>> entrywise((3, 2), [((3, 2), (1, 3))])
+    (1, 3)
+    """
+    rank = len(shape)
+    given = [
+        [0] * (rank - len(theirs))
+        + [s if n != 1 else 0 for n, s in zip(theirs, strides, strict=True)]
+        for theirs, strides in operands
+    ]
+
+    def compare(a: int, b: int) -> int:
+        for strides in given:
+            if strides[a] and strides[b] and abs(strides[a]) != abs(strides[b]):
+                return -1 if abs(strides[a]) > abs(strides[b]) else 1
+        return a - b
+
+    order = sorted(range(rank), key=cmp_to_key(compare))
+    packed = contiguous([shape[axis] for axis in order])
+    return tuple(packed[order.index(axis)] for axis in range(rank))
+
+
+def is_matrix(shape: Sequence[int], strides: Strides) -> bool:
+    """Tell whether BLAS takes the last two axes as a matrix, maybe a transposed one.
+
+    >>> is_matrix((5, 3, 2), (6, 1, 3)), is_matrix((5, 3, 2), (1, 10, 5))
+    (True, False)
+    """
+    (rows, columns), (down, along) = shape[-2:], strides[-2:]
+    along = 1 if columns == 1 else along
+    down = 1 if rows == 1 else down
+    return (along == 1 and (rows == 1 or down >= columns)) or (
+        down == 1 and (columns == 1 or along >= rows)
+    )
