@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from einsdiff.cores import Cores
     from einsdiff.functions import TensorFunction, register
     from einsdiff.numeric.memory import set_memory_limit
+    from einsdiff.numeric.solving import SolveError
     from einsdiff.rewriting import Equality, collect, equal, expand, simplify
+    from einsdiff.structured import Solver
     from einsdiff.tensor import Tensor, tensor, tensors
 
     __version__: str
@@ -169,6 +171,8 @@ __all__ = [
     "RangeError",
     "ShapeError",
     "SizeError",
+    "SolveError",
+    "Solver",
     "SubscriptsError",
     "Tensor",
     "TensorFunction",
@@ -305,6 +309,8 @@ _ROOMS = {
     "Compiled": "einsdiff.compiled",
     "Cores": "einsdiff.cores",
     "Equality": "einsdiff.rewriting",
+    "SolveError": "einsdiff.numeric.solving",
+    "Solver": "einsdiff.structured",
     "Tensor": "einsdiff.tensor",
     "TensorFunction": "einsdiff.functions",
     "check": "einsdiff.calculus",

@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from einsdiff.algebra import arrays
-from einsdiff.algebra.nodes import Node, Shape, Variable, einsum, scale
+from einsdiff.algebra.nodes import Node, Shape, Variable, scale
+from einsdiff.algebra.structure import contracted
 from einsdiff.checking import Check, checked
 from einsdiff.compiled import Compiled, check_backend
 from einsdiff.cores import Cores, evaluate_cores
@@ -523,7 +524,7 @@ class Tensor(LinearMapMethods, ArrayMethods):
         direction = as_direction(other, name, self.expr.shape[axes], self)
         labels = range(self.ndim)
         kept = [label for label in labels if label not in labels[axes]]
-        expr = einsum([self.expr, direction.expr], [labels, labels[axes]], kept)
+        expr = contracted(self.expr, labels[axes], direction.expr)
         letters = [self.formula.heading.letters[label] for label in kept]
         return combined(expr, letters, [self, direction])
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from threading import Lock
+from types import ModuleType
 from typing import Any
 from weakref import finalize
 
@@ -27,8 +29,10 @@ __all__ = [
     "as_number",
     "dtype_of",
     "is_anonymous",
+    "needs_scipy",
     "same_array",
     "same_memory",
+    "scipy_module",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -121,6 +125,30 @@ def as_number(value: object) -> Number | None:
     if isinstance(value, np.number):
         value = value.item()
     return value if isinstance(value, int | float | complex | Fraction) else None
+
+
+@cache
+def scipy_module(name: str) -> ModuleType | None:
+    """Import a module of SciPy's, an optional extra, when it is first needed; None without it.
+
+    >>> scipy_module("no_such_module") is None
+    True
+    """
+    try:
+        return import_module(f"scipy.{name}")
+    except ImportError:
+        return None
+
+
+def needs_scipy(what: str) -> OperandError:
+    """Make the error for what only SciPy can do.
+
+    >>> print(needs_scipy("operator()"))
+    operator() needs SciPy
+    <BLANKLINE>
+    pip install "einsdiff[scipy]"
+    """
+    return OperandError(page(f"{what} needs SciPy", action='pip install "einsdiff[scipy]"'))
 
 
 def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:

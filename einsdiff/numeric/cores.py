@@ -20,14 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from einsdiff.errors import OperandError, page
-from einsdiff.numeric.arrays import Array
+from einsdiff.numeric.arrays import Array, needs_scipy, scipy_module
 from einsdiff.numeric.plan import Core
 from einsdiff.numeric.views import Window
 
@@ -135,12 +133,9 @@ def sparse(
     OperandError
         SciPy is not installed.
     """
-    try:
-        scipy = import_module("scipy.sparse")
-    except ImportError:
-        raise OperandError(
-            page("a sparse matrix needs SciPy", action='pip install "einsdiff[scipy]"')
-        ) from None
+    scipy = scipy_module("sparse")
+    if scipy is None:
+        raise needs_scipy("a sparse matrix")
     split = len(shape) - domain
     rows, columns = prod(shape[:split]), prod(shape[split:])
     size = (columns, rows) if is_transposed else (rows, columns)

@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from einsdiff.errors import OperandError, page
+from einsdiff.numeric.arrays import needs_scipy, scipy_module
 
 __all__ = [
     "cholesky",
@@ -42,19 +39,6 @@ __all__ = [
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Axes = tuple[int, ...]
-
-
-@cache
-def _scipy(name: str) -> ModuleType | None:
-    """Import a module of SciPy's, an optional extra, when it is needed first; None without it."""
-    try:
-        return import_module(f"scipy.{name}")
-    except ImportError:
-        return None
-
-
-def _needs_scipy(what: str) -> OperandError:
-    return OperandError(page(f"{what} needs SciPy", action='pip install "einsdiff[scipy]"'))
 
 
 def sigmoid(x: Array) -> Array:
@@ -114,19 +98,19 @@ def _log1p(x: Array) -> Array:
 
 def erf(x: Array) -> Array:
     """Return the error function, by SciPy if it is installed, else by Python's own."""
-    scipy = _scipy("special")
+    scipy = scipy_module("special")
     return np.asarray(scipy.erf(x)) if scipy is not None else _by_entry(math.erf, x)
 
 
 def _erfc(x: Array) -> Array:
-    scipy = _scipy("special")
+    scipy = scipy_module("special")
     return np.asarray(scipy.erfc(x)) if scipy is not None else _by_entry(math.erfc, x)
 
 
 def _by_entry(function: Callable[[float], float], x: Array) -> Array:
     x = np.asarray(x)
     if x.dtype.kind == "c":
-        raise _needs_scipy(f"{function.__name__} of complex numbers")
+        raise needs_scipy(f"{function.__name__} of complex numbers")
     values = np.array([function(entry) for entry in x.ravel().tolist()], float)
     return values.reshape(x.shape).astype(np.result_type(x.dtype, np.float16), copy=False)
 
@@ -229,9 +213,9 @@ def eigvectors(A: Array) -> Array:
 
 def expm(X: Array) -> Array:
     """Return the matrix exponential, by SciPy's scaling and squaring."""
-    scipy = _scipy("linalg")
+    scipy = scipy_module("linalg")
     if scipy is None:
-        raise _needs_scipy("expm")
+        raise needs_scipy("expm")
     return np.asarray(scipy.expm(X))
 
 
