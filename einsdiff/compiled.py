@@ -121,7 +121,7 @@ class Compiled:
         out
             For one dense result: an array to write it into. If it is what an earlier call gave or
             wrote, and no one else wrote to it since, only the entries that can be other than zero
-            are written.
+            are written. An operand that is called so is that operand.
 
         Returns
         -------
@@ -134,6 +134,8 @@ class Compiled:
             Arrays that are missing or do not fit, and results that memory does not hold.
         """
         given: Sequence[Any] = arrays
+        if out is not None and "out" in self.names:  # then it is that operand
+            named["out"], out = out, None
         if named or len(arrays) != len(self.names):
             given = self._bound(arrays, named)
         try:

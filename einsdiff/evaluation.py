@@ -148,12 +148,14 @@ class Prepared:
                 remember(result, self.program)
             return result
         _check_out(out, self.shapes[0], self.dtype)
+        is_zero = is_remembered(out, self.program)
+        forget(out)  # until it is written as a whole
         if any(np.may_share_memory(out, array) for array in inputs):
             out[...] = function(*inputs)
         elif self.program.plan.pattern is None:
             function(*inputs, out=out)
         else:
-            function(*inputs, out=out, clear=not is_remembered(out, self.program))
+            function(*inputs, out=out, clear=not is_zero)
             remember(out, self.program)
         return out
 
@@ -293,6 +295,11 @@ def remember(array: Array, program: Program) -> None:
     known = _written.get(key)
     if known is None or known[1] is not program or known[0]() is not array:
         _written[key] = ref(array, lambda _: _written.pop(key, None)), program
+
+
+def forget(array: Array) -> None:
+    """Forget what is known of an array's entries."""
+    _written.pop(id(array), None)
 
 
 def is_remembered(array: Array, program: Program) -> bool:

@@ -193,13 +193,67 @@ def _pair(
         order = final or tuple(batch + rows + columns)
         value_a = steps.arrange(array_a, labels_a, order)
         value_b = steps.arrange(array_b, labels_b, order)
-        shape = [size[label] for label in order]
-        return steps.entrywise("multiply", [value_a, value_b], shape), tuple(order)
+        shape = tuple(size[label] for label in order)
+        return _broadcast_product(steps, value_a, value_b, shape), tuple(order)
     if batch and not rows and not columns:
         detail = letters([labels_a, labels_b], batch)
-        shape = [size[label] for label in batch]
-        return steps.emit("einsum", [array_a, array_b], shape, detail), tuple(batch)
+        stack = [size[label] for label in batch]
+        return steps.emit("einsum", [array_a, array_b], stack, detail), tuple(batch)
     return _matrix_product(steps, a, b, (batch, rows, columns, summed), final, size)
+
+
+#: Rows of fewer entries cost more for being rows than for their entries. Measured with NumPy 2.4.
+SHORT_ROW = 64
+LONG_ROW = 256
+#: A product of so many entries is worth copying its factors for.
+LEAST_PRODUCT = 2**15
+
+
+def _broadcast_product(steps: Steps, a: Handle, b: Handle, shape: tuple[int, ...]) -> Handle:
+    r"""Multiply arrays that are broadcast together, along rows that are long enough.
+
+    NumPy goes through the last axis in a loop of its own. For :math:`A_{ps} B_{qr}` with few s, the
+    factors are first repeated along the last axes, which makes one long axis of these.
+    """
+    values = [a, b]
+    rank = len(shape)
+    axes = [
+        [(1, 0)] * (rank - len(v.shape)) + list(zip(v.shape, v.strides, strict=True))
+        for v in values
+    ]
+    if prod(shape) < LEAST_PRODUCT or _row(shape, axes) >= SHORT_ROW:
+        return steps.entrywise("multiply", values, shape)
+    for start in range(rank - 2, 0, -1):
+        length = prod(shape[start:])
+        varies = [any(n > 1 for n, _ in own[start:]) for own in axes]
+        heads = [tuple(n for n, _ in own[:start]) for own in axes]
+        copied = sum(
+            prod(head) * length for head, is_long in zip(heads, varies, strict=True) if is_long
+        )
+        if length >= LONG_ROW and 4 * copied <= prod(shape):
+            rows = []
+            for value, head, is_long in zip(values, heads, varies, strict=True):
+                value = steps.reshape(value, (1,) * (rank - len(value.shape)) + value.shape)
+                if is_long:
+                    value = steps.emit("repeat", [value], head + shape[start:])
+                rows.append(steps.reshape(value, (*head, length if is_long else 1)))
+            product = steps.entrywise("multiply", rows, (*shape[:start], length))
+            return steps.reshape(product, shape)
+    return steps.entrywise("multiply", values, shape)
+
+
+def _row(shape: Sequence[int], operands: Sequence[Sequence[tuple[int, int]]]) -> int:
+    """Return how many entries of a product NumPy goes through in one loop."""
+    row = 1
+    for axis in range(len(shape) - 1, -1, -1):
+        if row > 1 and any(
+            (own[axis][1] if own[axis][0] > 1 else 0)
+            != (own[axis + 1][1] * own[axis + 1][0] if own[axis + 1][0] > 1 else 0)
+            for own in operands
+        ):
+            break
+        row *= shape[axis]
+    return row
 
 
 def _matrix_product(

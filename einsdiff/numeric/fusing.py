@@ -203,6 +203,7 @@ def _in_place(
     base = bases(instructions)
     last = last_uses(instructions, results, base)
     shapes: dict[str, tuple[int, ...]] = {}  # of arrays that may be written to
+    foreign: set[str] = set()  # memory that a function of the user's may have kept
     reused: dict[str, str] = {}  # names of memory that has another name already
     renamed: dict[str, str] = {}  # of copies that are not made
 
@@ -229,6 +230,7 @@ def _in_place(
                     for name in step.args
                     if shapes.get(name) == step.shape != ()
                     and memory(name) in shapes
+                    and memory(name) not in foreign
                     and last[memory(name)] == k
                     # Another view of the same entries would change under the operation.
                     and all(other == name or memory(other) != memory(name) for other in step.args)
@@ -242,9 +244,9 @@ def _in_place(
                 renamed[old.target] = spent
                 continue
             step = replace(step, into=spent)
-        # What a function of the user's returns may be anyone's.
-        is_foreign = step.op == "call" and callable(step.detail.implementation)
-        if step.op not in WRITES and not is_foreign:
+        if step.op == "call" and callable(step.detail.implementation):
+            foreign.update(memory(name) for name in step.args)  # it may be what is returned
+        elif step.op not in WRITES:
             shapes[step.target] = step.shape
         done.append(step)
     return tuple(done), tuple(renamed.get(name, name) for name in results)

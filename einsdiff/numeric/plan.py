@@ -22,7 +22,7 @@ assign t1 ('t1', 'x_') (2, 3)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
@@ -45,7 +45,7 @@ from einsdiff.algebra.nodes import (
 from einsdiff.algebra.relations import Relation
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.contraction import Factor, contract
-from einsdiff.numeric.fusing import fused
+from einsdiff.numeric.fusing import bases, fused
 from einsdiff.numeric.lowering import contract_related
 from einsdiff.numeric.rearrange import rearranged
 from einsdiff.numeric.report import Cost, Report, costs
@@ -168,10 +168,11 @@ def plan(outputs: Iterable[Node], sizes: Mapping[str, int], in_cores: bool = Fal
         cores = tuple(planner.cores_of(node) for node in outputs)
         wanted = [core.name for found in cores for core in found]
     else:
-        wanted = [planner.result(node).name for node in outputs]
+        wanted = planner.results(outputs)
     instructions, results = fused(planner.steps.instructions, wanted)
     shapes = tuple(planner.shape(node) for node in outputs)
-    pattern = planner.patterns.get(results[0]) if len(results) == 1 and not in_cores else None
+    zeros = [step for step in instructions if (step.op, step.target) == ("zeros", results[0])]
+    pattern = zeros[0].detail if len(results) == 1 and zeros and not in_cores else None
     inputs = tuple(planner.inputs.items())
     given = {name: planner.shape(variable) for variable, name in inputs}
     return Plan(inputs, given, instructions, results, shapes, cores, pattern)
@@ -207,7 +208,6 @@ class _Planner:
         }
         self.cores: dict[Node, Contracted] = {}
         self.uses = _core_uses(outputs)
-        self.patterns: dict[str, tuple[Window, ...]] = {}  # of arrays that are zero elsewhere
         self.steps = Steps()
 
     def number(self, size: Size) -> int:
@@ -217,6 +217,17 @@ class _Planner:
         return tuple(self.number(size) for size in node.shape)
 
     # Nodes.
+
+    def results(self, outputs: Sequence[Node]) -> list[str]:
+        """Compute outputs, each in memory of its own."""
+        found = [self.result(node) for node in outputs]
+        base = bases(self.steps.instructions)
+        memory: set[str] = set()
+        for k, array in enumerate(found):
+            if base.get(array.name, array.name) in memory:
+                found[k] = self.steps.fresh(array)
+            memory.add(base.get(array.name, array.name))
+        return [array.name for array in found]
 
     def result(self, node: Node) -> Handle:
         """Compute an output: an array of its own, that is no view of an input."""
@@ -380,15 +391,46 @@ class _Planner:
                 return out
             out = self.steps.fresh(out)  # to which the rest is added
         else:
-            out = self.steps.emit("zeros", [], shape)
-            self.patterns[out.name] = tuple(
-                window(shape, layout, found.views)[0] for found, layout in rest
-            )
+            pattern = tuple(window(shape, layout, found.views)[0] for found, layout in rest)
+            out = self.steps.emit("zeros", [], shape, pattern)
+            if len(rest) == 2 and not any(found.views for found, _ in rest):
+                return self.crossed(out, *rest)
             for found, layout in rest[1:]:
                 target, labels = view(self.steps, out, layout, found.views)
                 self.steps.write("clear", self.steps.diagonal(target, labels)[0], [])
         for k, (found, layout) in enumerate(rest):
             write(self.steps, out, layout, found, is_first=not (k or plain))
+        return out
+
+    def crossed(self, out: Handle, one: _Piece, other: _Piece) -> Handle:
+        r"""Write two terms with deltas, and what they add up to where they meet.
+
+        For :math:`\delta_{ps} R_{rq} + \delta_{qs} R_{rp}` that is where p, q and s are one.
+        """
+        for found, layout in (one, other):
+            write(self.steps, out, layout, found)
+        root: dict[Hashable, Hashable] = {}
+
+        def find(node: Hashable) -> Hashable:
+            while (parent := root.get(node, node)) != node:
+                node = parent
+            return node
+
+        # Axes are tied by what either term has for them.
+        for axis, pair in enumerate(zip(one[1], other[1], strict=True)):
+            for side, label in enumerate(pair):
+                root[find((side, label))] = find(axis)
+        number = {node: k for k, node in enumerate(dict.fromkeys(map(find, range(len(one[1])))))}
+        layout = tuple(number[find(axis)] for axis in range(len(one[1])))
+        target, labels = self.steps.diagonal(out, layout)
+        values = []
+        for side, (found, _) in enumerate((one, other)):
+            tied = tuple(number[find((side, label))] for label in found.labels)
+            array = ONES if found.array is None else found.array
+            array, own = self.steps.diagonal(array, tied)
+            values.append((found.factor, self.steps.arrange(array, own, labels)))
+        total = self.linear_combination(values)
+        self.steps.write("assign", target, [total.name])
         return out
 
     def sorted_out(self, terms: Sequence[_Term]) -> tuple[list[_Piece], list[_Piece]]:

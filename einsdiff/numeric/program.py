@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ import numpy as np
 from einsdiff.algebra.function import Function
 from einsdiff.algebra.nodes import Node, Variable
 from einsdiff.numeric.fusing import is_entrywise
+from einsdiff.numeric.large import LARGE, assign, entrywise, sparse_zeros, touches_little
 from einsdiff.numeric.plan import Plan, plan
 from einsdiff.numeric.steps import WRITES, Affine, Instruction
 
@@ -100,6 +102,7 @@ def _implementations(made: Plan) -> dict[str, Any]:
     """Return what a program calls that is not NumPy's, by name."""
     found: dict[str, Any] = {}
     special = import_module("einsdiff.numeric.special")
+    found.update(assign=assign, entrywise=entrywise, sparse_zeros=sparse_zeros)
     for step in made.instructions:
         if step.op == "gram":
             found["gram"] = special.gram
@@ -113,7 +116,7 @@ def _implementations(made: Plan) -> dict[str, Any]:
 
 
 #: Names that mean something else in a program.
-_TAKEN = re.compile(r"t\d+|np|out|clear|gram|program|float|complex")
+_TAKEN = re.compile(r"t\d+|np|out|clear|assign|entrywise|gram|sparse_zeros|program|float|complex")
 
 
 def _called(function: Function) -> str:
@@ -181,8 +184,9 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
     """Write an instruction as NumPy code."""
     target, args, detail, shape = step.target, step.args, step.detail, step.shape
     note = f"  # {shape}"
+    is_large = prod(shape) * np.dtype(dtype).itemsize >= LARGE
     if is_entrywise(step):
-        return [f"{target} = {_entrywise(step, is_result)}{note}"]
+        return [f"{target} = {_entrywise(step, is_result, is_large)}{note}"]
     match step.op:
         case "transpose":
             return [f"{target} = {args[0]}.transpose({detail}){note}"]
@@ -207,6 +211,8 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
                 return [f"{target} = {product}{note}"]
             into_out = f"    {target} = np.matmul({args[0]}, {args[1]}, out=out)"
             return ["if out is None:", f"    {target} = {product}{note}", "else:", into_out]
+        case "repeat":
+            return [f"{target} = np.ascontiguousarray(np.broadcast_to({args[0]}, {shape}))"]
         case "gram":
             return [f"{target} = gram({args[0]}, {args[1]}){note}"]
         case "number":
@@ -235,7 +241,10 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
         case "call":
             return [f"{target} = {_called(detail).format(*args, dtype=repr(dtype))}{note}"]
         case "zeros" | "empty" as allocate:
-            fresh = f"{target} = np.{allocate}({shape}, dtype={dtype!r})"
+            made = f"np.{allocate}"
+            if detail and touches_little(shape, detail, np.dtype(dtype).itemsize):
+                made = "sparse_zeros"
+            fresh = f"{target} = {made}({shape}, dtype={dtype!r})"
             if not is_result:
                 return [fresh]
             lines = ["if out is None:", f"    {fresh}", "else:", f"    {target} = out"]
@@ -243,9 +252,15 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
                 lines += ["    if clear:", f"        {target}[...] = 0"]
             return lines
         case "assign" if len(args) == 3:
-            return [f"np.multiply({args[1]}, {args[2]}, out={target}, casting='same_kind')"]
+            return [_applied("np.multiply", args[1:], target, is_large)]
+        case "assign" if is_large:
+            return [f"assign({target}, {args[1]})"]
         case "assign":
             return [f"{target}[...] = {args[1]}"]
+        case "accumulate" | "deduct" if is_large:
+            return [
+                _applied("np.add" if step.op == "accumulate" else "np.subtract", args, target, True)
+            ]
         case "accumulate" | "deduct":
             sign = "+" if step.op == "accumulate" else "-"
             return [f"{target if shape else f'{target}[...]'} {sign}= {args[1]}"]
@@ -256,21 +271,29 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "power": "**"}
 
 
-def _entrywise(step: Instruction, is_result: bool) -> str:
+def _entrywise(step: Instruction, is_result: bool, is_large: bool) -> str:
     """Write an operation entry by entry, into an array if there is one for it."""
     args = (*step.args, str(step.detail)) if step.op == "power" else step.args
     into = step.into
     if is_result:
         into = f"{into} if out is None else out" if into else "out"
-    if not into and step.op in _OPERATORS:
+    if not into and not is_large and step.op in _OPERATORS:
         return f"{args[0]} {_OPERATORS[step.op]} {args[1]}"
-    if not into and step.op == "negative":
+    if not into and not is_large and step.op == "negative":
         return f"-{args[0]}"
     if step.op == "call":
-        call = _called(step.detail).format(*args)
+        function, _, rest = _called(step.detail).partition("(")
+        args = tuple(rest[:-1].format(*args).split(", "))
     else:
-        call = f"np.{step.op}({', '.join(args)})"
-    return f"{call[:-1]}, out={into})" if into else call
+        function = f"np.{step.op}"
+    return _applied(function, args, into, is_large)
+
+
+def _applied(function: str, args: Iterable[str], into: str, is_large: bool) -> str:
+    """Write the call of a function of entries, shared out to all cores for a large array."""
+    if is_large:
+        args, function = (function, *args), "entrywise"
+    return f"{function}({', '.join([*args, *([f'out={into}'] if into else [])])})"
 
 
 def _holds(affine: Affine, is_equation: bool) -> str:

@@ -167,7 +167,17 @@ def _flops(step: Instruction, read: Sequence[tuple[int, ...]]) -> int:
     """Count operations; those of functions of matrices as for one factorisation."""
     size = prod(step.shape)
     match step.op:
-        case "zeros" | "empty" | "copy" | "clear" | "gather" | "positions" | "reshape" | "pack":
+        case (
+            "zeros"
+            | "empty"
+            | "copy"
+            | "clear"
+            | "gather"
+            | "positions"
+            | "reshape"
+            | "pack"
+            | "repeat"
+        ):
             return 0
         case "assign" if len(step.args) == 2:
             return 0
