@@ -582,6 +582,7 @@ def compile(
     *operands: Any,
     backend: str = "numpy",
     form: str = "dense",
+    memory_limit: int | None = None,
     sizes: Mapping[str, Size] | None = None,
     **named: Any,
 ) -> Compiled:
@@ -596,6 +597,8 @@ def compile(
         The array library; ``"numpy"``.
     form
         What is returned for each expression, as for `einsdiff.Tensor.compile`.
+    memory_limit
+        The most bytes to allocate at one time, as for `einsdiff.Tensor.dense`.
     sizes, **named
         As for `grad`.
 
@@ -632,9 +635,9 @@ def compile(
                 join_values(values, part.values)
             single = isinstance(tree, Tensor)
             build = None if single else lambda results: _rebuilt(tree, iter(results))
-            return Compiled([part.formula for part in tensors], values, form, build)
+            return Compiled([part.formula for part in tensors], values, form, build, memory_limit)
     f = read_expression(expression, operands, sizes, named, sys._getframe(1), ()).tensor
-    return Compiled([f.formula], f.values, form)
+    return Compiled([f.formula], f.values, form, limit=memory_limit)
 
 
 def _leaves(tree: Any) -> Iterator[Any]:

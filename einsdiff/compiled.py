@@ -30,6 +30,7 @@ from einsdiff.evaluation import Prepared, check_symmetric, prepare, signature
 from einsdiff.formula import Formula, joined_arguments
 from einsdiff.numeric.arrays import Array, as_array
 from einsdiff.numeric.cores import sparse
+from einsdiff.numeric.memory import check_limit
 from einsdiff.numeric.report import Report
 
 __all__ = ["FORMS", "Compiled", "check_backend"]
@@ -79,7 +80,16 @@ class Compiled:
     (array(5.), array([2., 4.]))
     """
 
-    __slots__ = ("_arguments", "_build", "_formulas", "_ready", "_values", "form", "names")
+    __slots__ = (
+        "_arguments",
+        "_build",
+        "_formulas",
+        "_limit",
+        "_ready",
+        "_values",
+        "form",
+        "names",
+    )
 
     def __init__(
         self,
@@ -87,7 +97,9 @@ class Compiled:
         values: Mapping[str, Array],
         form: str = "dense",
         build: Callable[[Sequence[Any]], Any] | None = None,
+        limit: int | None = None,
     ) -> None:
+        check_limit(limit)
         if form not in FORMS:
             raise OperandError(
                 page(
@@ -101,6 +113,7 @@ class Compiled:
             values.get(argument.name, _ABSENT) for argument in self._arguments
         ]
         self._build = build
+        self._limit = limit
         self._ready: dict[Any, _Ready] = {}
         self.names = tuple(argument.name for argument in self._arguments)
         self.form = form
@@ -206,7 +219,7 @@ class Compiled:
             for a, name in zip(given, self.names, strict=True)
         ]
         values = {name: a for a, name in zip(taken, self.names, strict=True) if a is not _ABSENT}
-        prepared = prepare(self._formulas, values, in_cores=self.form != "dense")
+        prepared = prepare(self._formulas, values, in_cores=self.form != "dense", limit=self._limit)
         picked = tuple(self.names.index(name) for name in prepared.names)
         ready = _Ready(
             prepared,

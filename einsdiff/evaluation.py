@@ -120,6 +120,8 @@ class Prepared:
         The shapes of the results.
     bytes
         How many it allocates at one time, copies of operands of other dtypes included.
+    limit
+        How many it may allocate; None for the limit that `set_memory_limit` sets.
     """
 
     program: Program
@@ -127,6 +129,7 @@ class Prepared:
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     bytes: int
+    limit: int | None = None
 
     def run(self, values: Mapping[str, Array], out: Array | None = None) -> Any:
         """Compute; an array is written into `out` if there is one, see `evaluate`."""
@@ -139,7 +142,7 @@ class Prepared:
 
     def call(self, inputs: Sequence[Array], out: Array | None = None) -> Any:
         """Compute from arrays of the program's dtype, in its order."""
-        if self.bytes > memory_limit():
+        if self.bytes > (memory_limit() if self.limit is None else self.limit):
             raise _too_large(self)
         function = self.program.function
         if out is None:
@@ -165,6 +168,7 @@ def prepare(
     values: Mapping[str, Array],
     in_cores: bool = False,
     nodes: tuple[Node, ...] = (),
+    limit: int | None = None,
 ) -> Prepared:
     """Check arrays, and plan the evaluation of formulas for them.
 
@@ -178,6 +182,8 @@ def prepare(
         Whether results are left as cores.
     nodes
         What is evaluated in place of the formulas' expressions, from the same variables.
+    limit
+        The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
 
     Returns
     -------
@@ -211,7 +217,8 @@ def prepare(
     dtypes = [array.dtype for array in values.values()]
     dtype = np.result_type(*(dtype_of(formula.expr, dtypes) for formula in formulas))
     known = tuple(sorted(sizes.items()))
-    program = program_for(nodes or tuple(f.expr for f in formulas), known, dtype, in_cores)
+    wanted = nodes or tuple(f.expr for f in formulas)
+    program = program_for(wanted, known, dtype, in_cores)
     names = tuple(part.name for part in program.inputs)
     copied = sum(values[name].size for name in names if values[name].dtype != dtype)
     shapes = program.plan.shapes
@@ -225,9 +232,13 @@ def prepare(
                     action="contract some of them first",
                 )
             )
+    room = (memory_limit() if limit is None else limit) // dtype.itemsize - copied
+    if program.plan.peak > room:
+        program = program_for(wanted, known, dtype, in_cores, max(room, 0))
+        names = tuple(part.name for part in program.inputs)
     count = (program.plan.peak + copied) * dtype.itemsize
-    prepared = Prepared(program, dtype, names, shapes, count)
-    if count > memory_limit():
+    prepared = Prepared(program, dtype, names, shapes, count, limit)
+    if program.plan.peak > room:
         raise _too_large(prepared, formulas)
     return prepared
 
@@ -237,6 +248,7 @@ def evaluate(
     values: Mapping[str, Array],
     out: Array | None = None,
     order: VecOrder = "C",
+    limit: int | None = None,
 ) -> Array:
     """Compute a formula.
 
@@ -251,6 +263,8 @@ def evaluate(
         or wrote, only the entries that can be other than zero are written.
     order
         The memory layout of a new result.
+    limit
+        The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
 
     Returns
     -------
@@ -268,7 +282,7 @@ def evaluate(
     """
     is_reversed = order == "F" and len(formula.expr.shape) > 1
     nodes = (_reversed(formula.expr),) if is_reversed else ()
-    prepared = prepare([formula], values, nodes=nodes)
+    prepared = prepare([formula], values, nodes=nodes, limit=limit)
     try:
         result: Array = prepared.run(values, out)
     except np.linalg.LinAlgError as error:
@@ -357,7 +371,7 @@ def _unsettled(formula: Formula, size: str) -> BindingError:
 def _too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeError:
     plan, item = prepared.program.plan, prepared.dtype.itemsize
     costs = plan.costs
-    limit = memory_limit()
+    limit = memory_limit() if prepared.limit is None else prepared.limit
     first = next((k for k, cost in enumerate(costs) if cost.alive * item > limit), 0)
     kept = [shape for shape in prepared.shapes if int(np.prod(shape, dtype=object)) * item > limit]
     if kept or not costs:
@@ -380,7 +394,7 @@ def _too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeErro
             f"{what} of shape {shape_text(shape)} and dtype {prepared.dtype} needs "
             f"{format_bytes(count)}{alive}, and the limit is {format_bytes(limit)}",
             text=formulas[0].text if formulas else "",
-            action=f"{fits}raise the limit with ed.set_memory_limit(bytes)",
+            action=f"{fits}raise the limit, with memory_limit= or ed.set_memory_limit(bytes)",
         )
     )
 

@@ -58,6 +58,7 @@ from einsdiff.numeric.arrays import (
     dtype_of,
     same_array,
 )
+from einsdiff.numeric.memory import check_limit
 from einsdiff.structured import LinearMapMethods
 
 __all__ = [
@@ -261,7 +262,7 @@ class Tensor(LinearMapMethods, ArrayMethods):
             )
         return evaluate(self.formula, {**self.values, **checked_arrays(self, arrays)})
 
-    def dense(self, out: Array | None = None) -> Array:
+    def dense(self, out: Array | None = None, *, memory_limit: int | None = None) -> Array:
         """Evaluate with the arrays given so far.
 
         Parameters
@@ -270,6 +271,9 @@ class Tensor(LinearMapMethods, ArrayMethods):
             An array of the result's shape and dtype to write into. If it is what an earlier call
             gave or wrote, only the entries that can be other than zero are written; who has
             changed others in the meantime passes a new array, or one filled with zeros.
+        memory_limit
+            The most bytes to allocate at one time, the result included; None for the limit of
+            `set_memory_limit`. Within it, sums and results are computed in slices if need be.
 
         Returns
         -------
@@ -291,9 +295,12 @@ class Tensor(LinearMapMethods, ArrayMethods):
         >>> (x * x).dense()
         array([1., 4.])
         """
-        return evaluate(self.formula, self.values, out)
+        check_limit(memory_limit)
+        return evaluate(self.formula, self.values, out, limit=memory_limit)
 
-    def compile(self, backend: str = "numpy", *, form: str = "dense") -> Compiled:
+    def compile(
+        self, backend: str = "numpy", *, form: str = "dense", memory_limit: int | None = None
+    ) -> Compiled:
         """Make a function of named arrays, which plans once for each combination of shapes.
 
         Parameters
@@ -303,6 +310,8 @@ class Tensor(LinearMapMethods, ArrayMethods):
         form
             What the function returns: ``"dense"``, an array; ``"cores"``, a tuple of the arrays
             that make it up, see `cores`; ``"sparse"``, a SciPy matrix, see `sparse`.
+        memory_limit
+            The most bytes to allocate at one time, as for `dense`.
 
         Returns
         -------
@@ -327,7 +336,7 @@ class Tensor(LinearMapMethods, ArrayMethods):
                 [1., 2.]]])
         """
         check_backend(backend)
-        return Compiled([self.formula], self.values, form)
+        return Compiled([self.formula], self.values, form, limit=memory_limit)
 
     def cores(self) -> Cores:
         r"""Evaluate, and leave the result as it is known before a number is written to an array.

@@ -13,9 +13,9 @@ from pathlib import Path
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.subscripts import is_index
 
-__all__ = ["format_bytes", "memory_limit", "set_memory_limit"]
+__all__ = ["check_limit", "format_bytes", "memory_limit", "set_memory_limit"]
 
-#: The share of the machine's memory that one array may take unless a limit is set.
+#: The share of the machine's memory that a computation may take unless a limit is set.
 SHARE = 0.5
 #: What is taken for the machine's memory where the system does not say.
 UNKNOWN_MACHINE = 8 * 2**30
@@ -24,7 +24,10 @@ _limit: int | None = None
 
 
 def set_memory_limit(limit: int | None) -> int:
-    """Set the number of bytes above which no array is allocated.
+    """Set how many bytes a computation may allocate at one time.
+
+    What needs more is computed in slices where that is possible, and refused where it is not,
+    before anything is allocated.
 
     Parameters
     ----------
@@ -49,6 +52,17 @@ def set_memory_limit(limit: int | None) -> int:
     1000000000
     """
     global _limit
+    check_limit(limit)
+    before = memory_limit()
+    _limit = limit
+    return before
+
+
+def check_limit(limit: object) -> None:
+    """Raise OperandError for what is no number of bytes.
+
+    >>> check_limit(10**9)
+    """
     if limit is not None and not (is_index(limit) and limit >= 0):
         raise OperandError(
             page(
@@ -56,9 +70,6 @@ def set_memory_limit(limit: int | None) -> int:
                 action="a limit is a whole number of bytes from 0, such as 10**9, or None",
             )
         )
-    before = memory_limit()
-    _limit = limit
-    return before
 
 
 def memory_limit() -> int:

@@ -29,6 +29,7 @@ from math import prod
 from typing import NamedTuple
 from unicodedata import normalize
 
+from einsdiff.algebra.flatten import flatten
 from einsdiff.algebra.function import Function
 from einsdiff.algebra.graph import children, topological, variables_of
 from einsdiff.algebra.nodes import (
@@ -49,6 +50,7 @@ from einsdiff.numeric.fusing import bases, fused
 from einsdiff.numeric.lowering import contract_related
 from einsdiff.numeric.rearrange import rearranged
 from einsdiff.numeric.report import Cost, Report, costs
+from einsdiff.numeric.slicing import candidates, in_slices, with_numbers
 from einsdiff.numeric.steps import ONES, VIEWS, Handle, Instruction, Labels, Steps, letters, literal
 from einsdiff.numeric.views import (
     Contracted,
@@ -144,7 +146,12 @@ class Plan:
         return max([*made, *self.shapes], key=prod)
 
 
-def plan(outputs: Iterable[Node], sizes: Mapping[str, int], in_cores: bool = False) -> Plan:
+def plan(
+    outputs: Iterable[Node],
+    sizes: Mapping[str, int],
+    in_cores: bool = False,
+    limit: int | None = None,
+) -> Plan:
     """Plan the evaluation of expressions.
 
     Parameters
@@ -155,13 +162,29 @@ def plan(outputs: Iterable[Node], sizes: Mapping[str, int], in_cores: bool = Fal
         The number that each named size stands for.
     in_cores
         Whether the results are left as cores, which are not written into one array.
+    limit
+        The most entries that may be allocated at one time. Where it takes slicing to keep below,
+        sums and results are computed in slices; where that does not help, more are allocated.
 
     Returns
     -------
     Plan
         Straight-line instructions.
     """
-    outputs = rearranged(outputs, sizes)
+    nodes = rearranged(outputs, sizes)
+    made = _planned(nodes, sizes, in_cores)
+    if limit is None or made.peak <= limit or in_cores:
+        return made
+    nodes = with_numbers(nodes, sizes)
+    for cuts in candidates(nodes, limit):
+        # Not rearranged again: what slices have in common is what is not to be known as a whole.
+        sliced = _planned(flatten(in_slices(nodes, cuts)), {}, in_cores)
+        if sliced.peak <= limit:
+            return sliced
+    return made
+
+
+def _planned(outputs: Sequence[Node], sizes: Mapping[str, int], in_cores: bool) -> Plan:
     planner = _Planner(outputs, sizes)
     cores: tuple[tuple[Core, ...], ...] = ()
     if in_cores:

@@ -70,6 +70,7 @@ def program_for(
     sizes: tuple[tuple[str, int], ...],
     dtype: np.dtype[Any] | str,
     in_cores: bool = False,
+    limit: int | None = None,
 ) -> Program:
     """Plan and compile the evaluation of expressions, or return the program made before.
 
@@ -83,13 +84,15 @@ def program_for(
         That of the arrays and of the results.
     in_cores
         Whether the results are left as cores; see `einsdiff.numeric.plan.Core`.
+    limit
+        The most entries that may be allocated at one time, if slicing can help that.
 
     Returns
     -------
     Program
         Compiled for these sizes.
     """
-    made = plan(outputs, dict(sizes), in_cores)
+    made = plan(outputs, dict(sizes), in_cores, limit)
     source = _source(made, np.dtype(dtype).name)
     # The source is made of the planner's own names and numbers, and of how functions are spelled;
     # no user's text is in it but identifiers, each with an underscore appended.
