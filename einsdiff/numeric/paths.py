@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import opt_einsum as oe
@@ -27,10 +27,21 @@ Path = tuple[tuple[int, ...], ...]
 #: So many multiplications of a matrix product cost as much as writing one entry of an array.
 #: Measured with OpenBLAS: 10 to 40, fewer for matrices with few rows or columns.
 BLAS = 8
-#: Products of so many factors, that cost so much, are worth a longer search, of so many trials.
-MANY_FACTORS = 6
-HIGH_COST = 2**18
-TRIALS = 24
+#: Orders of fewer factors than this are all tried.
+MANY_FACTORS = 5
+
+
+def _random_greedy(*args: Any) -> Any:
+    """Try 24 greedy orders; opt_einsum's optimisers remember what they were called with."""
+    return oe.RandomGreedy(max_repeats=24, minimize="flops")(*args)
+
+
+#: Searches, and the cost of what was found before from which on they are worth their time.
+_SEARCHES: tuple[tuple[float, Callable[..., Any]], ...] = (
+    (0, oe.paths.greedy),
+    (2**15, oe.paths.auto),
+    (2**18, _random_greedy),
+)
 
 
 @lru_cache(maxsize=4096)
@@ -73,14 +84,15 @@ def find_path(
         del rest[pair[1]], rest[pair[0]]
     # No axis of none: opt_einsum divides by sizes.
     size = {n: max(sizes[n], 1) for labels in left for n in labels}
-    best = (*first, *_found(oe.paths.auto, rest, kept, size))
-    cost = _cost(left, kept, sizes, best)
-    if len(rest) >= MANY_FACTORS and cost >= HIGH_COST:
-        search = oe.RandomGreedy(max_repeats=TRIALS, minimize="flops")
-        other = (*first, *_found(search, rest, kept, size))
-        other_cost = _cost(left, kept, sizes, other)
-        if other_cost < cost:
-            best, cost = other, other_cost
+    best: Path = ()
+    cost = inf
+    for least, search in _SEARCHES:
+        if cost < least or (search is not oe.paths.auto and len(rest) < MANY_FACTORS):
+            continue
+        path = (*first, *_found(search, rest, kept, size))
+        found = _cost(left, kept, sizes, path)
+        if found < cost:
+            best, cost = path, found
     return best, cost
 
 
