@@ -72,6 +72,11 @@ class Formula:
         return node
 
     @cached_property
+    def by_name(self) -> dict[str, Variable]:
+        """The variables of the function by name."""
+        return {argument.name: argument for argument in self.arguments}
+
+    @cached_property
     def required(self) -> frozenset[str]:
         """The names of the variables that the value depends on."""
         return frozenset(v.name for v in variables_of([self.expr]))
@@ -151,8 +156,9 @@ def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
     BindingError
         One name stands for tensors of different shapes.
     """
-    arguments: dict[str, Variable] = {}
-    for formula in formulas:
+    first, *rest = formulas
+    arguments = dict(first.by_name)
+    for formula in rest:
         for argument in formula.arguments:
             known = arguments.setdefault(argument.name, argument)
             if known is not argument:

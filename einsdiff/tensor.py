@@ -34,7 +34,7 @@ from einsdiff.algebra.structure import contracted
 from einsdiff.checking import Check, checked
 from einsdiff.compiled import Compiled, check_backend
 from einsdiff.cores import Cores, evaluate_cores
-from einsdiff.display.index import Heading, Letters, format_heading
+from einsdiff.display.index import Heading, format_heading
 from einsdiff.errors import (
     BindingError,
     OperandError,
@@ -808,13 +808,13 @@ def combined(
     Tensor
         With the variables, letters and values of all parts.
     """
-    letters = Letters()
+    letters = parts[0].formula.letters
     values: dict[str, Array] = {}
     for part in parts:
         letters = letters.joined(part.formula.letters)
         join_values(values, part.values)
     arguments = joined_arguments(part.formula for part in parts)
-    heading = Heading(function_name(argument.name for argument in arguments), tuple(axes))
+    heading = Heading(function_name([v.name for v in arguments]), tuple(axes))
     return Tensor(Formula(expr, heading, letters, arguments, domain), values)
 
 

@@ -72,15 +72,14 @@ class Letters:
         >>> a.joined(b).of
         {'x': (('i',), ('j',))}
         """
-        if all(n in self.of and set(axes) <= set(self.of[n]) for n, axes in other.of.items()):
+        if other is self or all(
+            n in self.of and set(axes) <= set(self.of[n]) for n, axes in other.of.items()
+        ):
             return self
-        names = dict.fromkeys(chain(self.of, other.of))
-        return Letters(
-            {
-                name: tuple(dict.fromkeys((*self.of.get(name, ()), *other.of.get(name, ()))))
-                for name in names
-            }
-        )
+        joined = dict(self.of)
+        for name, axes in other.of.items():
+            joined[name] = tuple(dict.fromkeys((*joined.get(name, ()), *axes)))
+        return Letters(joined)
 
     def with_axes(self, name: str, *axes: tuple[str, ...]) -> Letters:
         """Return these letters and those of an operand's axes.

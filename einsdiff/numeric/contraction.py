@@ -234,7 +234,7 @@ def _broadcast_product(steps: Steps, a: Handle, b: Handle, shape: tuple[int, ...
             rows = []
             for value, head, is_long in zip(values, heads, varies, strict=True):
                 value = steps.reshape(value, (1,) * (rank - len(value.shape)) + value.shape)
-                if is_long:
+                if is_long and value.shape != (*head, *shape[start:]):
                     value = steps.emit("repeat", [value], head + shape[start:])
                 rows.append(steps.reshape(value, (*head, length if is_long else 1)))
             product = steps.entrywise("multiply", rows, (*shape[:start], length))

@@ -22,6 +22,7 @@ import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -128,9 +129,14 @@ def _shared_out(
             work(index)
 
     step = -(-len(tiles) // (count * PIECES))
-    parts = [tiles[k : k + step] for k in range(0, len(tiles), step)]
-    for done in _pool(os.getpid(), count).map(several, parts):
-        del done
+    pool = _pool(os.getpid(), count)
+    # What the caller has set with numpy.errstate holds in the threads, too.
+    running = [
+        pool.submit(copy_context().run, several, tiles[k : k + step])
+        for k in range(0, len(tiles), step)
+    ]
+    for part in running:
+        part.result()
 
 
 def _tiles(out: Array, operands: Sequence[Array]) -> Iterator[tuple[slice, ...]]:
@@ -194,6 +200,6 @@ def sparse_zeros(shape: Sequence[int], dtype: Any) -> Array:
     size = prod(shape) * dtype.itemsize
     if size < HUGE_PAGE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
         return np.zeros(shape, dtype)
-    memory = mmap.mmap(-1, size)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(memory, dtype).reshape(shape)

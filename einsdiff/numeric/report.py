@@ -147,7 +147,7 @@ def costs(
         size = prod(step.shape)
         read = [shapes[name] for name in step.args if name in shapes]
         shapes[step.target] = step.shape
-        is_view = step.op in ALIASES and step.op != "pack" and step.detail != "copy"
+        is_view = step.op in ALIASES and step.op not in ("pack", "repeat") and step.detail != "copy"
         if not is_view and step.op not in WRITES and not step.into:
             memory = base.get(step.target, step.target)
             held[memory] = held.get(memory, 0) + size

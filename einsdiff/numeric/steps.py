@@ -79,12 +79,14 @@ class Instruction:
 
 
 #: Operations whose result is a view of their argument. A reshape is one where the strides allow it,
-#: and packing where nothing is to be done.
-ALIASES = frozenset({"transpose", "expand", "diagonal", "slice", "split", "reshape", "pack"})
+#: and the others where there is nothing to be done.
+ALIASES = frozenset(
+    {"transpose", "expand", "diagonal", "slice", "split", "reshape", "pack", "repeat"}
+)
 #: Operations that change an array; they come last, since the array is what they make.
 WRITES = frozenset({"assign", "accumulate", "clear", "deduct"})
 #: Operations that allocate nothing.
-VIEWS = (ALIASES - {"reshape", "pack"}) | WRITES
+VIEWS = (ALIASES - {"reshape", "pack", "repeat"}) | WRITES
 #: Operations whose result is changed later on.
 _CHANGED = frozenset({"zeros", "empty"})
 
