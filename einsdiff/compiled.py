@@ -284,7 +284,8 @@ class Compiled:
         Returns
         -------
         Report
-            Operations, bytes moved and memory of each step; it prints as a table.
+            Operations, bytes moved and memory of each step, and whether a derivative is computed in
+            forward, reverse or mixed mode; it prints as a table.
 
         Examples
         --------
@@ -298,7 +299,8 @@ class Compiled:
         total 40,000 operations, 159 KiB moved, at most 1.56 KiB allocated
         """
         prepared = self._last()
-        return prepared.program.plan.report(prepared.dtype.itemsize)
+        domains = [formula.domain for formula in self._formulas]
+        return prepared.program.plan.report(prepared.dtype.itemsize, domains)
 
 
 def check_backend(backend: str) -> None:

@@ -156,9 +156,9 @@ def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
     BindingError
         One name stands for tensors of different shapes.
     """
-    first, *rest = formulas
-    arguments = dict(first.by_name)
-    for formula in rest:
+    formulas = list(formulas)
+    arguments = dict(formulas[0].by_name) if formulas else {}
+    for formula in formulas[1:]:
         for argument in formula.arguments:
             known = arguments.setdefault(argument.name, argument)
             if known is not argument:

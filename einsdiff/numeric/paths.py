@@ -39,7 +39,7 @@ def _random_greedy(*args: Any) -> Any:
 #: Searches, and the cost of what was found before from which on they are worth their time.
 _SEARCHES: tuple[tuple[float, Callable[..., Any]], ...] = (
     (0, oe.paths.greedy),
-    (2**15, oe.paths.auto),
+    (2**12, oe.paths.auto),
     (2**18, _random_greedy),
 )
 

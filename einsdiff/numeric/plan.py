@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from math import prod
 from typing import NamedTuple
@@ -49,7 +49,7 @@ from einsdiff.numeric.contraction import Factor, contract
 from einsdiff.numeric.fusing import bases, fused
 from einsdiff.numeric.lowering import contract_related
 from einsdiff.numeric.rearrange import rearranged
-from einsdiff.numeric.report import Cost, Report, costs
+from einsdiff.numeric.report import Cost, Report, costs, mode_of
 from einsdiff.numeric.slicing import candidates, in_slices, with_numbers
 from einsdiff.numeric.steps import ONES, VIEWS, Handle, Instruction, Labels, Steps, letters, literal
 from einsdiff.numeric.views import (
@@ -115,6 +115,10 @@ class Plan:
         In place of an array in which they are added up, the cores of each result.
     pattern
         The entries of a single result that can be other than zero; None for all.
+    nodes
+        The expressions as they are computed.
+    sizes
+        The number that each named size in them stands for.
     """
 
     inputs: tuple[tuple[Variable, str], ...]
@@ -124,15 +128,31 @@ class Plan:
     shapes: tuple[tuple[int, ...], ...]
     cores: tuple[tuple[Core, ...], ...] = ()
     pattern: tuple[Window, ...] | None = None
+    nodes: tuple[Node, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def costs(self) -> list[Cost]:
         """What each step costs."""
         return costs(self.instructions, self.results, self.given)
 
-    def report(self, itemsize: int = 8) -> Report:
-        """Return what the steps cost, as a table with this many bytes for an entry."""
-        return Report(self.instructions, tuple(self.costs), itemsize)
+    def report(self, itemsize: int = 8, domains: Sequence[int | None] = ()) -> Report:
+        """Return what the steps cost, as a table.
+
+        Parameters
+        ----------
+        itemsize
+            The bytes of an entry.
+        domains
+            For each result that is a derivative how many axes are those of its variable.
+        """
+        modes = {
+            mode_of(node, domain, self.sizes)
+            for node, domain in zip(self.nodes, domains, strict=False)
+            if domain is not None
+        }
+        mode = "mixed" if len(modes) > 1 else next(iter(modes), "")
+        return Report(self.instructions, tuple(self.costs), itemsize, mode)
 
     @cached_property
     def peak(self) -> int:
@@ -198,7 +218,8 @@ def _planned(outputs: Sequence[Node], sizes: Mapping[str, int], in_cores: bool) 
     pattern = zeros[0].detail if len(results) == 1 and zeros and not in_cores else None
     inputs = tuple(planner.inputs.items())
     given = {name: planner.shape(variable) for variable, name in inputs}
-    return Plan(inputs, given, instructions, results, shapes, cores, pattern)
+    nodes = tuple(outputs)
+    return Plan(inputs, given, instructions, results, shapes, cores, pattern, nodes, sizes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
+from einsdiff.algebra.nodes import Add, Delta, Einsum, Node
 from einsdiff.numeric.fusing import bases, last_uses
 from einsdiff.numeric.memory import format_bytes
+from einsdiff.numeric.paths import find_path
 from einsdiff.numeric.steps import ALIASES, WRITES, Instruction
 
-__all__ = ["Cost", "Report", "costs"]
+__all__ = ["Cost", "Report", "costs", "mode_of"]
 
 
 class Cost(NamedTuple):
@@ -55,11 +57,14 @@ class Report:
         What each of them costs.
     itemsize
         The bytes of an entry.
+    mode
+        In which order the chain rule is multiplied out, for a derivative: see `mode_of`.
     """
 
     steps: tuple[Instruction, ...]
     costs: tuple[Cost, ...]
     itemsize: int = 8
+    mode: str = ""
 
     @property
     def flops(self) -> int:
@@ -96,10 +101,66 @@ class Report:
         lines.append(
             f"total {self.flops:,} operations, {format_bytes(self.bytes)} moved, "
             f"at most {format_bytes(self.peak)} allocated"
+            + (f", {self.mode} mode" if self.mode else "")
         )
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def mode_of(node: Node, domain: int, sizes: Mapping[str, int]) -> str:
+    r"""Tell in which order the chain rule is multiplied out.
+
+    In :math:`\frac{\partial f}{\partial g} \frac{\partial g}{\partial h}
+    \frac{\partial h}{\partial x}` the products on the way have the axes of f if it is done from the
+    left, reverse mode, and those of x if it is done from the right, forward mode. The order is
+    chosen by what it costs, and may be neither.
+
+    Parameters
+    ----------
+    node
+        A derivative.
+    domain
+        How many of its axes, the last ones, are those of x.
+    sizes
+        The number that each named size stands for.
+
+    Returns
+    -------
+    str
+        ``"forward"``, ``"reverse"`` or ``"mixed"``; empty if there is nothing to choose.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes import einsum, variable
+    >>> A, B = variable("A", (2, 50)), variable("B", (50, 50))
+    >>> mode_of(einsum([A, B, B], ["ij", "jk", "kl"], "il"), 1, {})
+    'reverse'
+    """
+    split = len(node.shape) - domain
+    if not split:  # a derivative of a number is found backwards
+        return "reverse"
+    found = set()
+    terms = [term for _, term in node.terms] if isinstance(node, Add) else [node]
+    for term in terms:
+        if not isinstance(term, Einsum):
+            continue
+        ours, theirs = set(term.output[:split]), set(term.output[split:])
+        left = [
+            frozenset(labels)
+            for part, labels in zip(term.operands, term.subscripts, strict=True)
+            if not isinstance(part, Delta)
+        ]
+        kept = term.carried.intersection(term.output)
+        numbers = tuple(n if isinstance(n, int) else sizes[n] for n in term.sizes)
+        path, _ = find_path(tuple(tuple(sorted(s)) for s in left), tuple(sorted(kept)), numbers)
+        for chosen in path[:-1]:
+            union = frozenset().union(*(left.pop(k) for k in sorted(chosen, reverse=True)))
+            result = union & kept.union(*left)
+            left.append(result)
+            if bool(result & ours) != bool(result & theirs):
+                found.add("reverse" if result & ours else "forward")
+    return "mixed" if len(found) > 1 else next(iter(found), "")
 
 
 def _text(step: Instruction) -> str:
