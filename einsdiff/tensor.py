@@ -344,6 +344,11 @@ class Tensor(LinearMapMethods, ArrayMethods):
         A derivative is a sum of arrays, most of them small, each at its place in the result:
         :math:`\delta_{ip}\, x_q` is ``x`` along a diagonal.
 
+        Parameters
+        ----------
+        None
+            There are none.
+
         Returns
         -------
         Cores

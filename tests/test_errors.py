@@ -742,7 +742,7 @@ def test_each_size_is_attributed_to_the_operand_that_has_it(order, at, axis):
 
 def test_every_exception_is_an_einsdiff_error_shown_as_einsdiffs():
     errors = [getattr(ed, name) for name in ed.__all__ if name.endswith("Error")]
-    assert len(errors) == 9
+    assert len(errors) == 10
     for error in errors:
         assert issubclass(error, ed.EinsdiffError)
         assert error.__module__ == "einsdiff"
