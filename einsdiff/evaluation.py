@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -281,14 +281,37 @@ def evaluate(
         Arrays that do not fit, or a result that memory does not hold.
     """
     is_reversed = order == "F" and len(formula.expr.shape) > 1
-    nodes = (_reversed(formula.expr),) if is_reversed else ()
-    prepared = prepare([formula], values, nodes=nodes, limit=limit)
+    prepared = _prepared_before(formula, values, is_reversed, limit)
     try:
         result: Array = prepared.run(values, out)
     except np.linalg.LinAlgError as error:
         error.add_note(f"while computing {formula.text}")
         raise
     return result.T if is_reversed else result
+
+
+#: For a formula what was prepared, by the shapes and dtypes of its arrays.
+_ready: WeakKeyDictionary[Formula, dict[Any, Prepared]] = WeakKeyDictionary()
+#: So many of these are kept for each.
+MOST_KEPT = 16
+
+
+def _prepared_before(
+    formula: Formula, values: Mapping[str, Array], is_reversed: bool, limit: int | None
+) -> Prepared:
+    """Return what was prepared for such arrays, or prepare it."""
+    key = (is_reversed, limit, *[(name, a.dtype, a.shape) for name, a in values.items()])
+    known = _ready.get(formula)
+    if known is None:
+        known = _ready.setdefault(formula, {})
+    prepared = known.get(key)
+    if prepared is None:
+        nodes = (_reversed(formula.expr),) if is_reversed else ()
+        prepared = prepare([formula], values, nodes=nodes, limit=limit)
+        if len(known) >= MOST_KEPT:
+            known.clear()
+        known[key] = prepared
+    return prepared
 
 
 @lru_cache(maxsize=256)

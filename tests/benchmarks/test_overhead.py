@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff import calculus, reading
+from einsdiff import calculus, evaluation, reading
 from einsdiff.formula import symbol
 from einsdiff.notation.subscripts import parse_subscripts
+from einsdiff.numeric.paths import find_path
 from einsdiff.numeric.program import program_for
 
 pytest.importorskip("pytest_benchmark")
@@ -37,8 +38,10 @@ def forget() -> None:
         calculus._derived,
         calculus._derivatives,
         program_for,
+        find_path,
     ):
         kept.cache_clear()
+    evaluation._ready.clear()
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)

@@ -235,7 +235,7 @@ def test_functions_of_symmetric_matrices_are_those_of_the_symmetric_part(shape, 
 
 @pytest.fixture
 def no_scipy(monkeypatch):
-    monkeypatch.setattr(special, "_scipy", lambda name: None)
+    monkeypatch.setattr(special, "scipy_module", lambda name: None)
 
 
 @pytest.mark.usefixtures("no_scipy")
