@@ -127,32 +127,48 @@ def xlogy(a: Array, b: Array) -> Array:
     return np.asarray(a * np.log(np.where(np.equal(a, 0), 1, b)))
 
 
-def _shifted(x: Array, axis: Axes) -> tuple[Array, Array]:
-    """Return x minus its maximum over axes, so that no exponential overflows, and that maximum."""
-    top = np.max(x.real, axis=axis, keepdims=True, initial=-np.inf)
-    top = np.where(np.isfinite(top), top, 0)
-    return x - top, top
+def _shifted(x: Array, axis: Axes) -> tuple[Array, Array, bool]:
+    """Return x minus its maximum over axes, so that no exponential overflows; and that maximum.
+
+    The third result says whether all maxima are finite, so that there is no sum of zeros.
+    """
+    real = x.real if x.dtype.kind == "c" else x
+    top = np.maximum.reduce(real, axis=axis, keepdims=True, initial=-np.inf)
+    is_finite = np.isfinite(top)
+    is_tame = bool(is_finite.all())
+    if not is_tame:
+        top = np.where(is_finite, top, 0)
+    return x - top, top, is_tame
+
+
+def _log(x: Array, is_tame: bool) -> Array:
+    """Return the logarithm, silently -inf at 0."""
+    if is_tame:
+        return np.asarray(np.log(x))
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(x))
 
 
 def logsumexp(x: Array, axis: Axes) -> Array:
     """Return ``log(sum(exp(x)))`` over axes, without overflow."""
-    shifted, top = _shifted(x, axis)
-    with np.errstate(divide="ignore"):  # log(0) where all entries are -inf
-        total = np.log(np.sum(np.exp(shifted), axis=axis))
-    return np.asarray(total + np.squeeze(top, axis))
+    shifted, top, is_tame = _shifted(x, axis)
+    total = np.add.reduce(np.exp(shifted), axis=axis)
+    return np.asarray(_log(total, is_tame) + np.squeeze(top, axis))
 
 
 def log_softmax(x: Array, axis: Axes) -> Array:
     """Return ``x - logsumexp(x)``."""
-    shifted, _ = _shifted(x, axis)
-    with np.errstate(divide="ignore"):  # log(0) where there are no entries
-        return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))
+    shifted, _, is_tame = _shifted(x, axis)
+    shifted -= _log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True), is_tame)
+    return np.asarray(shifted)
 
 
 def softmax(x: Array, axis: Axes) -> Array:
     """Return ``exp(x) / sum(exp(x))`` over axes, without overflow."""
-    powers = np.exp(_shifted(x, axis)[0])
-    return np.asarray(powers / np.sum(powers, axis=axis, keepdims=True))
+    powers, _, _ = _shifted(x, axis)
+    powers = np.exp(powers, out=powers)
+    powers /= np.add.reduce(powers, axis=axis, keepdims=True)
+    return np.asarray(powers)
 
 
 def others(x: Array, order: int, axes: int) -> Array:
