@@ -86,6 +86,7 @@ class Compiled:
         "_formulas",
         "_limit",
         "_ready",
+        "_seen",
         "_values",
         "form",
         "names",
@@ -115,6 +116,7 @@ class Compiled:
         self._build = build
         self._limit = limit
         self._ready: dict[Any, _Ready] = {}
+        self._seen: _Ready | None = None
         self.names = tuple(argument.name for argument in self._arguments)
         self.form = form
 
@@ -158,6 +160,7 @@ class Compiled:
             ready = None
         if ready is None:
             given, ready = self._prepared(given)
+        self._seen = ready
         if ready.symmetric:
             for variable, k in ready.symmetric:
                 check_symmetric(variable, given[k])
@@ -258,10 +261,10 @@ class Compiled:
     # --- looking at it ------------------------------------------------------------------------
 
     def _last(self) -> Prepared:
-        """Return what was prepared last, or for the arrays that were bound."""
-        if not self._ready:
-            self._prepared(self._bound((), {}))
-        return next(reversed(self._ready.values())).prepared
+        """Return what was prepared for the arrays seen last, or else for those that were bound."""
+        if self._seen is None:
+            _, self._seen = self._prepared(self._bound((), {}))
+        return self._seen.prepared
 
     @property
     def source(self) -> str:

@@ -335,8 +335,11 @@ def remember(array: Array, program: Program) -> None:
 
 
 def forget(array: Array) -> None:
-    """Forget what is known of an array's entries."""
-    _written.pop(id(array), None)
+    """Forget what is known of an array's entries, and of those of what it is a view of."""
+    base: object = array
+    while base is not None:
+        _written.pop(id(base), None)
+        base = getattr(base, "base", None)
 
 
 def is_remembered(array: Array, program: Program) -> bool:

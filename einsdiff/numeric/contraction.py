@@ -61,7 +61,7 @@ def contract(
         The product, and the labels of its axes.
     """
     factors = _powers(steps, factors)
-    found = _gram(steps, factors, output, size)
+    found = _symmetric(steps, factors, output, size)
     if found is not None:
         return found
     left = [
@@ -97,48 +97,71 @@ def contract(
     return left[0]
 
 
-#: Products of fewer multiplications are not worth looking at their signs.
-LEAST_GRAM = 2**18
+#: Products of fewer multiplications are not worth halving.
+LEAST_SYMMETRIC = 2**18
 
 
-def _gram(
+def _symmetric(
     steps: Steps,
     factors: Sequence[Factor],
     output: Collection[int],
     size: Mapping[int, int],
 ) -> Factor | None:
-    r"""Recognise :math:`\sum_k w_k X_{ki} X_{kj}`, of which half determines all."""
-    if len(factors) < 3:  # without weights it is the product of a matrix and itself
+    r"""Recognise products of which half determines all, since two factors can be exchanged.
+
+    These are :math:`\sum_k w_k X_{ki} X_{kj}`, with one weight for each k, and
+    :math:`\sum_k X_{ki} X_{kj} R_{k\dots}`.
+    """
+    if len(factors) < 3:  # a matrix times itself is recognised by NumPy
         return None
     for k, (array, labels) in enumerate(factors):
         for n, (other, others) in enumerate(factors[:k]):
-            if other.name != array.name:
-                continue
-            rows = [a for a, b in zip(labels, others, strict=True) if a != b]
-            columns = [b for a, b in zip(labels, others, strict=True) if a != b]
-            summed = [a for a, b in zip(labels, others, strict=True) if a == b]
-            weights = [factors[j] for j in range(len(factors)) if j not in (k, n)]
-            carried = {label for _, theirs in weights for label in theirs}
-            extent = prod(size[label] for label in rows)
-            height = prod(size[label] for label in summed)
+            rest = [factors[j] for j in range(len(factors)) if j not in (k, n)]
+            rows = [a for a, b in zip(labels, others, strict=False) if a != b]
+            columns = [b for a, b in zip(labels, others, strict=False) if a != b]
+            summed = [a for a, b in zip(labels, others, strict=False) if a == b]
+            carried = {label for _, theirs in rest for label in theirs}
+            left = [label for label in output if label in carried]
+            work = prod(size[label] for label in (*summed, *rows, *columns, *left))
             if (
-                sorted(output) != sorted(rows + columns)
-                or len(set(labels)) < len(labels)
-                or len(set(others)) < len(others)
-                or carried != set(summed)
-                or not rows
-                or height * extent * extent < LEAST_GRAM
+                other.name == array.name
+                and rows
+                and sorted(output) == sorted([*rows, *columns, *left])
+                and len({*labels, *others}) == len(rows) + len(columns) + len(summed)
+                and carried.issuperset(summed)
+                and carried.isdisjoint([*rows, *columns])
+                and not set(summed).intersection(output)
+                and work >= LEAST_SYMMETRIC
             ):
-                continue
-            matrix = steps.transpose(array, [labels.index(label) for label in summed + rows])
-            matrix = steps.reshape(matrix, [height, extent])
-            weight, theirs = contract(steps, weights, summed, tuple(summed), size)
-            weight = steps.transpose(weight, [theirs.index(label) for label in summed])
-            weight = steps.reshape(weight, [height])
-            result = steps.emit("gram", [matrix, weight], [extent, extent])
-            both = rows + columns
-            return steps.reshape(result, [size[label] for label in both]), tuple(both)
+                return _halved(steps, (array, labels), rest, (summed, rows, columns, left), size)
     return None
+
+
+def _halved(
+    steps: Steps,
+    factor: Factor,
+    rest: Sequence[Factor],
+    groups: tuple[list[int], list[int], list[int], list[int]],
+    size: Mapping[int, int],
+) -> Factor:
+    """Compute a product with a factor that stands in it twice."""
+    array, labels = factor
+    summed, rows, columns, left = groups
+    height, extent = (prod(size[label] for label in group) for group in (summed, rows))
+    matrix = steps.transpose(array, [labels.index(label) for label in summed + rows])
+    matrix = steps.reshape(matrix, [height, extent])
+    kept = tuple(summed + left)
+    others, theirs = contract(steps, rest, kept, kept, size)
+    others = steps.transpose(others, [theirs.index(label) for label in kept])
+    if not left:
+        others = steps.reshape(others, [height])
+        result = steps.emit("gram", [matrix, others], [extent, extent])
+    else:
+        width = prod(size[label] for label in left)
+        others = steps.reshape(others, [height, width])
+        result = steps.emit("pairs", [matrix, others], [extent, extent, width])
+    both = (*rows, *columns, *left)
+    return steps.reshape(result, [size[label] for label in both]), both
 
 
 def _powers(steps: Steps, factors: Sequence[Factor]) -> Sequence[Factor]:

@@ -22,7 +22,7 @@ assign t1 ('t1', 'x_') (2, 3)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from math import prod
@@ -208,7 +208,7 @@ def _planned(outputs: Sequence[Node], sizes: Mapping[str, int], in_cores: bool) 
     planner = _Planner(outputs, sizes)
     cores: tuple[tuple[Core, ...], ...] = ()
     if in_cores:
-        cores = tuple(planner.cores_of(node) for node in outputs)
+        cores = planner.all_cores(outputs)
         wanted = [core.name for found in cores for core in found]
     else:
         wanted = planner.results(outputs)
@@ -250,7 +250,7 @@ class _Planner:
             variable: Handle(name, self.shape(variable), True)
             for variable, name in self.inputs.items()
         }
-        self.cores: dict[Node, Contracted] = {}
+        self.cores: dict[Node, tuple[Contracted, Number]] = {}  # and what they are multiplied by
         self.uses = _core_uses(outputs)
         self.steps = Steps()
 
@@ -323,10 +323,8 @@ class _Planner:
                 args[k] = self.steps.emit("number", [args[k]], ())
         call = self.steps.entrywise if node.function.is_elementwise else self.steps.emit
         array = call("call", args, self.shape(node), node.function)
-        # A function of the user's may return its argument.
-        is_own = callable(node.function.implementation)
-        borrowed = is_own and any(arg.borrowed for arg in args)
-        return replace(array, borrowed=borrowed)
+        # A function of the user's may return its argument, or what it will change later.
+        return self.steps.fresh(array) if callable(node.function.implementation) else array
 
     def terms(self, node: Node) -> list[_Term]:
         """Take a node apart into cores and how each is laid out in the result."""
@@ -364,12 +362,10 @@ class _Planner:
         if core not in self.cores:
             inner = dict(zip(term.labels, own, strict=True))
             order = tuple(inner[n] for n in dict.fromkeys(term.layout) if n in inner)
-            once = self.uses[core] == 1
-            found = self.product(core, own, order, c if once else 1)
-            if once:
-                c = 1
-            self.cores[core] = found
-        found = self.cores[core]
+            scale = c if self.uses[core] == 1 else 1
+            self.cores[core] = self.product(core, own, order, scale), scale
+        found, scale = self.cores[core]
+        c = 1 if c == scale else c if is_one(scale) else c / scale
         outer = dict(zip(own, term.labels, strict=True))
         # Labels of views are new ones, which no term has.
         views = tuple(
@@ -534,31 +530,46 @@ class _Planner:
         k = next((k for k, (c, _) in enumerate(left) if not _is_negative(c)), 0)
         return self.steps.multiple(*left.pop(k))
 
-    def cores_of(self, node: Node) -> tuple[Core, ...]:
-        """Compute the cores of a result."""
+    def all_cores(self, outputs: Sequence[Node]) -> tuple[tuple[Core, ...], ...]:
+        """Compute the cores of results, those of each in memory of its own."""
+        taken: set[str] = set()
+        found = []
+        for node in outputs:
+            found.append(self.cores_of(node, taken))
+            base = bases(self.steps.instructions)
+            taken.update(base.get(core.name, core.name) for core in found[-1])
+        return tuple(found)
+
+    def cores_of(self, node: Node, taken: Collection[str]) -> tuple[Core, ...]:
+        """Compute the cores of a result, in other memory than what is taken."""
         plain, rest = self.sorted_out(self.terms(node))
         shape = self.shape(node)
         cores = []
         if len(plain) > 1:  # at one place
             every = tuple(range(len(shape)))
-            total = self.own(self.added(plain, shape))
+            name = self.own(self.added(plain, shape), taken)
             at = window(shape, every, ())[0]
-            cores.append(Core(total.name, at, every, letters([every], every)))
+            cores.append(Core(name, at, every, letters([every], every)))
             plain = []
         for found, layout in plain + rest:
             at, labels = window(shape, layout, found.views)
             name = literal(found.factor)
             if found.array is not None:
-                name = self.own(self.steps.multiple(found.factor, found.array)).name
+                name = self.own(self.steps.multiple(found.factor, found.array), taken)
             # With letters in the order of the result.
             output, core = letters([layout], found.labels).split("->")
             text = "" if found.views else f"{core}->{output}"
             cores.append(Core(name, at, tuple(map(labels.index, found.labels)), text))
         return tuple(cores)
 
-    def own(self, array: Handle) -> Handle:
-        """Return an array that is no view of an input."""
-        return self.steps.emit("copy", [array], array.shape) if array.borrowed else array
+    def own(self, array: Handle, taken: Collection[str]) -> str:
+        """Return the name of an array that is no view of an input, nor of other results."""
+        if array.borrowed:
+            array = self.steps.emit("copy", [array], array.shape)
+        base = bases(self.steps.instructions)
+        if base.get(array.name, array.name) in taken:
+            array = self.steps.fresh(array)
+        return array.name
 
 
 #: A product, and the labels of the result's axes.

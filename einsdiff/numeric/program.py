@@ -107,8 +107,8 @@ def _implementations(made: Plan) -> dict[str, Any]:
     special = import_module("einsdiff.numeric.special")
     found.update(assign=assign, entrywise=entrywise, sparse_zeros=sparse_zeros)
     for step in made.instructions:
-        if step.op == "gram":
-            found["gram"] = special.gram
+        if step.op in ("gram", "pairs"):
+            found[step.op] = getattr(special, step.op)
         if step.op == "call":
             named = step.detail.implementation
             if isinstance(named, str):
@@ -119,7 +119,9 @@ def _implementations(made: Plan) -> dict[str, Any]:
 
 
 #: Names that mean something else in a program.
-_TAKEN = re.compile(r"t\d+|np|out|clear|assign|entrywise|gram|sparse_zeros|program|float|complex")
+_TAKEN = re.compile(
+    r"t\d+|np|out|clear|assign|entrywise|gram|pairs|sparse_zeros|program|float|complex"
+)
 
 
 def _called(function: Function) -> str:
@@ -172,7 +174,8 @@ def _source(made: Plan, dtype: str) -> str:
         name if plain and shape else f"np.asarray({name}, {dtype!r})"
         for name, shape in zip(made.results, shapes, strict=True)
     )
-    lines.append(f"return {returned}" if takes_out else f"return ({returned},)")
+    comma = "," if returned else ""
+    lines.append(f"return {returned}" if takes_out else f"return ({returned}{comma})")
     return "\n".join([lines[0], *("    " + line for line in lines[1:])])
 
 
@@ -216,8 +219,8 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
             return ["if out is None:", f"    {target} = {product}{note}", "else:", into_out]
         case "repeat":
             return [f"{target} = np.ascontiguousarray(np.broadcast_to({args[0]}, {shape}))"]
-        case "gram":
-            return [f"{target} = gram({args[0]}, {args[1]}){note}"]
+        case "gram" | "pairs":
+            return [f"{target} = {step.op}({args[0]}, {args[1]}){note}"]
         case "number":
             return [f"{target} = np.{dtype}({args[0]})"]
         case "positions":

@@ -109,9 +109,9 @@ class _Round:
         least = 2 if len(node.terms) <= MOST_GROUPED else len(node.terms)
         if not any(isinstance(term, Einsum) and len(term.operands) > 1 for _, term in node.terms):
             return node
-        before = self.cost(node)
+        before = self.whole(node)
         for new in (_hoisted(node), factored(node, least)):
-            if new is not None and self.cost(new) < before:
+            if new is not None and self.whole(new) < before:
                 return new
         return node
 
@@ -129,6 +129,12 @@ class _Round:
             if isinstance(operand, Add) and self.uses.get(operand, 0) < 2
         )
         return inner + self.multiplied(node)
+
+    def whole(self, node: Node) -> float:
+        """Estimate what it costs to compute an array, zeros and all."""
+        return self.cost(node) + (
+            0 if isinstance(node, Add) else self.added([(1, node)], node.shape)
+        )
 
     def multiplied(self, node: Einsum) -> float:
         factors = tuple(
@@ -183,9 +189,8 @@ class _Round:
                 sizes = dict(enumerate(node.sizes))
                 terms.append((c, einsum(factors, node.subscripts, node.output, sizes, [k])))
             new = add(terms, node.shape)
-            whole = self.multiplied(node) + self.cost(operand) / self.uses[operand]
-            whole += self.added([(1, node)], node.shape)
-            if self.cost(new) < whole:
+            before = self.multiplied(node) + self.cost(operand) / self.uses[operand]
+            if self.whole(new) < before + self.added([(1, node)], node.shape):
                 return new
         return node
 

@@ -244,7 +244,7 @@ def _flops(step: Instruction, read: Sequence[tuple[int, ...]]) -> int:
             return 0
         case "dot" | "matmul":
             return 2 * size * read[0][-1]
-        case "gram":
+        case "gram" | "pairs":
             return size * read[0][0] + 2 * prod(read[0])
         case "einsum":
             return 2 * max(map(prod, read))

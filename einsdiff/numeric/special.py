@@ -30,6 +30,7 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "others",
+    "pairs",
     "sigmoid",
     "softmax",
     "softplus",
@@ -77,6 +78,20 @@ def gram(x: Array, weights: Array) -> Array:
     if len(above):
         total += above.T.dot(above)
     return np.asarray(total)
+
+
+def pairs(x: Array, rest: Array) -> Array:
+    r"""Return :math:`\sum_k x_{ki} x_{kj} r_{km}`, computed for :math:`i \le j` only."""
+    n, width = x.shape[1], rest.shape[1]
+    i, j = np.triu_indices(n)
+    products = x[:, i]
+    products *= x[:, j]
+    half = products.T.dot(rest)
+    del products
+    result = np.empty((n, n, width), half.dtype)
+    result[i, j] = half
+    result[j, i] = half
+    return result
 
 
 def softplus(x: Array) -> Array:
