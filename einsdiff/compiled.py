@@ -84,6 +84,7 @@ class Compiled:
         "_arguments",
         "_build",
         "_formulas",
+        "_is_plain",
         "_limit",
         "_ready",
         "_seen",
@@ -114,6 +115,7 @@ class Compiled:
             values.get(argument.name, _ABSENT) for argument in self._arguments
         ]
         self._build = build
+        self._is_plain = form == "dense" and build is None
         self._limit = limit
         self._ready: dict[Any, _Ready] = {}
         self._seen: _Ready | None = None
@@ -149,42 +151,41 @@ class Compiled:
             Arrays that are missing or do not fit, and results that memory does not hold.
         """
         given: Sequence[Any] = arrays
-        if out is not None and "out" in self.names:  # then it is that operand
-            named["out"], out = out, None
+        if out is not None:
+            if "out" in self.names:  # then it is that operand
+                named["out"], out = out, None
+            elif not self._is_plain:
+                raise OperandError(
+                    page("out= is for one dense result", action="compile the one expression alone")
+                )
         if named or len(arrays) != len(self.names):
             given = self._bound(arrays, named)
         try:
-            key = tuple([(type(a), a.dtype, a.shape) for a in given])
-            ready = self._ready.get(key)
-        except AttributeError:  # lists and numbers
-            ready = None
-        if ready is None:
+            ready = self._ready[tuple([(type(a), a.dtype, a.shape) for a in given])]
+        except (AttributeError, KeyError):  # lists and numbers, or what is new
             given, ready = self._prepared(given)
         self._seen = ready
-        if ready.symmetric:
-            for variable, k in ready.symmetric:
-                check_symmetric(variable, given[k])
+        for variable, k in ready.symmetric:
+            check_symmetric(variable, given[k])
         inputs = [given[k] for k in ready.picked]
-        if ready.cast:
-            for k in ready.cast:
-                inputs[k] = inputs[k].astype(ready.prepared.dtype)
-        if out is not None and (self._build is not None or self.form != "dense"):
-            raise OperandError(
-                page("out= is for one dense result", action="compile the one expression alone")
-            )
+        for k in ready.cast:
+            inputs[k] = inputs[k].astype(ready.prepared.dtype)
         try:
             result = ready.prepared.call(inputs, out)
         except np.linalg.LinAlgError as error:
             error.add_note(f"while computing {self}")
             raise
-        if self.form == "dense" and self._build is None:
-            return result
-        return self._finished(ready.prepared, result)
+        return result if self._is_plain else self._finished(ready.prepared, result)
 
     # --- arrays -------------------------------------------------------------------------------
 
     def _bound(self, arrays: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
         """Put arrays in the order of the names."""
+        if not arrays and len(named) == len(self.names):
+            try:
+                return [named[name] for name in self.names]
+            except KeyError:
+                pass  # which one is told below
         if len(arrays) > len(self.names):
             raise BindingError(
                 page(

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from einsdiff.errors import OperandError, page
 from einsdiff.numeric.arrays import Array, needs_scipy, scipy_module
 from einsdiff.numeric.plan import Core
 from einsdiff.numeric.views import Window
@@ -131,11 +132,15 @@ def sparse(
     Raises
     ------
     OperandError
-        SciPy is not installed.
+        SciPy is not installed, or has no matrices of this dtype.
     """
     scipy = scipy_module("sparse")
     if scipy is None:
         raise needs_scipy("a sparse matrix")
+    if dtype.char == "e":
+        raise OperandError(
+            page("SciPy has no sparse matrices of float16", action="pass arrays of float32")
+        )
     split = len(shape) - domain
     rows, columns = prod(shape[:split]), prod(shape[split:])
     size = (columns, rows) if is_transposed else (rows, columns)
@@ -171,7 +176,7 @@ def _pattern(
     split = len(shape) - domain
     count = prod(shape[split:])
     flat = np.concatenate([np.zeros(0, np.int64), *map(positions, windows)])
-    if vec == "F":
+    if vec == "F" and shape:
         index = np.unravel_index(flat, shape)
         row = _raveled(index[:split], shape[:split], flat)
         column = _raveled(index[split:], shape[split:], flat)

@@ -42,9 +42,12 @@ MOST_THREADS = 8
 TILE = 64, 512
 #: Tiles are handed to threads in so many pieces for each.
 PIECES = 4
-#: Pages of memory are of this size, in bytes, unless the system is asked for huge ones.
+#: Pages of memory are of this size, in bytes, unless huge ones are asked for, as NumPy does.
 PAGE = 2**12
 HUGE_PAGE = 2**21
+#: So many small pages are given in the time that it takes to clear a huge one. Measured in a
+#: virtual machine: 3.7 µs for a small page, 80 µs for a huge one.
+PAGES_FOR_HUGE = 20
 
 
 def threads() -> int:
@@ -169,9 +172,9 @@ def _fastest(array: Array) -> int:
 
 
 def touches_little(shape: Sequence[int], windows: Sequence[Window], itemsize: int) -> bool:
-    """Tell whether writing to windows of an array leaves most of its small pages alone.
+    """Tell whether small pages are better for an array of which windows are written to.
 
-    >>> touches_little((4000, 4000), [Window(0, (4000,), (4001,))], 8)
+    >>> touches_little((40000, 40000), [Window(0, (40000,), (40001,))], 8)
     True
     """
     total = prod(shape) * itemsize
@@ -186,7 +189,7 @@ def touches_little(shape: Sequence[int], windows: Sequence[Window], itemsize: in
             if stride == run:
                 run *= size
         pages += prod(window.shape) // max(run, 1) * (run * itemsize // PAGE + 1)
-    return pages * PAGE < total / 2
+    return pages < PAGES_FOR_HUGE * min(pages, total // HUGE_PAGE)
 
 
 def sparse_zeros(shape: Sequence[int], dtype: Any) -> Array:

@@ -27,7 +27,7 @@ Path = tuple[tuple[int, ...], ...]
 #: So many multiplications of a matrix product cost as much as writing one entry of an array.
 #: Measured with OpenBLAS: 10 to 40, fewer for matrices with few rows or columns.
 BLAS = 8
-#: Orders of fewer factors than this are all tried.
+#: Products of so many factors, and no fewer, are searched greedily; all orders of others are tried.
 MANY_FACTORS = 5
 
 
@@ -36,11 +36,12 @@ def _random_greedy(*args: Any) -> Any:
     return oe.RandomGreedy(max_repeats=24, minimize="flops")(*args)
 
 
-#: Searches, and the cost of what was found before from which on they are worth their time.
-_SEARCHES: tuple[tuple[float, Callable[..., Any]], ...] = (
-    (0, oe.paths.greedy),
-    (2**12, oe.paths.auto),
-    (2**18, _random_greedy),
+#: Searches, the cost of what was found before from which on they are worth their time, and the
+#: fewest factors that they are for.
+_SEARCHES: tuple[tuple[Callable[..., Any], float, int], ...] = (
+    (lambda *args: oe.paths.greedy(*args), 0, MANY_FACTORS),
+    (lambda *args: oe.paths.auto(*args), 2**12, 0),
+    (_random_greedy, 2**18, MANY_FACTORS),
 )
 
 
@@ -86,8 +87,8 @@ def find_path(
     size = {n: max(sizes[n], 1) for labels in left for n in labels}
     best: Path = ()
     cost = inf
-    for least, search in _SEARCHES:
-        if cost < least or (search is not oe.paths.auto and len(rest) < MANY_FACTORS):
+    for search, least, fewest in _SEARCHES:
+        if cost < least or len(rest) < fewest:
             continue
         path = (*first, *_found(search, rest, kept, size))
         found = _cost(left, kept, sizes, path)

@@ -42,6 +42,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Axes = tuple[int, ...]
 
 
+@np.errstate(over="ignore")
 def sigmoid(x: Array) -> Array:
     """Return ``1 / (1 + exp(-x))``; an overflow of the exponential is the limit 0."""
     x = np.asarray(x)
@@ -49,11 +50,9 @@ def sigmoid(x: Array) -> Array:
         above = x.real > 0
         small = np.exp(np.where(above, -x, x))
         return np.asarray(np.where(above, 1, small) / (1 + small))
-    y = np.negative(x, dtype=np.result_type(x.dtype, np.float16))
-    with np.errstate(over="ignore"):
-        y = np.exp(y, out=y if y.shape else None)
+    y = np.exp(-x)
     y += 1
-    return np.asarray(np.divide(1, y, out=y if y.shape else None))
+    return np.asarray(np.reciprocal(y))
 
 
 def gram(x: Array, weights: Array) -> Array:
