@@ -120,7 +120,7 @@ def _implementations(made: Plan) -> dict[str, Any]:
 
 #: Names that mean something else in a program.
 _TAKEN = re.compile(
-    r"t\d+|np|out|clear|assign|entrywise|gram|pairs|sparse_zeros|program|float|complex"
+    r"t\d+|np|out|clear|assign|entrywise|gram|pairs|rows|sparse_zeros|program|float|complex"
 )
 
 
@@ -148,6 +148,7 @@ def _source(made: Plan, dtype: str) -> str:
             last_use[name] = k
     kept = {*made.results, *names}
     is_written = False
+    rows = _written_in_rows(made) if takes_out else None
     for k, step in enumerate(made.instructions):
         if step.op == "clear":
             if is_kept:
@@ -155,7 +156,12 @@ def _source(made: Plan, dtype: str) -> str:
             continue
         is_result = step.target == out and step.op not in WRITES
         is_written |= is_result and _takes_out(step)
-        lines += _spell(step, dtype, is_result)
+        if step is rows:
+            lines.append(
+                "rows = None if out is None or not out.flags.c_contiguous"
+                f" else out.reshape({step.shape})"
+            )
+        lines += _spell(step, dtype, "out" if is_result else "rows" if step is rows else "")
         spent = sorted(
             {
                 name
@@ -165,7 +171,10 @@ def _source(made: Plan, dtype: str) -> str:
         )
         if spent and k + 1 < len(made.instructions):
             lines.append(f"del {', '.join(spent)}")
-    if takes_out and not is_written:
+    if rows is not None:
+        lines += ["if out is not None:", "    if rows is None:", f"        np.copyto(out, {out})"]
+        lines += [f"    {out} = out"]
+    elif takes_out and not is_written:
         lines += ["if out is not None:", f"    np.copyto(out, {out})", f"    {out} = out"]
     shapes = made.shapes if not made.cores else [()] * len(made.results)
     # NumPy gives sums of small integers in larger ones, and numbers for arrays without axes.
@@ -179,6 +188,18 @@ def _source(made: Plan, dtype: str) -> str:
     return "\n".join([lines[0], *("    " + line for line in lines[1:])])
 
 
+def _written_in_rows(made: Plan) -> Instruction | None:
+    """Find the operation whose result, in another shape, is that of the program."""
+    last = made.instructions[-1] if made.instructions else None
+    if last is None or last.op != "reshape" or last.target != made.results[0]:
+        return None
+    (source,) = last.args
+    uses = sum(source in (*step.args, step.into) for step in made.instructions)
+    found = [step for step in made.instructions if step.target == source]
+    is_new = len(found) == 1 and is_entrywise(found[0]) and not found[0].into
+    return found[0] if is_new and uses == 1 and last.detail == "view" else None
+
+
 def _takes_out(step: Instruction) -> bool:
     """Tell whether a step can write its result into the array that the caller passes."""
     if step.op in ("dot", "matmul"):
@@ -186,13 +207,14 @@ def _takes_out(step: Instruction) -> bool:
     return step.op in ("zeros", "empty", "copy") or is_entrywise(step)
 
 
-def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
-    """Write an instruction as NumPy code."""
+def _spell(step: Instruction, dtype: str, out: str) -> Iterable[str]:
+    """Write an instruction as NumPy code; `out` is the name of an array for its result, or None."""
+    is_result = bool(out)
     target, args, detail, shape = step.target, step.args, step.detail, step.shape
     note = f"  # {shape}"
     is_large = prod(shape) * np.dtype(dtype).itemsize >= LARGE
     if is_entrywise(step):
-        return [f"{target} = {_entrywise(step, is_result, is_large)}{note}"]
+        return [f"{target} = {_entrywise(step, out, is_large)}{note}"]
     match step.op:
         case "transpose":
             return [f"{target} = {args[0]}.transpose({detail}){note}"]
@@ -277,12 +299,12 @@ def _spell(step: Instruction, dtype: str, is_result: bool) -> Iterable[str]:
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "power": "**"}
 
 
-def _entrywise(step: Instruction, is_result: bool, is_large: bool) -> str:
+def _entrywise(step: Instruction, out: str, is_large: bool) -> str:
     """Write an operation entry by entry, into an array if there is one for it."""
     args = (*step.args, str(step.detail)) if step.op == "power" else step.args
     into = step.into
-    if is_result:
-        into = f"{into} if out is None else out" if into else "out"
+    if out:
+        into = f"{into} if {out} is None else {out}" if into else out
     if not into and not is_large and step.op in _OPERATORS:
         return f"{args[0]} {_OPERATORS[step.op]} {args[1]}"
     if not into and not is_large and step.op == "negative":
