@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from functools import cmp_to_key
 from math import prod
 
 __all__ = ["contiguous", "entrywise", "is_matrix", "reshaped"]
@@ -74,7 +73,7 @@ def reshaped(shape: Sequence[int], strides: Strides, new: Sequence[int]) -> Stri
 def entrywise(shape: Sequence[int], operands: Sequence[tuple[Sequence[int], Strides]]) -> Strides:
     """Return the strides that NumPy gives the result of an operation entry by entry.
 
-    Its axes lie in the order of those of the operands.
+    Its axes lie in the order of those of the operands, or where these disagree in their own.
 
     >>> entrywise((3, 2), [((3, 2), (1, 3))])
     (1, 3)
@@ -86,15 +85,24 @@ def entrywise(shape: Sequence[int], operands: Sequence[tuple[Sequence[int], Stri
         for theirs, strides in operands
     ]
 
-    def compare(a: int, b: int) -> int:
-        for strides in given:
-            if strides[a] and strides[b] and abs(strides[a]) != abs(strides[b]):
-                return -1 if abs(strides[a]) > abs(strides[b]) else 1
-        return a - b
-
-    order = sorted(range(rank), key=cmp_to_key(compare))
-    packed = contiguous([shape[axis] for axis in order])
+    order: list[int] = []  # from the fastest axis to the slowest
+    for axis in reversed(range(rank)):
+        place = len(order)
+        for k in reversed(range(len(order))):
+            faster = _is_faster(given, axis, order[k])
+            if faster:
+                place = k
+            elif faster is not None:
+                break
+        order.insert(place, axis)
+    packed = contiguous([shape[axis] for axis in reversed(order)])[::-1]
     return tuple(packed[order.index(axis)] for axis in range(rank))
+
+
+def _is_faster(given: Sequence[Sequence[int]], a: int, b: int) -> bool | None:
+    """Tell whether all operands run faster along an axis than along a later one, if any tells."""
+    told = [abs(own[a]) < abs(own[b]) for own in given if own[a] and own[b]]
+    return all(told) if told else None
 
 
 def is_matrix(shape: Sequence[int], strides: Strides) -> bool:

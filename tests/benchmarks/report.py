@@ -28,7 +28,7 @@ DENSE_COLUMNS = (
 )
 OTHER_COLUMNS = (
     *("hand core", "einsdiff core", "einsdiff sparse", *SPARSE),
-    *("einsdiff operator", "jax product"),
+    *("einsdiff product", "einsdiff operator", "jax product"),
 )
 
 Figures = Mapping[str, Any]
@@ -149,7 +149,8 @@ def _structured(figures: Figures) -> Iterator[Row]:
         ("einsdiff into buffer", "dense derivative into an earlier buffer", DENSE, 30),
         ("einsdiff core", "core and deltas", DENSE + SPARSE, 100),
         ("einsdiff sparse", "sparse matrix", DENSE + SPARSE, 0),
-        ("einsdiff operator", "product with a vector", DENSE + SPARSE, 100),
+        ("einsdiff product", "product with a vector, compiled", DENSE + SPARSE, 100),
+        ("einsdiff operator", "SciPy operator", DENSE + SPARSE, 0),
     )
     for system, what, peers, limit in forms:
         ratios = []

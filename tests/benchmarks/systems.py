@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -78,12 +77,7 @@ def repeated(problem: Problem, operands: Arrays) -> Call:
 def _compiled(problem: Problem, operands: Arrays, **options: Any) -> Callable[..., Any]:
     """Compile the derivative, and bind the arrays by position."""
     J = problem.derivative(**operands)
-    if not hasattr(J, "compile"):
-        raise MissingError("this version of einsdiff has no compile()")
-    try:
-        function = J.compile(**options)
-    except TypeError as error:
-        raise MissingError(f"compile({options}) is not there: {error}") from None
+    function = J.compile(**options)
     values = tuple(J.values[name] for name in function.names)
     return lambda **out: function(*values, **out)
 
@@ -93,16 +87,7 @@ def compiled(problem: Problem, operands: Arrays) -> Call:
 
 
 def into_buffer(problem: Problem, operands: Arrays) -> Call:
-    try:
-        function = _compiled(problem, operands)
-    except MissingError:
-        J = problem.derivative(**operands)
-        buffer = J.dense()
-        return Call(
-            lambda: J.dense(out=buffer),
-            lambda result, expected: _again(lambda: J.dense(out=buffer), buffer, expected),
-            note="without compile()",
-        )
+    function = _compiled(problem, operands)
     buffer = function()
 
     def run():
@@ -129,13 +114,7 @@ def core(problem: Problem, operands: Arrays) -> Call:
 def sparse(problem: Problem, operands: Arrays) -> Call:
     if not problem.structured:
         raise MissingError("no zeros to leave out")
-    try:
-        run: Callable[[], Any] = _compiled(problem, operands, form="sparse")
-    except MissingError:
-        J = problem.derivative(**operands)
-        if not hasattr(J, "sparse"):
-            raise MissingError("this version of einsdiff has no sparse()") from None
-        run = J.sparse
+    run = _compiled(problem, operands, form="sparse")
 
     def check(result, expected):
         matrix = expected.reshape(result.shape)
@@ -145,24 +124,35 @@ def sparse(problem: Problem, operands: Arrays) -> Call:
     return Call(run, check)
 
 
-def operator(problem: Problem, operands: Arrays) -> Call:
+def _product(problem: Problem, operands: Arrays, of: Callable[..., Callable[[], Any]]) -> Call:
+    """Multiply the derivative by a vector."""
     J = problem.derivative(**operands)
     columns = J.shape[J.ndim - J.domain :]
-    v = np.random.default_rng(1).normal(size=prod(columns))
+    v = np.random.default_rng(1).normal(size=columns)
 
     def check(result, expected):
-        product = expected.reshape(-1, prod(columns)) @ v
+        product = expected.reshape(-1, v.size) @ v.ravel()
         return agree(np.asarray(result).reshape(-1), product)
 
-    if hasattr(J, "operator"):
-        linear = J.operator()
-        return Call(lambda: linear.matvec(v), check)
-    product = J.jvp(v.reshape(columns))
-    if hasattr(product, "compile"):
-        function = product.compile()
-        values = tuple(product.values[name] for name in function.names)
-        return Call(lambda: function(*values), check, note="the product, compiled")
-    return Call(lambda: np.asarray(product), check, note="the product, evaluated again")
+    return Call(of(J, v), check)
+
+
+def product(problem: Problem, operands: Arrays) -> Call:
+    def compiled_product(J, v):
+        jvp = J.jvp(v)
+        function = jvp.compile()
+        values = tuple(jvp.values[name] for name in function.names)
+        return lambda: function(*values)
+
+    return _product(problem, operands, compiled_product)
+
+
+def operator(problem: Problem, operands: Arrays) -> Call:
+    def matvec(J, v):
+        linear, flat = J.operator(), v.ravel()
+        return lambda: linear.matvec(flat)
+
+    return _product(problem, operands, matvec)
 
 
 #: What is measured on NumPy, by name.
@@ -175,5 +165,6 @@ SYSTEMS: dict[str, Callable[[Problem, Arrays], Call]] = {
     "einsdiff into buffer": into_buffer,
     "einsdiff core": core,
     "einsdiff sparse": sparse,
+    "einsdiff product": product,
     "einsdiff operator": operator,
 }
