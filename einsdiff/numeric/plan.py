@@ -159,12 +159,6 @@ class Plan:
         """The most entries that are allocated at one time, without the operands."""
         return max((cost.alive for cost in self.costs), default=0)
 
-    @property
-    def largest(self) -> tuple[int, ...]:
-        """The shape of the largest array that the program allocates."""
-        made = [step.shape for step in self.instructions if step.op not in VIEWS]
-        return max([*made, *self.shapes], key=prod)
-
 
 def plan(
     outputs: Iterable[Node],

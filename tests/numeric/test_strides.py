@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import einsdiff as ed
 from einsdiff.numeric.program import program_for
 from einsdiff.numeric.strides import contiguous, entrywise, is_matrix, reshaped
 from tests.numeric.test_fusing import graphs
+from tests.numeric.test_program import peak_bytes
 
 SIZES = st.sampled_from([2, 3, 4, 2, 1])
 
@@ -197,3 +199,27 @@ def test_what_is_planned_as_a_view_is_one(graph):
         if step.op == "reshape" and step.detail == "view" and prod(step.shape) > 0:
             one, other = np.asarray(known[step.target]), known[step.args[0]]
             assert np.shares_memory(one, other) or not isinstance(other, np.ndarray)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ed.einsum(
+            "bhqk,hqk->b",
+            np.exp(ed.einsum("hbqd,hbkd->bhqk", np.ones((8, 16, 30, 5)), np.ones((8, 16, 30, 5)))),
+            np.ones((8, 30, 30)),
+        ),
+        lambda: ed.einsum(
+            "ij,ij,k->k",
+            np.tanh(ed.einsum("jki->ij", np.ones((200, 3, 100)))),
+            np.ones((100, 200)),
+            np.ones(5),
+        ),
+        lambda: np.exp(ed.einsum("ji->ij", np.ones((300, 200))) * 2).reshape(200 * 300).sum(),
+    ],
+    ids=["matrix products", "sum", "product"],
+)
+def test_results_lie_in_memory_as_planned(make):
+    f = make().compile()
+    peak, _ = peak_bytes(f)
+    assert peak <= f.report().peak + 2000
