@@ -22,7 +22,7 @@ from math import prod
 
 from einsdiff.numeric.paths import find_path
 from einsdiff.numeric.steps import Handle, Labels, Steps, letters
-from einsdiff.numeric.strides import is_matrix, reshaped
+from einsdiff.numeric.strides import entrywise, is_matrix, reshaped
 
 __all__ = ["Factor", "contract"]
 
@@ -187,8 +187,10 @@ def _reduce(steps: Steps, array: Handle, labels: Labels, needed: set[int]) -> Fa
     kept = tuple(label for label in labels if label in needed)
     if len(kept) < len(labels):
         axes = tuple(k for k, label in enumerate(labels) if label not in needed)
-        shape = [n for k, n in enumerate(array.shape) if k not in axes]
-        array = steps.emit("sum", [array], shape, axes)
+        left = [k for k in range(len(labels)) if k not in axes]
+        shape = [array.shape[k] for k in left]
+        lies = entrywise(shape, [(shape, tuple(array.strides[k] for k in left))])
+        array = steps.emit("sum", [array], shape, axes, lies)
     return array, kept
 
 
@@ -221,7 +223,8 @@ def _pair(
     if batch and not rows and not columns:
         detail = letters([labels_a, labels_b], batch)
         stack = [size[label] for label in batch]
-        return steps.emit("einsum", [array_a, array_b], stack, detail), tuple(batch)
+        lies = entrywise(stack, [(stack, _along(*factor, batch)) for factor in (a, b)])
+        return steps.emit("einsum", [array_a, array_b], stack, detail, lies), tuple(batch)
     return _matrix_product(steps, a, b, (batch, rows, columns, summed), final, size)
 
 
@@ -346,9 +349,20 @@ def _matrix_product(
         values.append(value)
     labels = (*orders[0], *orders[1], *orders[2])
     shape = [*(size[label] for label in orders[0]), *height, *width]
-    # For small arrays dot costs half of matmul.
-    result = steps.emit("matmul" if batch else "dot", values, shape)
+    if batch:  # the matrices are stacked as those of the operands are
+        count = len(batch)
+        stack = shape[:count]
+        outer = entrywise(stack, [(stack, value.strides[:count]) for value in values])
+        lies = (*(prod(height + width) * step for step in outer), prod(width), 1)
+        result = steps.emit("matmul", values, shape, None, lies)
+    else:  # for small arrays that costs half of matmul
+        result = steps.emit("dot", values, shape)
     return steps.reshape(result, [size[label] for label in labels]), labels
+
+
+def _along(array: Handle, labels: Labels, wanted: Sequence[int]) -> tuple[int, ...]:
+    """Return the strides of the axes with these labels."""
+    return tuple(array.strides[labels.index(label)] for label in wanted)
 
 
 def _orders(group: Sequence[int], *preferred: Sequence[int]) -> list[Labels]:

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from einsdiff.numeric.arrays import Array
+from einsdiff.numeric.strides import entrywise as along
 from einsdiff.numeric.views import Window
 
 __all__ = ["LARGE", "assign", "entrywise", "sparse_zeros", "touches_little"]
@@ -84,11 +85,19 @@ def entrywise(ufunc: Callable[..., Any], *args: Any, out: Array | None = None) -
     Returns
     -------
     array
-        The result, a new array with its last axis running fastest if `out` was not given.
+        The result, if `out` was not given a new array that lies in memory as NumPy's own would.
     """
     shape = np.broadcast_shapes(*(np.shape(arg) for arg in args))
     if out is None:
-        out = np.empty(shape, np.result_type(*args))
+        lies = [
+            (a.shape, tuple(step // a.itemsize for step in a.strides))
+            for a in args
+            if isinstance(a, np.ndarray)
+        ]
+        strides = along(shape, lies)
+        order = sorted(range(len(shape)), key=lambda axis: -strides[axis])
+        packed = np.empty([shape[axis] for axis in order], np.result_type(*args))
+        out = packed.transpose([order.index(axis) for axis in range(len(shape))])
     arrays = [np.broadcast_to(a, out.shape) if isinstance(a, np.ndarray) else a for a in args]
 
     def work(index: tuple[slice, ...]) -> None:

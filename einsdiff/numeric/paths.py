@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import combinations
 from math import inf, prod
 from typing import Any
 
@@ -40,7 +41,7 @@ def _random_greedy(*args: Any) -> Any:
 #: fewest factors that they are for.
 _SEARCHES: tuple[tuple[Callable[..., Any], float, int], ...] = (
     (lambda *args: oe.paths.greedy(*args), 0, MANY_FACTORS),
-    (lambda *args: oe.paths.auto(*args), 2**12, 0),
+    (lambda *args: oe.paths.auto(*args), 2**12, MANY_FACTORS),
     (_random_greedy, 2**18, MANY_FACTORS),
 )
 
@@ -87,6 +88,9 @@ def find_path(
     size = {n: max(sizes[n], 1) for labels in left for n in labels}
     best: Path = ()
     cost = inf
+    if len(rest) < MANY_FACTORS:
+        best = (*first, *min(_orders(len(rest)), key=lambda path: _cost(rest, kept, sizes, path)))
+        cost = _cost(left, kept, sizes, best)
     for search, least, fewest in _SEARCHES:
         if cost < least or len(rest) < fewest:
             continue
@@ -95,6 +99,20 @@ def find_path(
         if found < cost:
             best, cost = path, found
     return best, cost
+
+
+@lru_cache(maxsize=MANY_FACTORS)
+def _orders(count: int) -> tuple[Path, ...]:
+    """List all orders in which so many factors can be multiplied, pair by pair.
+
+    >>> len(_orders(4))
+    18
+    """
+    if count < 2:
+        return ((),)
+    return tuple(
+        (pair, *rest) for pair in combinations(range(count), 2) for rest in _orders(count - 1)
+    )
 
 
 def _alike(factors: Sequence[frozenset[int]]) -> tuple[int, int] | None:

@@ -277,7 +277,7 @@ class _Planner:
             # The parts of its terms are computed one after the other, so that few arrays are alive.
             array = self.arrays.get(node) or self.compute(node)
             self.arrays[node] = array
-        return self.steps.emit("copy", [array], array.shape) if array.borrowed else array
+        return self.steps.entrywise("copy", [array], array.shape) if array.borrowed else array
 
     def array(self, node: Node) -> Handle:
         """Compute a node, after what it is made of; never twice."""
@@ -559,7 +559,7 @@ class _Planner:
     def own(self, array: Handle, taken: Collection[str]) -> str:
         """Return the name of an array that is no view of an input, nor of other results."""
         if array.borrowed:
-            array = self.steps.emit("copy", [array], array.shape)
+            array = self.steps.entrywise("copy", [array], array.shape)
         base = bases(self.steps.instructions)
         if base.get(array.name, array.name) in taken:
             array = self.steps.fresh(array)

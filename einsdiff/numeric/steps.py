@@ -237,7 +237,9 @@ class Steps:
         """Copy an array in order to change it."""
         name = f"t{next(self._numbers)}"
         self.instructions.append(Instruction("copy", name, (array.name,), None, array.shape))
-        return Handle(name, array.shape)
+        return Handle(
+            name, array.shape, False, entrywise(array.shape, [(array.shape, array.strides)])
+        )
 
     def write(self, op: str, target: Handle, args: Sequence[str]) -> None:
         """Append an instruction that changes an array."""
