@@ -30,7 +30,8 @@ from einsdiff.evaluation import Prepared, check_symmetric, prepare, signature
 from einsdiff.formula import Formula, joined_arguments
 from einsdiff.numeric.arrays import Array, as_array
 from einsdiff.numeric.cores import sparse
-from einsdiff.numeric.memory import check_limit
+from einsdiff.numeric.memory import check_limit, memory_limit
+from einsdiff.numeric.plan import Plan
 from einsdiff.numeric.report import Report
 
 __all__ = ["FORMS", "Compiled", "check_backend"]
@@ -164,6 +165,8 @@ class Compiled:
             ready = self._ready[tuple([(type(a), a.dtype, a.shape) for a in given])]
         except (AttributeError, KeyError):  # lists and numbers, or what is new
             given, ready = self._prepared(given)
+        if self._limit is None and ready.prepared.bytes > memory_limit():  # which was lowered
+            given, ready = self._prepared(given)
         self._seen = ready
         for variable, k in ready.symmetric:
             check_symmetric(variable, given[k])
@@ -281,6 +284,19 @@ class Compiled:
             return t0
         """
         return self._last().program.source
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the program, for the arrays seen last or those bound.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> [step.op for step in (x * x + 1).compile().plan.instructions]
+        ['multiply', 'add']
+        """
+        return self._last().program.plan
 
     def report(self) -> Report:
         """Return what each step costs, for the arrays seen last or those bound.

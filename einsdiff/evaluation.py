@@ -300,7 +300,8 @@ def _prepared_before(
     formula: Formula, values: Mapping[str, Array], is_reversed: bool, limit: int | None
 ) -> Prepared:
     """Return what was prepared for such arrays, or prepare it."""
-    key = (is_reversed, limit, *[(name, a.dtype, a.shape) for name, a in values.items()])
+    room = memory_limit() if limit is None else limit  # which may have changed
+    key = (is_reversed, room, *[(name, a.dtype, a.shape) for name, a in values.items()])
     known = _ready.get(formula)
     if known is None:
         known = _ready.setdefault(formula, {})
