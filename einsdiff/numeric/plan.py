@@ -58,7 +58,6 @@ from einsdiff.numeric.views import (
     is_full,
     laid_out,
     view,
-    viewed,
     window,
     write,
 )
@@ -208,8 +207,9 @@ def _planned(outputs: Sequence[Node], sizes: Mapping[str, int], in_cores: bool) 
         wanted = planner.results(outputs)
     instructions, results = fused(planner.steps.instructions, wanted)
     shapes = tuple(planner.shape(node) for node in outputs)
-    zeros = [step for step in instructions if (step.op, step.target) == ("zeros", results[0])]
-    pattern = zeros[0].detail if len(results) == 1 and zeros and not in_cores else None
+    # Not by its name in the end, since what it is a copy of may have been zero elsewhere.
+    zeros = [step for step in instructions if step.op == "zeros" and [step.target] == wanted]
+    pattern = zeros[0].detail if zeros and not in_cores else None
     inputs = tuple(planner.inputs.items())
     given = {name: planner.shape(variable) for variable, name in inputs}
     nodes = tuple(outputs)
@@ -481,18 +481,25 @@ class _Planner:
         """Add terms that fill the result, entry by entry."""
         values: list[tuple[Number, Handle]] = []
         for found, layout in pieces:
-            for step in found.views:  # axes that are split
-                layout = viewed(layout, step)
+            if found.views:  # axes that are split, each term's in its own way
+                found = Contracted(self.whole(found, layout, shape), layout, (), found.factor)
             array = ONES if found.array is None else found.array
             values.append((found.factor, self.steps.arrange(array, found.labels, layout)))
         total = self.linear_combination(values)
-        if total.name.isidentifier() and prod(total.shape) == prod(shape):
-            return self.steps.reshape(total, shape)
-        found, layout = pieces[0]
+        if total.name.isidentifier() and total.shape == shape:
+            return total
         out = self.steps.emit("empty", [], shape)
-        target, _ = view(self.steps, out, layout, found.views)
-        self.steps.write("assign", target, [total.name])
+        self.steps.write("assign", out, [total.name])
         return out
+
+    def whole(self, found: Contracted, layout: Labels, shape: tuple[int, ...]) -> Handle:
+        """Lay a product out as a result that it fills; its number is left out."""
+        found = replace(found, factor=1)
+        array = laid_out(self.steps, found, layout, shape)
+        if array is None:
+            array = self.steps.emit("empty", [], shape)
+            write(self.steps, array, layout, found)
+        return array
 
     def linear_combination(self, values: Sequence[tuple[Number, Handle]]) -> Handle:
         """Add multiples of arrays, by as few passes as there are terms."""

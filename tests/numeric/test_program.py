@@ -127,3 +127,29 @@ def test_a_size_factor_is_evaluated():
     total = ed.einsum("i->ij", x, sizes={"j": "n"})
     f = ed.grad(ed.einsum("ij,i->", total, x), wrt="x")
     np.testing.assert_array_equal(f(x=[1.0, 2.0, 3.0]), [6.0, 12.0, 18.0])
+
+
+def test_terms_that_are_split_in_different_ways_are_added_in_one_shape():
+    rng = np.random.default_rng(0)
+    a, b, c, d = rng.random((2, 3)), rng.random((3, 2)), rng.random(6), rng.random(2)
+    A, B, C, D = ed.tensors(A=a, B=b, C=c, D=d)
+    total = np.exp(A).reshape(6) + 2 * np.exp(B).reshape(6) - C
+    np.testing.assert_allclose(total.dense(), np.exp(a).ravel() + 2 * np.exp(b).ravel() - c)
+    rows = np.broadcast_to(D[:, None], (2, 3)).reshape(6)
+    columns = np.broadcast_to(D, (3, 2)).reshape(6)
+    expected = np.repeat(d, 3) + np.tile(d, 3)
+    np.testing.assert_allclose((rows + columns).dense(), expected)
+    np.testing.assert_allclose((rows + columns).cores().dense(), expected)
+    assert ed.grad(rows + columns, wrt="D").check().ok
+
+
+def test_a_copy_of_an_array_that_is_zero_elsewhere_is_not_taken_for_one():
+    rng = np.random.default_rng(0)
+    x, y = rng.random(3), rng.random(3)
+    X, Y = ed.tensors(X=x, Y=y)
+    diagonal = np.diag(X)
+    for f in (diagonal + np.exp(diagonal), np.diag(X) + np.ones((3, 3)) * Y, diagonal * 2 + Y):
+        out = f.dense()
+        expected = out.copy()
+        out[...] = 7.0
+        np.testing.assert_array_equal(f.dense(out=out), expected)
