@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import einsdiff as ed
 from einsdiff.layout import as_matrix
 from einsdiff.numeric import cores as numeric_cores
-from einsdiff.numeric.cores import FORMATS, entries, laid, positions, window_of
+from einsdiff.numeric.cores import FORMATS, entries, laid, positions, sparse, window_of
 from einsdiff.numeric.plan import Core
 from einsdiff.numeric.views import Window
 from einsdiff.tensor import combined
@@ -214,6 +214,44 @@ def test_dense_blocks_are_blocks():
 def test_where_there_are_no_blocks_rows_are_compressed():
     for name in ("diagonal", "crossing deltas", "reversed", "identity"):
         assert DERIVATIVES[name]().sparse().format == "csr"
+
+
+@pytest.mark.parametrize(
+    ("window", "block"),
+    [
+        (Window(0, (4, 2), (12 + 2, 1)), (1, 2)),
+        (Window(4, (4, 2), (12 + 2, 1)), (1, 2)),
+        (Window(12, (3, 2), (12 + 4, 1)), (1, 2)),
+        (Window(0, (2, 2, 3), (24 + 6, 12, 1)), (2, 3)),
+        (Window(0, (2, 3, 2), (24 + 6, 1, 12)), (2, 3)),
+        (Window(0, (4, 12), (12, 1)), (4, 12)),
+        (Window(1, (4, 2), (12 + 2, 1)), None),  # where it starts
+        (Window(0, (4, 2), (12 + 3, 1)), None),  # how far it goes on
+        (Window(0, (3, 2, 3), (12 + 3, 12, 1)), None),  # rows twice
+        (Window(0, (4, 2), (12 + 1, 6)), None),  # with gaps
+        (Window(0, (4, 5), (12, 1)), None),  # no divisor of the columns
+        (Window(9, (4, 2), (12 - 2, 1)), None),  # backwards
+        (Window(0, (4,), (13,)), None),  # single entries
+    ],
+)
+def test_blocks_are_found_where_they_lie_on_a_grid(window, block):
+    dense = np.zeros((4, 12))
+    array = 1 + np.arange(float(prod(window.shape))).reshape(window.shape)
+    view = window_of(dense, window)
+    meets = len(set(positions(window))) < array.size
+    core = Core("t0", window, tuple(range(array.ndim)), "")
+    if not meets:
+        view[...] = array
+        matrix = sparse([core], [array], (4, 12), 1, dense.dtype)
+        assert (matrix.blocksize if matrix.format == "bsr" else None) == block
+        np.testing.assert_array_equal(matrix.toarray(), dense)
+    dense = np.zeros(48)
+    np.add.at(dense, positions(window), array.ravel())
+    for is_transposed, vec in product([False, True], "CF"):
+        expected = dense.reshape(4, 12).T if is_transposed else dense.reshape(4, 12)
+        for format in (None, *FORMATS):
+            arguments = [core], [array], (4, 12), 1, dense.dtype, format, is_transposed, vec
+            np.testing.assert_array_equal(sparse(*arguments).toarray(), expected)
 
 
 def test_a_huge_derivative_is_made_of_a_small_array():

@@ -174,13 +174,17 @@ class _Round:
     # Sums with deltas.
 
     def spread(self, node: Einsum) -> Node:
-        """Multiply out a factor that is a sum with deltas or repetitions, if that costs less."""
+        """Multiply out a factor that is a sum with deltas, if that costs less.
+
+        Other sums are kept: a small difference such as ``1 - y^2`` has more digits than what it
+        would be in pieces.
+        """
         for k, operand in enumerate(node.operands):
             if (
                 not isinstance(operand, Add)
                 or len(node.operands) < 2
                 or not 1 < len(operand.terms) <= MOST_SPREAD
-                or not _is_tied(operand)
+                or not _has_deltas(operand)
             ):
                 continue
             terms = []
@@ -259,13 +263,10 @@ def _divided(
     return einsum([factor, rest], [place, kept], axes, dict(enumerate(node.shape)))
 
 
-def _is_tied(node: Add) -> bool:
-    """Tell whether a term stands in a part of the sum only, or is repeated in it."""
+def _has_deltas(node: Add) -> bool:
+    """Tell whether a term stands in a part of the sum only."""
     return any(
-        isinstance(term, Einsum | Delta)
-        and (
-            isinstance(term, Delta)
-            or len(term.carried.intersection(term.output)) < len(term.output)
-        )
+        isinstance(term, Delta)
+        or (isinstance(term, Einsum) and len(set(term.output)) < len(term.output))
         for _, term in node.terms
     )

@@ -7,6 +7,7 @@ with others, into new arrays, into strided ones, and into what an earlier call l
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
@@ -18,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.function import lookup
+from einsdiff.algebra.function import Function, lookup
 from einsdiff.algebra.graph import topological
 from einsdiff.algebra.nodes import (
     Add,
@@ -53,7 +54,7 @@ NUMPY = {
     "floor": np.floor,
     "tanh": np.tanh,
     "sin": np.sin,
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "sigmoid": lambda x: (1 + np.tanh(x / 2)) / 2,
 }
 WHOLE_COEFFICIENTS = [1, -1, 2, -2, 3]
 COEFFICIENTS = [*WHOLE_COEFFICIENTS, Fraction(1, 2), Fraction(-1, 3), 0.5, -2.25]
@@ -386,6 +387,26 @@ def test_large_arrays_are_written_in_parts_with_the_same_values(graph, layout):
         check(out, node, graph.arrays, graph.dtype)
 
 
+def test_threads_see_what_the_caller_says_of_errors():
+    f = ed.parse("f_i = log(x_i) + 1", x=np.zeros(5_000_000)).compile()
+    with np.errstate(divide="ignore"):
+        assert np.all(f() == -np.inf)
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        f()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+def test_a_result_belongs_to_the_process_that_computed_it():
+    result = ed.einsum("i->ii", np.ones(3000)).dense()
+    child = os.fork()
+    if not child:
+        result[0, 1] = 5
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert result[0, 1] == 0
+
+
 # --- steps put off, left out, and in place ----------------------------------------------------
 
 
@@ -526,6 +547,30 @@ def test_an_argument_that_is_needed_is_not_written_to(kept):
     made, _ = fused(steps.instructions, results)
     last = made[-1] if kept == "view" else next(s for s in made if s.target == double.name)
     assert not last.into if kept != "used later" else last.into == ""
+
+
+def test_one_array_is_written_to_again_and_again():
+    steps = Steps()
+    x, y = vectors("x", "y")
+    first = total = steps.entrywise("add", [x, y], (3,))
+    for k in range(2, 6):
+        total = steps.multiple(k, total)
+    made, _ = fused(steps.instructions, [total.name])
+    assert [step.into for step in made[:2]] == ["", first.name]
+    assert all(step.into == step.args[0] for step in made[1:])
+
+
+def test_what_was_given_to_a_function_of_the_users_is_not_written_to():
+    steps = Steps()
+    x, y = vectors("x", "y")
+    total = steps.entrywise("add", [x, y], (3,))
+    keeps = Function("keeps", ("1",), "keeps({0})", implementation=lambda x: x)
+    kept = steps.emit("call", [total], (3,), keeps)
+    double = steps.multiple(2, total)
+    result = steps.entrywise("multiply", [double, kept], (3,))
+    made, _ = fused(steps.instructions, [result.name])
+    assert total.name not in [step.into for step in made]
+    assert kept.name not in [step.into for step in made]
 
 
 def test_a_copy_of_what_nobody_needs_is_not_made():

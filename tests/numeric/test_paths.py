@@ -110,8 +110,9 @@ def test_up_to_four_factors_cost_little_more_than_in_the_best_order():
         best = best_cost(factors, kept, sizes)
         assert best <= cost * (1 + 1e-12)
         ratios.append(cost / best if best else 1.0)
-    assert max(ratios) <= 16
-    assert np.mean(np.array(ratios) <= 1.5) >= 0.98
+    # Factors with the same axes come first, which is not quite the best at times.
+    assert max(ratios) <= 2
+    assert np.mean(np.array(ratios) <= 1.001) >= 0.98
 
 
 def test_one_factor_costs_what_is_summed():
