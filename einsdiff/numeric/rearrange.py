@@ -22,7 +22,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 
@@ -109,11 +109,9 @@ class _Round:
         least = 2 if len(node.terms) <= MOST_GROUPED else len(node.terms)
         if not any(isinstance(term, Einsum) and len(term.operands) > 1 for _, term in node.terms):
             return node
-        before = self.whole(node)
-        for new in (_hoisted(node), factored(node, least)):
-            if new is not None and self.whole(new) < before:
-                return new
-        return node
+        ways = [node, *_hoisted(node)]
+        other = factored(node, least)
+        return min(ways if other is None else [*ways, other], key=self.whole)
 
     def cost(self, node: Node, limit: int = 3) -> float:
         """Estimate the operations of a sum or a product, sums in it included."""
@@ -199,8 +197,8 @@ class _Round:
         return node
 
 
-def _hoisted(node: Add) -> Node | None:
-    r"""Take out a factor of all terms that has axes of the result only.
+def _hoisted(node: Add) -> Iterator[Node]:
+    r"""Take out a factor of all terms that has axes of the result only, in every way there is.
 
     Unlike `factored` this puts terms with deltas and one without into one bracket,
 
@@ -210,10 +208,10 @@ def _hoisted(node: Add) -> Node | None:
     """
     terms = [term for _, term in node.terms]
     if not all(isinstance(term, Einsum) and not term.loose for term in terms):
-        return None
+        return
     products: list[Einsum] = terms  # type: ignore[assignment]  # as was just seen
     if all(len(set(term.output)) < len(term.output) for term in products):
-        return None
+        return
     first = products[0]
     for operand, labels in zip(first.operands, first.subscripts, strict=True):
         if not set(labels).issubset(first.output) or len(set(labels)) < len(labels):
@@ -221,8 +219,7 @@ def _hoisted(node: Add) -> Node | None:
         for place in product(*([k for k, n in enumerate(first.output) if n == m] for m in labels)):
             at = [_position(term, operand, place) for term in products]
             if None not in at:
-                return _divided(node, products, [k for k in at if k is not None], operand, place)
-    return None
+                yield _divided(node, products, [k for k in at if k is not None], operand, place)
 
 
 def _position(term: Einsum, factor: Node, place: tuple[int, ...]) -> int | None:
