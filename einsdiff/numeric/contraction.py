@@ -116,6 +116,8 @@ def _symmetric(
         return None
     for k, (array, labels) in enumerate(factors):
         for n, (other, others) in enumerate(factors[:k]):
+            if other.name != array.name:
+                continue
             rest = [factors[j] for j in range(len(factors)) if j not in (k, n)]
             rows = [a for a, b in zip(labels, others, strict=False) if a != b]
             columns = [b for a, b in zip(labels, others, strict=False) if a != b]
@@ -124,8 +126,7 @@ def _symmetric(
             left = [label for label in output if label in carried]
             work = prod(size[label] for label in (*summed, *rows, *columns, *left))
             if (
-                other.name == array.name
-                and rows
+                rows
                 and sorted(output) == sorted([*rows, *columns, *left])
                 and len({*labels, *others}) == len(rows) + len(columns) + len(summed)
                 and carried.issuperset(summed)
