@@ -22,6 +22,7 @@ from einsdiff.algebra.nodes import Add, Delta, Einsum, Node
 from einsdiff.numeric.fusing import bases, last_uses
 from einsdiff.numeric.memory import format_bytes
 from einsdiff.numeric.paths import find_path
+from einsdiff.numeric.special import MOST_PAIRS
 from einsdiff.numeric.steps import ALIASES, WRITES, Instruction
 
 __all__ = ["Cost", "Report", "costs", "mode_of"]
@@ -288,7 +289,8 @@ def _temporary(step: Instruction, read: Sequence[tuple[int, ...]]) -> int:
             return 2 * height * extent + extent**2
         case "pairs":
             height, extent = read[0]
-            return (height + 1) * extent * (extent + 1)
+            count = min(MOST_PAIRS, extent * (extent + 1) // 2)
+            return count * (2 * height + step.shape[-1])
         case "mask" | "relation":  # truth values
             return prod(step.shape) // 8
         case "gather":

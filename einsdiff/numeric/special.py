@@ -19,6 +19,7 @@ import numpy as np
 from einsdiff.numeric.arrays import needs_scipy, scipy_module
 
 __all__ = [
+    "MOST_PAIRS",
     "cholesky",
     "dexpm",
     "eigvalsh",
@@ -79,17 +80,22 @@ def gram(x: Array, weights: Array) -> Array:
     return np.asarray(total)
 
 
+#: So many pairs of columns are multiplied at a time.
+MOST_PAIRS = 512
+
+
 def pairs(x: Array, rest: Array) -> Array:
     r"""Return :math:`\sum_k x_{ki} x_{kj} r_{km}`, computed for :math:`i \le j` only."""
     n, width = x.shape[1], rest.shape[1]
-    i, j = np.triu_indices(n)
-    products = x[:, i]
-    products *= x[:, j]
-    half = products.T.dot(rest)
-    del products
-    result = np.empty((n, n, width), half.dtype)
-    result[i, j] = half
-    result[j, i] = half
+    result = np.empty((n, n, width), x.dtype)
+    rows, columns = np.triu_indices(n)
+    for start in range(0, len(rows), MOST_PAIRS):  # not all of the half beside the whole
+        i, j = rows[start : start + MOST_PAIRS], columns[start : start + MOST_PAIRS]
+        products = x[:, i]
+        products *= x[:, j]
+        half = products.T.dot(rest)
+        result[i, j] = half
+        result[j, i] = half
     return result
 
 
