@@ -469,3 +469,11 @@ def test_scipy_reads_what_is_made():
     v = np.arange(6.0)
     np.testing.assert_array_equal(J.sparse() @ v, J.matrix() @ v)
     np.testing.assert_array_equal((J.sparse().T @ [1.0, 2.0]), J.matrix().T @ [1.0, 2.0])
+
+
+def test_a_write_through_a_view_of_a_buffer_is_not_overlooked():
+    x = np.array([1.0, 2.0, 3.0])
+    J = ed.einsum("i->ii", x)
+    out = J.dense()
+    (2 * ed.tensor("x", x)).dense(out=out[:, 0])
+    np.testing.assert_array_equal(J.dense(out=out), np.diag(x))

@@ -154,20 +154,22 @@ class _Round:
         """Count the entries that are written to add terms up once they are known."""
         whole = self.extent_of(shape)
         filled: list[int] = []  # the entries of the cores of terms that fill the result
-        total = 0
+        parts: list[int] = []  # the entries that others are written to
         for _, term in terms:
             if isinstance(term, Delta):
-                total += max(map(self.number, term.shape))
+                parts.append(max(map(self.number, term.shape)))
             elif not isinstance(term, Einsum):
                 filled.append(whole)
             elif len(set(term.output)) < len(term.output):
-                total += self.extent_of(term.sizes[n] for n in set(term.output))
+                parts.append(self.extent_of(term.sizes[n] for n in set(term.output)))
             else:
                 labels = term.carried.intersection(term.output)
                 filled.append(self.extent_of(term.sizes[n] for n in labels))
-        # Where nothing fills the result, zeros do; a term alone must be repeated.
-        passes = max(len(filled) - 1, 1 if max(filled, default=0) < whole else 0)
-        return total + passes * whole
+        # Adding reads two arrays and writes one. Where nothing fills the result, zeros do; a term
+        # alone must be repeated.
+        passes = max(3 * (len(filled) - 1), 1 if max(filled, default=0) < whole else 0)
+        first = 0 if filled else 2 * max(parts, default=0)  # is written, not added
+        return passes * whole + 3 * sum(parts) - first
 
     # Sums with deltas.
 
