@@ -44,9 +44,10 @@ from tests.strategies import awkward
 
 # --- random expressions -----------------------------------------------------------------------
 
-#: Functions with slopes of at most 1, so that errors do not grow; those of whole numbers first.
+#: Functions with slopes of at most 1, so that errors do not grow. Those that jump are for whole
+#: numbers, which have no errors.
 WHOLE = ["relu", "abs", "sign", "floor"]
-SMOOTH = ["tanh", "sin", "sigmoid"]
+CONTINUOUS = ["relu", "abs", "tanh", "sin", "sigmoid"]
 NUMPY = {
     "relu": lambda x: np.maximum(x, 0),
     "abs": np.abs,
@@ -123,7 +124,7 @@ class _Drawn:
 
     def function(self, labels, depth):
         kind = self.dtype.kind
-        names = WHOLE if kind == "i" else WHOLE + SMOOTH if kind == "f" else ["sin"]
+        names = WHOLE if kind == "i" else CONTINUOUS if kind == "f" else ["sin"]
         arg = self.expression(labels, depth - 1)
         # A complex sine grows as the exponential does, so it is taken of small numbers only.
         if kind == "c":
