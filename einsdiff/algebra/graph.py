@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from einsdiff.algebra.nodes import Add, Call, Einsum, Node, Variable
+from einsdiff.algebra.nodes import Add, Call, Einsum, Node, Variable, add, call, einsum
 
-__all__ = ["children", "dependencies", "topological", "use_counts", "variables_of"]
+__all__ = ["children", "dependencies", "rebuilt", "topological", "use_counts", "variables_of"]
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -107,3 +107,24 @@ def variables_of(roots: Iterable[Node]) -> list[Variable]:
     [x]
     """
     return [node for node in topological(roots) if isinstance(node, Variable)]
+
+
+def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
+    """Build a node from what its children became.
+
+    >>> from einsdiff.algebra.nodes import scale, variable
+    >>> x, y = variable("x", (3,)), variable("y", (3,))
+    >>> rebuilt(scale(2, x), {x: y}) is scale(2, y)
+    True
+    """
+    below = children(node)
+    new = [done[child] for child in below]
+    if all(a is b for a, b in zip(below, new, strict=True)):
+        return node
+    if isinstance(node, Einsum):
+        return einsum(new, node.subscripts, node.output, dict(enumerate(node.sizes)))
+    if isinstance(node, Add):
+        terms = [(c, term) for (c, _), term in zip(node.terms, new, strict=True)]
+        return add(terms, node.shape)
+    assert isinstance(node, Call)
+    return call(node.function, new)

@@ -44,7 +44,7 @@ from einsdiff.algebra.distribute import (
 from einsdiff.algebra.factor import factored
 from einsdiff.algebra.flatten import flatten
 from einsdiff.algebra.functions import MOST_EXPANDED
-from einsdiff.algebra.graph import children, topological, use_counts
+from einsdiff.algebra.graph import children, rebuilt, topological, use_counts
 from einsdiff.algebra.nodes import (
     ONE,
     Add,
@@ -52,9 +52,6 @@ from einsdiff.algebra.nodes import (
     Constant,
     Einsum,
     Node,
-    add,
-    call,
-    einsum,
     is_one,
 )
 from einsdiff.algebra.rules import (
@@ -186,21 +183,6 @@ def _untidy(node: Call) -> int:
 # --- walking ----------------------------------------------------------------------------------
 
 
-def _rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
-    """Build a node from what its children became."""
-    below = children(node)
-    new = [done[child] for child in below]
-    if all(a is b for a, b in zip(below, new, strict=True)):
-        return node
-    if isinstance(node, Einsum):
-        return einsum(new, node.subscripts, node.output, dict(enumerate(node.sizes)))
-    if isinstance(node, Add):
-        terms = [(c, term) for (c, _), term in zip(node.terms, new, strict=True)]
-        return add(terms, node.shape)
-    assert isinstance(node, Call)
-    return call(node.function, new)
-
-
 def _rewritten(root: Node, step: Callable[[Node], Node | None]) -> Node:
     """Rewrite from below, at each node until `step` has nothing left to do there."""
     done: dict[Node, Node] = {}
@@ -221,7 +203,7 @@ def _rewritten(root: Node, step: Callable[[Node], Node | None]) -> Node:
                 if stack[-1] is not node:
                     continue
                 done.update({child: child for child in waiting})  # a circle: leave it as it is
-            new = _rebuilt(node, done)
+            new = rebuilt(node, done)
             if new is node and left:
                 new = step(node) or node
                 left -= new is not node

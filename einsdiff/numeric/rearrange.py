@@ -28,8 +28,8 @@ from math import prod
 
 from einsdiff.algebra.factor import factored
 from einsdiff.algebra.flatten import flatten
-from einsdiff.algebra.graph import use_counts
-from einsdiff.algebra.nodes import Add, Call, Delta, Einsum, Node, Number, Shape, add, call, einsum
+from einsdiff.algebra.graph import rebuilt, use_counts
+from einsdiff.algebra.nodes import Add, Delta, Einsum, Node, Number, Shape, add, einsum
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.paths import find_path
 
@@ -85,20 +85,12 @@ class _Round:
         return tuple(self.done[root] for root in self.roots)
 
     def rewritten(self, node: Node) -> Node:
+        new = rebuilt(node, self.done)
+        if new is not node:  # to be looked at in the next round
+            return new
         if isinstance(node, Add):
-            terms = [(c, self.done[term]) for c, term in node.terms]
-            if all(new is old for (_, new), (_, old) in zip(terms, node.terms, strict=True)):
-                return self.taken_out(node)
-            return add(terms, node.shape)
-        if isinstance(node, Einsum):
-            operands = tuple(self.done[operand] for operand in node.operands)
-            if operands == node.operands:
-                return self.spread(node)
-            return einsum(operands, node.subscripts, node.output, dict(enumerate(node.sizes)))
-        if isinstance(node, Call):
-            args = tuple(self.done[arg] for arg in node.args)
-            return node if args == node.args else call(node.function, args)
-        return node
+            return self.taken_out(node)
+        return self.spread(node) if isinstance(node, Einsum) else node
 
     # Common factors.
 

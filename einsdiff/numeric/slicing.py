@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
-from einsdiff.algebra.graph import topological
+from einsdiff.algebra.graph import rebuilt, topological
 from einsdiff.algebra.nodes import (
     Add,
     Call,
@@ -167,7 +167,7 @@ def in_slices(roots: Sequence[Node], cuts: Sequence[Cut]) -> tuple[Node, ...]:
     wanted = {cut.node: cut for cut in cuts}
     done: dict[Node, Node] = {}
     for node in topological(roots):
-        new = _rebuilt(node, done)
+        new = rebuilt(node, done)
         cut = wanted.get(node)
         if cut is not None and not cut.is_summed:
             new = _placed(new, cut)
@@ -180,19 +180,6 @@ def in_slices(roots: Sequence[Node], cuts: Sequence[Cut]) -> tuple[Node, ...]:
 def _is_alike(new: Einsum, old: Node) -> bool:
     """Tell whether a product has the labels that it had before factors of it were sliced."""
     return isinstance(old, Einsum) and (new.subscripts, new.sizes) == (old.subscripts, old.sizes)
-
-
-def _rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
-    if isinstance(node, Einsum):
-        parts = tuple(done[operand] for operand in node.operands)
-        if parts == node.operands:
-            return node
-        return einsum(parts, node.subscripts, node.output, dict(enumerate(node.sizes)))
-    if isinstance(node, Add):
-        return add([(c, done[term]) for c, term in node.terms], node.shape)
-    if isinstance(node, Call):
-        return call(node.function, [done[arg] for arg in node.args])
-    return node
 
 
 def _number(size: Size) -> int:
