@@ -108,7 +108,7 @@ def weight(node: Node) -> int:
 
     Examples
     --------
-    >>> from einsdiff.algebra.nodes import variable
+    >>> from einsdiff.algebra.nodes import add, einsum, variable
     >>> a, b, c = (variable(name, (3,)) for name in "abc")
     >>> ab, ac = (einsum([a, other], ["i", "i"], "i") for other in (b, c))
     >>> (
@@ -278,7 +278,7 @@ def simplify(node: Node, *, is_complex: bool = False) -> Node:
     Examples
     --------
     >>> from einsdiff.algebra.functions import FUNCTIONS
-    >>> from einsdiff.algebra.nodes import variable
+    >>> from einsdiff.algebra.nodes import add, call, variable
     >>> x = variable("x", (3,))
     >>> simplify(call(FUNCTIONS["cos"], [add([(-1, x)])]))
     cos(x)
@@ -353,7 +353,7 @@ def expand(node: Node) -> Node:
 
     Examples
     --------
-    >>> from einsdiff.algebra.nodes import constant, variable
+    >>> from einsdiff.algebra.nodes import add, einsum, variable
     >>> x, y = variable("x", ()), variable("y", ())
     >>> expand(einsum([add([(1, x), (1, y)]), add([(1, x), (-1, y)])], ["", ""], ""))
     Add((1, <Einsum ()>), (-1, <Einsum ()>))
@@ -384,7 +384,7 @@ def collect(node: Node) -> Node:
 
     Examples
     --------
-    >>> from einsdiff.algebra.nodes import constant, variable
+    >>> from einsdiff.algebra.nodes import add, einsum, variable
     >>> a, b, c, d = (variable(name, (3,)) for name in "abcd")
     >>> terms = [einsum(pair, ["i", "i"], "i") for pair in ((a, b), (a, c), (d, b), (d, c))]
     >>> collect(add([(1, term) for term in terms]))
