@@ -11,11 +11,12 @@ adjoint is the tensor :math:`\bar v_{ca} = \partial f_c / \partial v_a`. The swe
     y = g(x):\;\; \bar x_{cb} \mathrel{+}= \bar y_{ca}\, \frac{\partial g_a}{\partial x_b}
 
 visiting each node once. `directional` goes the other way, from the variables to the expression, and
-hands on the change :math:`\dot v_a` of each node along one direction; both use the same local
-derivatives. The deltas of the seed are labels that occur twice (see
-`einsdiff.algebra.nodes`), so that replacing :math:`\partial A_{ij}/\partial A_{pq}` by
-:math:`\delta_{ip}\delta_{jq}` and contracting is renaming. The result is an expression again, made
-of the nodes of the function, and its derivative is the same function once more.
+hands on the change :math:`\dot v_a` of each node along one direction; `recorded` does so for all
+directions at once, and keeps what was done. All use the same local derivatives. The deltas of the
+seed are labels that occur twice (see `einsdiff.algebra.nodes`), so that replacing :math:`\partial
+A_{ij}/\partial A_{pq}` by :math:`\delta_{ip}\delta_{jq}` and contracting is renaming. The result is
+an expression again, made of the nodes of the function, and its derivative is the same function once
+more.
 
 >>> from einsdiff.algebra.nodes import einsum, variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
@@ -26,7 +27,8 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
 from typing import Any
@@ -51,7 +53,7 @@ from einsdiff.algebra.nodes import (
 from einsdiff.notation.index import parse_index
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["derivatives", "directional"]
+__all__ = ["Change", "Local", "derivatives", "directional", "local_derivatives", "recorded"]
 
 
 def derivatives(
@@ -90,8 +92,9 @@ def derivatives(
         adjoint = add(contributions.pop(node))
         if node in targets:
             adjoints[node] = adjoint
-        for child, c, term in _pull(node, adjoint, codomain, active):
-            contributions.setdefault(child, []).append((c, term))
+        for local in local_derivatives(node, active):
+            term = local.backwards(adjoint)
+            contributions.setdefault(local.child, []).append((local.coefficient, term))
     found = [
         _symmetrised(adjoints[node], node, codomain)
         if node in adjoints
@@ -124,16 +127,8 @@ def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> 
     >>> directional([f], {x: v})[0] is einsum([derivatives(f, [x])[0], v], ["i", "i"], "")
     True
     """
-    order = topological(expressions, dependencies)
-    active = _active(order, set(directions))
-    tangents: dict[Node, Node] = {}
-    for node in order:
-        if node not in active:
-            continue
-        terms = list(_push(node, tangents))
-        if node in directions:
-            terms.append((1, _symmetrised(directions[node], node, 0)))
-        tangents[node] = add(terms, node.shape)
+    seeds = {node: _symmetrised(v, node, 0) for node, v in directions.items()}
+    tangents = {change.node: change.tangent for change in _sweep(expressions, seeds)}
     return flatten([tangents.get(e, zero(e.shape)) for e in expressions])
 
 
@@ -167,21 +162,112 @@ def _symmetrised(adjoint: Node, node: Node, codomain: int) -> Node:
 # --- local derivatives ------------------------------------------------------------------------
 
 
-def _slots(node: Einsum) -> list[tuple[Node, tuple[int, ...]]]:
-    return list(zip(node.operands, node.subscripts, strict=True))
+@dataclass(frozen=True, slots=True)
+class Local:
+    r"""What the change of one child adds to that of a node.
 
+    .. math:: \partial \text{node}_v \mathrel{+}= c \,\text{factors}\; \partial \text{child}_o
 
-def _of_variable(node: Variable, by: Variable) -> tuple[Node, tuple[int, ...], tuple[int, ...]]:
-    """Return ∂x/∂z, and which of its axes are those of x and of z."""
-    rank, total = len(node.shape), len(node.shape) + len(by.shape)
-    return partial(node, by), tuple(range(rank)), tuple(range(rank, total))
-
-
-def _of_call(node: Call, k: int) -> tuple[Node, list[str], list[str], list[str]]:
-    """Return the local derivative of a call by its argument k, and labels for what it joins.
-
-    The labels are those of the derivative's axes, of the value's, and of the argument's.
+    Attributes
+    ----------
+    child
+        What changes.
+    coefficient
+        A number.
+    factors
+        Nodes with the labels of their axes.
+    own, value
+        The labels of the child's axes and of the node's.
+    sizes
+        Of the labels.
     """
+
+    child: Node
+    coefficient: Number
+    factors: Sequence[tuple[Node, Sequence[Hashable]]]
+    own: Sequence[Hashable]
+    value: Sequence[Hashable]
+    sizes: Mapping[Any, Size]
+
+    def forwards(self, tangent: Node) -> Node:
+        """Multiply by the change of the child, whose further axes come last."""
+        if not self.factors and not self.sizes:  # a term of a sum
+            return tangent
+        rank = len(tangent.shape) - len(self.own)
+        domain = [("domain", k) for k in range(rank)]
+        operands, labels = _apart([*self.factors, (tangent, (*self.own, *domain))])
+        sizes = {
+            **self.sizes,
+            **dict(zip(domain, tangent.shape[-rank:] if rank else (), strict=True)),
+        }
+        return einsum(operands, labels, (*self.value, *domain), sizes)
+
+    def backwards(self, adjoint: Node) -> Node:
+        """Multiply by the adjoint of the node, whose further axes come first."""
+        if not self.factors and not self.sizes:  # a term of a sum
+            return adjoint
+        rank = len(adjoint.shape) - len(self.value)
+        codomain = [("codomain", k) for k in range(rank)]
+        operands, labels = _apart([(adjoint, (*codomain, *self.value)), *self.factors])
+        sizes = {**self.sizes, **dict(zip(codomain, adjoint.shape, strict=False))}
+        return einsum(operands, labels, (*codomain, *self.own), sizes)
+
+
+def _apart(
+    slots: Sequence[tuple[Node, Sequence[Hashable]]],
+) -> tuple[list[Node], list[Sequence[Hashable]]]:
+    return [node for node, _ in slots], [labels for _, labels in slots]
+
+
+def local_derivatives(node: Node, active: Collection[Node]) -> Iterator[Local]:
+    """Yield what the change of a node is made of.
+
+    Parameters
+    ----------
+    node
+        A sum, a product, a function's value, or an unspecified function.
+    active
+        The nodes that change.
+
+    Yields
+    ------
+    Local
+        One for each term of a sum and each argument; one for all equal factors of a product.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes import variable
+    >>> x = variable("x", (3,))
+    >>> (local,) = local_derivatives(einsum([x, x], ["i", "i"], ""), {x})
+    >>> local.coefficient, local.factors
+    (2, [(x, (0,))])
+    """
+    labels = range(len(node.shape))
+    if isinstance(node, Add):
+        for c, term in node.terms:
+            if term in active:
+                yield Local(term, c, (), labels, labels, {})
+    elif isinstance(node, Einsum):
+        slots = list(zip(node.operands, node.subscripts, strict=True))
+        for k, (operand, own) in enumerate(slots):
+            if operand in active and slots[k] not in slots[:k]:
+                others = slots[:k] + slots[k + 1 :]
+                sizes = dict(enumerate(node.sizes))
+                yield Local(operand, slots.count(slots[k]), others, own, node.output, sizes)
+    elif isinstance(node, Call):
+        for k, arg in enumerate(node.args):
+            if arg in active:
+                yield _of_call(node, k)
+    elif isinstance(node, Variable):
+        for by in node.of:
+            if by in active:  # ∂x/∂z: first the axes of x, and then those of z
+                axes = range(len(node.shape) + len(by.shape))
+                symbol = partial(node, by), axes
+                yield Local(by, 1, [symbol], axes[len(labels) :], labels, {})
+
+
+def _of_call(node: Call, k: int) -> Local:
+    """Return the local derivative of a call by its argument k."""
     batch = [f"b{axis}" for axis in range(len(node.batch))]
     given, result = node.function.cores
     arg, names = node.args[k], given[k]
@@ -190,90 +276,78 @@ def _of_call(node: Call, k: int) -> tuple[Node, list[str], list[str], list[str]]
     rule = parse_index(node.function.jacobians[k])
     if node.function.is_elementwise:
         local = entrywise(rule, inside, node.shape)
-        return local, batch[: len(local.shape)], batch, own
+        joined = local, batch[: len(local.shape)]
+        return Local(arg, 1, [joined], own, batch, dict(zip(batch, node.shape, strict=True)))
     values = list(RULE_LETTERS[: len(result)])  # i, j, ..
     axes = list(RULE_LETTERS[len(result) : len(result) + len(names)])
     sizes: dict[str, Size] = dict(zip([*batch, *values], node.shape, strict=True))
     sizes.update(zip(axes, arg.shape[len(arg.shape) - len(names) :], strict=True))
     labels = [*batch, *values, *axes]
     local = build(rule, inside, labels, sizes=sizes, batch=batch)
-    return local, labels, [*batch, *values], [*own, *axes]
+    return Local(arg, 1, [(local, labels)], [*own, *axes], [*batch, *values], sizes)
 
 
-# --- backwards --------------------------------------------------------------------------------
+# --- one change after another -----------------------------------------------------------------
 
 
-def _pull(
-    node: Node, adjoint: Node, codomain: int, active: Collection[Node]
-) -> Iterator[tuple[Node, Number, Node]]:
-    """Yield (child, coefficient, term): what the node's adjoint adds to those of its children."""
-    outer = range(-codomain, 0)  # labels of the codomain; those of the node count from 0
-    if isinstance(node, Add):
-        for c, term in node.terms:
-            if term in active:
-                yield term, c, adjoint
-    elif isinstance(node, Einsum):
-        sizes: dict[int, Size] = dict(zip(outer, adjoint.shape, strict=False))
-        sizes.update(enumerate(node.sizes))
-        slots = _slots(node)
-        for k, (operand, labels) in enumerate(slots):
-            if operand not in active or slots[k] in slots[:k]:
-                continue
-            others = slots[:k] + slots[k + 1 :]
-            term = einsum(
-                [adjoint, *(other for other, _ in others)],
-                [(*outer, *node.output), *(theirs for _, theirs in others)],
-                (*outer, *labels),
-                sizes,
-            )
-            yield operand, slots.count(slots[k]), term
-    elif isinstance(node, Call):
-        for k, arg in enumerate(node.args):
-            if arg in active:
-                local, joined, value, own = _of_call(node, k)
-                term = einsum([adjoint, local], [[*outer, *value], joined], [*outer, *own])
-                yield arg, 1, term
-    elif isinstance(node, Variable):
-        for by in node.of:
-            if by in active:
-                symbol, rows, columns = _of_variable(node, by)
-                terms = [(*outer, *rows), (*rows, *columns)]
-                yield by, 1, einsum([adjoint, symbol], terms, (*outer, *columns))
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a forward sweep.
+
+    Attributes
+    ----------
+    node
+        A node that changes with the variable.
+    locals
+        What its change is made of.
+    tangent
+        Its derivative: first its own axes, and then those of the variable.
+    """
+
+    node: Node
+    locals: tuple[Local, ...]
+    tangent: Node
 
 
-# --- forwards ---------------------------------------------------------------------------------
+def recorded(expression: Node, wrt: Node) -> list[Change]:
+    """Differentiate by one variable, and tell what was done.
+
+    Parameters
+    ----------
+    expression
+        The function.
+    wrt
+        A variable in it, or a variable that variables in it are functions of.
+
+    Returns
+    -------
+    list of Change
+        One for each node that changes, the variable first and the expression last; empty if the
+        expression does not change.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes import variable
+    >>> A, x = variable("A", (2, 3)), variable("x", (3,))
+    >>> [change.node for change in recorded(einsum([A, x], ["ij", "j"], "i"), x)]
+    [x, Einsum((x, A), ((1,), (0, 1)), (0,))]
+    """
+    seed = _symmetrised(_identity(wrt.shape), wrt, len(wrt.shape))
+    return list(_sweep([expression], {wrt: seed}))
 
 
-def _push(node: Node, tangents: Mapping[Node, Node]) -> Iterator[tuple[Number, Node]]:
-    """Yield (coefficient, term): what the changes of the node's children add to its own."""
-    if isinstance(node, Add):
-        for c, term in node.terms:
-            if term in tangents:
-                yield c, tangents[term]
-    elif isinstance(node, Einsum):
-        slots = _slots(node)
-        for k, (operand, labels) in enumerate(slots):
-            if operand not in tangents or slots[k] in slots[:k]:
-                continue
-            moved = [*slots[:k], (tangents[operand], labels), *slots[k + 1 :]]
-            term = einsum(
-                [factor for factor, _ in moved],
-                [theirs for _, theirs in moved],
-                node.output,
-                dict(enumerate(node.sizes)),
-            )
-            yield slots.count(slots[k]), term
-    elif isinstance(node, Call):
-        for k, arg in enumerate(node.args):
-            if arg in tangents:
-                local, joined, value, own = _of_call(node, k)
-                extents = dict(zip(value, node.shape, strict=True))
-                yield 1, einsum([local, tangents[arg]], [joined, own], value, extents)
-    elif isinstance(node, Variable):
-        for by in node.of:
-            if by in tangents:
-                local, value_axes, own_axes = _of_variable(node, by)
-                yield (
-                    1,
-                    einsum([local, tangents[by]], [(*value_axes, *own_axes), own_axes], value_axes),
-                )
+def _sweep(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> Iterator[Change]:
+    """Differentiate each node after those that it is made of."""
+    order = topological(expressions, dependencies)
+    active = _active(order, set(directions))
+    tangents: dict[Node, Node] = {}
+    rest = next((d.shape[len(node.shape) :] for node, d in directions.items()), ())
+    for node in order:
+        if node not in active:
+            continue
+        changes = tuple(local_derivatives(node, tangents))
+        terms = [(c.coefficient, c.forwards(tangents[c.child])) for c in changes]
+        if node in directions:
+            terms.append((1, directions[node]))
+        tangents[node] = add(terms, node.shape + rest)
+        yield Change(node, changes, tangents[node])
