@@ -11,20 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS, flatten
 from einsdiff.algebra.graph import dependencies, topological, variables_of
 from einsdiff.algebra.nodes import Node, Number, Variable, constant, variable
-from einsdiff.algebra.orient import oriented
+from einsdiff.algebra.orient import normal_form
 from einsdiff.display.index import Heading, Letters, format_heading, format_index
 from einsdiff.errors import BindingError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
 
 __all__ = ["Formula", "fresh", "function_name", "joined_arguments", "number", "symbol"]
-
-
-#: How often products are merged and axes put in order, at most, to find the normal form.
-MOST_ROUNDS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +57,7 @@ class Formula:
     @cached_property
     def normal_form(self) -> Node:
         """The expression with products of products and sums of sums merged, and axes in order."""
-        limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
-        (node,) = flatten([self.expr], *limits)
-        for _ in range(MOST_ROUNDS):  # what is merged may be turned, and the other way round
-            (turned,) = flatten([oriented(node)], *limits)
-            if turned is node:
-                break
-            node = turned
-        return node
+        return normal_form(self.expr)
 
     @cached_property
     def by_name(self) -> dict[str, Variable]:

@@ -29,7 +29,7 @@ RULE_LETTERS = DUMMY
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """An entry of the function table: what a function is called and how it is differentiated.
+    r"""An entry of the function table: what a function is called and how it is differentiated.
 
     Attributes
     ----------
@@ -47,7 +47,9 @@ class Function:
     arguments
         What the arguments are called in `jacobians`; the value is called ``y``.
     latex
-        How LaTeX prints it.
+        How LaTeX prints it: a name, ``\exp``, or the formula with ``{0}``, ``{1}``, .. for the
+        arguments, ``{0}^{-1}``. An argument at the beginning or after a space gets brackets
+        where it needs them. Empty for the name in upright letters.
     text
         How index notation prints it, if not as ``name(argument, ..)``.
     fold

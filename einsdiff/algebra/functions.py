@@ -201,6 +201,10 @@ def _of_entry(
     )
 
 
+#: Signs of comparisons in LaTeX.
+_LATEX = {"≥": r"\geq", "≠": r"\neq"}
+
+
 def _compare(name: str, sign: str, spelled: str, holds_for_equal: bool = False) -> Function:
     return Function(
         name,
@@ -208,6 +212,7 @@ def _compare(name: str, sign: str, spelled: str, holds_for_equal: bool = False) 
         f"({{0}} {spelled} {{1}}).astype({{dtype}})",
         "(),()->()",
         ("a", "b"),
+        latex=rf"\left[{{0}} {_LATEX.get(sign, sign)}{{1}}\right]",
         text=f"[{{0}} {sign} {{1}}]",
         fold=_fold_comparison(holds_for_equal) if spelled[0] == ">" else None,  # type: ignore[arg-type]
         is_analytic=False,
@@ -223,14 +228,14 @@ enter(
             "{0} ** {1}",
             "(),()->()",
             ("x", "n"),
-            "{0}^{{{1}}}",
+            "{0}^{1}",
             "{0}^{1}",
             _fold_power,
         ),
         _of_entry("exp", "y", latex=r"\exp", at_zero=1),
         _of_entry("expm1", "y + 1", at_zero=0),
         _of_entry("log", "1 / x", latex=r"\log"),
-        _of_entry("log1p", "1 / (1 + x)", at_zero=0),
+        _of_entry("log1p", "1 / (1 + x)", latex=r"\log\left(1 + {0}\right)", at_zero=0),
         _of_entry("log2", "1.4426950408889634 / x", latex=r"\log_2"),
         _of_entry("log10", "0.4342944819032518 / x", latex=r"\log_{10}"),
         _of_entry("sin", "cos(x)", latex=r"\sin", at_zero=0),
@@ -245,7 +250,7 @@ enter(
         _of_entry("arcsinh", "1 / sqrt(1 + x^2)", at_zero=0),
         _of_entry("arccosh", "1 / (sqrt(x - 1) sqrt(x + 1))"),
         _of_entry("arctanh", "1 / (1 - x^2)", at_zero=0),
-        _of_entry("cbrt", "1/3 y^-2", at_zero=0, is_analytic=False),
+        _of_entry("cbrt", "1/3 y^-2", latex=r"\sqrt[3]{0}", at_zero=0, is_analytic=False),
         _of_entry("sigmoid", "y (1 - y)", latex=r"\sigma", special=True),
         _of_entry("softplus", "sigmoid(x)", special=True),
         _of_entry("erf", "1.1283791670955126 exp(-x^2)", at_zero=0, special=True),
@@ -263,10 +268,31 @@ enter(
             is_analytic=False,
             keeps_integers=True,
         ),
-        _of_entry("abs", "sign(x)", at_zero=0, is_analytic=False, keeps_integers=True),
+        _of_entry(
+            "abs",
+            "sign(x)",
+            latex=r"\left|{0}\right|",
+            at_zero=0,
+            is_analytic=False,
+            keeps_integers=True,
+        ),
         _of_entry("sign", "0", at_zero=0, is_analytic=False, keeps_integers=True),
-        _of_entry("floor", "0", at_zero=0, is_analytic=False, keeps_integers=True),
-        _of_entry("ceil", "0", at_zero=0, is_analytic=False, keeps_integers=True),
+        _of_entry(
+            "floor",
+            "0",
+            latex=r"\left\lfloor{0}\right\rfloor",
+            at_zero=0,
+            is_analytic=False,
+            keeps_integers=True,
+        ),
+        _of_entry(
+            "ceil",
+            "0",
+            latex=r"\left\lceil{0}\right\rceil",
+            at_zero=0,
+            is_analytic=False,
+            keeps_integers=True,
+        ),
         _of_entry("trunc", "0", at_zero=0, is_analytic=False, keeps_integers=True),
         _of_entry("rint", "0", at_zero=0, is_analytic=False, keeps_integers=True),
         _compare("greater", ">", ">"),
@@ -279,6 +305,7 @@ enter(
             "np.maximum({0}, {1})",
             "(),()->()",
             ("a", "b"),
+            r"\max",
             fold=_fold_maximum,
             is_analytic=False,
             keeps_integers=True,
@@ -289,6 +316,7 @@ enter(
             "np.minimum({0}, {1})",
             "(),()->()",
             ("a", "b"),
+            r"\min",
             fold=_fold_minimum,
             is_analytic=False,
             keeps_integers=True,
@@ -332,6 +360,7 @@ enter(
             "np.floor_divide({0}, {1})",
             "(),()->()",
             ("a", "b"),
+            r"\left\lfloor\frac{0}{1}\right\rfloor",
             is_analytic=False,
             keeps_integers=True,
         ),
@@ -350,6 +379,7 @@ enter(
             "xlogy({0}, {1})",
             "(),()->()",
             ("a", "b"),
+            r"{0} \log\left({1}\right)",
             implementation="xlogy",
         ),
     ]
@@ -362,7 +392,7 @@ _MATRIX = "(n,n)->(n,n)"
 
 enter(
     [
-        Function("inv", ("-y_ik y_lj",), "np.linalg.inv({0})", _MATRIX, latex="{0}^{{-1}}"),
+        Function("inv", ("-y_ik y_lj",), "np.linalg.inv({0})", _MATRIX, latex="{0}^{-1}"),
         Function("det", ("y inv(x)_ji",), "np.linalg.det({0})", "(n,n)->()", latex=r"\det"),
         Function(
             "logdet",
@@ -377,6 +407,7 @@ enter(
             ("0",),
             "np.linalg.slogdet({0})[0]",
             "(n,n)->()",
+            latex=r"\operatorname{sign}\det",
             is_analytic=False,
         ),
         Function(  # of matrices whose rank does not change
@@ -384,7 +415,7 @@ enter(
             ("-y_ik y_lj + y_ia y_la (δ_kj - x_kb y_bj) + (δ_il - y_id x_dl) y_ck y_cj",),
             "np.linalg.pinv({0})",
             "(m,n)->(n,m)",
-            latex="{0}^{{+}}",
+            latex="{0}^{+}",
             is_analytic=False,
         ),
         # The functions of symmetric matrices are those of the symmetric part of any matrix.
@@ -487,9 +518,7 @@ _reduction(
     keeps_integers=True,
 )
 _reduction("logsumexp", "exp(x_{x} - y)", "logsumexp({0}, axis={axes})")
-_reduction(
-    "prod", "others(x)_{x}", "np.prod({0}, axis={axes})", latex=r"\prod", keeps_integers=True
-)
+_reduction("prod", "others(x)_{x}", "np.prod({0}, axis={axes})", keeps_integers=True)
 
 
 def _shaped(name: str, rule: str) -> None:
@@ -561,6 +590,7 @@ def _dexpm(order: int) -> None:
             (f"{_numbered('dexpm', order + 1)}(x)_{letters}",),
             f"dexpm({{0}}, {order})" if order else "expm({0})",
             f"(n,n)->({','.join(['n'] * (2 * order + 2))})",
+            latex="" if order else "e^{0}",
             implementation="dexpm" if order else "expm",
         )
 
@@ -587,6 +617,7 @@ def _solve(ranks: tuple[int, ...]) -> Function | None:
             "solve({0}, {1})",
             "(n,n),(n)->(n)",
             ("A", "b"),
+            "{0}^{-1} {1}",
             implementation="solve",
         )
     if ranks == (2, 2):
@@ -596,6 +627,7 @@ def _solve(ranks: tuple[int, ...]) -> Function | None:
             "np.linalg.solve({0}, {1})",
             "(n,n),(n,k)->(n,k)",
             ("A", "b"),
+            "{0}^{-1} {1}",
         )
     return None
 

@@ -23,7 +23,7 @@ from itertools import permutations, product
 from math import factorial, prod
 from typing import NamedTuple
 
-from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, flatten
+from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS, flatten
 from einsdiff.algebra.graph import topological
 from einsdiff.algebra.nodes import (
     Add,
@@ -38,7 +38,7 @@ from einsdiff.algebra.nodes import (
     symmetry,
 )
 
-__all__ = ["oriented"]
+__all__ = ["normal_form", "oriented"]
 
 #: So many orders are tried of axes that look alike, and of those of symmetric factors.
 MOST_TRIED = 120
@@ -66,6 +66,41 @@ class _View(NamedTuple):
 
 #: What an axis of a sum or function is in each of its terms or arguments.
 _Colour = tuple[str, tuple[tuple[bytes, int, int], ...]]
+
+
+#: How often products are merged and axes put in order, at most, to find the normal form.
+MOST_ROUNDS = 8
+
+
+def normal_form(node: Node) -> Node:
+    """Merge products of products and sums of sums, and put axes in order.
+
+    Parameters
+    ----------
+    node
+        An expression.
+
+    Returns
+    -------
+    Node
+        The expression by which tensors are compared, and which is printed.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes import variable
+    >>> A, B, x = variable("A", (2, 3)), variable("B", (3, 4)), variable("x", (4,))
+    >>> Bx = einsum([B, x], ["jk", "k"], "j")
+    >>> len(normal_form(einsum([A, Bx], ["ij", "j"], "i")).operands)
+    3
+    """
+    limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
+    (node,) = flatten([node], *limits)
+    for _ in range(MOST_ROUNDS):  # what is merged may be turned, and the other way round
+        (turned,) = flatten([oriented(node)], *limits)
+        if turned is node:
+            break
+        node = turned
+    return node
 
 
 def oriented(root: Node) -> Node:

@@ -17,7 +17,7 @@ letters are counted here by the same rules as there.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
@@ -49,8 +49,25 @@ from einsdiff.notation.index import (
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["Heading", "Letters", "format_heading", "format_index", "format_number"]
+__all__ = [
+    "MOST_FACTORS",
+    "WIDTH",
+    "Heading",
+    "Letters",
+    "absorbable",
+    "assigned",
+    "axis_spellings",
+    "format_heading",
+    "format_index",
+    "format_number",
+    "places",
+    "summary",
+    "terms",
+    "wrapped_equation",
+]
 
+#: Lines are at most so long, unless a term is longer.
+WIDTH = 80
 #: Printing writes a shared node out wherever it stands, which can be exponentially long; an
 #: expression with more factors than this, written out, is summarised instead.
 MOST_FACTORS = 5000
@@ -223,20 +240,9 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
     str
         The right-hand side; of an expression that would be very long, a summary in brackets.
     """
-    place = {name: k for k, name in enumerate(letters.of)}
-    first: dict[Node, int] = {}
-    length: dict[Node, int] = {}
-    order = topological([node])
-    for part in order:
-        below = children(part)
-        own = len(place) + 1
-        if isinstance(part, Variable):
-            base = part.derivative[0] if part.derivative is not None else part
-            own = place.get(base.name, len(place))
-        first[part] = min([own, *(first[child] for child in below)])
-        length[part] = 1 + sum(length[child] for child in below)
-    if length[node] > MOST_FACTORS:
-        return f"[an expression of {len(order)} nodes, {length[node]} when written out]"
+    order, first, length = places(node, letters)
+    if too_long := summary(order, length):
+        return too_long
     names = {part.name for part in order if isinstance(part, Variable)}.union(letters.of)
     return run(_Printer(letters, first, names).sum(node, tuple(axes), set(axes))).text
 
@@ -324,11 +330,12 @@ class _Printer:
         """Write a coefficient, deltas, size factors and factors."""
         if not isinstance(node, Einsum):
             return self.joined(c, [], [(yield self.factor(node, axes, used))], {})
-        absorbed, gone = _absorbed(node)
-        letter = self.assign(node, axes, used, absorbed)
+        absorbed = absorbable(node)
+        gone = {relation for _, _, relation in absorbed.values()}
+        letter = assigned(node, axes, self.letters, self.first, used, absorbed)
         affine = {
             n: Affine(tuple((k, letter[m]) for k, m in terms), offset)
-            for n, (terms, offset) in absorbed.items()
+            for n, (terms, offset, _) in absorbed.items()
         }
         summed = {
             letter[n]: node.sizes[n]
@@ -530,7 +537,7 @@ class _Printer:
                 # The scope of the argument is its own, so that it may have the value's letters.
                 alike = [a for d, a in own if d == dim and a not in (*axes[:rank], *core)]
                 taken = used.union(core, *letters).difference(alike)
-                core.append(first_unused([*alike, *self.axis_spellings(arg, axis)], taken))
+                core.append(first_unused([*alike, *axis_spellings(self.letters, arg, axis)], taken))
             inner = used.union(core, *letters)
             texts.append((yield self.sum(arg, (*head, *core), inner)))
             letters.append(inner)
@@ -599,49 +606,128 @@ class _Printer:
             and chosen.batched == tuple(not set(batch).isdisjoint(t.counts) for t in texts)
         )
 
-    # Letters.
 
-    def assign(
-        self, node: Einsum, axes: tuple[str, ...], used: set[str], absorbed: Container[int]
-    ) -> dict[int, str]:
-        """Give a letter to each label of a product; the first axis of a delta gives its own."""
-        letter: dict[int, str] = {}
-        for label, axis in zip(node.output, axes, strict=True):
-            letter.setdefault(label, axis)
-        slots = sorted(
-            zip(node.operands, node.subscripts, strict=True),
-            key=lambda slot: self.first[slot[0]],
-        )
-        for label in chain(chain.from_iterable(labels for _, labels in slots), node.loose):
-            if label not in letter and label not in absorbed:
-                letter[label] = first_unused(self.spellings(slots, label), used)
-                used.add(letter[label])
-        return letter
+# --- letters ----------------------------------------------------------------------------------
 
-    def spellings(self, slots: Iterable[tuple[Node, tuple[int, ...]]], label: int) -> Iterable[str]:
-        """Yield the letters that the user gave to the axes with this label."""
-        for operand, labels in slots:
-            for axis, theirs in enumerate(labels):
-                if theirs == label:
-                    yield from self.axis_spellings(operand, axis)
 
-    def axis_spellings(self, node: Node, axis: int, depth: int = 4) -> Iterable[str]:
-        """Yield the letters of an axis, those of the variables inside that have it."""
-        if isinstance(node, Variable):
-            for axes in self.letters.of.get(node.name, ()):
-                yield from axes[axis : axis + 1]
-        elif depth and isinstance(node, Add):
-            for _, term in node.terms[:depth]:
-                yield from self.axis_spellings(term, axis, depth - 1)
-        elif depth and isinstance(node, Call) and axis < len(node.batch):
-            for arg in node.args:
-                if axis < len(arg.shape):
-                    yield from self.axis_spellings(arg, axis, depth - 1)
-        elif depth and isinstance(node, Einsum):
-            for operand, labels in zip(node.operands, node.subscripts, strict=True):
-                for at, label in enumerate(labels):
-                    if label == node.output[axis]:
-                        yield from self.axis_spellings(operand, at, depth - 1)
+def places(node: Node, letters: Letters) -> tuple[list[Node], dict[Node, int], dict[Node, int]]:
+    """Find where the nodes of an expression stand when it is written.
+
+    Parameters
+    ----------
+    node
+        The expression.
+    letters
+        The user's letters, whose order is that of the variables.
+
+    Returns
+    -------
+    list of Node
+        The nodes, children first.
+    dict
+        For each node the place of the first of its variables: the order of factors and terms.
+    dict
+        For each node how many nodes there are in it, when it is written out.
+    """
+    place = {name: k for k, name in enumerate(letters.of)}
+    first: dict[Node, int] = {}
+    length: dict[Node, int] = {}
+    order = topological([node])
+    for part in order:
+        below = children(part)
+        own = len(place) + 1
+        if isinstance(part, Variable):
+            base = part.derivative[0] if part.derivative is not None else part
+            own = place.get(base.name, len(place))
+        first[part] = min([own, *(first[child] for child in below)])
+        length[part] = 1 + sum(length[child] for child in below)
+    return order, first, length
+
+
+def summary(order: Sequence[Node], length: Mapping[Node, int]) -> str:
+    """Describe an expression that is too long to be written; empty if it is not."""
+    total = length[order[-1]]
+    if total <= MOST_FACTORS:
+        return ""
+    return f"[an expression of {len(order)} nodes, {total} when written out]"
+
+
+def assigned(
+    node: Einsum,
+    axes: tuple[str, ...],
+    letters: Letters,
+    first: Mapping[Node, int],
+    used: set[str],
+    absorbed: Container[int] = (),
+) -> dict[int, str]:
+    """Give a letter to each label of a product; the first axis of a delta gives its own.
+
+    Parameters
+    ----------
+    node
+        The product.
+    axes
+        A letter for each of its axes.
+    letters
+        The user's letters.
+    first
+        The place of each node, see `places`.
+    used
+        Letters that are taken; those that are given are added.
+    absorbed
+        Labels that need no letter.
+
+    Returns
+    -------
+    dict
+        The letters by label.
+    """
+    letter: dict[int, str] = {}
+    for label, axis in zip(node.output, axes, strict=True):
+        letter.setdefault(label, axis)
+    slots = sorted(
+        zip(node.operands, node.subscripts, strict=True), key=lambda slot: first[slot[0]]
+    )
+    for label in chain(chain.from_iterable(labels for _, labels in slots), node.loose):
+        if label not in letter and label not in absorbed:
+            letter[label] = first_unused(_spellings(letters, slots, label), used)
+            used.add(letter[label])
+    return letter
+
+
+def _spellings(
+    letters: Letters, slots: Iterable[tuple[Node, tuple[int, ...]]], label: int
+) -> Iterable[str]:
+    """Yield the letters that the user gave to the axes with this label."""
+    for operand, labels in slots:
+        for axis, theirs in enumerate(labels):
+            if theirs == label:
+                yield from axis_spellings(letters, operand, axis)
+
+
+def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> Iterable[str]:
+    """Yield the letters of an axis, those of the variables inside that have it.
+
+    >>> A = Letters({"A": (("i", "j"),)})
+    >>> from einsdiff.algebra.nodes import variable
+    >>> list(axis_spellings(A, variable("A", (2, 3)), 1))
+    ['j']
+    """
+    if isinstance(node, Variable):
+        for axes in letters.of.get(node.name, ()):
+            yield from axes[axis : axis + 1]
+    elif depth and isinstance(node, Add):
+        for _, term in node.terms[:depth]:
+            yield from axis_spellings(letters, term, axis, depth - 1)
+    elif depth and isinstance(node, Call) and axis < len(node.batch):
+        for arg in node.args:
+            if axis < len(arg.shape):
+                yield from axis_spellings(letters, arg, axis, depth - 1)
+    elif depth and isinstance(node, Einsum):
+        for operand, labels in zip(node.operands, node.subscripts, strict=True):
+            for at, label in enumerate(labels):
+                if label == node.output[axis]:
+                    yield from axis_spellings(letters, operand, at, depth - 1)
 
 
 def _without_repetition(node: Node, axes: tuple[str, ...]) -> tuple[Node, tuple[str, ...]]:
@@ -655,21 +741,17 @@ def _without_repetition(node: Node, axes: tuple[str, ...]) -> tuple[Node, tuple[
     return node, axes
 
 
-def _absorbed(
-    node: Einsum,
-) -> tuple[dict[int, tuple[list[tuple[int, int]], int]], frozenset[int]]:
+def absorbable(node: Einsum) -> dict[int, tuple[list[tuple[int, int]], int, int]]:
     """Find the relations that can be written as an index of a variable: ``x_{i+1}``.
 
     Returns
     -------
     dict
         For a label that is summed, and stands at one variable and in one relation only: what the
-        relation says that it is, as coefficients of other labels and an offset.
-    frozenset
-        The positions of these relations.
+        relation says that it is, as coefficients of other labels and an offset; and the position
+        of the relation.
     """
-    found: dict[int, tuple[list[tuple[int, int]], int]] = {}
-    gone = set()
+    found: dict[int, tuple[list[tuple[int, int]], int, int]] = {}
     places: dict[int, list[int]] = {}
     for k, labels in enumerate(node.subscripts):
         for n in labels:
@@ -688,10 +770,9 @@ def _absorbed(
             size = node.sizes[n]
             is_inside = low >= 0 and not (isinstance(size, int) and high >= size)
             if is_inside and isinstance(node.operands[others[0]], Variable):
-                found[n] = terms, -own * offset
-                gone.add(k)
+                found[n] = terms, -own * offset, k
                 break
-    return found, frozenset(gone)
+    return found
 
 
 def _needs_tie(node: Node, axis: int) -> bool:
@@ -785,3 +866,39 @@ def _kind_of_power(node: Node) -> str:
     exponent = node.args[1]
     is_exact = isinstance(exponent, Constant) and isinstance(exponent.value, int | Fraction)
     return "exact" if is_exact else "other"
+
+
+# --- long sums --------------------------------------------------------------------------------
+
+
+def wrapped_equation(head: str, right: str) -> list[str]:
+    """Write an equation, a long sum in several lines.
+
+    >>> wrapped_equation("f = ", "x + y")
+    ['f = x + y']
+    """
+    lines = [head]
+    for sign, term in terms(right):
+        part = sign + term
+        if len(lines[-1]) + len(part) > WIDTH and lines[-1].strip() and lines[-1] != head:
+            lines.append(" " * len(head) + part.lstrip())
+        else:
+            lines[-1] += part
+    return lines
+
+
+def terms(text: str) -> Iterator[tuple[str, str]]:
+    """Part a sum into its terms, each with the sign before it.
+
+    >>> list(terms("-x_i + (a - b) y_i"))
+    [('-', 'x_i'), (' + ', '(a - b) y_i')]
+    """
+    sign, start, depth = "", 0, 0
+    if text.startswith("-"):
+        sign, start = "-", 1
+    for k, char in enumerate(text):
+        depth += (char in "([{") - (char in ")]}")
+        if not depth and text[k : k + 3] in (" + ", " - "):
+            yield sign, text[start:k]
+            sign, start = text[k : k + 3], k + 3
+    yield sign, text[start:]
