@@ -1,0 +1,1005 @@
+r"""Matrix notation: which products of matrices an expression in index notation is.
+
+Each index of :math:`\sum_{ij} x_i A_{ij} y_j` stands at two places, so that the factors form a
+path, and a path is a product, :math:`x^\top A\, y`. An index that stands at more places needs a
+sign of its own: vectors that share an index are multiplied entry by entry, :math:`x \odot y`, a
+vector within a path is a diagonal matrix, :math:`X^\top \operatorname{diag}(w)\, X`, and an index
+that stands alone is summed with the vector of ones. A closed path is a trace.
+
+A derivative with more than two axes is the matrix of `einsdiff.layout`, with Kronecker products.
+In vec order ``"C"``, where the last axis of a matrix runs fastest,
+
+.. math::
+    J_{(ab)(cd)} = M_{ac} N_{bd} \;\to\; M \otimes N \qquad
+    J_{(ab)(cd)} = M_{ad} N_{bc} \;\to\; (M \otimes N)\, K
+
+and with ``"F"`` the factors change places: the Jacobian of :math:`AXB` is :math:`A \otimes B^\top`
+or :math:`B^\top \otimes A`. See Magnus and Neudecker, *Matrix Differential Calculus* (1988).
+
+>>> from einsdiff.algebra.nodes import einsum, variable
+>>> A, x = variable("A", (2, 3)), variable("x", (3,))
+>>> J = einsum([x], ["q"], "iiq", {"i": 2})  # ∂f_i/∂A_pq = δ_ip x_q
+>>> (
+...     write(matrix_form(J, rows=[0], columns=[1, 2])),
+...     write(matrix_form(A, rows=[0], columns=[1])),
+... )
+('I_2 ⊗ xᵀ', 'A')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import combinations, count
+from math import prod
+from operator import itemgetter
+from typing import cast
+
+from einsdiff.algebra.graph import children, topological
+from einsdiff.algebra.nodes import (
+    SUPERSCRIPT,
+    Add,
+    Call,
+    Constant,
+    Delta,
+    Einsum,
+    Node,
+    Variable,
+    is_zero,
+)
+from einsdiff.algebra.simplify import collect, expand
+from einsdiff.display.forms import (
+    SPELLED,
+    Form,
+    apply,
+    chain,
+    commutation,
+    compare,
+    cost,
+    diag,
+    entry,
+    eye,
+    hadamard,
+    has_entries,
+    inverse,
+    kron,
+    named,
+    norm,
+    number,
+    ones,
+    power,
+    stacked,
+    subforms,
+    times,
+    total,
+    trace,
+    transpose,
+    unit,
+    vec,
+    write,
+    write_latex,
+)
+from einsdiff.display.index import MOST_FACTORS, Heading
+from einsdiff.errors import OperandError
+from einsdiff.notation.index import Job, run
+from einsdiff.notation.subscripts import Size
+
+__all__ = ["MatrixEquation", "NoMatrixFormError", "matrix_equation", "matrix_form"]
+
+#: Functions inside of each other, and factors of one product, at most; no person reads more.
+DEEPEST = 100
+MOST_MULTIPLIED = 60
+#: Axes that the rows or the columns are made of, at most, when merged axes are taken apart.
+MOST_AXES = 6
+
+
+class NoMatrixFormError(Exception):
+    """An expression that matrix notation has no signs for; the message says why."""
+
+
+def matrix_form(
+    node: Node,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    order: str = "C",
+    place: Mapping[str, int] | None = None,
+    is_real: bool = True,
+    names: Collection[str] = (),
+) -> Form:
+    """Write an expression with products of matrices.
+
+    Parameters
+    ----------
+    node
+        The expression.
+    rows, columns
+        Which of its axes, in order, become the rows and the columns, at most two each.
+    order
+        The vec order of several axes, see `einsdiff.layout`.
+    place
+        For names of variables their place in what the user wrote, which decides between
+        :math:`x^T A y` and :math:`y^T A^T x`.
+    is_real
+        Whether squares are those of norms; for complex arrays they are not.
+    names
+        What variables are called, also those that do not stand in the expression.
+
+    Returns
+    -------
+    Form
+        Of rank 0 without rows and columns, 1 without columns, else 2.
+
+    Raises
+    ------
+    NoMatrixFormError
+        There is no such product; the message is the reason.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes import einsum, variable
+    >>> A, x, w = variable("A", (2, 3)), variable("x", (3,)), variable("w", (3,))
+    >>> write(matrix_form(einsum([A, w, x], ["ij", "j", "j"], "i"), [0], []))
+    'A (w ⊙ x)'
+    >>> matrix_form(einsum([A, A, A], ["aj", "bj", "cj"], "abc"), [0], [1, 2])
+    Traceback (most recent call last):
+    ...
+    einsdiff.display.matrix.NoMatrixFormError: an index joins three matrices
+    """
+    if is_zero(node):
+        return number(0)
+    if len(rows) > 2 or len(columns) > 2:
+        raise NoMatrixFormError(f"it has {len(rows) + len(columns)} axes")
+    _check_size(node)
+    if order == "F":
+        rows, columns = rows[::-1], columns[::-1]
+    reader = _Reader(place or {}, is_real and not _has_complex_number(node), names)
+    return run(reader.matrix(node, tuple(rows), tuple(columns), order))
+
+
+def _has_complex_number(node: Node) -> bool:
+    """Tell whether a number in it is complex, so that a square may be negative."""
+    return any(
+        isinstance(part.value, complex)
+        if isinstance(part, Constant)
+        else isinstance(part, Add) and any(isinstance(c, complex) for c, _ in part.terms)
+        for part in topological([node])
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixEquation:
+    """A left-hand side and a matrix.
+
+    Attributes
+    ----------
+    function, by
+        What stands above and below the line of a derivative, each a name and whether it is a vec.
+    form
+        The right-hand side.
+    note
+        The layout and the vec order of the matrix, or whose shape it has.
+    rows, columns
+        Which axes of the tensor are its rows and its columns.
+    names
+        What variables are called.
+    """
+
+    function: tuple[str, bool]
+    by: tuple[tuple[str, bool], ...]
+    form: Form
+    note: str
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    names: frozenset[str] = frozenset()
+
+    @property
+    def right(self) -> str:
+        """The right-hand side as text."""
+        return write(self.form, self.names)
+
+    @property
+    def left(self) -> str:
+        """The left-hand side as text."""
+        names = [f"vec({name})" if is_vec else name for name, is_vec in (self.function, *self.by)]
+        if not self.by:
+            return names[0]
+        order = str(len(self.by)).translate(SUPERSCRIPT) if len(self.by) > 1 else ""
+        return f"∂{order}{names[0]}/" + "".join(f"∂{name}" for name in names[1:])
+
+    @property
+    def text(self) -> str:
+        """The equation, and the note in brackets."""
+        whole = self.right if self.left == self.right else f"{self.left} = {self.right}"
+        return f"{whole}  ({self.note})" if self.note else whole
+
+    @property
+    def latex(self) -> str:
+        """The equation as LaTeX, without the note."""
+        names = [
+            rf"\operatorname{{vec}}({_latex_heading(name)})" if is_vec else _latex_heading(name)
+            for name, is_vec in (self.function, *self.by)
+        ]
+        left = names[0]
+        if self.by:
+            order = f"^{len(self.by)}" if len(self.by) > 1 else ""
+            below = r" \, ".join(rf"\partial {name}" for name in names[1:])
+            left = rf"\frac{{\partial{order} {left}}}{{{below}}}"
+        right = write_latex(self.form, self.names)
+        return right if left == right else f"{left} = {right}"
+
+
+def _latex_heading(name: str) -> str:
+    return write_latex(named(name, 0))
+
+
+def matrix_equation(
+    node: Node,
+    heading: Heading,
+    domain: int | None,
+    names: Sequence[str],
+    layout: str | None = None,
+    order: str = "C",
+    is_real: bool = True,
+) -> MatrixEquation:
+    """Write a tensor as a matrix.
+
+    Parameters
+    ----------
+    node, heading, domain
+        The tensor, its left-hand side, and how many of its axes are those of the domain.
+    names
+        The names of the variables in the order in which the user wrote them.
+    layout
+        ``"numerator"`` or ``"denominator"``; None for what is usual: the derivative of a number
+        by a matrix has the shape of the matrix, a second derivative of a number is the Hessian,
+        and everything else is in numerator layout.
+    order, is_real
+        As for `matrix_form`.
+
+    Returns
+    -------
+    MatrixEquation
+        The shortest form that was found.
+
+    Raises
+    ------
+    NoMatrixFormError
+        There is none.
+    """
+    axes = tuple(range(len(node.shape)))
+    split = len(axes) - (domain or 0)
+    rows, columns = axes[:split], axes[split:]
+    groups = heading.wrt
+    owner = "" if domain is None or layout is not None else _owner(heading, rows, columns)
+    note = f"{layout or 'numerator'} layout, vec order {order}"
+    if domain is None or owner:
+        rows, columns = axes[:1], axes[1:]
+        note = f"in the shape of {owner}" if owner else ""
+    elif layout is None and len(groups) == 2 and not heading.axes:
+        note = f"Hessian, vec order {order}"
+    is_vec = len(rows) > 1 and bool(heading.axes)
+    function = heading.name, is_vec
+    by = tuple((name, not owner and len(letters) > 1) for name, letters in groups)
+    if is_vec and len(groups) > 1:
+        function, by = (_partial(heading.name, groups[:-1]), True), by[-1:]
+    known = _names(node).union(names)
+    form = _shortest(node, rows, columns, order, names, is_real, known)
+    _check_functions(form, known)
+    if layout == "denominator":
+        form, rows, columns = transpose(form), columns, rows
+    if max(len(rows), len(columns)) < 2:
+        sizes = [[node.shape[axis] for axis in side] for side in (rows, columns)]
+        form = stacked(form, *(side[0] if side else 1 for side in sizes))
+    if not note and any(part.op in ("vec", "commutation") for part in subforms(form)):
+        note = f"vec order {order}"
+    return MatrixEquation(function, by, form, note, rows, columns, known)
+
+
+def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str:
+    """Return the name of the matrix whose shape a derivative by a number, or of one, has."""
+    if sorted((len(rows), len(columns))) != [0, 2]:
+        return ""
+    shaped = [(heading.name, heading.axes), *heading.wrt]
+    found = [name for name, letters in shaped if len(letters) == 2]
+    return found[0] if found else _partial(heading.name, heading.wrt[:-1])
+
+
+def _partial(name: str, groups: Sequence[tuple[str, tuple[str, ...]]]) -> str:
+    order = str(len(groups)).translate(SUPERSCRIPT) if len(groups) > 1 else ""
+    return f"∂{order}{name}/" + "".join(f"∂{by}" for by, _ in groups)
+
+
+def _names(node: Node) -> frozenset[str]:
+    """List the names of variables, and of sizes that could be taken for a product of them."""
+    parts = topological([node])
+    names = {part.name for part in parts if isinstance(part, Variable)}
+    for part in parts:
+        if isinstance(part, Variable) and part.derivative is not None:
+            base, by = part.derivative
+            names.update(variable.name for variable in (base, *by))
+    sizes = {size for part in parts for size in part.shape if isinstance(size, str)}
+    return frozenset(names.union(size for size in sizes if names.issuperset(size)))
+
+
+def _check_functions(form: Form, names: Collection[str]) -> None:
+    """Raise an error if a variable is called like a function in the form."""
+    for part in subforms(form):
+        name = part.value[0] if part.op == "apply" else SPELLED.get(part.op, "")
+        if part.op == "power" and part.value == Fraction(1, 2):
+            name = "sqrt"
+        if name in names:
+            raise NoMatrixFormError(f"'{name}' is a variable and a function")
+
+
+def _same(node: Node) -> Node:
+    return node
+
+
+def _regrouped(node: Node) -> Node:
+    return collect(expand(node))
+
+
+#: Expressions with more nodes are not rewritten to find a shorter matrix form.
+MOST_REWRITTEN = 400
+#: Ways to write an expression, and what one that it shortens is worth: brackets say more.
+_WAYS = ((_same, 1.0), (collect, 1.0), (expand, 1.25), (_regrouped, 1.5))
+
+
+def _shortest(
+    node: Node,
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    order: str,
+    names: Sequence[str],
+    is_real: bool,
+    known: Collection[str],
+) -> Form:
+    """Return the shortest form of an expression, also with brackets taken out or written out."""
+    place = {name: k for k, name in enumerate(names)}
+    found: list[tuple[float, Form]] = []
+    reason: NoMatrixFormError | None = None
+    is_small = len(topological([node])) <= MOST_REWRITTEN
+    for rewrite, worth in _WAYS if is_small else _WAYS[:1]:
+        try:
+            new = rewrite(node)
+            form = matrix_form(new, rows, columns, order, place, is_real, known)
+            found.append((worth * cost(form), form))
+        except OperandError:  # too long to be written out
+            continue
+        except NoMatrixFormError as error:
+            reason = reason or error
+    if not found:
+        assert reason is not None
+        raise reason
+    return min(found, key=itemgetter(0))[1]
+
+
+def _check_size(node: Node) -> None:
+    length: dict[Node, int] = {}
+    depth: dict[Node, int] = {}
+    for part in topological([node]):
+        below = children(part)
+        length[part] = 1 + sum(length[child] for child in below)
+        depth[part] = 1 + max((depth[child] for child in below), default=0)
+    if length[node] > MOST_FACTORS or depth[node] > DEEPEST:
+        raise NoMatrixFormError(
+            f"written out it has {length[node]} factors, {depth[node]} levels deep"
+        )
+
+
+@dataclass
+class _Factor:
+    """A number, vector or matrix with the labels of its axes."""
+
+    form: Form
+    labels: list[Hashable]
+
+
+@dataclass
+class _Path:
+    """Matrices from one end to another.
+
+    An end is the position of an axis of the result, or a vector; a closed path has none.
+    """
+
+    start: int | Form | None
+    end: int | Form | None
+    matrices: list[Form] = field(default_factory=list)
+
+    def reversed(self) -> _Path:
+        return _Path(self.end, self.start, [transpose(m) for m in reversed(self.matrices)])
+
+    def column(self) -> Form:
+        """Return the vector at the end, multiplied by the matrices before it."""
+        assert isinstance(self.end, Form)
+        return chain([*self.matrices, self.end])
+
+
+class _Reader:
+    """Reads the nodes of one expression; its methods are jobs, see `run`."""
+
+    def __init__(self, place: Mapping[str, int], is_real: bool, names: Collection[str]) -> None:
+        self.place = place
+        self.is_real = is_real
+        self.names = names
+        self.found: dict[Node, Form] = {}
+
+    def whole(self, node: Node) -> Job[Form]:
+        """Read a number, a column or a matrix."""
+        if node not in self.found:
+            rank = len(node.shape)
+            if rank > 2:
+                raise NoMatrixFormError(f"the argument of a function has {rank} axes")
+            rows, columns = (0,)[:rank], (1,) if rank == 2 else ()
+            self.found[node] = yield self.matrix(node, rows, columns, "C")
+        return self.found[node]
+
+    def matrix(
+        self, node: Node, rows: tuple[int, ...], columns: tuple[int, ...], order: str
+    ) -> Job[Form]:
+        if isinstance(node, Add):
+            if not node.terms:
+                return number(0)
+            terms = []
+            for c, term in node.terms:
+                form: Form = yield self.matrix(term, rows, columns, order)
+                place = *self.places(term), -_degree(form), _weight(form)
+                terms.append((place, c, form))
+            terms.sort(key=lambda term: term[0])
+            return total([(c, form) for _, c, form in terms])
+        if isinstance(node, Einsum):
+            form = yield self.product(node, rows, columns, order)
+            return form
+        labels = range(len(node.shape))
+        form = yield self.factor(node)
+        factors = [_Factor(form, list(labels))]
+        sizes: dict[Hashable, Size] = dict(zip(labels, node.shape, strict=True))
+        return self.assembled(factors, list(labels), sizes, rows, columns, order)
+
+    def places(self, node: Node) -> tuple[int, list[int]]:
+        """Return the place of the first variable that the user wrote, and of derivatives."""
+        parts = [part for part in topological([node]) if isinstance(part, Variable)]
+        bases = [part.derivative[0] if part.derivative else part for part in parts]
+        found = [self.place.get(base.name, len(self.place)) for base in bases]
+        derived = [k for k, part in zip(found, parts, strict=True) if part.derivative]
+        return min(found, default=-1), sorted(derived)
+
+    def factor(self, node: Node) -> Job[Form]:
+        """Read a node that is no sum of products."""
+        if isinstance(node, Delta):
+            return _relation(node)
+        rank = len(node.shape)
+        if rank > 2:
+            kinds = {Call: "the value of a function", Add: "a sum", Einsum: "a product"}
+            name = node.name if isinstance(node, Variable) else kinds[type(node)]
+            raise NoMatrixFormError(f"{name} has {rank} axes")
+        if isinstance(node, Variable):
+            return named(node.name, rank, node.symmetric and rank == 2)
+        if isinstance(node, Constant):
+            return number(node.value)
+        if isinstance(node, Call):
+            form: Form = yield self.call(node)
+            return form
+        form = yield self.whole(node)
+        return form
+
+    def call(self, node: Call) -> Job[Form]:
+        function = node.function
+        rank = len(node.shape)
+        if not function.is_elementwise and node.batch:
+            raise NoMatrixFormError(f"{function.name} acts on a part of the axes only")
+        args: list[Form] = []
+        for arg in node.args:
+            args.append((yield self.whole(arg)))
+        if any(arg.op == "number" and len(n.shape) for arg, n in zip(args, node.args, strict=True)):
+            raise NoMatrixFormError("a sum has no terms")
+        match function.name:
+            case "inv":
+                return inverse(args[0])
+            case "pinv":
+                return inverse(args[0], "+")
+            case "solve":
+                return chain([inverse(args[0]), args[1]])
+            case "power":
+                return self.power(node, *args)
+            case "abs":
+                return Form("abs", tuple(args), rank=rank)
+        if function.text.startswith("["):
+            return compare(function.text, function.latex, args, rank)
+        return apply(function.name, args, rank, function.latex, function.is_elementwise)
+
+    def power(self, node: Call, base: Form, exponent: Form) -> Form:
+        above = node.args[1]
+        if base == number(0):
+            raise NoMatrixFormError("a power of zero")
+        if isinstance(above, Constant):
+            return power(base, above.value)
+        if exponent.rank != base.rank and exponent.rank:
+            raise NoMatrixFormError("a number is raised to the entries of a vector")
+        return power(base, exponent)
+
+    # Products.
+
+    def product(
+        self, node: Einsum, rows: tuple[int, ...], columns: tuple[int, ...], order: str
+    ) -> Job[Form]:
+        if len(node.operands) > MOST_MULTIPLIED:
+            raise NoMatrixFormError(f"it has {len(node.operands)} factors")
+        slots = sorted(
+            zip(node.operands, node.subscripts, strict=True),
+            key=lambda slot: self.places(slot[0])[0],
+        )
+        factors = []
+        for operand, labels in slots:
+            factors.append(_Factor((yield self.factor(operand)), list(labels)))
+        sizes: dict[Hashable, Size] = dict(enumerate(node.sizes))
+        for label in node.loose:
+            factors.append(_Factor(self.size(node.sizes[label]), []))
+        return self.assembled(factors, list(node.output), sizes, rows, columns, order)
+
+    def size(self, size: Size) -> Form:
+        """Write a size as a number; one that is called like a variable is a trace."""
+        if isinstance(size, int):
+            return number(size)
+        return trace(eye(size)) if size in self.names else named(size, 0)
+
+    def assembled(
+        self,
+        factors: list[_Factor],
+        output: list[Hashable],
+        sizes: Mapping[Hashable, Size],
+        rows: tuple[int, ...],
+        columns: tuple[int, ...],
+        order: str,
+    ) -> Form:
+        """Put factors together to the matrix with these rows and columns, slowest first."""
+        factors, output, rows, columns = _parted(factors, output, sizes, rows, columns)
+        network = _Network(factors, output, sizes)
+        square = network.entrywise()
+        network.reduce()
+        scalars = [factor.form for factor in network.factors if not factor.labels]
+        outer: dict[int, _Path] = {}
+        for path in network.paths():
+            if isinstance(path.start, int):
+                outer[path.start] = path
+            elif isinstance(path.end, int):
+                outer[path.end] = path.reversed()
+            elif path.end is None:
+                scalars.append(self.trace(path.matrices))
+            else:
+                scalars.append(self.scalar(path))
+            if isinstance(path.start, int) and isinstance(path.end, int):
+                outer[path.end] = path.reversed()
+        if square is not None:
+            whole: Form | None = self.diagonal(square, rows, columns, order, output, sizes)
+        else:
+            whole = _matrix(outer, rows, columns, order, [sizes[label] for label in output])
+        return times(1, [*scalars, *([whole] if whole is not None else [])])
+
+    def diagonal(
+        self,
+        square: Form,
+        rows: tuple[int, ...],
+        columns: tuple[int, ...],
+        order: str,
+        output: Sequence[Hashable],
+        sizes: Mapping[Hashable, Size],
+    ) -> Form:
+        """Return the matrix of a function of each entry of a matrix."""
+        if len(rows) != 2 or len(columns) != 2:
+            raise NoMatrixFormError("an index stands three times in the result")
+        whole = diag(vec(square))
+        if output[rows[0]] != output[columns[0]]:
+            slow, fast = (sizes[output[c]] for c in columns)
+            whole = chain([whole, _crossing(slow, fast, order)])
+        return whole
+
+    def scalar(self, path: _Path) -> Form:
+        """Write a number as a product from one vector to another."""
+        assert isinstance(path.start, Form)
+        assert isinstance(path.end, Form)
+        if not path.matrices:
+            for one, other in ((path.start, path.end), (path.end, path.start)):
+                if one.op == "unit" and has_entries(other, one.value, self.names):
+                    return entry(other, one.value)
+            if self.is_real and path.start == path.end and path.end.op not in ("ones", "unit"):
+                return power(norm(path.end), 2)
+        forwards = chain([transpose(path.start), *path.matrices, path.end])
+        turned = path.reversed()
+        backwards = chain([transpose(path.end), *turned.matrices, path.start])
+        return backwards if _weight(backwards) < _weight(forwards) else forwards
+
+    def trace(self, matrices: Sequence[Form]) -> Form:
+        """Write the trace of a product; it begins where there are the fewest transposes."""
+        turns = []
+        for way in (list(matrices), [transpose(m) for m in reversed(matrices)]):
+            turns += [way[k:] + way[:k] for k in range(len(way))]
+        if self.is_real and len(matrices) == 2:
+            for one, other in turns:
+                if one == transpose(other) and other.op != "transpose":
+                    return power(norm(other), 2)
+
+        def cost(way: Sequence[Form]) -> tuple[int, bool]:
+            is_quadratic = len(way) > 1 and way[0] == transpose(way[-1])
+            return sum(map(_weight, way)), not (is_quadratic and way[0].op == "transpose")
+
+        return trace(chain(min(turns, key=cost)))
+
+
+def _degree(form: Form) -> float:
+    """Return the exponent of a power of a number, by which the terms of a polynomial are put."""
+    if form.rank or form.op not in ("power", "times"):
+        return 0
+    if form.op == "times":
+        return max(_degree(arg) for arg in form.args)
+    return form.value if isinstance(form.value, int | float) else 0
+
+
+def _weight(form: Form) -> int:
+    """Count transposes."""
+    own = {"transpose": 1, "ones": 0}.get(form.op, 0)
+    return own + sum(_weight(arg) for arg in form.args)
+
+
+def _parted(
+    factors: list[_Factor],
+    output: list[Hashable],
+    sizes: Mapping[Hashable, Size],
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+) -> tuple[list[_Factor], list[Hashable], tuple[int, ...], tuple[int, ...]]:
+    """Write an axis of the result that is two axes in one, ``δ_{3p+q,i}``, as the two."""
+    output = list(output)
+    kept = []
+    for factor in factors:
+        delta = factor.form.value if factor.form.op == "relation" else None
+        if delta is None:
+            kept.append(factor)
+            continue
+        merged = _merged(delta, factor.labels, sizes)
+        if merged is None or output.count(merged[0]) != 1:
+            raise NoMatrixFormError("indices are shifted, merged or compared")
+        whole, slow, fast = merged
+        position = output.index(whole)
+        output[position] = slow
+        output.append(fast)
+        both = position, len(output) - 1
+        rows, columns = (
+            axes[:k] + both + axes[k + 1 :] if (k := _index(axes, position)) is not None else axes
+            for axes in (rows, columns)
+        )
+        if max(len(rows), len(columns)) > MOST_AXES:
+            raise NoMatrixFormError("too many axes become one")
+    return kept, output, rows, columns
+
+
+def _stuck(times_out: int) -> NoMatrixFormError:
+    if times_out > 1:
+        return NoMatrixFormError("an index stands three times in the result")
+    return NoMatrixFormError("an index joins three matrices")
+
+
+def _index(axes: tuple[int, ...], position: int) -> int | None:
+    return axes.index(position) if position in axes else None
+
+
+def _merged(
+    node: Delta, labels: Sequence[Hashable], sizes: Mapping[Hashable, Size]
+) -> tuple[Hashable, Hashable, Hashable] | None:
+    """Read ``δ_{np+q,i}``, with q below n, as the labels i, p and q."""
+    c, offset, is_equation = node.relation
+    if not is_equation or offset or len(labels) != 3 or len(set(labels)) != 3:
+        return None
+    for whole in range(3):
+        one, other = (k for k in range(3) if k != whole)
+        for slow, fast in ((one, other), (other, one)):
+            n = sizes[labels[fast]]
+            if not isinstance(n, int) or c[fast] != -c[whole] or c[slow] != -c[whole] * n:
+                continue
+            p = sizes[labels[slow]]
+            if isinstance(p, int) and sizes[labels[whole]] == n * p:
+                return labels[whole], labels[slow], labels[fast]
+    return None
+
+
+def _relation(node: Delta) -> Form:
+    """Read a delta: of two indices the identity, of one index a unit vector."""
+    if node.is_identity:
+        return eye(node.shape[0])
+    c, offset, is_equation = node.relation
+    if is_equation and len(node.shape) == 1 and abs(c[0]) == 1:
+        return unit(-offset * c[0])
+    return Form("relation", (), node, len(node.shape))  # see `_parted`
+
+
+def _matrix(
+    outer: Mapping[int, _Path],
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    order: str,
+    sizes: Sequence[Size],
+) -> Form | None:
+    """Put paths together that end at the axes of a matrix."""
+    if not rows and not columns:
+        return None
+    if len(rows) <= 1 and len(columns) <= 1:
+        return _plain(outer, rows, columns, sizes)
+    ways = [
+        (left, right, _parts(outer, rs, cs, order, sizes))
+        for left, rs in _orders(rows, sizes, order, is_row=True)
+        for right, cs in _orders(columns, sizes, order, is_row=False)
+    ]
+    found = [(*left, kron(parts), *right) for left, right, parts in ways if parts]
+    if not found:
+        raise NoMatrixFormError("its axes cross more than once")
+    return chain(min(found, key=len))
+
+
+def _orders(
+    axes: tuple[int, ...], sizes: Sequence[Size], order: str, is_row: bool
+) -> Iterator[tuple[tuple[Form, ...], tuple[int, ...]]]:
+    """Yield orders of axes: as they are, and with two blocks of them exchanged.
+
+    With each comes the matrix that does it, ``I ⊗ K ⊗ I``: from the new order for rows, to the new
+    order for columns.
+    """
+    yield (), axes
+    for a, b, c in combinations(range(len(axes) + 1), 3):
+        blocks = [[sizes[axis] for axis in axes[start:end]] for start, end in ((a, b), (b, c))]
+        widths = [_width(block) for block in blocks]
+        if None in widths:
+            continue
+        slow, fast = reversed(widths) if is_row else widths
+        assert slow is not None
+        assert fast is not None
+        crossing = _crossing(slow, fast, order)
+        before, after = ([eye(sizes[axis]) for axis in part] for part in (axes[:a], axes[c:]))
+        new = axes[:a] + axes[b:c] + axes[a:b] + axes[c:]
+        yield (kron([*before, crossing, *after]),), new
+
+
+def _crossing(slow: Size, fast: Size, order: str) -> Form:
+    """Return the matrix that lets two axes change places, the slower of which is given first."""
+    return commutation(slow, fast) if order == "C" else commutation(fast, slow)
+
+
+def _width(sizes: Sequence[Size]) -> Size | None:
+    """Return the size of several axes in one, None if that has no name."""
+    if len(sizes) == 1:
+        return sizes[0]
+    return prod(cast(Sequence[int], sizes)) if all(isinstance(n, int) for n in sizes) else None
+
+
+def _parts(
+    outer: Mapping[int, _Path],
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    order: str,
+    sizes: Sequence[Size],
+) -> list[Form] | None:
+    """Return the factors of a Kronecker product, None if it is not one with axes in this order."""
+    parts: list[Form] = []
+    left = [list(rows), list(columns)]
+    while left[0] or left[1]:
+        side = 0 if left[0] and outer[left[0][0]].end not in columns else 1
+        if side and left[1] and outer[left[1][0]].end in rows:
+            if not left[0] or outer[left[0][0]].end != left[1][0]:
+                return None
+            parts.append(_between(outer[left[0].pop(0)], sizes))
+            left[1].pop(0)
+            continue
+        if not left[side]:
+            return None
+        axis = left[side].pop(0)
+        path = outer[axis]
+        if isinstance(path.end, int):
+            if not left[side] or left[side].pop(0) != path.end:
+                return None
+            column = vec(_between(outer[axis if order == "C" else path.end], sizes))
+        else:
+            column = path.column()
+        parts.append(transpose(column) if side else column)
+    return parts
+
+
+def _between(path: _Path, sizes: Sequence[Size]) -> Form:
+    assert isinstance(path.start, int)
+    return chain(path.matrices) if path.matrices else eye(sizes[path.start])
+
+
+def _plain(
+    outer: Mapping[int, _Path],
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    sizes: Sequence[Size],
+) -> Form:
+    if not columns:
+        return outer[rows[0]].column()
+    if not rows:
+        return transpose(outer[columns[0]].column())
+    path = outer[rows[0]]
+    if isinstance(path.end, int):
+        return _between(path, sizes)
+    return chain([path.column(), transpose(outer[columns[0]].column())])
+
+
+class _Network:
+    """Factors that are joined by labels, changed until each label joins two ends."""
+
+    def __init__(
+        self, factors: list[_Factor], output: list[Hashable], sizes: Mapping[Hashable, Size]
+    ) -> None:
+        self.factors = factors
+        self.output = list(output)
+        self.sizes = dict(sizes)
+        self.fresh = (("new", k) for k in count())
+        for factor in factors:
+            self._tie(factor)
+
+    def _tie(self, factor: _Factor) -> None:
+        """Take the diagonal of a matrix both of whose axes have a label that stands elsewhere."""
+        if len(factor.labels) == 2 and factor.labels[0] == factor.labels[1]:
+            label = factor.labels[0]
+            others = sum(f.labels.count(label) for f in self.factors if f is not factor)
+            if others or label in self.output:
+                factor.form, factor.labels = diag(factor.form), [label]
+
+    def ends(self, label: Hashable) -> tuple[list[_Factor], list[_Factor], int]:
+        """Return the vectors and the matrices at a label, and how often it is in the result."""
+        vectors = [f for f in self.factors if len(f.labels) == 1 and f.labels[0] == label]
+        matrices = [f for f in self.factors if len(f.labels) == 2 for x in f.labels if x == label]
+        return vectors, matrices, self.output.count(label)
+
+    def labels(self) -> list[Hashable]:
+        found = dict.fromkeys(self.output)
+        for factor in self.factors:
+            found.update(dict.fromkeys(factor.labels))
+        return list(found)
+
+    def entrywise(self) -> Form | None:
+        """Take out a matrix that stands on the diagonal of a tensor with four axes."""
+        out = self.output
+        if len(out) != 4 or len(set(out)) != 2 or any(out.count(a) != 2 for a in out):
+            return None
+        a, b = out[0], out[1]
+        if a == b:
+            return None
+        pair = [f for f in self.factors if set(f.labels) == {a, b}]
+        if not pair:
+            return None
+        forms = [f.form if f.labels == [a, b] else transpose(f.form) for f in pair]
+        rest = [f for f in self.factors if all(f is not other for other in pair)]
+        for label, side in ((a, 0), (b, 1)):
+            vectors, matrices, _ = self.ends(label)
+            matrices = [m for m in matrices if all(m is not other for other in pair)]
+            if matrices:
+                raise NoMatrixFormError("an index stands three times in the result")
+            for vector in vectors:
+                rest = [f for f in rest if f is not vector]
+                spread = [ones(self.sizes[a]), ones(self.sizes[b])]
+                spread[side] = vector.form
+                forms.append(chain([spread[0], transpose(spread[1])]))
+        self.factors = rest
+        self.output = []
+        return hadamard(forms) if len(forms) > 1 else forms[0]
+
+    def reduce(self) -> None:
+        """Merge factors until each label stands at two places."""
+        while True:
+            for label in self.labels():
+                vectors, matrices, times_out = self.ends(label)
+                found = len(vectors) + len(matrices) + times_out
+                if found == 1:
+                    self.factors.append(_Factor(ones(self.sizes[label]), [label]))
+                    break
+                if found > 2 and self._eased(label, vectors, matrices, times_out):
+                    break
+            else:
+                break
+        for label in self.labels():
+            vectors, matrices, times_out = self.ends(label)
+            if len(vectors) + len(matrices) + times_out > 2:
+                raise _stuck(times_out)
+
+    def _eased(
+        self, label: Hashable, vectors: list[_Factor], matrices: list[_Factor], times_out: int
+    ) -> bool:
+        """Make a label stand at fewer places, or tell that there is nothing to be done yet."""
+        for k, one in enumerate(matrices):
+            for other in matrices[k + 1 :]:
+                if set(one.labels) == set(other.labels) and one is not other:
+                    same = one.labels == other.labels
+                    turned = other.form if same else transpose(other.form)
+                    one.form = hadamard([one.form, turned])
+                    self._drop(other)
+                    return True
+        for matrix in matrices:
+            far = matrix.labels[1 - matrix.labels.index(label)]
+            tips, others, out = self.ends(far)
+            if len(others) == 1 and not out and far != label:
+                tip = hadamard([t.form for t in tips]) if tips else ones(self.sizes[far])
+                form = matrix.form if matrix.labels[0] == label else transpose(matrix.form)
+                matrix.form, matrix.labels = chain([form, tip]), [label]
+                for t in tips:
+                    self._drop(t)
+                return True
+        rest = len(matrices) + times_out
+        if len(vectors) > 1 and rest:
+            vectors[0].form = hadamard([v.form for v in vectors])
+            for v in vectors[1:]:
+                self._drop(v)
+            return True
+        if not rest:  # vectors alone
+            vectors[0].form = hadamard([v.form for v in vectors[:-1]])
+            for v in vectors[1:-1]:
+                self._drop(v)
+            return True
+        if vectors and rest == 2:
+            self._diagonal(label, vectors[0], matrices)
+            return True
+        if self._waits(label):
+            return False
+        raise _stuck(times_out)
+
+    def _waits(self, label: Hashable) -> bool:
+        """Tell whether another label can still be eased first."""
+        for other in self.labels():
+            vectors, matrices, times_out = self.ends(other)
+            found = len(vectors) + len(matrices) + times_out
+            if other != label and (found == 1 or (vectors and found > 2)):
+                return True
+        return False
+
+    def _diagonal(self, label: Hashable, vector: _Factor, matrices: list[_Factor]) -> None:
+        """Put a vector between the two other ends of a label, as a diagonal matrix."""
+        new = next(self.fresh)
+        self.sizes[new] = self.sizes[label]
+        if matrices:
+            last = matrices[-1]
+            at = len(last.labels) - 1 - last.labels[::-1].index(label)
+            last.labels[at] = new
+        else:
+            self.output[len(self.output) - 1 - self.output[::-1].index(label)] = new
+        vector.form, vector.labels = diag(vector.form), [label, new]
+
+    def _drop(self, factor: _Factor) -> None:
+        self.factors = [f for f in self.factors if f is not factor]
+
+    def paths(self) -> Iterable[_Path]:
+        """Follow the labels from end to end."""
+        left = [f for f in self.factors if f.labels]
+        for position, label in enumerate(self.output):
+            if position not in self._reached:
+                yield self._walk(position, label, left)
+        while left:
+            ends = [f for f in left if len(f.labels) == 1]
+            start = ends[0] if ends else left[0]
+            left.remove(start)
+            if ends:
+                path = self._walk(start.form, start.labels[0], left)
+            else:
+                path = self._walk(None, start.labels[1], left)
+                path.matrices.insert(0, start.form)
+            yield path
+
+    _reached: tuple[int, ...] = ()
+
+    def _walk(self, start: int | Form | None, label: Hashable, left: list[_Factor]) -> _Path:
+        path = _Path(start, None)
+        while True:
+            following = [f for f in left if label in f.labels]
+            if not following:
+                ends = [p for p, other in enumerate(self.output) if other == label and p != start]
+                if ends:
+                    path.end = ends[0]
+                    self._reached = (*self._reached, ends[0])
+                return path
+            factor = following[0]
+            left.remove(factor)
+            if len(factor.labels) == 1:
+                path.end = factor.form
+                return path
+            forwards = factor.labels[0] == label
+            path.matrices.append(factor.form if forwards else transpose(factor.form))
+            label = factor.labels[1] if forwards else factor.labels[0]
