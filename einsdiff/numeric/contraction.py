@@ -61,7 +61,7 @@ def contract(
         The product, and the labels of its axes.
     """
     factors = _powers(steps, factors)
-    found = _symmetric(steps, factors, output, size)
+    found = None if steps.is_plain else _symmetric(steps, factors, output, size)
     if found is not None:
         return found
     left = [
@@ -82,7 +82,7 @@ def contract(
     path, _ = find_path(
         tuple(tuple(number[n] for n in labels) for _, labels in left),
         tuple(number[n] for n in output),
-        tuple(size.values()),
+        tuple(map(int, size.values())),
     )
     for chosen in path:
         # opt_einsum joins more than two factors at once only where there is no order to choose.
@@ -226,6 +226,8 @@ def _pair(
         stack = [size[label] for label in batch]
         lies = entrywise(stack, [(stack, _along(*factor, batch)) for factor in (a, b)])
         return steps.emit("einsum", [array_a, array_b], stack, detail, lies), tuple(batch)
+    if steps.is_plain:
+        return _plain_product(steps, a, b, (batch, rows, columns, summed), final, size)
     return _matrix_product(steps, a, b, (batch, rows, columns, summed), final, size)
 
 
@@ -248,7 +250,7 @@ def _broadcast_product(steps: Steps, a: Handle, b: Handle, shape: tuple[int, ...
         [(1, 0)] * (rank - len(v.shape)) + list(zip(v.shape, v.strides, strict=True))
         for v in values
     ]
-    if prod(shape) < LEAST_PRODUCT or _row(shape, axes) >= SHORT_ROW:
+    if steps.is_plain or prod(shape) < LEAST_PRODUCT or _row(shape, axes) >= SHORT_ROW:
         return steps.entrywise("multiply", values, shape)
     for start in range(rank - 2, 0, -1):
         length = prod(shape[start:])
@@ -281,6 +283,37 @@ def _row(shape: Sequence[int], operands: Sequence[Sequence[tuple[int, int]]]) ->
             break
         row *= shape[axis]
     return row
+
+
+def _plain_product(
+    steps: Steps,
+    a: Factor,
+    b: Factor,
+    groups: tuple[list[int], list[int], list[int], list[int]],
+    final: Labels,
+    size: Mapping[int, int],
+) -> Factor:
+    """Contract two factors by ``@`` if that is all it takes, else as an einsum."""
+    (array_a, labels_a), (array_b, labels_b) = a, b
+    batch, rows, columns, summed = groups
+    if not batch and len(summed) == 1 and len(rows) <= 1 and len(columns) <= 1:
+        return _matrix_product(steps, a, b, groups, final, size)
+    if not batch and not rows and not columns:
+        turned = steps.transpose(array_b, [labels_b.index(label) for label in labels_a])
+        entries = steps.entrywise("multiply", [array_a, turned], array_a.shape)
+        return steps.emit("sum", [entries], (), tuple(range(len(labels_a)))), ()
+    stacked = (*batch, *rows, *columns)
+    is_stack = len(rows) == len(columns) == len(summed) == 1 and (labels_a, labels_b) == (
+        (*batch, *rows, *summed),
+        (*batch, *summed, *columns),
+    )
+    is_last = (labels_a, labels_b) == ((*rows, *summed), (*summed, *columns))
+    is_product = is_stack or (is_last and len(summed) == 1 and len(columns) <= 1)
+    if is_product and final in ((), stacked):
+        return steps.emit("matmul", [array_a, array_b], [size[n] for n in stacked]), stacked
+    output = final or stacked
+    detail = letters([labels_a, labels_b], output)
+    return steps.emit("einsum", [array_a, array_b], [size[n] for n in output], detail), output
 
 
 def _matrix_product(

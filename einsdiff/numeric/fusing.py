@@ -28,7 +28,7 @@ import numpy as np
 from einsdiff.algebra.function import Function
 from einsdiff.numeric.steps import ALIASES, WRITES, Instruction
 
-__all__ = ["bases", "fused", "is_entrywise", "last_uses"]
+__all__ = ["bases", "fused", "is_entrywise", "last_uses", "needed"]
 
 #: Operations entry by entry, of which NumPy can write the result anywhere.
 ENTRYWISE = frozenset({"add", "subtract", "multiply", "negative", "power"})
@@ -51,8 +51,19 @@ def fused(
     tuple
         Steps that compute the same, and the names that the results have in them.
     """
-    needed = _scheduled(instructions, results)
-    return _in_place(_directed(needed, results), results)
+    steps = _scheduled(instructions, results)
+    return _in_place(_directed(steps, results), results)
+
+
+def needed(instructions: Sequence[Instruction], results: Sequence[str]) -> tuple[Instruction, ...]:
+    """Drop the steps that no result needs, and leave the others in their order.
+
+    >>> steps = [Instruction("negative", f"t{k}", ("x",), None, (3,)) for k in range(2)]
+    >>> [step.target for step in needed(steps, ["t1"])]
+    ['t1']
+    """
+    kept = set(map(id, _scheduled(instructions, results)))
+    return tuple(step for step in instructions if id(step) in kept)
 
 
 def bases(instructions: Sequence[Instruction]) -> dict[str, str]:

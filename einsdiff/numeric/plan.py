@@ -24,13 +24,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import prod
 from typing import NamedTuple
 from unicodedata import normalize
 
 from einsdiff.algebra.flatten import flatten
-from einsdiff.algebra.function import Function
 from einsdiff.algebra.graph import children, topological, variables_of
 from einsdiff.algebra.nodes import (
     Add,
@@ -46,7 +45,7 @@ from einsdiff.algebra.nodes import (
 from einsdiff.algebra.relations import Relation
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.contraction import Factor, contract
-from einsdiff.numeric.fusing import bases, fused
+from einsdiff.numeric.fusing import bases, fused, needed
 from einsdiff.numeric.lowering import contract_related
 from einsdiff.numeric.rearrange import rearranged
 from einsdiff.numeric.report import Cost, Report, costs, mode_of
@@ -67,7 +66,7 @@ __all__ = [
     "Instruction",
     "Plan",
     "literal",
-    "not_analytic",
+    "plain_plan",
     "plan",
 ]
 
@@ -197,15 +196,40 @@ def plan(
     return made
 
 
-def _planned(outputs: Sequence[Node], sizes: Mapping[str, int], in_cores: bool) -> Plan:
-    planner = _Planner(outputs, sizes)
+def plain_plan(output: Node, sizes: Mapping[str, int]) -> Plan:
+    """Plan the evaluation of one expression as a person would write it.
+
+    Parameters
+    ----------
+    output
+        The expression.
+    sizes
+        The number that each named size stands for; it may remember its name.
+
+    Returns
+    -------
+    Plan
+        Each step makes an array of its own, and what stands in a part of the result is written or
+        added there. No array is used again for another one, or laid out for speed alone.
+    """
+    numbers = {name: int(size) for name, size in sizes.items()}
+    return _planned(rearranged([output], numbers), sizes, False, is_plain=True)
+
+
+def _planned(
+    outputs: Sequence[Node], sizes: Mapping[str, int], in_cores: bool, is_plain: bool = False
+) -> Plan:
+    planner = _Planner(outputs, sizes, is_plain)
     cores: tuple[tuple[Core, ...], ...] = ()
     if in_cores:
         cores = planner.all_cores(outputs)
         wanted = [core.name for found in cores for core in found]
     else:
         wanted = planner.results(outputs)
-    instructions, results = fused(planner.steps.instructions, wanted)
+    if is_plain:
+        instructions, results = needed(planner.steps.instructions, wanted), tuple(wanted)
+    else:
+        instructions, results = fused(planner.steps.instructions, wanted)
     shapes = tuple(planner.shape(node) for node in outputs)
     # Not by its name in the end, since what it is a copy of may have been zero elsewhere.
     zeros = [step for step in instructions if step.op == "zeros" and [step.target] == wanted]
@@ -227,7 +251,9 @@ class _Term:
 
 
 class _Planner:
-    def __init__(self, outputs: Sequence[Node], sizes: Mapping[str, int]) -> None:
+    def __init__(
+        self, outputs: Sequence[Node], sizes: Mapping[str, int], is_plain: bool = False
+    ) -> None:
         self.sizes = sizes
         self.inputs: dict[Variable, str] = {}
         taken: set[str] = set()
@@ -246,7 +272,7 @@ class _Planner:
         }
         self.cores: dict[Node, tuple[Contracted, Number]] = {}  # and what they are multiplied by
         self.uses = _core_uses(outputs)
-        self.steps = Steps()
+        self.steps = Steps(is_plain)
 
     def number(self, size: Size) -> int:
         return size if isinstance(size, int) else self.sizes[size]
@@ -388,7 +414,8 @@ class _Planner:
                 factors.append((self.array(part), labels))
         extent = prod(size[label] for label in output)
         is_summed = any(label not in output for _, labels in factors for label in labels)
-        k = None if is_one(c) else self.small_factor(factors, extent, is_summed)
+        is_outside = is_one(c) or self.steps.is_plain
+        k = None if is_outside else self.small_factor(factors, extent, is_summed)
         if k is not None:
             factors[k] = self.steps.multiple(c, factors[k][0]), factors[k][1]
             c = 1
@@ -427,7 +454,8 @@ class _Planner:
         else:
             pattern = tuple(window(shape, layout, found.views)[0] for found, layout in rest)
             out = self.steps.emit("zeros", [], shape, pattern)
-            if len(rest) == 2 and not any(found.views for found, _ in rest):
+            is_pair = len(rest) == 2 and not any(found.views for found, _ in rest)
+            if is_pair and not self.steps.is_plain:
                 return self.crossed(out, *rest)
             for found, layout in rest[1:]:
                 target, labels = view(self.steps, out, layout, found.views)
@@ -617,42 +645,3 @@ def _parts(node: Node) -> Iterable[Node]:
 
 
 # --- functions --------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def not_analytic(node: Node, complex_names: frozenset[str]) -> Function | None:
-    """Find a function that has no derivative where it is applied to complex numbers.
-
-    Parameters
-    ----------
-    node
-        An expression.
-    complex_names
-        The names of the variables whose arrays are complex.
-
-    Returns
-    -------
-    Function or None
-        The first one that is not analytic and is applied to something complex.
-
-    Examples
-    --------
-    >>> from einsdiff.algebra.function import lookup
-    >>> from einsdiff.algebra.nodes import call, variable
-    >>> node = call(lookup("floor"), [variable("z", (3,))])
-    >>> not_analytic(node, frozenset("z")), not_analytic(node, frozenset())
-    (floor, None)
-    """
-    is_complex: dict[Node, bool] = {}
-    for part in topological([node]):
-        if isinstance(part, Variable):
-            is_complex[part] = part.name in complex_names
-        elif isinstance(part, Constant):
-            is_complex[part] = isinstance(part.value, complex)
-        else:
-            is_complex[part] = any(is_complex[child] for child in children(part))
-        if isinstance(part, Add):
-            is_complex[part] |= any(isinstance(c, complex) for c, _ in part.terms)
-        if isinstance(part, Call) and is_complex[part] and not part.function.is_analytic:
-            return part.function
-    return None

@@ -189,9 +189,14 @@ class Gather(NamedTuple):
 
 
 class Steps:
-    """Instructions, appended one by one; each method returns the array that its step makes."""
+    """Instructions, appended one by one; each method returns the array that its step makes.
 
-    def __init__(self) -> None:
+    If they are plain, they are what a person would write: no array is laid out otherwise than the
+    expression has it so that a product of two is faster.
+    """
+
+    def __init__(self, is_plain: bool = False) -> None:
+        self.is_plain = is_plain
         self.instructions: list[Instruction] = []
         self._made: dict[Hashable, Handle] = {}
         self._numbers = count()
@@ -274,7 +279,8 @@ class Steps:
             for k, (size, step) in enumerate(zip(array.shape, array.strides, strict=True))
             for inner in contiguous(parts.get(k, (size,)))
         ]
-        return self.emit("split", [array], shape, None, strides)
+        digits = tuple(tuple(parts.get(k, (size,))) for k, size in enumerate(array.shape))
+        return self.emit("split", [array], shape, digits, strides)
 
     def slice(self, array: Handle, ranges: Mapping[int, Range | int]) -> Handle:
         """Take ranges of axes, or one index, which removes the axis."""
