@@ -32,12 +32,12 @@ from typing import Any
 
 import numpy as np
 
+from einsdiff.algebra.graph import not_analytic
 from einsdiff.algebra.nodes import Variable, symmetry
 from einsdiff.errors import OperandError, page
 from einsdiff.evaluation import evaluate, sizes_of
 from einsdiff.formula import Formula
 from einsdiff.numeric.arrays import Array
-from einsdiff.numeric.plan import not_analytic
 
 __all__ = ["Check", "checked", "sample", "sampled"]
 

@@ -20,7 +20,7 @@ def program(x_, A_, *, out=None):
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,10 +29,12 @@ from einsdiff.errors import BindingError, OperandError, page
 from einsdiff.evaluation import Prepared, check_symmetric, prepare, signature
 from einsdiff.formula import Formula, joined_arguments
 from einsdiff.numeric.arrays import Array, as_array
-from einsdiff.numeric.cores import sparse
 from einsdiff.numeric.memory import check_limit, memory_limit
-from einsdiff.numeric.plan import Plan
-from einsdiff.numeric.report import Report
+
+# What plans and solves is imported where it is needed: a formula is read without it.
+if TYPE_CHECKING:
+    from einsdiff.numeric.plan import Plan
+    from einsdiff.numeric.report import Report
 
 __all__ = ["FORMS", "Compiled", "check_backend"]
 
@@ -246,6 +248,8 @@ class Compiled:
     def _finished(self, prepared: Prepared, result: Any) -> Any:
         """Give results the form that was asked for."""
         if self.form != "dense":
+            from einsdiff.numeric.cores import sparse
+
             parts, start = [], 0
             for k, found in enumerate(prepared.program.plan.cores):
                 arrays = result[start : start + len(found)]

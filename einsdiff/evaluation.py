@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
+from einsdiff.algebra.graph import not_analytic
 from einsdiff.algebra.nodes import Node, Variable, einsum
 from einsdiff.errors import (
     BindingError,
@@ -31,8 +32,10 @@ from einsdiff.formula import Formula
 from einsdiff.layout import VecOrder
 from einsdiff.numeric.arrays import Array, dtype_of
 from einsdiff.numeric.memory import format_bytes, memory_limit
-from einsdiff.numeric.plan import not_analytic
-from einsdiff.numeric.program import Program, program_for
+
+# What plans and solves is imported where it is needed: a formula is read without it.
+if TYPE_CHECKING:
+    from einsdiff.numeric.program import Program
 
 __all__ = [
     "Prepared",
@@ -214,6 +217,8 @@ def prepare(
         for size in sorted(formula.named_sizes - sizes.keys()):
             raise _unsettled(formula, size)
         _check_analytic(formula, values)
+    from einsdiff.numeric.program import program_for
+
     dtypes = [array.dtype for array in values.values()]
     dtype = np.result_type(*(dtype_of(formula.expr, dtypes) for formula in formulas))
     known = tuple(sorted(sizes.items()))

@@ -518,7 +518,7 @@ def read_index(
     for name, value in named.items():
         if name in given and given[name] is not None:
             raise BindingError(page(f"'{name}' is given twice", text=text, action="give it once"))
-        if places_of(name, text):
+        if places_of(name, text) and not (is_index(value) and _is_label(name, text)):
             given[name] = value
         elif is_index(value) and name in text:
             label_sizes[name] = int(value)
@@ -583,6 +583,14 @@ def _specified(
     values[name] = as_array(value, f"operand '{name}'")
     given: tuple[Size, ...] = values[name].shape
     return given
+
+
+def _is_label(name: str, text: str) -> bool:
+    """Tell whether a name that has a number stands for a label, whose size the number is."""
+    try:
+        return name not in _ranks(text)
+    except SubscriptsError:  # the size of a label is not known yet
+        return True
 
 
 def _ranks(text: str) -> dict[str, tuple[Size, ...]]:

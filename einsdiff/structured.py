@@ -24,19 +24,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import prod
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from einsdiff.algebra.nodes import Node, einsum, variable
-from einsdiff.algebra.structure import (
-    contracted,
-    diagonal,
-    expression,
-    linear_map,
-    structure,
-    ties,
-)
 from einsdiff.display.index import Heading
 from einsdiff.errors import BindingError, OperandError, ShapeError, page, shape_text
 from einsdiff.evaluation import evaluate, signature, sizes_of
@@ -45,14 +37,10 @@ from einsdiff.layout import Layout, VecOrder, check_layout
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.arrays import Array, as_array, needs_scipy, scipy_module
-from einsdiff.numeric.solving import (
-    Evaluation,
-    Factorisation,
-    SolveError,
-    default_tolerance,
-    factorised,
-    solving_dtype,
-)
+
+# What plans and solves is imported where it is needed: a formula is read without it.
+if TYPE_CHECKING:
+    from einsdiff.numeric.solving import Factorisation
 
 __all__ = ["LinearMapMethods", "Solver"]
 
@@ -147,6 +135,8 @@ class Solver:
         if is_complex:  # a real map acts on the parts
             sides = np.concatenate([sides.real, sides.imag], axis=-1)
         sides = sides.astype(self.dtype, copy=False)
+        from einsdiff.numeric.solving import SolveError, default_tolerance
+
         goal = default_tolerance(self.dtype) if tolerance is None else tolerance
         try:
             x = self._factorisation.solve(sides, goal)
@@ -296,6 +286,8 @@ class LinearMapMethods:
             # The class is always combined with the methods of arrays.
             found: Self = super().diagonal(offset or 0, axis1 or 0, _or(axis2, 1))  # type: ignore[misc]
             return found
+        from einsdiff.algebra.structure import diagonal
+
         split = self._square("the diagonal of a linear map", "diagonal(axis1=0, axis2=1)")
         expr = diagonal(self.formula.normal_form, split)
         return self._part(expr, self.formula.heading.letters[:split])
@@ -338,6 +330,8 @@ class LinearMapMethods:
             found: Self = super().trace(offset or 0, axis1 or 0, _or(axis2, 1))  # type: ignore[misc]
             return found
         split = self._square("the trace of a linear map", "trace(axis1=0, axis2=1)")
+        from einsdiff.algebra.structure import diagonal
+
         entries = diagonal(self.formula.normal_form, split)
         return self._part(einsum([entries], [range(split)], (), inline=[0]), ())
 
@@ -373,6 +367,8 @@ class LinearMapMethods:
         f_pqs = 2 V_jq V_js
         """
         self._split("no blocks")
+        from einsdiff.algebra.structure import expression, linear_map, ties
+
         m = linear_map(self.formula.normal_form, self.formula.domain or 0)
         pairs = ties(m)
         if not pairs:
@@ -483,6 +479,9 @@ class LinearMapMethods:
                     "scipy.sparse.linalg.lsqr(J.operator(), rhs.ravel())",
                 )
             )
+        from einsdiff.algebra.structure import structure
+        from einsdiff.numeric.solving import Evaluation, SolveError, factorised, solving_dtype
+
         dtype = solving_dtype(*dtypes)
         if not prod(domain):
             return Solver(
@@ -588,6 +587,8 @@ def _part_of(formula: Formula, node: Node) -> Formula:
 @lru_cache(maxsize=1024)
 def _product_of(formula: Formula, node: Node, summed: tuple[int, ...]) -> tuple[Formula, str]:
     """Return the formula of a node times vectors, as the columns of a variable of this name."""
+    from einsdiff.algebra.structure import contracted
+
     names = {argument.name for argument in formula.arguments}
     name = first_unused(["v", *(f"v{k}" for k in range(1, len(names) + 2))], names)
     sizes = formula.named_sizes

@@ -23,17 +23,16 @@ from inspect import signature as signature_of
 from itertools import count
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from einsdiff.algebra import arrays
 from einsdiff.algebra.nodes import Node, Shape, Variable, scale
-from einsdiff.algebra.structure import contracted
 from einsdiff.checking import Check, checked
+from einsdiff.coding import CodeMethods
 from einsdiff.compiled import Compiled, check_backend
-from einsdiff.cores import Cores, evaluate_cores
 from einsdiff.display.index import Heading, format_heading
 from einsdiff.errors import (
     BindingError,
@@ -59,7 +58,12 @@ from einsdiff.numeric.arrays import (
     same_array,
 )
 from einsdiff.numeric.memory import check_limit
+from einsdiff.readable import ReadableMethods
 from einsdiff.structured import LinearMapMethods
+
+# What plans and solves is imported where it is needed: a formula is read without it.
+if TYPE_CHECKING:
+    from einsdiff.cores import Cores
 
 __all__ = [
     "TRACED",
@@ -78,7 +82,7 @@ __all__ = [
 ]
 
 
-class Tensor(LinearMapMethods, ArrayMethods):
+class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
     """A tensor expression, with values for some or all of its variables.
 
     Made by `tensor`, `tensors`, `einsum` and the verbs, and by arithmetic on these; it does not
@@ -201,8 +205,6 @@ class Tensor(LinearMapMethods, ArrayMethods):
 
     def __str__(self) -> str:
         return self.formula.text
-
-    __repr__ = __str__
 
     # --- computing ----------------------------------------------------------------------------
 
@@ -362,6 +364,8 @@ class Tensor(LinearMapMethods, ArrayMethods):
         shape (2, 2, 2), 4 of 8 entries can be other than zero
         j->iij  array([1., 2.])
         """
+        from einsdiff.cores import evaluate_cores
+
         return evaluate_cores(self.formula, self.values)
 
     def sparse(
@@ -403,6 +407,8 @@ class Tensor(LinearMapMethods, ArrayMethods):
           (0, 0)        2.0
           (1, 1)        4.0
         """
+        from einsdiff.cores import evaluate_cores
+
         check_layout(layout, order)
         return evaluate_cores(self.formula, self.values).sparse(format, layout, order)
 
@@ -535,6 +541,8 @@ class Tensor(LinearMapMethods, ArrayMethods):
                     action="differentiate first, as in ed.grad(t, wrt=...)",
                 )
             )
+        from einsdiff.algebra.structure import contracted
+
         direction = as_direction(other, name, self.expr.shape[axes], self)
         labels = range(self.ndim)
         kept = [label for label in labels if label not in labels[axes]]

@@ -78,3 +78,9 @@ def test_a_shared_step_is_differentiated_once():
         y = y * y + y  # written out, this has 3^50 factors
     gradient = ed.grad(y.sum(), wrt="x")
     assert nodes(gradient) <= 6 * nodes(y)
+
+
+def test_labels_of_a_delta_take_sizes_by_keyword():
+    delta = ed.parse("δ_{i+1,p}", i=3, p=4)
+    assert delta.shape == (3, 4)
+    np.testing.assert_array_equal(delta, np.eye(4)[1:])

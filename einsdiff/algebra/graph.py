@@ -9,10 +9,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 
-from einsdiff.algebra.nodes import Add, Call, Einsum, Node, Variable, add, call, einsum
+from einsdiff.algebra.function import Function
+from einsdiff.algebra.nodes import Add, Call, Constant, Einsum, Node, Variable, add, call, einsum
 
-__all__ = ["children", "dependencies", "rebuilt", "topological", "use_counts", "variables_of"]
+__all__ = [
+    "children",
+    "dependencies",
+    "not_analytic",
+    "rebuilt",
+    "topological",
+    "use_counts",
+    "variables_of",
+]
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -128,3 +138,42 @@ def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
         return add(terms, node.shape)
     assert isinstance(node, Call)
     return call(node.function, new)
+
+
+@lru_cache(maxsize=4096)
+def not_analytic(node: Node, complex_names: frozenset[str]) -> Function | None:
+    """Find a function that has no derivative where it is applied to complex numbers.
+
+    Parameters
+    ----------
+    node
+        An expression.
+    complex_names
+        The names of the variables whose arrays are complex.
+
+    Returns
+    -------
+    Function or None
+        The first one that is not analytic and is applied to something complex.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.function import lookup
+    >>> from einsdiff.algebra.nodes import call, variable
+    >>> node = call(lookup("floor"), [variable("z", (3,))])
+    >>> not_analytic(node, frozenset("z")), not_analytic(node, frozenset())
+    (floor, None)
+    """
+    is_complex: dict[Node, bool] = {}
+    for part in topological([node]):
+        if isinstance(part, Variable):
+            is_complex[part] = part.name in complex_names
+        elif isinstance(part, Constant):
+            is_complex[part] = isinstance(part.value, complex)
+        else:
+            is_complex[part] = any(is_complex[child] for child in children(part))
+        if isinstance(part, Add):
+            is_complex[part] |= any(isinstance(c, complex) for c, _ in part.terms)
+        if isinstance(part, Call) and is_complex[part] and not part.function.is_analytic:
+            return part.function
+    return None

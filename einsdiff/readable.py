@@ -1,0 +1,492 @@
+r"""How a tensor is read: notations, derivations, tables, pictures.
+
+One expression, four notations; of the derivative of :math:`x^\top A x` by :math:`x`:
+
+>>> import einsdiff as ed
+>>> J = ed.grad("i,ij,j->", "x", "A", "x", wrt="x")
+>>> print(J.format("index"))
+∂f/∂x_p = x_i A_ip + x_i A_pi
+>>> print(J.format("matrix"))
+∂f/∂x = xᵀ (A + Aᵀ)  (numerator layout, vec order C)
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from html import escape
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from einsdiff.display.index import format_heading, wrapped_equation
+from einsdiff.errors import EinsdiffError, OperandError, page, shape_text
+from einsdiff.formula import Formula
+from einsdiff.layout import Layout, VecOrder, check_layout
+from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.arrays import Array
+
+# What only writes is imported where it is needed: most programs compute, and start sooner without.
+if TYPE_CHECKING:
+    from einsdiff.display.cases import Cases
+    from einsdiff.display.derivation import Derivation
+    from einsdiff.display.diagrams import Diagram
+    from einsdiff.display.tables import Table
+    from einsdiff.pictures import Kind
+
+__all__ = ["NOTATIONS", "TABLES", "Detail", "ReadableMethods"]
+
+#: What is shown by itself, in a terminal or a notebook, has at most so many lines, so many
+#: characters of index notation or of LaTeX, and so many entries computed within so many bytes.
+MOST_LINES = 40
+MOST_TEXT = 2000
+MOST_LATEX = 20_000
+MOST_PREVIEWED = 100_000
+PREVIEW_BYTES = 64 * 2**20
+
+#: How much `ReadableMethods.explain` tells.
+Detail = Literal["full", "brief"]
+
+#: The kinds of `ReadableMethods.table`.
+TABLES = ("forward", "reverse", "shapes", "layouts")
+#: The notations of `ReadableMethods.format`.
+NOTATIONS = ("index", "matrix", "einsum")
+
+
+class ReadableMethods:
+    """Methods of a tensor that write it."""
+
+    __slots__ = ()
+
+    formula: Formula
+    values: Mapping[str, Array]
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[Size, ...]:
+        """The sizes of the axes."""
+
+    @abstractmethod
+    def dense(self, out: Array | None = None, *, memory_limit: int | None = None) -> Array:
+        """Evaluate."""
+
+    def format(
+        self, notation: str = "index", *, layout: Layout | None = None, order: VecOrder = "C"
+    ) -> str:
+        """Write the tensor in a notation.
+
+        Parameters
+        ----------
+        notation
+            ``"index"``: index notation, which reads back with `einsdiff.parse`. ``"matrix"``:
+            products of matrices, for at most two axes on each side. ``"einsum"``: einsum strings.
+        layout, order
+            Of matrix notation. If the layout is left out, a derivative of a number by a matrix has
+            the shape of the matrix, a second derivative of a number is the Hessian, and any other
+            is in numerator layout. See `einsdiff.Tensor.matrix`.
+
+        Returns
+        -------
+        str
+            What has no matrix form says why, and is in index notation.
+
+        Raises
+        ------
+        OperandError
+            There is no such notation.
+        LayoutError
+            There is no such layout or order.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> J = ed.grad("ij,j->i", "A", "x", wrt="A")
+        >>> for notation in ("index", "matrix", "einsum"):
+        ...     print(J.format(notation))
+        ∂f_i/∂A_pq = δ_ip x_q
+        ∂f/∂vec(A) = I_m ⊗ xᵀ  (numerator layout, vec order C)
+        ∂f_i/∂A_pq = einsum("q->iiq", x, sizes={"i": "m"})
+        """
+        formula, values = self.formula, self.values
+        check_layout(layout or "numerator", order)
+        if notation == "index":
+            return formula.text
+        if notation == "einsum":
+            from einsdiff.display.einsums import format_einsum
+
+            right = format_einsum(formula.normal_form, formula.heading.letters, formula.letters)
+            return f"{format_heading(formula.heading)} = {right}"
+        if notation == "matrix":
+            from einsdiff.matrices import as_matrix_equation
+
+            equation = as_matrix_equation(formula, values, layout, order)
+            if isinstance(equation, str):
+                return f"{formula.text}  (no matrix form: {equation})"
+            return equation.text
+        raise _no_notation(notation, NOTATIONS)
+
+    def latex(
+        self, notation: str = "index", *, layout: Layout | None = None, order: VecOrder = "C"
+    ) -> str:
+        r"""Write the tensor as LaTeX, to stand in a formula.
+
+        Parameters
+        ----------
+        notation
+            ``"index"`` or ``"matrix"``.
+        layout, order
+            As for `format`.
+
+        Returns
+        -------
+        str
+            Without dollar signs. What has no matrix form is in index notation.
+
+        Raises
+        ------
+        OperandError
+            There is no such notation.
+        LayoutError
+            There is no such layout or order.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> J = ed.grad("ij,j->i", "A", "x", wrt="A")
+        >>> print(J.latex())
+        \frac{\partial f_i}{\partial A_{pq}} = \delta_{ip} x_q
+        >>> print(J.latex("matrix"))
+        \frac{\partial f}{\partial \operatorname{vec}(A)} = I_{m} \otimes x^{\top}
+        """
+        from einsdiff.display.latex import index_latex
+        from einsdiff.matrices import as_matrix_equation
+
+        formula, values = self.formula, self.values
+        check_layout(layout or "numerator", order)
+        if notation == "matrix":
+            equation = as_matrix_equation(formula, values, layout, order)
+            if not isinstance(equation, str):
+                return equation.latex
+        if notation in ("index", "matrix"):
+            return index_latex(formula.text, formula.by_name)
+        raise _no_notation(notation, ("index", "matrix"))
+
+    def explain(self, detail: Detail = "full") -> Derivation:
+        """Derive the derivative, step by step.
+
+        Parameters
+        ----------
+        detail
+            ``"full"``, or ``"brief"`` for what a practised reader needs.
+
+        Returns
+        -------
+        Derivation
+            The steps as data; it prints as text, and writes itself as Markdown, LaTeX and HTML.
+            A higher derivative begins with the lower ones.
+
+        Raises
+        ------
+        OperandError
+            This is no derivative, there is no such level of detail, or the derivation would name
+            more than 40 functions inside of each other.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> print(ed.grad("ij,j->i", "A", "x", wrt="A").explain())
+        f_i = A_ij x_j
+            = Σ_j A_ij x_j                  the sum written out
+        <BLANKLINE>
+        ∂f_i/∂A_pq = ∂A_ij/∂A_pq x_j        x does not depend on A
+                   = δ_ip δ_jq x_j          ∂A_ij/∂A_pq = δ_ip δ_jq
+                   = δ_ip x_q               δ_jq: j becomes q
+        <BLANKLINE>
+        In matrix notation, numerator layout, vec order C:
+          ∂f/∂vec(A) = I_m ⊗ xᵀ
+        """
+        if detail not in ("full", "brief"):
+            raise OperandError(
+                page(
+                    f"detail={detail!r} is not a level of detail",
+                    action="write detail='full' or detail='brief'",
+                )
+            )
+        from einsdiff.matrices import as_matrix_equation
+
+        derivation = _derivation(self.formula)
+        equation = as_matrix_equation(self.formula, self.values)
+        if not isinstance(equation, str) and any(v.shape for v in self.formula.arguments):
+            derivation = derivation.named(equation)
+        return derivation if detail == "full" else derivation.brief()
+
+    def table(self, kind: str = "forward") -> Table:
+        r"""Show how a derivative comes about, or which shapes it has, as a table.
+
+        Parameters
+        ----------
+        kind
+            ``"forward"``: the steps of the function from the variable to its value, each with its
+            derivative by the variable. ``"reverse"``: the same steps backwards, each with its
+            adjoint, :math:`\bar v = \partial f/\partial v`; of a function that is no derivative
+            too. ``"shapes"``: the shapes of derivatives of scalars, vectors, matrices and tensors
+            by each other. ``"layouts"``: the matrices of this derivative in both layouts and both
+            vec orders.
+
+        Returns
+        -------
+        Table
+            It prints as text, and has `markdown` and `latex`; its rows are data, too. There are
+            numbers in it where arrays are bound to the variables.
+
+        Raises
+        ------
+        OperandError
+            There is no such table, or none of what is no derivative.
+        SizeError
+            The function has too many steps.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.grad("y sin(x + y)", wrt="y").table("reverse")
+        ∂f/∂y in reverse mode, from f to y; v̄ stands for ∂f/∂v
+        <BLANKLINE>
+        step          adjoint
+        ────────────  ───────────────
+        f = y v2      f̄ = 1
+        v2 = sin(v1)  v̄2 = f̄ y
+        v1 = y + x    v̄1 = v̄2 cos(v1)
+        x             x̄ = v̄1
+        y             ȳ = v̄1 + f̄ v2
+        """
+        if kind not in TABLES:
+            raise OperandError(
+                page(
+                    f"there is no table {kind!r}",
+                    action=f"write one of {', '.join(map(repr, TABLES))}",
+                )
+            )
+        from einsdiff.tables import table
+
+        return table(self.formula, self.values, self.shape, kind)
+
+    def cases(self) -> Cases:
+        r"""Write the derivative by cases, as its deltas tell them.
+
+        Parameters
+        ----------
+        None
+            There are none.
+
+        Returns
+        -------
+        Cases
+            Conditions on the free indices, each with the value; exactly one of them applies to
+            each index tuple. It prints as text, and has `markdown` and `latex`.
+
+        Raises
+        ------
+        SizeError
+            There are too many of them.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.grad("K_pq = R_ip R_iq", wrt="R").cases()
+                      ⎧ R_rq    if p = s ≠ q
+        ∂K_pq/∂R_rs = ⎨ R_rp    if q = s ≠ p
+                      ⎪ 2 R_rq  if p = q = s
+                      ⎩ 0       otherwise
+        """
+        from einsdiff.display.cases import by_cases
+
+        return by_cases(self.formula.normal_form, self.formula.heading, self.formula.letters)
+
+    def plot(
+        self,
+        layout: Layout = "numerator",
+        order: VecOrder = "C",
+        ax: Any = None,
+        kind: Kind | None = None,
+        *,
+        sizes: Mapping[str, int] | None = None,
+    ) -> Any:
+        r"""Draw which entries can be other than zero, and their values where there are some.
+
+        Which entries that are follows from the deltas, as for `cores`; values are not looked at
+        for it. Entries count from 0. Lines part the blocks of each axis, the thicker the slower it
+        runs. Large matrices are thinned: a cell stands for several entries then, and shows the
+        value of the largest magnitude, which the picture says.
+
+        Parameters
+        ----------
+        layout, order
+            As for `matrix`: which axes are rows, and how several become one. A tensor that is no
+            derivative has its last axis as columns.
+        ax
+            Matplotlib's axes to draw in; by default a new figure, which pyplot does not know, so
+            that there is nothing to be closed.
+        kind
+            ``"matrix"``; or ``"stack"`` for a tensor of three axes, as matrices side by side, one
+            for each index of the function. By default a stack where there are three axes.
+        sizes
+            Numbers for sizes that are names. Those that are not given are small ones, which the
+            picture says.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A notebook shows it; ``figure.savefig("jacobian.pdf")`` writes it to a file.
+
+        Raises
+        ------
+        OperandError
+            Matplotlib is not installed, there is no such kind or size, or the tensor has not three
+            axes for a stack.
+        SizeError
+            More entries can be other than zero than a picture shows.
+        LayoutError
+            There is no such layout or order.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> J = ed.grad("mp,mq->pq", "R", "R", wrt="R")
+        >>> figure = J.plot(sizes={"m": 3, "n": 4})
+        """
+        from einsdiff.pictures import plot
+
+        return plot(self.formula, self.values, layout, order, ax, kind, sizes or {})
+
+    def diagram(self) -> Diagram:
+        r"""Draw the tensor network: a circle for each factor, a line for each index.
+
+        A line between two factors is summed over, one that dangles is an index of the result. An
+        index with more than two ends, as deltas make it, is a dot. A matrix has a small mark where
+        its first index is, and a tensor of more axes has numbers. Functions are boxes around
+        their arguments. A derivative stands beside its function; what the function is
+        differentiated by is marked, and so are the legs that it leaves.
+
+        Parameters
+        ----------
+        None
+            There are none.
+
+        Returns
+        -------
+        Diagram
+            With ``.svg``, which notebooks show, and ``.dot`` for Graphviz; ``.save(path)`` writes
+            either. Of a large expression, the inner parts are left out, which the picture says.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> picture = ed.parse("a_i X_ij b_j").diagram()
+        >>> picture
+        <Diagram: f = a_i X_ij b_j>
+        >>> picture.svg[:4], picture.dot[:5]
+        ('<svg', 'graph')
+        """
+        from einsdiff.pictures import diagram_of
+
+        return diagram_of(self.formula)
+
+    def __repr__(self) -> str:
+        left, sign, right = self.formula.text.partition(" = ")
+        lines = wrapped_equation(f"{left} = ", right) if sign else [left]
+        if len(lines) > MOST_LINES:
+            cut = len(lines) - MOST_LINES + 1
+            lines = [*lines[: MOST_LINES - 1], f"[{cut} more lines; print(str(t)) shows all]"]
+        return "\n".join(lines)
+
+    def _repr_latex_(self) -> str:
+        from einsdiff.display.latex import latex_text
+
+        text = self.latex()
+        if len(text) > MOST_LATEX:
+            text = latex_text(f"[{len(text)} characters of LaTeX; t.latex() shows all]")
+        return f"$\\displaystyle {text}$"
+
+    def _repr_html_(self) -> str:
+        from einsdiff.display.html import formula_html
+        from einsdiff.matrices import as_matrix_equation
+
+        text = self.formula.text
+        shown = text[:MOST_TEXT]
+        parts = [f'<div style="font-family:serif;font-size:120%">{formula_html(shown)}']
+        if len(text) > MOST_TEXT:
+            parts.append(f" <i>[{len(text) - MOST_TEXT} more characters; str(t) shows all]</i>")
+        parts.append("</div>")
+        equation = as_matrix_equation(self.formula, self.values)
+        if not isinstance(equation, str) and any(v.shape for v in self.formula.arguments):
+            shown = f"{equation.left} = {equation.right}"
+            if len(shown) <= MOST_TEXT:
+                note = f' <span style="opacity:0.7">{escape(equation.note)}</span>'
+                parts.append(f'<div style="font-family:serif">{formula_html(shown)}{note}</div>')
+        parts.append(f"<div>shape {escape(shape_text(self.shape))}</div>")
+        if self.formula.source is not None:
+            parts.append(_folded("derivation", self._derivation_html()))
+        preview = self._preview()
+        if preview:
+            parts.append(_folded("values", f"<pre>{escape(preview)}</pre>"))
+        return f"<div>{''.join(parts)}</div>"
+
+    def _derivation_html(self) -> str:
+        try:
+            derivation = self.explain()
+        except OperandError as error:
+            return escape(str(error).partition("\n")[0])
+        return derivation.html()
+
+    def _preview(self) -> str:
+        """Write the values, if all arrays are there and they are not too many to compute."""
+        if not self.formula.required <= self.values.keys():
+            return ""
+        shape = self.shape
+        if not all(isinstance(size, int) for size in shape):
+            return ""
+        count = prod(size for size in shape if isinstance(size, int))
+        if count > MOST_PREVIEWED:
+            return f"{count} entries, not computed here; t.dense() computes them"
+        try:
+            values = self.dense(memory_limit=PREVIEW_BYTES)
+        except (EinsdiffError, np.linalg.LinAlgError) as error:
+            return str(error).partition("\n")[0]
+        text = np.array2string(values, max_line_width=80, threshold=100, edgeitems=3, precision=4)
+        return f"{text}\n{count} entries, {values.dtype}" if count > 100 else text
+
+
+def _folded(title: str, html: str) -> str:
+    return f"<details><summary>{title}</summary>{html}</details>"
+
+
+def _derivation(formula: Formula) -> Derivation:
+    """Derive a formula from the function that it is the derivative of."""
+    if formula.source is None:
+        raise OperandError(
+            page(
+                "this is no derivative, so there is nothing to derive",
+                text=formula.text,
+                action="differentiate first, as in ed.grad(t, wrt=...).explain()",
+            )
+        )
+    from einsdiff.display.deriving import derive
+
+    function, wrt = formula.source
+    derivation = derive(
+        function.normal_form, wrt, formula.normal_form, formula.heading, formula.letters
+    )
+    if function.source is None:
+        return derivation
+    return _derivation(function).followed_by(derivation)
+
+
+def _no_notation(notation: object, known: tuple[str, ...]) -> OperandError:
+    return OperandError(
+        page(
+            f"{notation!r} is not a notation",
+            action=f"write one of {', '.join(map(repr, known))}",
+        )
+    )
