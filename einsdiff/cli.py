@@ -1,8 +1,11 @@
-"""The `einsdiff` command: the formula, the shape and, with data, the numbers of a derivative.
+r"""The `einsdiff` command, a pocket calculator for derivatives of tensor expressions.
 
 >>> main(["ij,j->i", "A", "x", "--wrt", "A"])
 ∂f_i/∂A_pq = δ_ip x_q
 shape: (m, m, n)
+0
+>>> main(["x_i A_ij y_j", "--wrt", "x", "--matrix", "--latex"])
+\frac{\partial f}{\partial x} = y^{\top} A^{\top}
 0
 """
 
@@ -10,20 +13,26 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from einsdiff.calculus import grad, parse
+from einsdiff import __version__
+from einsdiff.calculus import einsum, grad, parse
 from einsdiff.errors import EinsdiffError, shape_text
 from einsdiff.layout import as_matrix
 from einsdiff.notation.index import is_index_notation
 from einsdiff.notation.subscripts import parse_subscripts
 from einsdiff.numeric.arrays import Array
+from einsdiff.numeric.spelling import BACKENDS
+from einsdiff.readable import TABLES
 from einsdiff.tensor import Tensor, tensor
 
 __all__ = ["main"]
@@ -34,6 +43,18 @@ examples:
       the formula and the shape of the derivative of K = RᵀR
   einsdiff "f_i = exp(A_ij x_j)" --wrt x
       the same of index notation, which names its operands itself
+  einsdiff "A_ij x_j" --wrt A --explain
+      the derivation, step by step
+  einsdiff "(y_i - A_ij x_j)(y_i - A_ik x_k)" --wrt x --matrix --latex
+      the gradient of least squares in matrix notation, as LaTeX
+  einsdiff "R_mp R_mq" --wrt R --cases
+      the derivative by cases
+  einsdiff "x_i A_ij x_j" --wrt x --order 2 --code jax
+      a function that computes the Hessian, for NumPy, torch or JAX
+  einsdiff "y sin(x + y)" --wrt y --table reverse
+      the adjoints of reverse mode
+  einsdiff "ij,j->i" A x --wrt A --shapes A=2,3 x=3
+      with sizes; --shapes alone shows the table of shapes
   einsdiff "mp,mq->pq" R R --wrt R --data R=table.csv
       the same on real numbers, printed as a matrix
   einsdiff "i,ij,j->" x A x --wrt x --order 2 --data A=A.npy --data x=x.npy --out H.npy
@@ -61,23 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         _make_unicode(stream)
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(_with_values(given))
     try:
-        axes = _axes(options.subscripts, options.operands)
-        data: dict[str, Array] = {}
-        for item in options.data:
-            name, array = _data(item, axes)
-            if name in data:
-                raise _DataError(f"--data {item}: there are numbers for '{name}' already")
-            data[name] = array
-        derivative: Tensor = grad(
-            options.subscripts,
-            *[tensor(n, data[n]) if n in data else n for n in options.operands or axes],
-            wrt=_wrt(options.wrt),
-            order=options.order,
-        )
-        _report(derivative, options)
+        _report(_asked(options), options)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -100,6 +108,31 @@ MOST_PRINTED = 100_000
 _UNICODE = ("utf-8", "utf8", "utf-16", "utf-32")
 
 
+#: Options whose value may be left out: what they mean then, and what a value looks like.
+_OPTIONAL = {
+    "--explain": ("full", "full|brief"),
+    "--code": ("numpy", "|".join(BACKENDS)),
+}
+_SHAPE = re.compile(r"([^\W\d]\w*)=([0-9]+(,[0-9]+)*|\(\))?")
+
+
+def _with_values(arguments: Sequence[str]) -> list[str]:
+    """Give options that stand without their value the usual one, so that they may come first."""
+    found: list[str] = []
+    for k, word in enumerate(arguments):
+        if word in _OPTIONAL:
+            usual, pattern = _OPTIONAL[word]
+            following = arguments[k + 1] if k + 1 < len(arguments) else ""
+            word = word if re.fullmatch(pattern, following) else f"{word}={usual}"
+        found.append(word)
+        if word == "--shapes":  # takes the sizes that follow it, and no other words
+            rest = list(arguments[k + 1 :])
+            sizes = [w for n, w in enumerate(rest) if all(map(_SHAPE.fullmatch, rest[: n + 1]))]
+            found[-1] = f"--shapes={' '.join(sizes)}"
+            return found + _with_values(rest[len(sizes) :])
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="einsdiff",
@@ -107,28 +140,98 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("subscripts", help='such as "ij,j->i" or "A_ij x_j"')
+    parser.add_argument("expression", help='such as "ij,j->i" or "A_ij x_j"')
     parser.add_argument(
         "operands", nargs="*", help="a name for each operand of an einsum string; one may repeat"
     )
-    parser.add_argument("--wrt", help="the name, or position from 0, to differentiate by")
-    parser.add_argument("--order", type=_positive, default=1, help="how often (default: 1)")
-    parser.add_argument(
+    what = parser.add_argument_group("what to differentiate")
+    what.add_argument("--wrt", metavar="NAME", help="the name, or position from 0")
+    what.add_argument(
+        "--order", type=_count, default=1, metavar="N", help="how often; 0 for the function itself"
+    )
+    what.add_argument(
+        "--shapes",
+        metavar="NAME=M,N",
+        help="sizes of operands, parted by spaces; without any, show the table of shapes",
+    )
+    what.add_argument(
         "--data",
         metavar="NAME=FILE",
         action="append",
         default=[],
         help="an operand's numbers, from a .csv or .npy file; repeat for each operand",
     )
-    parser.add_argument("--layout", choices=["numerator", "denominator"], default="numerator")
-    parser.add_argument("--vec", choices=["C", "F"], default="C", help="vec order (default: C)")
-    parser.add_argument("--out", metavar="FILE.npy", type=Path, help="save the tensor here")
+    show = parser.add_argument_group("what to show, in place of the formula and the shape")
+    show.add_argument("--matrix", action="store_true", help="matrix notation")
+    show.add_argument("--einsum", action="store_true", help="einsum strings")
+    show.add_argument("--latex", action="store_true", help="all that is shown, as LaTeX")
+    show.add_argument(
+        "--explain", metavar="full|brief", choices=["full", "brief"], help="the derivation"
+    )
+    show.add_argument("--cases", action="store_true", help="the derivative by cases")
+    show.add_argument("--table", choices=TABLES, help="a table of how it comes about")
+    show.add_argument(
+        "--code", metavar="|".join(BACKENDS), choices=BACKENDS, help="Python that computes it"
+    )
+    show.add_argument("--json", action="store_true", help="all of it, for a program to read")
+    form = parser.add_argument_group("matrices and files")
+    form.add_argument("--layout", choices=["numerator", "denominator"])
+    form.add_argument("--vec", choices=["C", "F"], default="C", help="vec order (default: C)")
+    form.add_argument("--out", metavar="FILE.npy", type=Path, help="save the tensor here")
+    form.add_argument(
+        "--diagram", metavar="FILE", type=Path, help="save the tensor network, .svg or .dot"
+    )
+    form.add_argument("--plot", metavar="FILE", type=Path, help="save a picture of the matrix")
+    parser.add_argument("--version", action="version", version=f"einsdiff {__version__}")
     return parser
 
 
-def _positive(text: str) -> int:
+def _asked(options: argparse.Namespace) -> Tensor:
+    """Return the derivative that is asked for."""
+    axes = _axes(options.expression, options.operands)
+    data: dict[str, Array] = {}
+    for item in options.data:
+        name, array = _data(item, axes)
+        if name in data:
+            raise _DataError(f"--data {item}: there are numbers for '{name}' already")
+        data[name] = array
+    shapes = _shapes(options.shapes or "", axes)
+    operands = [
+        tensor(n, data[n]) if n in data else tensor(n, shapes[n]) if n in shapes else n
+        for n in options.operands or axes
+    ]
+    if options.order == 0:
+        is_index = is_index_notation(options.expression, bool(options.operands))
+        read = parse if is_index else einsum
+        function: Tensor = read(options.expression, *operands)
+        return function
+    derivative: Tensor = grad(
+        options.expression, *operands, wrt=_wrt(options.wrt), order=options.order
+    )
+    return derivative
+
+
+def _shapes(text: str, axes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """Read ``A=2,3 x=3``."""
+    found = {}
+    for item in text.split():
+        name, _, sizes = item.partition("=")
+        if name not in axes:
+            raise _DataError(
+                f"--shapes {item}: there is no operand '{name}'; there is {' and '.join(axes)}"
+            )
+        shape = tuple(int(size) for size in sizes.strip("()").split(",") if size)
+        if len(shape) != axes[name]:
+            raise _DataError(
+                f"--shapes {item}: '{name}' has {axes[name]} axes, but {len(shape)} sizes are given"
+            )
+        found[name] = shape
+    return found
+
+
+def _count(text: str) -> int:
     value = int(text)
-    if value < 1:
+    if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is not a number of differentiations")
     return value
 
@@ -203,22 +306,116 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _report(derivative: Tensor, options: argparse.Namespace) -> None:
-    print(derivative)
-    print(f"shape: {shape_text(derivative.shape)}")
-    if options.out is None and not options.data:
-        return
-    missing = sorted(derivative.formula.required - derivative.values.keys())
-    if missing:
+def _report(result: Tensor, options: argparse.Namespace) -> None:
+    missing = sorted(result.formula.required - result.values.keys())
+    if (options.out or options.data) and missing and not options.explain:
         raise _DataError(f"there are no numbers for '{missing[0]}'; add --data {missing[0]}=FILE")
-    values = derivative.dense()
-    if options.data:
-        matrix = as_matrix(values, derivative.domain, options.layout, options.vec)
-        print(f"matrix ({options.layout} layout, vec order {options.vec}):")
-        print(np.array2string(matrix, max_line_width=80, threshold=MOST_PRINTED))
-        if matrix.size > MOST_PRINTED:
-            print(f"(of {matrix.size} entries only some are shown; --out saves them all)")
+    if options.json:
+        print(json.dumps(_as_data(result, options, not missing), ensure_ascii=False, indent=2))
+    else:
+        shown = _shown(result, options)
+        print("\n\n".join(shown) if shown else f"{result}\nshape: {shape_text(result.shape)}")
+        if options.data and not missing and (not shown or options.matrix):
+            _print_matrix(result, options)
     if options.out is not None:
         path = options.out if options.out.suffix == ".npy" else Path(f"{options.out}.npy")
-        np.save(path, values)
-        print(f"saved: {path}")
+        np.save(path, result.dense())
+        _say(f"saved: {path}", options)
+    if options.diagram is not None:
+        result.diagram().save(options.diagram)
+        _say(f"saved: {options.diagram}", options)
+    if options.plot is not None:
+        picture = result.plot(layout=options.layout or "numerator", order=options.vec)
+        picture.savefig(options.plot)
+        _say(f"saved: {options.plot}", options)
+
+
+def _say(text: str, options: argparse.Namespace) -> None:
+    print(text, file=sys.stderr if options.json else sys.stdout)
+
+
+def _shown(result: Tensor, options: argparse.Namespace) -> list[str]:
+    """Write what is asked for, one text for each option."""
+    latex = options.latex
+    form = {"layout": options.layout, "order": options.vec}
+    shown = []
+    if options.matrix:
+        shown.append(result.latex("matrix", **form) if latex else result.format("matrix", **form))
+    if options.einsum:
+        shown.append(result.format("einsum"))
+    if options.shapes == "" and options.order:
+        shown.append(_written(result.table("shapes"), latex))
+    if options.explain:
+        shown.append(_written(result.explain(options.explain), latex))
+    if options.cases:
+        shown.append(_written(result.cases(), latex))
+    if options.table:
+        shown.append(_written(result.table(options.table), latex))
+    if options.code:
+        shown.append(result.code(options.code, **form).rstrip())
+    if latex and not shown:
+        shown.append(result.latex())
+    return shown
+
+
+def _written(part: Any, latex: bool) -> str:
+    return str(part.latex() if latex else part)
+
+
+def _print_matrix(result: Tensor, options: argparse.Namespace) -> None:
+    layout = options.layout or "numerator"
+    matrix = as_matrix(result.dense(), result.domain, layout, options.vec)
+    print(f"matrix ({layout} layout, vec order {options.vec}):")
+    print(np.array2string(matrix, max_line_width=80, threshold=MOST_PRINTED))
+    if matrix.size > MOST_PRINTED:
+        print(f"(of {matrix.size} entries only some are shown; --out saves them all)")
+
+
+def _as_data(result: Tensor, options: argparse.Namespace, has_values: bool) -> dict[str, Any]:
+    """Collect everything for a program to read."""
+    form = {"layout": options.layout, "order": options.vec}
+    formula = result.formula
+    data: dict[str, Any] = {
+        "expression": options.expression,
+        "wrt": formula.source[1].name if formula.source else None,
+        "order": options.order,
+        "shape": list(result.shape),
+        "domain": result.domain,
+        "index": str(result),
+        "matrix": result.format("matrix", **form),
+        "einsum": result.format("einsum"),
+        "latex": {"index": result.latex(), "matrix": result.latex("matrix", **form)},
+        "layout": options.layout or "numerator",
+        "vec": options.vec,
+    }
+    if options.explain:
+        fields = ("rule", "left", "before", "after", "sentence")
+        steps = result.explain(options.explain)
+        data["explain"] = [{name: getattr(step, name) for name in fields} for step in steps]
+    if options.cases:
+        data["cases"] = [
+            {"value": case.value, "condition": case.condition} for case in result.cases()
+        ]
+    if options.table:
+        data["table"] = str(result.table(options.table))
+    if options.code:
+        data["code"] = result.code(options.code, **form)
+    if has_values:
+        values = result.dense()
+        data["values"] = _nested(values)
+        layout = options.layout or "numerator"
+        data["values_as_matrix"] = _nested(as_matrix(values, result.domain, layout, options.vec))
+    return data
+
+
+def _nested(values: Any) -> Any:
+    """Write an array as nested lists of what JSON knows."""
+    if np.iscomplexobj(values):
+        values = np.stack([values.real, values.imag], -1)
+
+    def entry(value: Any) -> Any:
+        if isinstance(value, list):
+            return [entry(part) for part in value]
+        return value if not isinstance(value, float) or isfinite(value) else str(value)
+
+    return entry(np.asarray(values).tolist())

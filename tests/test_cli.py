@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -210,10 +211,11 @@ def test_a_result_above_the_memory_limit_has_exit_code_1(run, files):
     "arguments",
     [
         [],
-        ["ij->i", "A", "--order", "0"],
+        ["ij->i", "A", "--order", "-1"],
         ["ij->i", "A", "--order", "two"],
         ["ij->i", "A", "--layout", "row"],
         ["ij->i", "A", "--vec", "K"],
+        ["ij->i", "A", "--code", "--table", "sideways"],
         ["ij->i", "A", "--unknown"],
     ],
 )
@@ -227,14 +229,108 @@ def test_the_examples_of_the_help_work(run, files):
     code, out, _ = run("--help")
     assert code == 0
     examples = [shlex.split(line) for line in out.splitlines() if line.startswith("  einsdiff ")]
-    assert len(examples) == 4
+    assert len(examples) == 10
     np.save(files / "A.npy", np.array([[1.0, 2.0], [3.0, 4.0]]))
     (files / "table.csv").write_text("1,2\n3,4\n")
     for _, *arguments in examples:
         code, printed, err = run(*arguments)
         assert (code, err) == (0, "")
-        assert "shape: (" in printed
+        assert len(printed) > 20
     np.testing.assert_array_equal(np.load(files / "H.npy"), [[2, 5], [5, 8]])
+
+
+# --- what is shown ----------------------------------------------------------------------------
+
+LEAST = ["(y_i - A_ij x_j)(y_i - A_ik x_k)", "--wrt", "x"]
+J = ed.grad("(y_i - A_ij x_j)(y_i - A_ik x_k)", wrt="x")
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (["--matrix"], J.format("matrix")),
+        (["--matrix", "--layout", "denominator"], J.format("matrix", layout="denominator")),
+        (["--matrix", "--latex"], J.latex("matrix")),
+        (["--latex"], J.latex()),
+        (["--einsum"], J.format("einsum")),
+        (["--explain"], str(J.explain())),
+        (["--explain", "brief"], str(J.explain("brief"))),
+        (["--explain", "--latex"], J.explain().latex()),
+        (["--cases"], str(J.cases())),
+        (["--cases", "--latex"], J.cases().latex()),
+        (["--table", "reverse"], str(J.table("reverse"))),
+        (["--shapes"], str(J.table("shapes"))),
+        (["--code"], J.code().rstrip()),
+        (["--code", "jax"], J.code("jax").rstrip()),
+        (["--matrix", "--cases"], f"{J.format('matrix')}\n\n{J.cases()}"),
+    ],
+)
+def test_what_is_asked_for_is_shown_alone(run, options, shown):
+    assert run(*LEAST, *options) == (0, shown + "\n", "")
+    assert run(*options, *LEAST) == (0, shown + "\n", "")  # options may come first
+
+
+def test_order_0_is_the_function(run):
+    assert run("A_ij x_j", "--order", "0") == (0, "f_i = A_ij x_j\nshape: (m,)\n", "")
+    assert run(*PRODUCT, "--order", "0", "--matrix") == (0, "f = A x\n", "")
+
+
+def test_sizes_are_given_by_shapes(run):
+    expected = (0, "∂f_i/∂A_pq = δ_ip x_q\nshape: (2, 2, 3)\n", "")
+    assert run(*PRODUCT, "--wrt", "A", "--shapes", "A=2,3", "x=3") == expected
+    assert run("A_ij x_j", "--wrt", "A", "--shapes", "A=2,3") == expected
+    assert run("--shapes", "A=2,3", "x=3", "A_ij x_j", "--wrt", "A") == expected
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [("B=2,3", "there is no operand 'B'"), ("A=2", "'A' has 2 axes, but 1 sizes are given")],
+)
+def test_shapes_that_do_not_fit_have_exit_code_1(run, shapes, message):
+    code, out, err = run(*PRODUCT, "--wrt", "A", "--shapes", shapes)
+    assert (code, out) == (1, "")
+    assert message in err
+
+
+def test_sizes_that_differ_are_marked_with_carets(run):
+    code, _, err = run(*PRODUCT, "--wrt", "A", "--shapes", "A=2,3", "x=4")
+    assert code == 1
+    assert "\n    ij,j->i\n     ^ ^\n" in err
+
+
+def test_json_has_everything(run, files):
+    options = ["--json", "--cases", "--explain", "--code", "--table", "forward"]
+    code, out, err = run(*GRAM, *options, "--data", "R=R.csv", "--layout", "denominator")
+    assert (code, err) == (0, "")
+    data = json.loads(out)
+    expected = ed.grad("mp,mq->pq", R, R, wrt="R")
+    assert data["wrt"] == "R"
+    assert data["shape"] == [2, 2, 3, 2]
+    assert data["index"] == str(expected)
+    assert data["matrix"] == expected.format("matrix", layout="denominator")
+    assert data["latex"]["index"] == expected.latex()
+    assert data["explain"][-1]["rule"] == "matrix"
+    assert data["cases"][-1] == {"value": "0", "condition": "otherwise"}
+    assert data["code"] == expected.code(layout="denominator")
+    np.testing.assert_array_equal(data["values"], expected.dense())
+    np.testing.assert_array_equal(data["values_as_matrix"], expected.matrix("denominator"))
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_json_of_numbers_that_json_does_not_know(run, tmp_path):
+    (tmp_path / "x.csv").write_text("0\n1\n")
+    _, out, _ = run("log(x_i)", "--wrt", "x", "--json", "--data", "x=x.csv")
+    assert json.loads(out)["values"] == [["inf", 0.0], [0.0, 1.0]]
+
+
+def test_pictures_are_saved(run, files):
+    pytest.importorskip("matplotlib")
+    options = ["--data", "R=R.csv", "--diagram", "R.svg", "--plot", "R.png"]
+    code, out, err = run(*GRAM, *options)
+    assert (code, err) == (0, "")
+    assert out.endswith("saved: R.svg\nsaved: R.png\n")
+    assert (files / "R.svg").read_text().startswith("<svg")
+    assert (files / "R.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
