@@ -123,6 +123,13 @@ class Case:
         The value as an expression, and the letters of its axes.
     is_rest
         Whether it is what is left by the others: written ``otherwise``.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> first, *_ = ed.grad("ij,j->i", "A", "x", wrt="A").cases()
+    >>> first.value, first.condition
+    ('x_q', 'if i = p')
     """
 
     conditions: tuple[tuple[Condition, ...], ...]
@@ -163,6 +170,17 @@ class Cases:
         Its letters.
     cases
         The cases.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> cases = ed.grad("ij,j->i", "A", "x", wrt="A").cases()
+    >>> cases
+                 ⎧ x_q  if i = p
+    ∂f_i/∂A_pq = ⎨
+                 ⎩ 0    otherwise
+    >>> cases.at(0, 1, 2).value
+    '0'
     """
 
     heading: str

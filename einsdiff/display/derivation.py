@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
+from textwrap import wrap
 
 from einsdiff.algebra.nodes import Node, Variable
 from einsdiff.display.html import formula_html
@@ -50,6 +51,12 @@ class Step:
         of matrix notation are not there.
     latex
         The equation in LaTeX, if it is not in index notation.
+
+    Examples
+    --------
+    >>> step = Step("contract", "∂f/∂x_p", "2 x_i δ_ip", "2 x_p", "`δ_ip`: `i` becomes `p`")
+    >>> step.sentence
+    'δ_ip: i becomes p'
     """
 
     rule: str
@@ -81,6 +88,21 @@ class Derivation:
         expressions that they stand for.
     names
         The names of all variables in it.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> derivation = ed.grad("x_i x_i", wrt="x").explain()
+    >>> [step.rule for step in derivation]
+    ['definition', 'expand', 'product', 'delta', 'contract', 'matrix']
+    >>> print(derivation.brief())
+    f = x_i x_i
+    <BLANKLINE>
+    ∂f/∂x_p = 2 x_i ∂x_i/∂x_p           product rule, the factors are equal
+            = 2 x_p                     δ_ip: i becomes p
+    <BLANKLINE>
+    In matrix notation, numerator layout, vec order C:
+      ∂f/∂x = 2 xᵀ
     """
 
     steps: tuple[Step, ...]
@@ -257,13 +279,14 @@ def _block_text(block: Sequence[Step], column: int) -> str:
         indent = len(head)
         head += " = "
         shown = head + step.after
-        if len(shown) > WIDTH or not said:
-            text += [f"{' ' * indent}   ({said})"] if said else []
-            text += wrapped_equation(head, step.after)
-        elif max(len(shown) + 2, column) + len(said) <= WIDTH:
-            text.append(f"{shown:{max(len(shown) + 2, column)}}{said}")
-        else:
-            text += [f"{' ' * indent}   ({said})", shown]
+        place = max(len(shown) + 2, column)
+        if said and place + len(said) <= WIDTH:
+            text.append(f"{shown:{place}}{said}")
+            continue
+        text += wrapped_equation(head, step.after)
+        margin = " " * (indent + 5)
+        if said:
+            text += wrap(f"({said})", WIDTH, initial_indent=margin, subsequent_indent=f"{margin} ")
     return "\n".join(text)
 
 
