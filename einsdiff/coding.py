@@ -23,7 +23,6 @@ from einsdiff.algebra.nodes import Variable
 from einsdiff.errors import OperandError, page
 from einsdiff.formula import Formula
 from einsdiff.layout import Layout, VecOrder, check_layout
-from einsdiff.numeric.code import check_code_backend, source
 
 __all__ = ["CodeMethods"]
 
@@ -65,6 +64,9 @@ class CodeMethods:
         str
             A module with the imports it needs. The function takes arrays in the order of `names`.
             Sizes that are names are read from the arrays, which may be of any size then.
+            Arrays are of floating-point or complex numbers, for PyTorch all of one dtype, as its
+            matrix products take them; the result is of that dtype and on that device. A function
+            that was registered is an argument by name.
 
         Raises
         ------
@@ -98,6 +100,8 @@ class CodeMethods:
             J = jnp.zeros((m, m, n), x.dtype).at[i, i].set(x)  # (m, m, n)
             return J
         """
+        from einsdiff.numeric.code import check_code_backend, source
+
         check_code_backend(backend)
         if layout is not None:
             check_layout(layout, order)

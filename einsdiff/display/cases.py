@@ -176,8 +176,7 @@ class Cases:
     >>> import einsdiff as ed
     >>> cases = ed.grad("ij,j->i", "A", "x", wrt="A").cases()
     >>> cases
-                 ⎧ x_q  if i = p
-    ∂f_i/∂A_pq = ⎨
+    ∂f_i/∂A_pq = ⎧ x_q  if i = p
                  ⎩ 0    otherwise
     >>> cases.at(0, 1, 2).value
     '0'
