@@ -49,7 +49,7 @@ PREVIEW_BYTES = 64 * 2**20
 Detail = Literal["full", "brief"]
 
 #: The kinds of `ReadableMethods.table`.
-TABLES = ("forward", "reverse", "shapes", "layouts")
+TABLES = ("forward", "reverse", "chain", "shapes", "layouts")
 #: The notations of `ReadableMethods.format`.
 NOTATIONS = ("index", "matrix", "einsum")
 
@@ -230,9 +230,10 @@ class ReadableMethods:
             ``"forward"``: the steps of the function from the variable to its value, each with its
             derivative by the variable. ``"reverse"``: the same steps backwards, each with its
             adjoint, :math:`\bar v = \partial f/\partial v`; of a function that is no derivative
-            too. ``"shapes"``: the shapes of derivatives of scalars, vectors, matrices and tensors
-            by each other. ``"layouts"``: the matrices of this derivative in both layouts and both
-            vec orders.
+            too. ``"chain"``: the Jacobians that a derivative is the product of, between the steps
+            that lie on every way from the variable to the value. ``"shapes"``: the shapes of
+            derivatives of scalars, vectors, matrices and tensors by each other. ``"layouts"``: the
+            matrices of this derivative in both layouts and both vec orders.
 
         Returns
         -------

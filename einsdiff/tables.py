@@ -25,13 +25,16 @@ import numpy as np
 
 from einsdiff.algebra.graph import variables_of
 from einsdiff.algebra.nodes import Node, Shape, Variable
+from einsdiff.display.chain import chain_links
 from einsdiff.display.index import Heading, format_heading
 from einsdiff.display.tables import (
     Block,
+    Column,
     Step,
     Table,
     forward_steps,
     layouts_table,
+    matrix_shape_text,
     reverse_steps,
     shapes_table,
     steps_table,
@@ -80,6 +83,7 @@ def table(formula: Formula, values: Mapping[str, Array], shape: Shape, kind: str
         "reverse": tables.reverse,
         "shapes": tables.shapes,
         "layouts": tables.layouts,
+        "chain": tables.chain,
     }[kind]()
 
 
@@ -166,11 +170,7 @@ class _Tables:
 
     def shapes(self) -> Table:
         f, by = self._source()
-        sizes = sizes_of(self.formula, self.values)
-
-        def known(shape: Sequence[Size]) -> tuple[Size, ...]:
-            return tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
-
+        known = self._known
         operands = [(v.name, known(v.shape)) for v in f.arguments]
         name = format_heading(Heading(f.heading.name, (), tuple((n, ()) for n, _ in f.heading.wrt)))
         return shapes_table(name, known(f.expr.shape), by.name, known(by.shape), operands)
@@ -190,6 +190,40 @@ class _Tables:
         cut = max(blocks[0][0].shape, default=0) > MOST_ROWS
         notes = ["Of long rows and columns the middle is left out, written …."] if cut else []
         return layouts_table(title, heading, self.shape, domain, blocks, notations, notes)
+
+    def chain(self) -> Table:
+        """Make the table of the Jacobians that the derivative is the product of."""
+        f, by = self._source()
+        heading = self.formula.heading
+        links = chain_links(f.normal_form, by, heading, f.letters)
+        bare = [Heading(h.name, (), ((h.wrt[0][0], ()),)) for h in (link.heading for link in links)]
+        product = " ".join(map(format_heading, bare))
+        title = f"The chain {format_heading(heading)} = {product}"
+        columns = [Column("Jacobian", "formula"), Column("matrix"), Column("matrix notation")]
+        rows: list[tuple[Any, ...]] = []
+        for link in links:
+            inside = tuple(variables_of([link.local]))
+            part = Formula(link.local, link.heading, f.letters, inside, len(link.domain))
+            equation = as_matrix_equation(part, self.values, "numerator")
+            notation = "" if isinstance(equation, str) else equation.right
+            shape = matrix_shape_text(self._known(link.codomain), self._known(link.domain))
+            rows.append((f"{link.left} = {link.right}", shape, notation))
+        cells = list(rows)
+        values = self._evaluated([link.node for link in links])
+        if all(isinstance(value, np.ndarray) for value in values):
+            matrices = [
+                as_matrix(value, len(link.domain))
+                for value, link in zip(values, links, strict=True)
+            ]
+            columns.append(Column("values", "block"))
+            rows = [(*row, matrix) for row, matrix in zip(rows, matrices, strict=True)]
+            cells = [(*row, _block(m)) for row, m in zip(cells, matrices, strict=True)]
+        notes = [f"{link.definition}." for link in links[::-1] if link.definition]
+        return Table(title, tuple(columns), tuple(rows), tuple(cells), tuple(notes))
+
+    def _known(self, shape: Sequence[Size]) -> tuple[Size, ...]:
+        sizes = sizes_of(self.formula, self.values)
+        return tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
 
     def _notations(self) -> list[str] | None:
         """Write the matrices in matrix notation, if there is one."""

@@ -200,7 +200,7 @@ def test_others_say_what_to_do(kind):
 
 
 def test_unknown_tables_are_named():
-    with pytest.raises(ed.OperandError, match="'forward', 'reverse', 'shapes', 'layouts'"):
+    with pytest.raises(ed.OperandError, match="'forward', 'reverse', 'chain', 'shapes', 'layouts'"):
         ed.grad("x^2", wrt="x").table("sideways")
 
 
