@@ -34,6 +34,8 @@ napoleon_use_rtype = False
 napoleon_custom_sections = ["Shapes", "Source", "Units", "Errors"]
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["catalogue.css"]
 html_title = f"{project} {release}"
 html_copy_source = False
 html_show_sphinx = False

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from einsdiff.checking import Check
     from einsdiff.compiled import Compiled
     from einsdiff.cores import Cores
+    from einsdiff.display.cases import Case, Cases
+    from einsdiff.display.derivation import Derivation, Step
+    from einsdiff.display.diagrams import Diagram
+    from einsdiff.display.tables import Table
     from einsdiff.functions import TensorFunction, register
     from einsdiff.numeric.memory import set_memory_limit
     from einsdiff.numeric.solving import SolveError
@@ -160,9 +164,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BindingError",
+    "Case",
+    "Cases",
     "Check",
     "Compiled",
     "Cores",
+    "Derivation",
+    "Diagram",
     "EinsdiffError",
     "Equality",
     "LayoutError",
@@ -173,7 +181,9 @@ __all__ = [
     "SizeError",
     "SolveError",
     "Solver",
+    "Step",
     "SubscriptsError",
+    "Table",
     "Tensor",
     "TensorFunction",
     "abs",
@@ -302,15 +312,21 @@ __all__ = [
     "zeros_like",
 ]
 
-# These rooms import NumPy, which takes longer to import than all of einsdiff. They are imported
-# when one of their names is first used.
+# Most of these rooms import NumPy, which takes longer to import than all of einsdiff. They are
+# imported when one of their names is first used.
 _ROOMS = {
+    "Case": "einsdiff.display.cases",
+    "Cases": "einsdiff.display.cases",
     "Check": "einsdiff.checking",
     "Compiled": "einsdiff.compiled",
     "Cores": "einsdiff.cores",
+    "Derivation": "einsdiff.display.derivation",
+    "Diagram": "einsdiff.display.diagrams",
     "Equality": "einsdiff.rewriting",
     "SolveError": "einsdiff.numeric.solving",
     "Solver": "einsdiff.structured",
+    "Step": "einsdiff.display.derivation",
+    "Table": "einsdiff.display.tables",
     "Tensor": "einsdiff.tensor",
     "TensorFunction": "einsdiff.functions",
     "check": "einsdiff.calculus",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -18,12 +19,22 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = [page for page in PAGES if ">>>" in page.read_text(encoding="utf-8")]
+SESSIONS = [page for page in PAGES if "```console\n" in page.read_text(encoding="utf-8")]
+PICTURES = ROOT / "docs" / "pictures"
 FUNCTIONS = [name for name in ed.__all__ if inspect.isfunction(getattr(ed, name))]
 METHODS = [
     name
     for name, value in inspect.getmembers(ed.Tensor, inspect.isfunction)
     if not name.startswith("_") or name == "__call__"
 ]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Work in a folder with the files that the pages' commands read."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "A.csv").write_text("1,2,3\n4,5,6\n")
+    np.save("x.npy", np.array([7.0, 8.0, 9.0]))
 
 
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.name)
@@ -43,7 +54,26 @@ def test_the_pages_that_teach_have_examples():
         "conventions.md",
         "index.md",
         "notation.md",
+        "reading.md",
     }
+
+
+@pytest.mark.parametrize("page", SESSIONS, ids=lambda page: page.name)
+def test_the_commands_of_a_page_print_what_it_shows(page, files, capsys):
+    for block in re.findall(r"^```console\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
+        shown = ""
+        for line in re.findall(r"^\$ .*$", block, re.M):
+            prompt, command, *arguments = shlex.split(line)
+            assert (prompt, command) == ("$", "einsdiff")
+            status = main(arguments)
+            printed = capsys.readouterr()
+            assert status == (1 if printed.err else 0)
+            shown += f"{line}\n{printed.out}{printed.err}"
+        assert [line.rstrip() for line in shown.splitlines()] == block.splitlines()
+
+
+def test_the_pages_that_teach_have_commands():
+    assert {page.name for page in SESSIONS} == {"README.md", "reading.md"}
 
 
 def test_python_blocks_without_a_prompt_run():
@@ -81,10 +111,7 @@ def test_the_test_command_installs_what_the_tests_need_and_runs_them():
     assert shlex.split(command)[-3:] == [".venv/bin/python", "-m", "pytest"]
 
 
-def test_the_commands_of_the_readme_work(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "A.csv").write_text("1,2,3\n4,5,6\n")
-    np.save("x.npy", np.array([7.0, 8.0, 9.0]))
+def test_the_commands_of_the_readme_work(files, capsys):
     commands = [shlex.split(line) for line in README.splitlines() if line.startswith("einsdiff ")]
     commands = [words[1:] for words in commands if "->" in words[1]]
     assert len(commands) >= 2
@@ -99,6 +126,23 @@ def test_links_between_pages_lead_somewhere():
         for target in re.findall(r"\]\(([^)#\s]+)[^)\s]*\)", text):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_derivation_that_is_typeset_is_the_one_that_is_made():
+    page = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
+    gradient = ed.grad("(y_i - A_ij θ_j) (y_i - A_ik θ_k)", wrt="θ")
+    blocks = gradient.explain().latex().split("\n\n")
+    assert "\n\n".join(f"$$\n{block}\n$$" for block in blocks) in page
+
+
+def test_the_pictures_are_what_their_program_draws(tmp_path):
+    runpy.run_path(str(ROOT / "docs" / "pictures.py"))["draw"](tmp_path)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn == {path.name for path in PICTURES.iterdir()}
+    shown = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert {name for name in drawn if f"pictures/{name})" in shown} == drawn
+    for path in tmp_path.glob("*.svg"):  # other pictures depend on Matplotlib and its fonts
+        assert path.read_text("utf-8") == (PICTURES / path.name).read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ed.__all__)

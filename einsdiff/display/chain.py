@@ -108,12 +108,13 @@ def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) ->
     inner = by
     for k, stop in enumerate(stops, start=1):
         is_last = stop is root
-        is_variable = isinstance(stop, Variable)  # an unspecified function has its own name
-        own = stop.name if is_variable else next(n for n in _names(k) if n not in names)
+        own = next(n for n in _names(k) if n not in names)
+        if isinstance(stop, Variable):  # an unspecified function has its own name
+            own = stop.name
         own = heading.name if is_last else own
         names.add(own)
         own_axes = tuple(heading.letters[:split]) if is_last else _axes(stop, letters)
-        function = stop if is_variable else _with(stop, before, inner)
+        function = stop if isinstance(stop, Variable) else _with(stop, before, inner)
         (local,) = derivatives(function, [inner])
         if set(own_axes) & set(axes):  # the letters of both stand in one formula
             axes = _renamed(axes, {*own_axes, *free})
@@ -126,7 +127,7 @@ def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) ->
                 _with(local, inner, known.get(inner, inner)),
                 format_index(normal_form(local), head.letters, letters),
                 ""
-                if is_variable
+                if isinstance(stop, Variable)
                 else f"{format_heading(Heading(own, own_axes))} = "
                 f"{format_index(normal_form(function), own_axes, letters)}",
                 stop.shape,

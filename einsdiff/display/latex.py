@@ -788,13 +788,13 @@ def aligned(lines: Iterable[tuple[str, str | Sequence[str]]]) -> str:
     \begin{aligned}
     a &= b + c \\
     &= d \\
-    &\qquad + e
+    &\qquad {}+ e
     \end{aligned}
     """
     rows = []
     for left, right in lines:
         first, *rest = (right,) if isinstance(right, str) else right
         rows.append(f"{left} &= {first}".lstrip())
-        rows += [rf"&\qquad {part}" for part in rest]
+        rows += [rf"&\qquad {{}}{part}" for part in rest]
     text = " \\\\\n".join(rows)
     return _expandable(f"\\begin{{aligned}}\n{text}\n\\end{{aligned}}")

@@ -280,7 +280,7 @@ def test_lines_are_aligned():
     text = aligned([("f", "a"), ("", ("b", "+ c", "- d")), ("g", "e")])
     assert text == (
         "\\begin{aligned}\n"
-        "f &= a \\\\\n&= b \\\\\n&\\qquad + c \\\\\n&\\qquad - d \\\\\ng &= e\n"
+        "f &= a \\\\\n&= b \\\\\n&\\qquad {}+ c \\\\\n&\\qquad {}- d \\\\\ng &= e\n"
         "\\end{aligned}"
     )
     accepted_by_katex([text])
