@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby
 from typing import Any
 
 from einsdiff.algebra.nodes import SUPERSCRIPT, Number, is_one
@@ -124,7 +124,7 @@ def has_entries(form: Form, position: int, names: Collection[str]) -> bool:
     >>> has_entries(x, 0, ["x", "x_1"]), has_entries(x, 1, ["x", "x_1"])
     (True, False)
     """
-    if form.op != "name" or "_" in latex_name(form.value[0]):
+    if form.op != "name" or "_" in latex_name(form.value[0]) or form.value[0] in _BOLD:
         return False
     spelled = f"{latex_name(form.value[0])}_{{{position}}}"
     return all(latex_name(name) != spelled for name in names)
@@ -218,6 +218,8 @@ def chain(factors: Sequence[Form]) -> Form:
     'xᵀA x'
     """
     c, above, wholes, below = _peeled(factors)
+    if number(0) in wholes:
+        return number(0)
     found: list[Form] = []
     for factor in wholes:
         found += factor.args if factor.op == "chain" else [factor]
@@ -243,7 +245,7 @@ def norm(form: Form) -> Form:
     >>> write(norm(named("x", 1))), write(power(norm(named("X", 2)), 2))
     ('‖x‖', '‖X‖_F²')
     """
-    return Form("norm", (form,))
+    return number(0) if form == number(0) else Form("norm", (form,))
 
 
 def trace(form: Form) -> Form:
@@ -276,6 +278,8 @@ def vec(form: Form) -> Form:
 def _linear(op: str, form: Form, rank: int) -> Form:
     """Apply a linear function, with the numbers before it."""
     c, above, (whole,), below = _peeled([form])
+    if whole.op == "number":
+        return number(0)
     return times(c, [*above, Form(op, (whole,), None, rank)], below)
 
 
@@ -301,6 +305,8 @@ def _peeled(
 def kron(factors: Sequence[Form]) -> Form:
     """Return the Kronecker product of matrices, columns and rows."""
     c, above, wholes, below = _peeled(factors)
+    if number(0) in wholes:
+        return number(0)
     found: list[Form] = []
     for factor in wholes:
         found += factor.args if factor.op == "kron" else [factor]
@@ -320,6 +326,8 @@ def hadamard(factors: Sequence[Form]) -> Form:
     ('w ⊘ (x ⊙ x)', '2 w^∘4')
     """
     c, over, wholes, under = _peeled(factors)
+    if number(0) in wholes:
+        return number(0)
     above: list[Form] = []
     below: list[Form] = []
     for factor in wholes:
@@ -439,6 +447,8 @@ def times(c: Number, factors: Sequence[Form], below: Sequence[Form] = ()) -> For
     if whole is None:
         whole = above.pop() if above else number(1)
     c = _exact(c)
+    if c == 0:
+        return number(0)
     if whole.op == "number" and not under:
         return number(c)
     if is_one(c) and not above and not under:
@@ -727,9 +737,12 @@ class _Writer:
         base = self.within(form.args[0], _ATOM)
         exponent = form.value
         if not form.rank and isinstance(exponent, int) and exponent >= 0:
-            return base + str(exponent).translate(SUPERSCRIPT)
+            return self.exponent(base, exponent)
         shown = exponent if isinstance(exponent, Form) else number(exponent)
         return f"{base}^{'∘' * bool(form.rank)}{self.within(shown, _ATOM)}"
+
+    def exponent(self, base: str, n: int) -> str:
+        return base + str(n).translate(SUPERSCRIPT)
 
     def divided(self, c: Number, parts: list[str], whole: str, below: Form, rank: int) -> str:
         parts = [*parts, whole] if whole else parts
@@ -802,7 +815,8 @@ class _Writer:
             case "stack":
                 return self.stacked(form), _FACTOR
         shown = self.shows_sizes
-        self.shows_sizes |= form.op == "vec" and any(map(_is_ones, subforms(form)))
+        if form.op == "vec":  # of a matrix of ones
+            self.shows_sizes |= any(f.op == "chain" and _is_ones(f) for f in subforms(form))
         text = self.function(SPELLED[form.op], self.sum(form.args[0]))
         self.shows_sizes = shown
         return text, _ATOM
@@ -815,10 +829,18 @@ class _Writer:
         return text
 
     def chain(self, factors: Sequence[Form]) -> str:
-        text = self.within(factors[0], _FACTOR)
-        for left, right in pairwise(factors):
-            text += "" if self.is_tight and _is_close(left, right) else " "
-            text += self.within(right, _FACTOR)
+        """Write a product; a matrix that stands there several times in a row is a power."""
+        text = ""
+        before: Form | None = None
+        for factor, same in groupby(factors):
+            n = len(list(same))
+            power = n if factor.op == "name" else 1
+            for _ in range(n // power):
+                if before is not None:
+                    text += "" if self.is_tight and _is_close(before, factor) else " "
+                shown = self.within(factor, _FACTOR)
+                text += self.exponent(shown, power) if power > 1 else shown
+                before = factor
         return text
 
     def kron(self, factors: Sequence[Form]) -> str:
@@ -917,7 +939,7 @@ class _LatexWriter(_Writer):
 
     def name(self, name: str) -> tuple[str, int]:
         if "/" in name:
-            above, *below = (self.spelling(part) for part in _partial(name))
+            above, *below = (self.spelling(part) for part in _partial_parts(name))
             order = f"^{len(below)}" if len(below) > 1 else ""
             under = r" \, ".join(rf"\partial {part}" for part in below)
             return rf"\frac{{\partial{order} {above}}}{{{under}}}", _FACTOR
@@ -995,6 +1017,9 @@ class _LatexWriter(_Writer):
 
         return re.sub(r"\{([0-9])\}", fill, template)
 
+    def exponent(self, base: str, n: int) -> str:
+        return f"{base}^{{{n}}}"
+
     def powered(self, form: Form) -> str:
         exponent = form.value
         shown = self.sum(exponent if isinstance(exponent, Form) else number(exponent))
@@ -1016,10 +1041,10 @@ def _is_tall(text: str) -> bool:
     return r"\frac" in text or r"\left" in text
 
 
-def _partial(name: str) -> list[str]:
+def _partial_parts(name: str) -> list[str]:
     """Part the name of a derivative: what is differentiated, and by what.
 
-    >>> _partial("∂²x/∂z∂t")
+    >>> _partial_parts("∂²x/∂z∂t")
     ['x', 'z', 't']
     """
     above, below = name[1:].split("/")

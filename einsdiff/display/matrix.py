@@ -148,8 +148,9 @@ def matrix_form(
     """
     if is_zero(node):
         return number(0)
-    if len(rows) > 2 or len(columns) > 2:
-        raise NoMatrixFormError(f"it has {len(rows) + len(columns)} axes")
+    most = max(len(rows), len(columns))
+    if most > 2:
+        raise NoMatrixFormError(f"{most} of its {len(node.shape)} axes are on one side")
     _check_size(node)
     if order == "F":
         rows, columns = rows[::-1], columns[::-1]
@@ -286,13 +287,16 @@ def matrix_equation(
     known = _names(node).union(names)
     form = _shortest(node, rows, columns, order, names, is_real, known)
     _check_functions(form, known)
+    if domain is None and len(axes) > 2:
+        raise NoMatrixFormError(f"it has {len(axes)} axes")
     if layout == "denominator":
         form, rows, columns = transpose(form), columns, rows
     if max(len(rows), len(columns)) < 2:
         sizes = [[node.shape[axis] for axis in side] for side in (rows, columns)]
         form = stacked(form, *(side[0] if side else 1 for side in sizes))
-    if not note and any(part.op in ("vec", "commutation") for part in subforms(form)):
-        note = f"vec order {order}"
+    has_order = any(part.op in ("vec", "commutation") for part in subforms(form))
+    if has_order and (owner or not note):
+        note = f"{note}, vec order {order}".removeprefix(", ")
     return MatrixEquation(function, by, form, note, rows, columns, known)
 
 
@@ -342,7 +346,8 @@ def _regrouped(node: Node) -> Node:
 
 #: Expressions with more nodes are not rewritten to find a shorter matrix form.
 MOST_REWRITTEN = 400
-#: Ways to write an expression, and what one that it shortens is worth: brackets say more.
+#: Ways to write an expression, and how much its length counts: what is multiplied out says less
+#: about where it comes from, and has to be much shorter.
 _WAYS = ((_same, 1.0), (collect, 1.0), (expand, 1.25), (_regrouped, 1.5))
 
 
@@ -360,11 +365,11 @@ def _shortest(
     found: list[tuple[float, Form]] = []
     reason: NoMatrixFormError | None = None
     is_small = len(topological([node])) <= MOST_REWRITTEN
-    for rewrite, worth in _WAYS if is_small else _WAYS[:1]:
+    for rewrite, weight in _WAYS if is_small else _WAYS[:1]:
         try:
             new = rewrite(node)
             form = matrix_form(new, rows, columns, order, place, is_real, known)
-            found.append((worth * cost(form), form))
+            found.append((weight * cost(form), form))
         except OperandError:  # too long to be written out
             continue
         except NoMatrixFormError as error:

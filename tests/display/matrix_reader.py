@@ -32,7 +32,7 @@ _DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?(?:/[0-9]+)?|∞|nan(?!\w)")
 _COMPLEX = re.compile(r"\(((?:[0-9]|∞|nan|-)[0-9.e∞na+-]*?)([+-][0-9.e∞na+-]+)j\)")
 _RAISED = re.compile(rf"⁻¹|⁻ᵀ|⁺ᵀ|⁺|ᵀ|[{_DIGITS}]+")
-_SUBSCRIPT = re.compile(r"_(?:\{([^{}]*)\}|(\w+))")
+_SUBSCRIPT = re.compile(rf"_(?:\{{([^{{}}]*)\}}|([^\W{_DIGITS}ᵀ]+))")
 #: Signs that no variable can be called, as names are in NFKC.
 _BOLD = {"𝐈": "I", "𝐊": "K", "𝐞": "e"}
 
@@ -63,7 +63,7 @@ def _tokens(text: str, names: Mapping[str, Any]) -> list[_Token]:
         if match := _COMPLEX.match(rest):
             value = complex(*(float(part.replace("∞", "inf")) for part in match.groups()))
             token = _Token("number", match[0], value, apart)
-        elif match := _NUMBER.match(rest):
+        elif (match := _NUMBER.match(rest)) and match[0] not in names:
             part = match[0].replace("∞", "inf")
             value = Fraction(part) if re.fullmatch(r"[0-9/]+", part) else float(part)
             token = _Token("number", match[0], value, apart)
@@ -259,13 +259,14 @@ class _Parser:
                 return tree
 
     def raised(self, tree: _Tree, mark: str) -> _Tree:
-        if mark[0] in _DIGITS and mark != "⁻¹":
-            if not tree.is_number:
-                raise ReadingError("a power of a vector or a matrix")
-            exponent = Fraction(
-                int(mark.translate({ord(c): str(k) for k, c in enumerate(_DIGITS)}))
-            )
-            return _Tree("power", [tree, _number(exponent)], ONE, ONE)
+        if mark[0] in _DIGITS:
+            n = int("".join(str(_DIGITS.index(char)) for char in mark))
+            if tree.is_number:
+                return _Tree("power", [tree, _number(Fraction(n))], ONE, ONE)
+            if ONE in (tree.rows, tree.columns):
+                raise ReadingError("a power of a vector")
+            self.equate(tree.rows, tree.columns)
+            return _Tree("matrix power", [tree], tree.rows, tree.columns, n)
         if tree.is_number:
             raise ReadingError(f"a number with {mark}")
         if mark == "ᵀ":
@@ -568,6 +569,8 @@ def _value(tree: _Tree, parser: _Parser, order: str) -> np.ndarray:
             for k in range(shape[0]):
                 unit = np.reshape(np.eye(shape[0])[k], (rows, columns), order=order)
                 found[:, k] = np.ravel(unit.T, order)
+        case "matrix power":
+            found = np.linalg.matrix_power(args[0], tree.value)
         case "list":
             found = np.stack(args)
         case "sum":
