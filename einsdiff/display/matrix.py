@@ -294,6 +294,8 @@ def matrix_equation(
     if max(len(rows), len(columns)) < 2:
         sizes = [[node.shape[axis] for axis in side] for side in (rows, columns)]
         form = stacked(form, *(side[0] if side else 1 for side in sizes))
+    if layout is None and not rows and not columns:  # a number has no layout
+        note = ""
     has_order = any(part.op in ("vec", "commutation") for part in subforms(form))
     if has_order and (owner or not note):
         note = f"{note}, vec order {order}".removeprefix(", ")
