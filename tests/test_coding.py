@@ -45,6 +45,19 @@ def by_parameter(arrays):
     return {name.replace("∂", "d").replace("/", "_"): array for name, array in arrays.items()}
 
 
+def function_of(t, backend="numpy"):
+    """Run the code of a tensor; return the function it defines."""
+    namespace: dict[str, Any] = {}
+    exec(t.code(backend, name="computed"), namespace)
+    return namespace["computed"]
+
+
+def operands_of(function, arrays, make):
+    """Make arrays of a library, in the order of a function's parameters."""
+    known = by_parameter(arrays)
+    return [make(known[name]) for name in signature(function).parameters]
+
+
 # --- what it computes -------------------------------------------------------------------------
 
 
@@ -197,6 +210,15 @@ def jacobian(A, x):
     sigmoid_ = sigmoid(A @ x)  # (m,)
     return A * (sigmoid_ * (1 - sigmoid_))[:, None] / 4  # (m, n)'''
     )
+
+
+def test_what_is_used_twice_has_a_name_that_says_what_it_is():
+    A, x, y = ed.tensors(A="mn", x="n", y="m")
+    residual = y - A @ x
+    assert (ed.sin(residual) * residual).code().splitlines()[-2:] == [
+        "    residual = y - A @ x  # (m,)",
+        "    return residual * np.sin(residual)  # (m,)",
+    ]
 
 
 def test_a_matrix_layout_is_a_reshape():
@@ -385,13 +407,9 @@ def test_jax_compiles_the_code(row):
     import jax
 
     J = derivative(row, "build", symbols_of(row))
-    namespace: dict[str, Any] = {}
-    code = J.code("jax", name="computed")
-    exec(code, namespace)
+    function = function_of(J, "jax")
     arrays = all_arrays(row, SIZES)
-    given = by_parameter(arrays)
-    names = list(signature(namespace["computed"]).parameters)
-    found = jax.jit(namespace["computed"])(*(jnp.asarray(given[name]) for name in names))
+    found = jax.jit(function)(*operands_of(function, arrays, jnp.asarray))
     np.testing.assert_allclose(found, J(**arrays), rtol=1e-10, atol=1e-11)
 
 
@@ -399,14 +417,11 @@ def test_jax_compiles_the_code(row):
 def test_torch_traces_the_code_as_one_graph(row):
     torch = module("torch")
     J = derivative(row, "build", symbols_of(row))
-    namespace: dict[str, Any] = {}
-    exec(J.code("torch", name="computed"), namespace)
+    function = function_of(J, "torch")
     arrays = all_arrays(row, SIZES)
-    given = by_parameter(arrays)
-    names = list(signature(namespace["computed"]).parameters)
     torch._dynamo.reset()
-    compiled = torch.compile(namespace["computed"], backend="eager", fullgraph=True)
-    found = compiled(*(torch.as_tensor(given[name]) for name in names))
+    compiled = torch.compile(function, backend="eager", fullgraph=True)
+    found = compiled(*operands_of(function, arrays, torch.as_tensor))
     np.testing.assert_allclose(found, J(**arrays), rtol=1e-10, atol=1e-11)
 
 
@@ -417,9 +432,7 @@ def test_the_code_is_differentiated_by_the_library(backend):
     expected = np.asarray(ed.grad(f, wrt="x", order=2, **arrays))
     J = ed.grad(f, wrt="x", **arrays)
     library = module(backend)
-    namespace: dict[str, Any] = {}
-    exec(J.code(backend, name="computed"), namespace)
-    function = partial(namespace["computed"], library.asarray(arrays["A"]))
+    function = partial(function_of(J, backend), library.asarray(arrays["A"]))
     x = library.asarray(arrays["x"])
     if backend == "torch":
         found = library.autograd.functional.jacobian(function, x)
@@ -460,9 +473,7 @@ def test_the_result_shares_no_memory_with_the_operands():
     arrays = {"A": np.ones((2, 2)), "x": np.ones(2)}
     for text, wrt in product(("A_ij x_j", "A_ij x_i x_j", "A_ii x_i", "A_ij x_k"), "Ax"):
         J = ed.grad(text, wrt=wrt, **arrays)
-        namespace: dict[str, Any] = {}
-        exec(J.code(name="computed"), namespace)
-        result = namespace["computed"](**{name: arrays[name] for name in J.names})
+        result = function_of(J)(**{name: arrays[name] for name in J.names})
         assert result.flags.writeable
         assert not any(np.may_share_memory(result, array) for array in arrays.values())
 
@@ -471,14 +482,8 @@ def test_the_result_shares_no_memory_with_the_operands():
 def test_torch_makes_arrays_where_the_operands_are(row):
     torch = module("torch")
     J = derivative(row, "build", symbols_of(row))
-    namespace: dict[str, Any] = {}
-    exec(J.code("torch", name="computed"), namespace)
+    function = function_of(J, "torch")
     arrays = all_arrays(row, SIZES)
-    given = by_parameter(arrays)
     # On this device there are shapes and no entries, and no other device is mixed with it.
-    operands = {
-        name: torch.as_tensor(given[name]).to("meta")
-        for name in signature(namespace["computed"]).parameters
-    }
-    found = namespace["computed"](**operands)
+    found = function(*operands_of(function, arrays, lambda a: torch.as_tensor(a).to("meta")))
     assert (found.device.type, tuple(found.shape)) == ("meta", J(**arrays).shape)

@@ -106,7 +106,6 @@ _OPERATIONS = {
     "number like": ("", "{like}.new_tensor({0})", ""),
     "eye like": ("", "", ""),
     "diag": _all("{np}.diag({0})"),
-    "result_type": _all("{np}.result_type({arrays})"),
     "sqrt": _all("{np}.sqrt({0})"),
     # A number in place of an array.
     "argument": ("{0}", "{np}.tensor({0}, dtype={np}.{precision}, device={device})", "{0}"),
@@ -233,6 +232,15 @@ def _helper(numpy: str = "", torch: str = "", jax: str | None = None) -> dict[st
     return {backend: text.strip("\n") for backend, text in found.items() if text}
 
 
+#: The same for every library.
+_OTHERS = '''
+def others(x, order, rank):
+    """Return the products of all entries of the last axes but `order` of them."""
+    core = x.shape[x.ndim - rank :]
+    rest = others_of_vectors(x.reshape(*x.shape[: x.ndim - rank], math.prod(core)), order)
+    return rest.reshape(*x.shape[: x.ndim - rank], *(core * order))
+'''
+
 #: Definitions of functions, by what they are called in the code.
 HELPERS = {
     "sigmoid": _helper(
@@ -318,13 +326,8 @@ def log_softmax(x, dim):
         jax="",
     ),
     "others": _helper(
-        '''
-def others(x, order, rank):
-    """Return the products of all entries of the last axes but `order` of them."""
-    core = x.shape[x.ndim - rank :]
-    rest = others_of_vectors(x.reshape(*x.shape[: x.ndim - rank], math.prod(core)), order)
-    return rest.reshape(*x.shape[: x.ndim - rank], *(core * order))
-
+        _OTHERS
+        + """
 
 def others_of_vectors(x, order):
     n = x.shape[-1]
@@ -339,14 +342,9 @@ def others_of_vectors(x, order):
         shape = [n if k in (0, axis + 1) else 1 for k in range(order)]
         rest = np.where(same.reshape(shape), 0, rest)
     return rest
-''',
-        '''
-def others(x, order, rank):
-    """Return the products of all entries of the last axes but `order` of them."""
-    core = x.shape[x.ndim - rank :]
-    rest = others_of_vectors(x.reshape(*x.shape[: x.ndim - rank], math.prod(core)), order)
-    return rest.reshape(*x.shape[: x.ndim - rank], *(core * order))
-
+""",
+        _OTHERS
+        + """
 
 def others_of_vectors(x, order):
     n = x.shape[-1]
@@ -361,7 +359,7 @@ def others_of_vectors(x, order):
         shape = [n if k in (0, axis + 1) else 1 for k in range(order)]
         rest = torch.where(same.reshape(shape), 0, rest)
     return rest
-''',
+""",
     ),
     "dexpm": _helper(
         '''

@@ -19,7 +19,8 @@ import einsdiff as ed
 from einsdiff.algebra.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra.graph import variables_of
 from einsdiff.algebra.nodes import add, call, constant, einsum, related, variable
-from einsdiff.numeric.code import Extent, docstring, identifier, source
+from einsdiff.numeric.code import docstring, identifier, source
+from einsdiff.numeric.extents import Extent
 from einsdiff.numeric.spelling import BACKENDS, RESERVED
 from tests.numeric.test_relations import brute, cases, digits, evaluate
 from tests.oracle import brute_einsum
@@ -100,6 +101,42 @@ def test_random_relations_of_indices(backend, case):
     found = run(code_of(case.node(), backend), arrays, backend)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
     assert found.shape == expected.shape
+
+
+@every_backend
+@pytest.mark.parametrize("rest", [(), (2,)], ids=["entries", "rows"])
+@pytest.mark.parametrize(
+    ("coefficients", "offset", "size"),
+    [((1, -2, -3), 0, 30), ((1, -2, -6), 0, 30), ((1, -2, -6), -1, 8), ((1, 2, 4), -12, 14)],
+    ids=["added", "set", "gathered", "added where inside"],
+)
+def test_entries_at_positions(coefficients, offset, size, rest, backend):
+    x, y = variable("x", (3, 4, *rest)), variable("y", (size, 9, 9))
+    relation = related((size, 3, 4), coefficients, offset)
+    node = einsum([relation, x, y], ["kij", "ijc"[: 2 + len(rest)], "kab"], "abc"[: 2 + len(rest)])
+    rng = np.random.default_rng(7)
+    arrays = {"x": rng.normal(size=x.shape), "y": rng.normal(size=y.shape)}
+    expected = evaluate(node, arrays)
+    found = run(code_of(node, backend), arrays, backend)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@every_backend
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e300, -2.5, 3 - 4j, -2j])
+def test_a_number_as_a_factor(value, backend):
+    node = einsum([variable("x", (2,)), constant(value)], ["i", ""], "i")
+    arrays = {"x": np.array([1.0, -2.0])}
+    found = run(code_of(node, backend), arrays, backend)
+    np.testing.assert_array_equal(found, arrays["x"] * value)
+
+
+def test_arrays_that_are_written_into_each_other():
+    x = ed.tensor("x", np.array([1.0, 2.0]))
+    t = x
+    for _ in range(1000):
+        t = ed.concatenate([t, x])
+    found = run(t.code(), {"x": np.asarray(x)}, "numpy")
+    np.testing.assert_array_equal(found, np.tile([1.0, 2.0], 1001))
 
 
 # --- the table of functions -------------------------------------------------------------------

@@ -1,0 +1,164 @@
+r"""Entries at positions, and what relations of indices leave, as expressions in Python.
+
+What is left of an array where a relation of its indices holds is a triangle, or what a condition
+selects:
+
+.. math:: \sum_j [i \ge j]\, x_j \mapsto \texttt{np.cumsum(x)} \qquad
+    [i \ge j]\, A_{ij} \mapsto \texttt{np.tril(A)}
+
+>>> from einsdiff.algebra.nodes import einsum, related, variable
+>>> from einsdiff.numeric.plan import plain_plan
+>>> triangle = related((3, 3), (1, -1), 0, False)
+>>> plan = plain_plan(einsum([triangle, variable("A", (3, 3))], ["ij", "ij"], "ij"), {})
+>>> draft = Draft(plan, "numpy", {handle: v.name for v, handle in plan.inputs}, uses={})
+>>> (step,) = plan.instructions
+>>> INDEXING[step.op](draft, step).text
+'np.tril(A)'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from einsdiff.numeric.drafts import WIDTH, Draft, Writer
+from einsdiff.numeric.extents import sum_of_multiples
+from einsdiff.numeric.pieces import ATOM, EXACT, NO_ONE, PRODUCT, SUM, Piece, joined
+from einsdiff.numeric.steps import Affine, Gather, Instruction
+
+__all__ = ["INDEXING", "index_range", "sum_of_indices"]
+
+
+def index_range(draft: Draft, size: int, after: int = 0) -> str:
+    """Write the array of all indices below a size, with so many axes of length one after it.
+
+    Parameters
+    ----------
+    draft
+        The function that is written.
+    size
+        How many indices there are.
+    after
+        The number of axes after them.
+    """
+    text = draft.spell_operation("range", Piece(str(size)))
+    return text + (f"[:{', None' * after}]" if after else "")
+
+
+def sum_of_indices(terms: Iterable[tuple[int, str]], offset: int) -> str:
+    """Write a sum of multiples and a number, with what is not subtracted first.
+
+    >>> sum_of_indices([(-1, "i"), (2, "j")], 3), sum_of_indices([(-1, "i")], 3)
+    ('2 * j + 3 - i', '3 - i')
+    """
+    every = [*terms, (offset, "")] if offset else list(terms)
+    return sum_of_multiples(sorted(every, key=lambda term: (term[0] < 0, not term[1])))
+
+
+def _affine(draft: Draft, affine: Affine) -> Piece:
+    """Write an array of sums of indices."""
+    last = len(affine.shape) - 1
+    text = sum_of_indices(
+        [
+            (c, index_range(draft, size, last - axis))
+            for axis, (c, size) in enumerate(zip(affine.coefficients, affine.shape, strict=True))
+            if c
+        ],
+        affine.offset,
+    )
+    return Piece(text, affine.shape, SUM, names=frozenset([NO_ONE]))
+
+
+def _positions(draft: Draft, step: Instruction) -> Piece:
+    return _affine(draft, step.detail)
+
+
+# --- relations --------------------------------------------------------------------------------
+
+
+def _mask(draft: Draft, step: Instruction) -> Piece:
+    (a,) = draft.arguments(step, WIDTH - 12)
+    return _masked(draft, a, *step.detail)
+
+
+def _relation(draft: Draft, step: Instruction) -> Piece:
+    ones = draft.constant("ones", step.shape, [], EXACT)
+    return _masked(draft, ones, *step.detail)
+
+
+def _masked(draft: Draft, a: Piece, affine: Affine, is_equation: bool) -> Piece:
+    """Put zeros where a relation does not hold."""
+    *rest, c, d = 0, 0, *affine.coefficients  # of the last two indices
+    if not is_equation and not any(rest) and sorted((c, d)) == [-1, 1]:
+        name, k = ("tril", affine.offset) if c > 0 else ("triu", -affine.offset)
+        made = draft.made(f"{name} at" if k else name, [a, Piece(str(k))], a.shape)
+        return replace(made, names=a.names)
+    sign = "==" if is_equation else ">="
+    return draft.where(f"{_affine(draft, affine).text} {sign} 0", a, a.shape)
+
+
+def _cumsum(draft: Draft, step: Instruction) -> Piece:
+    (a,) = draft.arguments(step)
+    if not step.detail:
+        return draft.made("cumsum", [a], a.shape)
+    a = draft.bind(step.args[0])
+    sums = draft.made("cumsum", [a], a.shape)
+    zeros = draft.constant("zeros", (1, *a.shape[1:]), [a], EXACT)
+    return draft.made("join", [zeros, sums], step.shape)
+
+
+# --- positions --------------------------------------------------------------------------------
+
+
+def _gather(draft: Draft, step: Instruction) -> Piece:
+    a, at = draft.piece(step.args[0]), draft.bind(step.args[1], "at")
+    detail: Gather = step.detail
+    size, divisor = detail.size, detail.divisor
+    index = replace(at, text=f"{at.text} // {divisor}", level=PRODUCT) if divisor > 1 else at
+    if detail.outside != "none":
+        index = draft.made("clip", [index, Piece("0"), Piece(str(size - 1))], at.shape)
+    indices = [index.text] + [
+        index_range(draft, step.shape[axis], detail.rank - 1 - axis) for axis in detail.shared
+    ]
+    text = f"{a.at(ATOM)}[{', '.join(indices)}]"
+    taken = joined(text, [a], step.shape)
+    if detail.outside != "zero":
+        return taken
+    inside = _is_inside(at, size * divisor)
+    if divisor > 1:
+        inside += f" & ({at.text} % {divisor} == 0)"
+    rest = len(step.shape) - len(at.shape)
+    if rest:
+        inside = f"({inside})[...{', None' * rest}]"
+    return draft.where(inside, taken, step.shape)
+
+
+def _scatter(draft: Draft, step: Instruction) -> Piece:
+    a, at = draft.bind(step.args[0]), draft.bind(step.args[1], "at")
+    size, is_inside, is_injective = step.detail
+    shape = (size if is_inside else size + 1, *step.shape[1:])
+    index = at
+    if not is_inside:  # what is outside is added up behind the end
+        parts = Piece(_is_inside(at, size)), at, Piece(str(size))
+        index = draft.made("where", parts, at.shape)
+    target = draft.named("total")
+    draft.assign(target, draft.constant("zeros", shape, [a], EXACT).text, shape)
+    name = "set" if is_injective and is_inside else "add at"
+    draft.lines.append(draft.spell_operation(name, Piece(target), Piece(index.text), a))
+    text = target if is_inside else f"{target}[:{size}]"
+    return Piece(text, step.shape, names=frozenset([target]), is_simple=True)
+
+
+def _is_inside(at: Piece, end: int) -> str:
+    return f"({at.text} >= 0) & ({at.text} < {end})"
+
+
+#: How the steps of this module are written, by what they are called in a plan.
+INDEXING: Mapping[str, Writer] = {
+    "cumsum": _cumsum,
+    "gather": _gather,
+    "mask": _mask,
+    "positions": _positions,
+    "relation": _relation,
+    "scatter": _scatter,
+}
