@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from einsdiff.display.cases import Cases
     from einsdiff.display.derivation import Derivation
     from einsdiff.display.diagrams import Diagram
+    from einsdiff.display.matrix import MatrixEquation
     from einsdiff.display.tables import Table
     from einsdiff.pictures import Kind
 
@@ -43,6 +44,8 @@ MOST_LINES = 40
 MOST_TEXT = 2000
 MOST_LATEX = 20_000
 MOST_PREVIEWED = 100_000
+#: Index notation of more characters is not written in matrix notation, too, unless asked for.
+MOST_BESIDE = 500
 PREVIEW_BYTES = 64 * 2**20
 
 #: How much `ReadableMethods.explain` tells.
@@ -213,11 +216,9 @@ class ReadableMethods:
                     action="write detail='full' or detail='brief'",
                 )
             )
-        from einsdiff.matrices import as_matrix_equation
-
         derivation = _derivation(self.formula)
-        equation = as_matrix_equation(self.formula, self.values)
-        if not isinstance(equation, str) and any(v.shape for v in self.formula.arguments):
+        equation = self._equation()
+        if equation is not None:
             derivation = derivation.named(equation)
         return derivation if detail == "full" else derivation.brief()
 
@@ -412,7 +413,6 @@ class ReadableMethods:
 
     def _repr_html_(self) -> str:
         from einsdiff.display.html import formula_html
-        from einsdiff.matrices import as_matrix_equation
 
         text = self.formula.text
         shown = text[:MOST_TEXT]
@@ -420,8 +420,8 @@ class ReadableMethods:
         if len(text) > MOST_TEXT:
             parts.append(f" <i>[{len(text) - MOST_TEXT} more characters; str(t) shows all]</i>")
         parts.append("</div>")
-        equation = as_matrix_equation(self.formula, self.values)
-        if not isinstance(equation, str) and any(v.shape for v in self.formula.arguments):
+        equation = self._equation()
+        if equation is not None:
             shown = f"{equation.left} = {equation.right}"
             if len(shown) <= MOST_TEXT:
                 note = f' <span style="opacity:0.7">{escape(equation.note)}</span>'
@@ -433,6 +433,16 @@ class ReadableMethods:
         if preview:
             parts.append(_folded("values", f"<pre>{escape(preview)}</pre>"))
         return f"<div>{''.join(parts)}</div>"
+
+    def _equation(self) -> MatrixEquation | None:
+        """Write it in matrix notation, if it has one that is read beside the index notation."""
+        from einsdiff.matrices import as_matrix_equation
+
+        formula = self.formula
+        if len(formula.text) > MOST_BESIDE or not any(v.shape for v in formula.arguments):
+            return None
+        equation = as_matrix_equation(formula, self.values)
+        return None if isinstance(equation, str) else equation
 
     def _derivation_html(self) -> str:
         try:
@@ -473,15 +483,22 @@ def _derivation(formula: Formula) -> Derivation:
                 action="differentiate first, as in ed.grad(t, wrt=...).explain()",
             )
         )
-    from einsdiff.display.deriving import derive
+    from einsdiff.display.deriving import Board, derive
 
-    function, wrt = formula.source
-    derivation = derive(
-        function.normal_form, wrt, formula.normal_form, formula.heading, formula.letters
-    )
-    if function.source is None:
-        return derivation
-    return _derivation(function).followed_by(derivation)
+    orders = [formula]
+    while (source := orders[-1].source) is not None:
+        orders.append(source[0])
+    board = Board(frozenset(letter for each in orders for letter in each.heading.letters))
+    found: Derivation | None = None
+    for each in orders[-2::-1]:  # from the first derivative to the last
+        assert each.source is not None
+        function, wrt = each.source
+        step = derive(
+            function.normal_form, wrt, each.normal_form, each.heading, each.letters, board
+        )
+        found = step if found is None else found.followed_by(step)
+    assert found is not None
+    return found
 
 
 def _no_notation(notation: object, known: tuple[str, ...]) -> OperandError:

@@ -63,6 +63,9 @@ class Function:
     implementation
         What the name of the function stands for in `numpy`, if NumPy has no such function: a
         callable, or the name of one in `einsdiff.numeric.special`.
+    because
+        How one sees that the derivative is right, if it has a short reason: "by ..", with
+        formulas between backticks, in which ``{y}`` and the arguments stand for themselves.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Function:
     is_analytic: bool = True
     keeps_integers: bool = False
     implementation: Callable[..., Any] | str | None = None
+    because: str = ""
 
     def __repr__(self) -> str:
         return self.name

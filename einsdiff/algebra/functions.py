@@ -392,8 +392,22 @@ _MATRIX = "(n,n)->(n,n)"
 
 enter(
     [
-        Function("inv", ("-y_ik y_lj",), "np.linalg.inv({0})", _MATRIX, latex="{0}^{-1}"),
-        Function("det", ("y inv(x)_ji",), "np.linalg.det({0})", "(n,n)->()", latex=r"\det"),
+        Function(
+            "inv",
+            ("-y_ik y_lj",),
+            "np.linalg.inv({0})",
+            _MATRIX,
+            latex="{0}^{-1}",
+            because="differentiating `{x}_ij {y}_jk` = `δ_ik`",
+        ),
+        Function(
+            "det",
+            ("y inv(x)_ji",),
+            "np.linalg.det({0})",
+            "(n,n)->()",
+            latex=r"\det",
+            because="expanding along row `i`: the cofactor of `{x}_ij` is `{y} inv({x})_ji`",
+        ),
         Function(
             "logdet",
             ("inv(x)_ji",),
@@ -401,6 +415,7 @@ enter(
             "(n,n)->()",
             latex=r"\log\det",
             is_analytic=False,
+            because="dividing the derivative of `det({x})` by `det({x})`",
         ),
         Function(
             "signdet",
@@ -426,6 +441,7 @@ enter(
             _MATRIX,
             is_analytic=False,
             implementation="cholesky",
+            because="differentiating `{x}_ij = {y}_ik {y}_jk`",
         ),
         Function(
             "eigvalsh",
@@ -619,6 +635,7 @@ def _solve(ranks: tuple[int, ...]) -> Function | None:
             ("A", "b"),
             "{0}^{-1} {1}",
             implementation="solve",
+            because="differentiating `{A}_ij {y}_j` = `{b}_i`",
         )
     if ranks == (2, 2):
         return Function(
@@ -628,6 +645,7 @@ def _solve(ranks: tuple[int, ...]) -> Function | None:
             "(n,n),(n,k)->(n,k)",
             ("A", "b"),
             "{0}^{-1} {1}",
+            because="differentiating `{A}_ij {y}_jk` = `{b}_ik`",
         )
     return None
 

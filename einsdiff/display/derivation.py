@@ -39,7 +39,8 @@ class Step:
     ----------
     rule
         Which rule was used: ``"definition"``, ``"expand"``, ``"product"``, ``"sum"``,
-        ``"chain"``, ``"delta"``, ``"insert"``, ``"contract"``, ``"collect"`` or ``"matrix"``.
+        ``"chain"``, ``"constant"``, ``"delta"``, ``"insert"``, ``"contract"``, ``"collect"`` or
+        ``"matrix"``.
     left
         The left-hand side, such as ``∂f_i/∂A_pq``.
     before, after
@@ -99,7 +100,7 @@ class Derivation:
     f = x_i x_i
     <BLANKLINE>
     ∂f/∂x_p = 2 x_i ∂x_i/∂x_p           product rule, the factors are equal
-            = 2 x_p                     δ_ip: i becomes p
+            = 2 x_p                     ∂x_i/∂x_p = δ_ip; δ_ip: i becomes p
     <BLANKLINE>
     In matrix notation, numerator layout, vec order C:
       ∂f/∂x = 2 xᵀ
@@ -229,9 +230,13 @@ class Derivation:
         """
         kept: list[Step] = []
         for block in self.blocks:
-            steps = [step for step in block if step.rule != "expand"]
-            if steps:
-                kept += steps[:1] if len(steps) == 1 else [steps[0], steps[-1]]
+            first, *rest = (step for step in block if step.rule != "expand")
+            kept.append(first)
+            if rest:  # the last line, for the reasons of all lines that are left out
+                last = rest[-1]
+                said = "; ".join(dict.fromkeys(step.comment for step in rest if step.comment))
+                nodes = first.nodes and last.nodes and (first.nodes[1], last.nodes[1])
+                kept.append(replace(last, before=first.after, comment=said, nodes=nodes))
         return replace(self, steps=tuple(kept))
 
 
@@ -286,8 +291,22 @@ def _block_text(block: Sequence[Step], column: int) -> str:
         text += wrapped_equation(head, step.after)
         margin = " " * (indent + 5)
         if said:
-            text += wrap(f"({said})", WIDTH, initial_indent=margin, subsequent_indent=f"{margin} ")
+            text += _wrapped_comment(f"({step.comment})", margin)
     return "\n".join(text)
+
+
+#: Stands for a space at which no line is broken.
+_GLUE = "\u00a0"
+
+
+def _wrapped_comment(comment: str, margin: str) -> list[str]:
+    """Break a comment into lines, where possible not within a formula."""
+    room = WIDTH - len(margin) - 2
+    whole = _mixed(
+        comment, str, lambda part: part.replace(" ", _GLUE) if len(part) < room else part
+    )
+    lines = wrap(whole, WIDTH, initial_indent=margin, subsequent_indent=f"{margin} ")
+    return [line.replace(_GLUE, " ") for line in lines]
 
 
 def _block_latex(block: Sequence[Step], names: Iterable[str], comments: bool) -> str:

@@ -22,11 +22,17 @@ f_i = A_ij x_j
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from einsdiff.algebra.differentiate import Local, derivatives, local_derivatives, recorded
-from einsdiff.algebra.graph import children, rebuilt, topological, variables_of
+from einsdiff.algebra.differentiate import (
+    Change,
+    Local,
+    derivatives,
+    local_derivatives,
+    recorded,
+)
+from einsdiff.algebra.graph import children, dependencies, rebuilt, topological, variables_of
 from einsdiff.algebra.nodes import (
     Add,
     Call,
@@ -46,40 +52,73 @@ from einsdiff.algebra.nodes import (
     variable,
 )
 from einsdiff.algebra.orient import normal_form
+from einsdiff.algebra.parts import is_function
 from einsdiff.display.derivation import Derivation, Step
 from einsdiff.display.index import (
     MOST_FACTORS,
     Heading,
     Letters,
+    absorbable,
+    assigned,
     axis_spellings,
     format_heading,
     format_index,
+    places,
     terms,
 )
-from einsdiff.errors import OperandError, page
-from einsdiff.notation.index import (
-    Apply,
-    Over,
-    Partial,
-    Power,
-    Product,
-    Sum,
-    Symbol,
-    Tree,
-    parse_index,
+from einsdiff.display.written import (
+    contracted,
+    counts,
+    derivatives_in,
+    is_reordered,
+    skeleton,
+    summed,
 )
-from einsdiff.notation.letters import first_unused
+from einsdiff.errors import OperandError, page
+from einsdiff.notation.index import Partial
+from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 
-__all__ = ["derive"]
+__all__ = ["Board", "derive"]
 
 #: A derivation names at most so many functions; no person reads more.
 MOST_NAMED = 40
 #: What functions of numbers and vectors are called, and those of matrices.
 _NAMES = ("uvwrshzg", "UVWSZGH")
+#: Names for the arguments in rules of the function table: numbers, and arrays.
+_ARGUMENTS = (("tzyx", "snkc", "rmhb"), ("XYZ", "YZX", "ZXY"))
+
+
+@dataclass
+class Board:
+    """What stands on the board already, which a higher derivative goes on from.
+
+    Attributes
+    ----------
+    avoided
+        Names and letters that are taken.
+    names
+        What functions are called.
+    results
+        Derivatives of these functions, with names in them, by the function and the variable.
+
+    Examples
+    --------
+    >>> Board().names
+    {}
+    """
+
+    avoided: Collection[str] = ()
+    names: dict[Node, str] = field(default_factory=dict)
+    results: dict[tuple[Node, Variable], Node] = field(default_factory=dict)
 
 
 def derive(
-    function: Node, wrt: Variable, result: Node, heading: Heading, letters: Letters
+    function: Node,
+    wrt: Variable,
+    result: Node,
+    heading: Heading,
+    letters: Letters,
+    board: Board | None = None,
 ) -> Derivation:
     """Derive the derivative of a function.
 
@@ -95,6 +134,8 @@ def derive(
         The left-hand side of the derivative.
     letters
         The user's letters.
+    board
+        What was derived before, to which this is added.
 
     Returns
     -------
@@ -104,9 +145,20 @@ def derive(
     Raises
     ------
     OperandError
-        There are more than 40 functions inside of each other.
+        There are more than 40 functions inside of each other, or more than 5000 nodes.
     """
-    return _Deriver(function, wrt, heading, letters).derivation(result)
+    board = Board() if board is None else board
+    return _Deriver(function, wrt, heading, letters, board).derivation(result)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of a derivation: the rule, the expression and its text, and what is said."""
+
+    rule: str
+    form: Node
+    text: str
+    said: str
 
 
 class _Deriver:
@@ -115,7 +167,7 @@ class _Deriver:
     Attributes
     ----------
     changes
-        What was recorded, of the nodes whose derivative is not zero.
+        What was recorded, of the nodes whose change reaches the root.
     named
         The names of functions inside of the expression.
     results
@@ -124,21 +176,28 @@ class _Deriver:
         What symbols stand for.
     """
 
-    def __init__(self, root: Node, wrt: Variable, heading: Heading, letters: Letters) -> None:
+    def __init__(
+        self, root: Node, wrt: Variable, heading: Heading, letters: Letters, board: Board
+    ) -> None:
         self.root = root
         self.wrt = wrt
         self.heading = heading
+        self.board = board
         split = len(heading.letters) - len(wrt.shape)
-        self.axes = heading.letters[:split]
         self.domain = heading.letters[split:]
         self.letters = Letters({"δ": (), **letters.of})
-        recording = recorded(root, wrt)
-        self.changes = {c.node: c for c in recording if not is_zero(c.tangent)}
+        self.nodes = topological([root])
+        if len(self.nodes) > MOST_FACTORS:
+            raise _too_long(f"of {len(self.nodes)} nodes")
+        self.changes = _reaching(root, wrt)
         self.variables = variables_of([root])
         self.meaning: dict[Variable, Node] = {}
         self.results: dict[Node, Node] = {}
+        self.known: set[Node] = set()  # whose names stand on the board already
         self.named = self._names()
-        self.renamed: dict[Node, Node] = {}
+        every = (*self.variables, *self.named.values(), wrt)
+        self.names = frozenset(v.name for v in every).union(letters.of)
+        self.symmetric = frozenset(v.name for v in every if v.symmetric)
 
     # --- names --------------------------------------------------------------------------------
 
@@ -155,19 +214,23 @@ class _Deriver:
             and not isinstance(node, Variable)
             and not (len(above[node]) == 1 and isinstance(above[node][0], Add))
         ]
-        if len(inner) > MOST_NAMED or len(topological([self.root])) > MOST_FACTORS:
-            raise OperandError(
-                page(
-                    f"a derivation with {len(inner)} functions inside of each other is too long",
-                    action="explain the derivative of a part of it, or print the formula alone",
-                )
-            )
+        if len(inner) > MOST_NAMED:
+            raise _too_long(f"with {len(inner)} functions inside of each other")
+        sizes = {size for node in self.nodes for size in node.shape if isinstance(size, str)}
         used = {v.name for v in self.variables} | {self.heading.name, *self.letters.of}
+        used |= {*self.heading.letters, *self.letters.all(), *sizes, *self.board.avoided}
+        used.update(self.board.names.values())
         named = {}
         for node in inner:
-            letters = _NAMES[len(node.shape) > 1]
-            count = iter(f"{letters[0]}{k}" for k in range(1, MOST_NAMED + 2))
-            name = next(n for n in (*letters, *count) if n not in used)
+            kept = normal_form(node)
+            name = self.board.names.get(kept, "")
+            if name:
+                self.known.add(node)
+            else:
+                letters = _NAMES[len(node.shape) > 1]
+                count = (f"{letters[0]}{k}" for k in range(1, 10 * MOST_NAMED))
+                name = next(n for n in (*letters, *count) if n not in used and not is_function(n))
+                self.board.names[kept] = name
             used.add(name)
             named[node] = variable(name, node.shape, of=(self.wrt,))
             self.meaning[named[node]] = node
@@ -225,9 +288,19 @@ class _Deriver:
         parts = node.terms if isinstance(node, Add) else ((1, node),)
         if node is self.wrt or len(form.shape) != len(axes):
             return self.text(form, axes)
+        rank = len(node.shape)
+        named = [scale(c, self.with_names(part, node)) for c, part in parts]
+        shown = [self.text(term, axes[:rank]).removeprefix("-") for term in named]
+        order = sorted(range(len(parts)), key=lambda k: (self.place(named[k]), shown[k]))
         text = ""
-        for c, part in sorted(parts, key=lambda term: self.place(term[1])):
+        for c, part in (parts[k] for k in order):
             if part not in self.changes:
+                continue
+            if part in self.named and part is not node:
+                term = self.text(normal_form(scale(c, inner(part))), axes)
+                if len(list(terms(term))) > 1:
+                    return self.text(form, axes)
+                text += _joined(term, not text)
                 continue
             for term in self.terms_text(c, part, axes, inner):
                 if not term:
@@ -244,28 +317,25 @@ class _Deriver:
             yield ""
             return
         rank = len(value.output)
-        letter: dict[Hashable, str] = dict(zip(value.output, axes, strict=False))
+        _, first, _ = places(value, self.letters)
         used = {*axes, *self.domain}
-        slots = sorted(
-            zip(value.operands, value.subscripts, strict=True),
-            key=lambda slot: self.place(slot[0]),
-        )
-        for operand, labels in slots:
-            for axis, label in enumerate(labels):
-                if label not in letter:
-                    spellings = axis_spellings(self.letters, operand, axis)
-                    letter[label] = first_unused(spellings, used)
-                    used.add(letter[label])
-        for child, local in self.locals(node):
+        letter = assigned(value, tuple(axes[:rank]), self.letters, first, used)
+        for child, local in sorted(self.locals(node), key=lambda found: self.place(found[1].child)):
             if child not in self.named and not isinstance(child, Variable):
                 yield ""
                 return
             spread = replace(local, value=tuple(letter))
-            product = normal_form(scale(c * local.coefficient, spread.forwards(inner(child))))
+            factor, change = c * local.coefficient, inner(child)
+            whole = self.text(normal_form(scale(factor, local.forwards(change))), axes)
+            if re.search(r"\w<\w", whole):  # a sum whose range must be written
+                yield ""
+                return
+            product = normal_form(scale(factor, spread.forwards(change)))
             text = self.text(product, (*letter.values(), *axes[rank:]))
-            counts = _counts(text)
-            is_clear = all(counts.get(letter[n], 0) > 1 for n in letter if n not in value.output)
-            yield text if is_clear and not isinstance(product, Add) else ""
+            found = counts(text, self.names)
+            is_clear = all(found.get(letter[n], 0) > 1 for n in letter if n not in value.output)
+            is_sum = isinstance(product, Add) and len(product.terms) > 1
+            yield text if is_clear and not is_sum else ""
 
     def place(self, node: Node) -> int:
         """Return the place of the first variable in a node in what the user wrote."""
@@ -333,7 +403,12 @@ class _Deriver:
         for node, name in self.named.items():
             axes = self._axes_of(node)
             self.letters = self.letters.with_axes(name.name, axes)
-            steps += self.block(node, Heading(name.name, axes), None)
+            before = self.board.results.get((normal_form(node), self.wrt))
+            if before is None:
+                steps += self.block(node, Heading(name.name, axes), None)
+                self.board.results[normal_form(node), self.wrt] = self.contracted(node)
+            else:
+                self.results[node] = before
         head = Heading(self.heading.name, self.heading.axes, self.heading.wrt[:-1])
         steps += self.block(self.root, head, result)
         names = frozenset(v.name for v in (*self.variables, *self.meaning))
@@ -346,7 +421,8 @@ class _Deriver:
         right = self.text(value, axes)
         left = format_heading(heading)
         is_inner = result is None
-        yield Step("definition", left, "", right, "Let" if is_inner else "")
+        if node not in self.known:
+            yield Step("definition", left, "", right, "Let" if is_inner else "")
         spelled = "" if is_inner else self.spelled(right, axes)
         if spelled and spelled != right:
             said = f"the sum{'s' if spelled.count('Σ') > 1 else ''} written out"
@@ -355,44 +431,82 @@ class _Deriver:
             Heading(heading.name, heading.axes, (*heading.wrt, (self.wrt.name, self.domain)))
         )
         axes = (*axes, *self.domain)
-        rule, said = self.rule(node)
         if node not in self.changes:
             zero = self.text(add([], (*node.shape, *self.wrt.shape)), axes)
-            yield Step("constant", whole, "", zero, f"`{self.wrt.name}` does not occur")
+            yield Step("constant", whole, "", zero, self.why_zero(node))
             return
-        written: list[tuple[str, Node, str, str]] = []
+        written = self.lines(node, axes, result)
+        before, before_node = "", written[0].form
+        for line in written:
+            yield Step(line.rule, whole, before, line.text, line.said, (before_node, line.form))
+            before, before_node = line.text, line.form
+
+    def lines(self, node: Node, axes: Sequence[str], result: Node | None) -> list[_Line]:
+        """Write the lines of a derivative: with symbols, with what they are, and contracted."""
+        rule, said = self.rule(node)
+        written: list[_Line] = []
         for inner in (self.symbol, self.with_deltas):
             form = self.line(node, inner)
-            written.append((rule, form, self.line_text(node, axes, inner, form), said))
-            rule = "delta" if self.inserts_deltas(node) else "insert"
-            said = self.inserted(node)
-        opened = written[-1][2]
+            text = self.line_text(node, axes, inner, form)
+            if written and _is_shorter(text, written[0].text):
+                said = "; ".join([said, *self.symmetries(form)])
+            self.append(written, _Line(rule, form, text, said))
+            said = self.inserted(written[0].text)
+            rule = "delta" if "δ" in said else "insert"
         form = self.results[node] = self.line(node, self.contracted)
-        written.append(("contract", form, self.text(form, axes), _renamings(opened, axes)))
+        self.add_line(written, "contract", form, axes)
         if result is not None:
-            used = [self.named[n].name for n in self.named]
-            inner_names = [v.name for v in variables_of([self.results[node]]) if v.name in used]
-            said = f"{_listed(inner_names)} inserted" if inner_names else "terms are collected"
-            rule = "insert" if inner_names else "collect"
-            written.append((rule, result, self.text(result, axes), said))
-        before, before_node = "", written[0][1]
-        for rule, form, text, said in written:
-            if text == before:
-                continue
-            yield Step(rule, whole, before, text, said, (before_node, form))
-            before, before_node = text, form
+            self.add_line(written, "collect", result, axes)
+        return written
+
+    def add_line(self, written: list[_Line], rule: str, form: Node, axes: Sequence[str]) -> None:
+        """Add a line, and say how it differs from the one before."""
+        before, text = written[-1], self.text(form, axes)
+        gone = contracted(before.text, text, axes, self.names)
+        said = [f"`{delta}`: `{label}` becomes `{kept}`" for delta, label, kept in gone]
+        if len(said) > 3:
+            said = ["the deltas are contracted"]
+        was, is_there = (variables_of([node]) for node in (before.form, form))
+        inserted = [v.name for v in self.named.values() if v in was and v not in is_there]
+        if inserted:
+            rule = "insert"
+            said.append(f"{_listed(inserted)} inserted")
+        is_shorter = _is_shorter(text, before.text)
+        if is_shorter and not inserted:
+            said += self.symmetries(form)
+        if not said:
+            is_renamed = skeleton(before.text, axes, self.names) == skeleton(text, axes, self.names)
+            said.append(
+                "terms are collected"
+                if is_shorter
+                else "summed indices are renamed"
+                if is_renamed
+                else "rearranged"
+            )
+        self.append(written, _Line(rule, form, text, ", ".join(said)))
+
+    def append(self, written: list[_Line], line: _Line) -> None:
+        """Add a line; one that is the line before in another order stands in its place."""
+        if written and is_reordered(written[-1].text, line.text, self.names, self.symmetric):
+            written[-1] = replace(written[-1], form=line.form, text=line.text)
+        else:
+            written.append(line)
+
+    def symmetries(self, node: Node) -> list[str]:
+        """Tell what is symmetric in an expression, where terms were equal."""
+        return [f"`{v.name}` is symmetric" for v in variables_of([node]) if v.symmetric]
 
     def spelled(self, text: str, axes: Sequence[str]) -> str:
         """Write a sum of products with a sign for each sum, if there are any."""
-        if text.startswith("["):
-            return ""
         found = ""
         for sign, part in terms(text):
-            summed = [] if part.startswith("Σ") else _summed(part, axes)
-            if summed:
+            every = summed(part, axes, self.names)
+            if every and "Σ" in part:
+                return ""  # some are written out already
+            if every:
                 number = re.match(r"([0-9./]+ )?", part)
                 end = number.end() if number else 0
-                part = f"{part[:end]}Σ_{_subscript(summed)} {part[end:]}"
+                part = f"{part[:end]}Σ_{_subscript(sorted(every))} {part[end:]}"
             found += sign + part
         return found if "Σ" in found else ""
 
@@ -409,8 +523,6 @@ class _Deriver:
 
     def rule(self, node: Node) -> tuple[str, str]:
         """Tell which rules are used for a node."""
-        if node not in self.changes:
-            return "constant", ""
         kinds: list[tuple[str, str]] = []
         for part in self.parts(node):
             locals_ = [c for c in self.changes[part].locals if c.child in self.changes]
@@ -425,79 +537,134 @@ class _Deriver:
                 is_power = set(locals_[0].own) <= set(part.output)
                 said = "power rule" if is_power else "product rule, the factors are equal"
                 kinds.append(("product", said))
-        inside = variables_of([self.with_names(node, but=node)])
+            for v in (part, *(local.child for local in locals_)):
+                if isinstance(v, Variable) and v is not self.wrt:
+                    through = [c.child for c in self.changes[v].locals if c.child is not self.wrt]
+                    kinds += [("chain", "chain rule")] * bool(through)
         fixed = [
             v.name
-            for v in sorted(inside, key=self.place)
-            if v is not self.wrt and self.wrt not in v.of and v not in self.changes
+            for v in sorted(variables_of([self.with_names(node, but=node)]), key=self.place)
+            if v is not self.wrt and v not in self.named.values() and v not in self.changes
         ]
-        texts = list(dict.fromkeys(text for _, text in kinds))
+        texts = list(dict.fromkeys([*(text for _, text in kinds), *self.flat(node)]))
         if fixed and len(fixed) <= 4:
             verb = "does" if len(fixed) == 1 else "do"
             texts.append(f"{_listed(fixed)} {verb} not depend on `{self.wrt.name}`")
         rule = next((kind for kind, _ in kinds if kind != "sum"), kinds[0][0] if kinds else "")
         return rule or "product", "; ".join(texts)
 
+    def why_zero(self, node: Node) -> str:
+        """Tell why the derivative of a node is zero."""
+        if self.wrt not in topological([node], dependencies):
+            return f"`{self.wrt.name}` does not occur"
+        return "; ".join(self.flat(node)) or "the terms cancel"
+
+    def flat(self, node: Node) -> list[str]:
+        """List the rules of functions in a node whose derivative is zero."""
+        found: dict[str, None] = {}
+        for part in topological([self.with_names(node, but=node)]):
+            if isinstance(part, Call):
+                for arg in part.args:
+                    if self.wrt in topological([arg], dependencies) and is_zero(
+                        derivatives(part, [arg])[0]
+                    ):
+                        found[self.table_rule(part, arg)] = None
+        return list(found)
+
     def table_rule(self, node: Call, child: Node) -> str:
         """Write the rule of the function table that is used."""
         function = node.function
-        used = {v.name for v in self.variables}
+        used = {*self.names, self.heading.name}
         given, values = function.cores
         args = []
-        for arg, names in zip(node.args, given, strict=True):
-            letter = first_unused("XYZ" if len(names) > 1 else "tsx", used)
+        for k, (arg, dims) in enumerate(zip(node.args, given, strict=True)):
+            letter = first_unused(_ARGUMENTS[len(dims) > 1][min(k, 2)], used, "abcdeg")
             used.add(letter)
-            args.append(variable(letter, arg.shape[len(arg.shape) - len(names) :]))
+            args.append(variable(letter, arg.shape[len(arg.shape) - len(dims) :]))
         k = node.args.index(child)
         whole = call(function, args)
         (rule,) = derivatives(whole, [args[k]])
-        rank = len(values)
-        letters = "ijklmnabcdefgh"
-        axes = tuple(letters[:rank])
-        domain = tuple(letters[rank : rank + len(args[k].shape)])
+        take = fresh_letters(used, DUMMY)
+        axes, domain = (tuple(next(take) for _ in given_by) for given_by in (values, given[k]))
         blank = Letters()
         value = format_index(whole, axes, blank)
-        right = format_index(rule, (*axes, *domain), blank)
+        right = format_index(normal_form(rule), (*axes, *domain), blank)
         by = format_heading(Heading(args[k].name, domain))
         several = f" by `{by}`" if len(args) > 1 or domain else ""
-        return f"chain rule: the derivative of `{value}`{several} is `{right}`"
+        chain = "" if child is self.wrt and not child.shape else "chain rule: "
+        bare = format_index(whole, axes, blank).removesuffix(_tail(axes))
+        because = function.because.format(y=bare, **_named_arguments(function.arguments, args))
+        reason = f", as one sees by {because}" if because else ""
+        return f"{chain}the derivative of `{value}`{several} is `{right}`{reason}"
 
-    def inserts_deltas(self, node: Node) -> bool:
-        return any(
-            c.child is self.wrt and self.wrt.shape
-            for part in self.parts(node)
-            for c in self.changes[part].locals
-        )
-
-    def inserted(self, node: Node) -> str:
-        """Tell what is inserted for the derivatives inside of a node."""
+    def inserted(self, line: str) -> str:
+        """Tell what is inserted for the derivatives that stand in a line."""
+        there = derivatives_in(line, self.names)
+        names = {symbol.base.name for symbol in there}
         said: list[str] = []
-        for part in self.parts(node):
-            for local in self.changes[part].locals:
-                child = local.child
-                if child is self.wrt and child.shape:
-                    axes = self._axes_of(child)
-                    left = format_heading(
-                        Heading(self.wrt.name, axes, ((self.wrt.name, self.domain),))
-                    )
-                    right = self.text(self.with_deltas(child), (*axes, *self.domain))
-                    said.append(f"`{left} = {right}`")
-                elif child in self.named and child in self.changes:
-                    name = self.named[child].name
-                    said.append(f"`∂{name}/∂{self.wrt.name}` inserted")
-        return "; ".join(dict.fromkeys(said))
+        if self.wrt.name in names and self.wrt.shape:
+            axes = self.letters_in(there) or self._axes_of(self.wrt)
+            left = format_heading(Heading(self.wrt.name, axes, ((self.wrt.name, self.domain),)))
+            right = self.text(self.with_deltas(self.wrt), (*axes, *self.domain))
+            said.append(f"`{left} = {right}`")
+        inner = [v.name for v in self.named.values() if v.name in names]
+        if inner:
+            symbols = [f"∂{name}/∂{self.wrt.name}" for name in inner]
+            said.append(f"{_listed(symbols)} inserted")
+        return "; ".join(said)
+
+    def letters_in(self, there: Sequence[Partial]) -> tuple[str, ...]:
+        """Return the letters with which ∂x/∂x stands in a line, where they are all different."""
+        for symbol in there:
+            labels = tuple(label for label in symbol.base.labels if isinstance(label, str))
+            is_whole = len({*labels, *self.domain}) == 2 * len(self.wrt.shape)
+            is_plain = is_whole and not any(label.isdigit() for label in labels)
+            if symbol.base.name == self.wrt.name and is_plain:
+                return labels
+        return ()
+
+
+def _too_long(what: str) -> OperandError:
+    return OperandError(
+        page(
+            f"a derivation {what} is too long",
+            action="explain the derivative of a part of it, or print the formula alone",
+        )
+    )
+
+
+def _reaching(root: Node, wrt: Variable) -> dict[Node, Change]:
+    """Return what was recorded of the nodes whose change, which is not zero, reaches the root."""
+    changes = {c.node: c for c in recorded(root, wrt) if not is_zero(c.tangent)}
+    wanted = {root}
+    for node in reversed(changes):
+        if node in wanted:
+            wanted.update(local.child for local in changes[node].locals)
+    return {node: change for node, change in changes.items() if node in wanted}
+
+
+def _is_shorter(one: str, other: str) -> bool:
+    """Tell whether a line has fewer terms than another one."""
+    return len(list(terms(one))) < len(list(terms(other)))
 
 
 def _is_plain(node: Einsum) -> bool:
     """Tell whether each label of a product is one that a person would write a letter for."""
-    has_deltas = any(isinstance(operand, Delta) for operand in node.operands)
-    return not has_deltas and not node.loose and len(set(node.output)) == len(node.output)
+    return not absorbable(node) and not node.loose and len(set(node.output)) == len(node.output)
 
 
 def _variable(node: Node) -> Variable:
     """Return the variable that a symbol is, in whatever order its axes stand."""
     (found,) = variables_of([node])
     return found
+
+
+def _named_arguments(names: Sequence[str], args: Sequence[Node]) -> dict[str, str]:
+    return {name: str(arg) for name, arg in zip(names, args, strict=True)}
+
+
+def _tail(axes: Sequence[str]) -> str:
+    return f"_{''.join(axes)}" if axes else ""
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -510,75 +677,7 @@ def _subscript(labels: Sequence[str]) -> str:
     return "".join(labels) if is_short else f"{{{','.join(labels)}}}"
 
 
-def _trees(tree: Tree) -> Iterator[Tree]:
-    """Yield a tree and all trees in it."""
-    stack: list[Tree] = [tree]
-    while stack:
-        one = stack.pop()
-        yield one
-        if isinstance(one, Sum):
-            stack += [term for _, term in reversed(one.terms)]
-        elif isinstance(one, Product):
-            stack += [factor for factor, _ in reversed(one.factors)]
-        elif isinstance(one, Over):
-            stack.append(one.body)
-        elif isinstance(one, Power):
-            stack += [one.exponent, one.base]
-        elif isinstance(one, Apply):
-            stack += reversed(one.arguments)
-
-
-def _renamings(text: str, free: Iterable[str]) -> str:
-    """Tell which labels the deltas in a text rename.
-
-    >>> _renamings("δ_ip δ_jq x_j", "ipq")
-    '`δ_jq`: `j` becomes `q`'
-    """
-    if text.startswith("["):
-        return ""
-    free = set(free)
-    said = []
-    for tree in _trees(parse_index(text)):
-        if not isinstance(tree, Symbol) or tree.name != "δ" or len(tree.labels) != 2:
-            continue
-        one, other = tree.labels
-        if not isinstance(one, str) or not isinstance(other, str) or {one, other} <= free:
-            continue
-        gone, kept = (other, one) if one in free else (one, other)
-        said.append(f"`δ_{one}{other}`: `{gone}` becomes `{kept}`")
-    said = list(dict.fromkeys(said))
-    return ", ".join(said) if len(said) <= 3 else "the deltas are contracted"
-
-
 def _joined(term: str, is_first: bool) -> str:
     if is_first:
         return term
     return f" - {term[1:]}" if term.startswith("-") else f" + {term}"
-
-
-def _counts(text: str) -> dict[str, int]:
-    """Count the labels in a text."""
-    counts: dict[str, int] = {}
-    if not text.startswith("["):
-        _count(parse_index(text), counts)
-    return counts
-
-
-def _count(tree: Tree, counts: dict[str, int]) -> None:
-    for part in _trees(tree):
-        symbols = [part.base, *part.wrt] if isinstance(part, Partial) else [part]
-        for symbol in symbols:
-            labels = symbol.labels or () if isinstance(symbol, Symbol | Apply) else ()
-            for label in labels:
-                if isinstance(label, str):
-                    counts[label] = counts.get(label, 0) + 1
-
-
-def _summed(text: str, free: Iterable[str]) -> list[str]:
-    """List the labels that are summed openly in a product, in order."""
-    tree = parse_index(text)
-    factors = [factor for factor, _ in tree.factors] if isinstance(tree, Product) else [tree]
-    counts: dict[str, int] = {}
-    for factor in factors:
-        _count(factor, counts)
-    return [label for label, n in counts.items() if n > 1 and label not in set(free)]

@@ -21,6 +21,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
+from math import log10
 
 from einsdiff.algebra.graph import children, topological
 from einsdiff.algebra.nodes import (
@@ -649,7 +650,9 @@ def summary(order: Sequence[Node], length: Mapping[Node, int]) -> str:
     total = length[order[-1]]
     if total <= MOST_FACTORS:
         return ""
-    return f"[an expression of {len(order)} nodes, {total} when written out]"
+    digits = int(total.bit_length() * log10(2))
+    shown = f"about 10^{digits}" if digits > 15 else str(total)
+    return f"[an expression of {len(order)} nodes, {shown} when written out]"
 
 
 def assigned(

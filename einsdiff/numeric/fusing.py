@@ -118,6 +118,9 @@ def _scheduled(instructions: Sequence[Instruction], results: Sequence[str]) -> l
     base = bases(instructions)
     makes: dict[str, int] = {}
     targets = {step.target for step in instructions if step.op in WRITES}
+    for step in reversed(instructions):  # views of views, which may be read, too
+        if step.op in ALIASES and step.target in targets:
+            targets.add(step.args[0])
     last_write: dict[str, int] = {}
     before: dict[int, int] = {}  # the previous write into the same array
     for k, step in enumerate(instructions):

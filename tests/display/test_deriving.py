@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, reject, settings
 
 import einsdiff as ed
 from einsdiff.algebra.graph import rebuilt, topological, variables_of
-from einsdiff.algebra.nodes import Node
+from einsdiff.algebra.nodes import SUPERSCRIPT, Node
 from einsdiff.display.derivation import Derivation, Step
 from einsdiff.display.index import Heading, Letters, terms
 from einsdiff.formula import Formula
 from tests.catalogue_rows import ROWS, SIZES, Row
-from tests.test_catalogue import arrays_of, derivative, symbols_of
+from tests.display.expressions import arrays_for, derivatives
+from tests.test_catalogue import arrays_of, derivative, symbols_of, tensors_of
 
 by_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
@@ -39,12 +42,12 @@ def sizes_in(shape: tuple[Any, ...]) -> tuple[int, ...]:
 
 def computed(node: Node, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     variables = tuple(variables_of([node]))
-    rng = np.random.default_rng(7)
     known = dict(arrays)
-    for v in sorted(variables, key=lambda v: v.name):
+    for v in variables:
         if v.name not in known:
+            rng = np.random.default_rng(crc32(v.name.encode()))
             known[v.name] = rng.uniform(0.5, 1.5, sizes_in(v.shape))
-    axes = tuple("abcdefgh"[: len(node.shape)])
+    axes = tuple("abcdefghjklmn"[: len(node.shape)])
     formula = Formula(node, Heading("value", axes), Letters(), variables)
     values = {v.name: known[v.name] for v in variables}
     if not all(isinstance(size, int) for size in node.shape):
@@ -52,20 +55,28 @@ def computed(node: Node, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.asarray(ed.Tensor(formula, {})(**values))
 
 
-@by_row
-def test_both_sides_of_each_step_are_equal(row):
-    derivation = of_symbols(row).explain()
-    arrays = arrays_of(row)
-    checked = 0
+def assert_same(one: np.ndarray, other: np.ndarray, step: Step) -> None:
+    """Compare arrays where functions are defined: 0 times nan is 0 where it is not computed."""
+    assert one.shape == other.shape
+    known = np.isfinite(one) & np.isfinite(other)
+    np.testing.assert_allclose(one[known], other[known], rtol=1e-6, atol=1e-8, err_msg=str(step))
+
+
+def check_steps(derivation: Derivation, arrays: Mapping[str, np.ndarray]) -> None:
     for step in derivation:
         if step.nodes is None:
             continue
         before, after = (meant(node, derivation) for node in step.nodes)
-        if before is after:
-            continue
-        left, right = (computed(node, arrays) for node in (before, after))
-        np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-9, err_msg=str(step))
-        checked += 1
+        if before is not after:
+            left, right = (computed(node, arrays) for node in (before, after))
+            assert_same(left, right, step)
+
+
+@by_row
+def test_both_sides_of_each_step_are_equal(row):
+    derivation = of_symbols(row).explain()
+    check_steps(derivation, arrays_of(row))
+    check_sentences(derivation)
     assert len(derivation) >= 2
 
 
@@ -79,66 +90,97 @@ def test_last_line_is_the_derivative(row):
     assert len(brief) <= len(steps)
 
 
-def spelled(text: str, step: Step, arrays: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Write derivatives in a text as names of arrays, so that it can be parsed as it is."""
-    assert step.nodes is not None
-    known = dict(arrays)
+#: A derivative that stands as a symbol in a line.
+NAME = r"[^\W\d_][^\W_]*"
+SUBSCRIPT = r"_(?:\{[^{}]*\}|\w+)"
+SYMBOL = re.compile(rf"∂[⁰¹²³⁴⁵⁶⁷⁸⁹]*({NAME})({SUBSCRIPT})?/((?:∂{NAME}(?:{SUBSCRIPT})?)+)")
+
+
+def labels_of(subscript: str | None) -> list[str]:
+    text = (subscript or "_")[1:]
+    return [label for label in (text[1:-1].split(",") if text[:1] == "{" else text) if label]
+
+
+def spelled(text: str) -> tuple[str, dict[str, str]]:
+    """Write derivatives in a line as names of arrays, and return what they are called there."""
+    known: dict[str, str] = {}
 
     def name(match: re.Match[str]) -> str:
-        base, own, _, theirs = match.groups()
-        known[f"D{base}"] = None
-        return f"D{base}_{{{','.join([*(own or ''), *(theirs or '')])}}}"
+        base, own, below = match.groups()
+        labels, by = labels_of(own), []
+        for wrt, theirs in re.findall(rf"∂({NAME})({SUBSCRIPT})?", below):
+            by.append(wrt)
+            labels += labels_of(theirs)
+        order = str(len(by)).translate(SUPERSCRIPT) if len(by) > 1 else ""
+        short = f"D{base}{''.join(by)}D"
+        known[short] = f"∂{order}{base}/{''.join('∂' + wrt for wrt in by)}"
+        return f"{short}_{{{','.join(labels)},}}" if labels else short
 
-    pattern = r"∂([^\W_]+)(?:_(\w+))?/∂([^\W_]+)(?:_(\w+))?"
-    return re.sub(pattern, name, text), known
-
-
-TEXTS = [
-    ("ij,j->i", {"A": (2, 3), "x": (3,)}, "A"),
-    ("ij,j->i", {"A": (2, 3), "x": (3,)}, "x"),
-    ("K_pq = R_mp R_mq", {"R": (2, 3)}, "R"),
-    ("a_i X_ij b_j", {"a": (2,), "X": (2, 3), "b": (3,)}, "X"),
-    ("i,ij,j->", {"x": (3,), "A": (3, 3)}, "x"),
-    ("(y_i - A_ij x_j) (y_i - A_ik x_k)", {"y": (2,), "A": (2, 3), "x": (3,)}, "x"),
-    ("tanh(A_ij x_j) B_ik", {"A": (2, 3), "x": (3,), "B": (2, 2)}, "A"),
-    ("x_i W_ij x_j + c_i x_i x_i", {"x": (3,), "W": (3, 3), "c": (3,)}, "x"),
-]
+    return SYMBOL.sub(name, text), known
 
 
-@pytest.mark.parametrize(("text", "shapes", "wrt"), TEXTS, ids=[text for text, *_ in TEXTS])
-def test_lines_say_what_they_are(text, shapes, wrt):
-    """Each printed line is read again, and computed from what the names in it stand for."""
-    rng = np.random.default_rng(3)
-    arrays = {name: rng.uniform(0.5, 1.5, shape) for name, shape in shapes.items()}
-    if "->" in text:
-        names = ["x", "A", "x"] if text == "i,ij,j->" else list(shapes)
-        operands = [ed.tensor(name, shapes[name]) for name in names]
-        J = ed.grad(text, *operands, wrt=wrt)
-    else:
-        J = ed.grad(text, wrt=wrt, **{n: ed.tensor(n, s) for n, s in shapes.items()})
-    derivation = J.explain()
-    inner = {v.name: node for v, node in derivation.meaning.items() if v.name != "δ"}
-    values = {name: computed(meant(node, derivation), arrays) for name, node in inner.items()}
+def check_lines(derivation: Derivation, arrays: Mapping[str, np.ndarray]) -> int:
+    """Read each line again, and compute it from what the names in it stand for."""
     lines = 0
     for step in derivation:
-        if step.nodes is None:
+        if step.nodes is None or step.after.startswith("[an expression of"):
             continue
-        line, known = spelled(step.after, step, arrays)
-        axes = re.findall(r"_(\w+)", step.left)
-        for name in list(known):
-            if name.startswith("D") and known[name] is None:
-                known[name] = values[f"∂{name[1:]}/∂{wrt}"]
-        known.update({n: v for n, v in values.items() if not n.startswith("∂")})
-        labels = ",".join("".join(axes))
-        sizes = dict(zip("".join(axes), step.nodes[1].shape, strict=True))
-        there = {n: v for n, v in known.items() if re.search(rf"(?<!\w){n}(?![^\W_])", line)}
-        value = np.asarray(
-            ed.parse(f"V_{{{labels}}} = {line}" if labels else line, sizes=sizes, **there)
-        )
-        expected = computed(meant(step.nodes[1], derivation), arrays)
-        np.testing.assert_allclose(value, expected, rtol=1e-9, err_msg=step.after)
+        node = step.nodes[1]
+        line, known = spelled(step.after)
+        symbols = {v.name: v for v in variables_of([node]) if v.name != "δ"}
+        free = [label for part in re.findall(SUBSCRIPT, step.left) for label in labels_of(part)]
+        values = {
+            short: computed(meant(symbols[name], derivation), arrays)
+            for short, name in {**{name: name for name in symbols}, **known}.items()
+        }
+        there = {
+            name: value
+            for name, value in values.items()
+            if re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", line)
+        }
+        sizes = dict(zip(free, sizes_in(node.shape), strict=True))
+        equation = f"V_{{{','.join(free)},}} = {line}" if free else line
+        value = np.asarray(ed.parse(equation, sizes=sizes, **there))
+        expected = computed(meant(node, derivation), arrays)
+        assert_same(value, expected, step)
         lines += 1
-    assert lines >= 2
+    return lines
+
+
+@by_row
+def test_lines_say_what_they_are(row):
+    """Each printed line is read again, and computed from what the names in it stand for."""
+    operands = symbols_of(row) if row.of else tensors_of(row, arrays_of(row))
+    derivation = derivative(row, "build", operands).explain()
+    assert check_lines(derivation, arrays_of(row)) > 0
+
+
+@given(derivatives(depth=3))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_derivations_of_random_expressions(J):
+    derivation = J.explain()
+    arrays = arrays_for(J)
+    try:
+        with np.errstate(all="ignore"):
+            check_steps(derivation, arrays)
+            check_lines(derivation, arrays)
+    except np.linalg.LinAlgError:  # a singular matrix has no inverse
+        reject()
+    steps = [step for step in derivation if step.rule != "matrix"]
+    assert f"{steps[-1].left} = {steps[-1].after}" == str(J)
+    check_sentences(derivation)
+    assert all((derivation.latex(), derivation.markdown(), derivation.html()))
+
+
+def check_sentences(derivation: Derivation) -> None:
+    """What is said of a line is there to be seen."""
+    for step in derivation:
+        for delta in re.findall("`(δ_[^`]*)`: `", step.comment):
+            assert delta in step.before, step
+        if "product rule" in step.comment:
+            assert "∂" in step.after, step
+        for name in re.findall("`([^`]*)` inserted", step.comment):
+            assert name.startswith("∂") or re.search(rf"(?<!\w){name}(?![^\W_])", step.before), step
 
 
 def board(J: ed.Tensor, detail: str = "full") -> str:
@@ -166,7 +208,7 @@ In matrix notation, numerator layout, vec order C:
 f_i = A_ij x_j
 
 ∂f_i/∂A_pq = ∂A_ij/∂A_pq x_j        x does not depend on A
-           = δ_ip x_q               δ_jq: j becomes q
+           = δ_ip x_q               ∂A_ij/∂A_pq = δ_ip δ_jq; δ_jq: j becomes q
 
 In matrix notation, numerator layout, vec order C:
   ∂f/∂vec(A) = I_m ⊗ xᵀ"""

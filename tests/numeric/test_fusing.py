@@ -719,3 +719,13 @@ def test_a_result_that_ends_in_place_is_written_into_out():
     source = ed.parse("f_i = tanh(exp(x_i + y_i))", x=x, y=y).compile().source
     assert "copyto" not in source
     assert source.count("out=") >= 3
+
+
+def test_a_view_that_is_written_through_may_be_read_too():
+    S = ed.tensor("S", (3, 3), symmetric=True)
+    v = ed.reshape(S, (-1,))
+    J = ed.grad(ed.einsum("i,i->", v, v), wrt="S", order=2)
+    node = J.formula.normal_form
+    value = program_for((node,), (), "float64").function()
+    np.testing.assert_array_equal(value, J.dense())
+    assert value.sum() == 18
