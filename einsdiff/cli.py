@@ -18,15 +18,18 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from math import isfinite
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from einsdiff import __version__
 from einsdiff.calculus import einsum, grad, parse
 from einsdiff.errors import EinsdiffError, shape_text
+from einsdiff.evaluation import sizes_of
 from einsdiff.layout import as_matrix
 from einsdiff.notation.index import is_index_notation
 from einsdiff.notation.subscripts import parse_subscripts
@@ -85,25 +88,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(_with_values(given))
     try:
-        _report(_asked(options), options)
-        sys.stdout.flush()
+        with np.errstate(all="ignore"):  # what is not a number is printed as such
+            text = _report(_asked(options), options)
+    except (EinsdiffError, OSError, np.linalg.LinAlgError, _DataError) as error:
+        return _failed(str(error))
+    except MemoryError:
+        return _failed("there is not enough memory")
+    except KeyboardInterrupt:
+        return _failed("interrupted")
+    try:
+        print(text, flush=True)
     except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (EinsdiffError, OSError, _DataError) as error:
-        print(f"einsdiff: {error}", file=sys.stderr)
-        return 1
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        return _failed(str(error))
     return 0
 
 
+def _failed(message: str) -> int:
+    if sys.stderr is not None:  # else it would be printed as a result
+        print(f"einsdiff: {message}", file=sys.stderr)
+    return 1
+
+
+def _drop_output() -> None:
+    """Write what is left of the output, which nobody can read, nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _make_unicode(stream: object) -> None:
-    """Let a stream print ∂ and δ where the system's encoding could not."""
-    if isinstance(stream, io.TextIOWrapper) and (stream.encoding or "").lower() not in _UNICODE:
-        stream.reconfigure(encoding="utf-8")
+    """Let a stream print ∂ and δ where the system's encoding could not, and any file's name."""
+    if isinstance(stream, io.TextIOWrapper):
+        is_unicode = (stream.encoding or "").lower() in _UNICODE
+        encoding = stream.encoding if is_unicode else "utf-8"
+        stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 #: Matrices with more entries than this are printed in part.
 MOST_PRINTED = 100_000
+#: No higher derivatives than these are taken.
+MOST_ORDERS = 20
 
 _UNICODE = ("utf-8", "utf8", "utf-16", "utf-32")
 
@@ -113,13 +138,19 @@ _OPTIONAL = {
     "--explain": ("full", "full|brief"),
     "--code": ("numpy", "|".join(BACKENDS)),
 }
-_SHAPE = re.compile(r"([^\W\d]\w*)=([0-9]+(,[0-9]+)*|\(\))?")
+#: What is taken for sizes: ``A=2,3``. Whether they are is told later.
+_SHAPE = re.compile(r"[^\W\d]\w*=[-\d,()]*")
+_SIZES = re.compile(r"([^\W\d]\w*)=\(?([0-9]{1,18}(?:,[0-9]{1,18})*)?,?\)?")
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:
     """Give options that stand without their value the usual one, so that they may come first."""
     found: list[str] = []
     for k, word in enumerate(arguments):
+        if word == "--":  # what follows are no options
+            return found + list(arguments[k:])
+        if re.match(r"-(?!-|h$|[0-9.]+$).", word):
+            word = f" {word}"  # an expression that begins with a minus
         if word in _OPTIONAL:
             usual, pattern = _OPTIONAL[word]
             following = arguments[k + 1] if k + 1 < len(arguments) else ""
@@ -127,10 +158,14 @@ def _with_values(arguments: Sequence[str]) -> list[str]:
         found.append(word)
         if word == "--shapes":  # takes the sizes that follow it, and no other words
             rest = list(arguments[k + 1 :])
-            sizes = [w for n, w in enumerate(rest) if all(map(_SHAPE.fullmatch, rest[: n + 1]))]
+            sizes = list(takewhile(_are_sizes, rest))
             found[-1] = f"--shapes={' '.join(sizes)}"
             return found + _with_values(rest[len(sizes) :])
     return found
+
+
+def _are_sizes(word: str) -> bool:
+    return bool(word.split()) and all(map(_SHAPE.fullmatch, word.split()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -139,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Differentiate a tensor expression, an einsum string or index notation.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("expression", help='such as "ij,j->i" or "A_ij x_j"')
     parser.add_argument(
@@ -177,17 +213,25 @@ def _parser() -> argparse.ArgumentParser:
     form = parser.add_argument_group("matrices and files")
     form.add_argument("--layout", choices=["numerator", "denominator"])
     form.add_argument("--vec", choices=["C", "F"], default="C", help="vec order (default: C)")
-    form.add_argument("--out", metavar="FILE.npy", type=Path, help="save the tensor here")
+    form.add_argument("--out", metavar="FILE.npy", type=_file, help="save the tensor here")
     form.add_argument(
-        "--diagram", metavar="FILE", type=Path, help="save the tensor network, .svg or .dot"
+        "--diagram", metavar="FILE", type=_file, help="save the tensor network, .svg or .dot"
     )
-    form.add_argument("--plot", metavar="FILE", type=Path, help="save a picture of the matrix")
+    form.add_argument("--plot", metavar="FILE", type=_file, help="save a picture of the matrix")
     parser.add_argument("--version", action="version", version=f"einsdiff {__version__}")
     return parser
 
 
 def _asked(options: argparse.Namespace) -> Tensor:
     """Return the derivative that is asked for."""
+    options.expression = options.expression.lstrip()
+    is_index = is_index_notation(options.expression, bool(options.operands))
+    if is_index and options.operands:
+        raise _DataError(
+            f"index notation names its operands itself, so that there is none to be called "
+            f"'{options.operands[0]}'; put the whole expression in quotes, "
+            'as in einsdiff "A_ij x_j" --wrt A'
+        )
     axes = _axes(options.expression, options.operands)
     data: dict[str, Array] = {}
     for item in options.data:
@@ -200,14 +244,14 @@ def _asked(options: argparse.Namespace) -> Tensor:
         tensor(n, data[n]) if n in data else tensor(n, shapes[n]) if n in shapes else n
         for n in options.operands or axes
     ]
+    read = parse if is_index else einsum
+    function: Tensor = read(options.expression, *operands)
     if options.order == 0:
-        is_index = is_index_notation(options.expression, bool(options.operands))
-        read = parse if is_index else einsum
-        function: Tensor = read(options.expression, *operands)
         return function
-    derivative: Tensor = grad(
-        options.expression, *operands, wrt=_wrt(options.wrt), order=options.order
-    )
+    if is_index:  # a single letter is a name here, and no label
+        derivative: Tensor = grad(function, wrt=_wrt(options.wrt), order=options.order)
+    else:
+        derivative = grad(options.expression, *operands, wrt=_wrt(options.wrt), order=options.order)
     return derivative
 
 
@@ -215,16 +259,21 @@ def _shapes(text: str, axes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """Read ``A=2,3 x=3``."""
     found = {}
     for item in text.split():
-        name, _, sizes = item.partition("=")
+        match = _SIZES.fullmatch(item)
+        if match is None:
+            raise _DataError(f"--shapes {item}: write sizes as in --shapes A=2,3 x=3")
+        name, sizes = match.groups()
         if name not in axes:
             raise _DataError(
                 f"--shapes {item}: there is no operand '{name}'; there is {' and '.join(axes)}"
             )
-        shape = tuple(int(size) for size in sizes.strip("()").split(",") if size)
+        shape = tuple(map(int, sizes.split(","))) if sizes else ()
         if len(shape) != axes[name]:
-            raise _DataError(
-                f"--shapes {item}: '{name}' has {axes[name]} axes, but {len(shape)} sizes are given"
-            )
+            count = "1 axis" if axes[name] == 1 else f"{axes[name]} axes"
+            given = "1 size is given" if len(shape) == 1 else f"{len(shape)} sizes are given"
+            raise _DataError(f"--shapes {item}: '{name}' has {count}, but {given}")
+        if name in found:
+            raise _DataError(f"--shapes {item}: there are sizes for '{name}' already")
         found[name] = shape
     return found
 
@@ -233,11 +282,20 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is not a number of differentiations")
+    if value > MOST_ORDERS:
+        raise argparse.ArgumentTypeError(f"{value} is more than {MOST_ORDERS}")
     return value
 
 
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file")
+    return path
+
+
 def _wrt(text: str | None) -> Any:
-    return int(text) if text is not None and text.removeprefix("-").isdigit() else text
+    return int(text) if text is not None and re.fullmatch("-?[0-9]{1,9}", text) else text
 
 
 class _DataError(Exception):
@@ -263,13 +321,22 @@ def _data(item: str, axes: Mapping[str, int]) -> tuple[str, Array]:
         there = " or ".join(f"--data {other}=FILE" for other in axes)
         raise _DataError(f"--data {item}: there is no operand '{name}'; write {there}")
     try:
-        if path.suffix == ".npy":
-            return name, np.load(path, allow_pickle=False)
-        if path.suffix == ".csv":
+        if path.suffix.lower() == ".npy":
+            return name, _read_npy(path)
+        if path.suffix.lower() == ".csv":
             return name, _read_csv(path, axes[name])
-    except ValueError as error:
+    except (ValueError, EOFError, BadZipFile) as error:
         raise _DataError(f"--data {item}: {error}") from None
     raise _DataError(f"--data {item}: the file is neither .csv nor .npy")
+
+
+def _read_npy(path: Path) -> Array:
+    array = np.load(path, allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it holds several arrays; save one with np.save")
+    if array.dtype.kind not in "biufc":
+        raise ValueError(f"its entries are no numbers, but {array.dtype}")
+    return array
 
 
 def _read_csv(path: Path, axes: int) -> Array:
@@ -306,32 +373,51 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _report(result: Tensor, options: argparse.Namespace) -> None:
+def _report(result: Tensor, options: argparse.Namespace) -> str:
+    """Save what is to be saved, and return what is to be printed."""
     missing = sorted(result.formula.required - result.values.keys())
     if (options.out or options.data) and missing and not options.explain:
         raise _DataError(f"there are no numbers for '{missing[0]}'; add --data {missing[0]}=FILE")
+    sizes = sizes_of(result.formula, result.values)
+    has_values = not missing and result.formula.named_sizes <= sizes.keys()
+    said = []
     if options.json:
-        print(json.dumps(_as_data(result, options, not missing), ensure_ascii=False, indent=2))
+        data = _as_data(result, options, has_values)
+        said.append(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False))
     else:
         shown = _shown(result, options)
-        print("\n\n".join(shown) if shown else f"{result}\nshape: {shape_text(result.shape)}")
+        said.append(
+            "\n\n".join(shown) if shown else f"{result!r}\nshape: {shape_text(result.shape)}"
+        )
         if options.data and not missing and (not shown or options.matrix):
-            _print_matrix(result, options)
+            said += _matrix(result, options)
+    saved = _save(result, options)
+    if options.json:
+        for line in saved if sys.stderr is not None else ():
+            print(line, file=sys.stderr)
+    else:
+        said += saved
+    return "\n".join(said)
+
+
+def _save(result: Tensor, options: argparse.Namespace) -> list[str]:
+    """Save arrays and pictures, and say where."""
+    saved = []
     if options.out is not None:
         path = options.out if options.out.suffix == ".npy" else Path(f"{options.out}.npy")
         np.save(path, result.dense())
-        _say(f"saved: {path}", options)
+        saved.append(path)
     if options.diagram is not None:
         result.diagram().save(options.diagram)
-        _say(f"saved: {options.diagram}", options)
+        saved.append(options.diagram)
     if options.plot is not None:
         picture = result.plot(layout=options.layout or "numerator", order=options.vec)
-        picture.savefig(options.plot)
-        _say(f"saved: {options.plot}", options)
-
-
-def _say(text: str, options: argparse.Namespace) -> None:
-    print(text, file=sys.stderr if options.json else sys.stdout)
+        try:
+            picture.savefig(options.plot)
+        except ValueError as error:  # a kind of file that matplotlib does not write
+            raise _DataError(f"--plot {options.plot}: {error}") from None
+        saved.append(options.plot)
+    return [f"saved: {path}" for path in saved]
 
 
 def _shown(result: Tensor, options: argparse.Namespace) -> list[str]:
@@ -362,13 +448,17 @@ def _written(part: Any, latex: bool) -> str:
     return str(part.latex() if latex else part)
 
 
-def _print_matrix(result: Tensor, options: argparse.Namespace) -> None:
+def _matrix(result: Tensor, options: argparse.Namespace) -> list[str]:
+    """Write the values as a matrix."""
     layout = options.layout or "numerator"
     matrix = as_matrix(result.dense(), result.domain, layout, options.vec)
-    print(f"matrix ({layout} layout, vec order {options.vec}):")
-    print(np.array2string(matrix, max_line_width=80, threshold=MOST_PRINTED))
+    said = [
+        f"matrix ({layout} layout, vec order {options.vec}):",
+        np.array2string(matrix, max_line_width=80, threshold=MOST_PRINTED),
+    ]
     if matrix.size > MOST_PRINTED:
-        print(f"(of {matrix.size} entries only some are shown; --out saves them all)")
+        said.append(f"(of {matrix.size} entries only some are shown; --out saves them all)")
+    return said
 
 
 def _as_data(result: Tensor, options: argparse.Namespace, has_values: bool) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from einsdiff.display.index import format_heading, wrapped_equation
-from einsdiff.errors import EinsdiffError, OperandError, page, shape_text
+from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.formula import Formula
 from einsdiff.layout import Layout, VecOrder, check_layout
 from einsdiff.notation.subscripts import Size
@@ -44,6 +44,9 @@ MOST_LINES = 40
 MOST_TEXT = 2000
 MOST_LATEX = 20_000
 MOST_PREVIEWED = 100_000
+MOST_READ = 1_000_000  # entries of the arrays that it is computed from
+#: A derivation is folded into it if it has at most so many characters of HTML.
+MOST_HTML = 100_000
 #: Index notation of more characters is not written in matrix notation, too, unless asked for.
 MOST_BESIDE = 500
 PREVIEW_BYTES = 64 * 2**20
@@ -449,7 +452,10 @@ class ReadableMethods:
             derivation = self.explain()
         except OperandError as error:
             return escape(str(error).partition("\n")[0])
-        return derivation.html()
+        html = derivation.html()
+        if len(html) > MOST_HTML:
+            return f"<i>[{len(derivation)} long steps; print(t.explain()) shows all]</i>"
+        return html
 
     def _preview(self) -> str:
         """Write the values, if all arrays are there and they are not too many to compute."""
@@ -459,12 +465,14 @@ class ReadableMethods:
         if not all(isinstance(size, int) for size in shape):
             return ""
         count = prod(size for size in shape if isinstance(size, int))
-        if count > MOST_PREVIEWED:
+        read = sum(self.values[name].size for name in self.formula.required)
+        if count > MOST_PREVIEWED or read > MOST_READ:
             return f"{count} entries, not computed here; t.dense() computes them"
         try:
-            values = self.dense(memory_limit=PREVIEW_BYTES)
-        except (EinsdiffError, np.linalg.LinAlgError) as error:
-            return str(error).partition("\n")[0]
+            with np.errstate(all="ignore"):
+                values = self.dense(memory_limit=PREVIEW_BYTES)
+        except Exception as error:  # a function of the user's may raise anything
+            return str(error).partition("\n")[0] or type(error).__name__
         text = np.array2string(values, max_line_width=80, threshold=100, edgeitems=3, precision=4)
         return f"{text}\n{count} entries, {values.dtype}" if count > 100 else text
 

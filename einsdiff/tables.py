@@ -163,10 +163,19 @@ class _Tables:
             parts = [
                 Formula(part.expr, part.heading, part.letters, formula.arguments) for part in chosen
             ]
-            arrays = prepare(parts, self.values).run(self.values)
-            known = dict(zip(map(id, chosen), _listed(arrays, len(chosen)), strict=True))
+            known = dict(zip(map(id, chosen), self._computed(parts), strict=True))
             results = [known.get(id(result), result) for result in results]
         return results
+
+    def _computed(self, parts: list[Formula]) -> list[Any]:
+        """Compute parts; None for those that have no value, such as a singular matrix's inverse."""
+        try:
+            with np.errstate(all="ignore"):
+                return _listed(prepare(parts, self.values).run(self.values), len(parts))
+        except np.linalg.LinAlgError:
+            if len(parts) == 1:
+                return [None]
+        return [value for part in parts for value in self._computed([part])]
 
     def shapes(self) -> Table:
         f, by = self._source()
@@ -265,6 +274,8 @@ def _value_text(value: Any, most: int) -> str:
         return _by(value)
     if value.ndim == 0:
         return _number_text(value[()])
+    if not value.size:
+        return f"empty {_by(value.shape)}" if value.ndim > 1 else "empty"
     if not value.any():
         return "0"
     if value.size <= most:

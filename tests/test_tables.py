@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
@@ -15,6 +15,7 @@ from einsdiff.formula import Formula
 from einsdiff.numeric import program as programs
 from einsdiff.tensor import Tensor
 from tests.catalogue_rows import ROWS
+from tests.display.expressions import arrays_for, derivatives
 from tests.test_catalogue import (
     arrays_of,
     derivative,
@@ -320,3 +321,49 @@ def test_layouts_say_what_runs_fastest():
     assert table[2][2:] == ("mn × m", "pq, q fastest", "i", "I_m ⊗ x")
     square = ed.grad("x^2", wrt="x").table("layouts")
     assert square[0][2:] == ("1 × 1", "(only one)", "(only one)", "2 x")
+
+
+@given(derivatives())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_derivatives_are_in_the_last_row(J):
+    arrays = arrays_for(J)
+    bound = Tensor(J.formula, {v.name: arrays[v.name] for v in J.formula.arguments})
+    with np.errstate(all="ignore"):
+        try:
+            dense = bound.dense()
+        except np.linalg.LinAlgError:
+            reject()
+    for mode in ("forward", "reverse"):
+        value = bound.table(mode)[-1][-1]
+        if isinstance(value, np.ndarray):
+            known = np.isfinite(value) & np.isfinite(dense)
+            np.testing.assert_allclose(value[known], dense[known], rtol=1e-6, atol=1e-8)
+    for mode in ("forward", "reverse", "shapes", "layouts"):
+        for table in (J.table(mode), bound.table(mode)):
+            assert all((str(table), table.markdown(), table.latex(), table._repr_html_()))
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse", "layouts"])
+def test_what_has_no_value_is_left_out(mode):
+    J = ed.grad("inv(A_ij)_ij", wrt="A", A=np.zeros((2, 2)))
+    table = J.table(mode)
+    if mode == "layouts":
+        assert len(table.columns) == 6
+        return
+    values = {row[0]: row[1] for row in table}
+    assert values["f_ij = inv(A)_ij"] is None
+    np.testing.assert_array_equal(values["A_ij"], np.zeros((2, 2)))
+
+
+def test_empty_arrays_are_called_so():
+    J = ed.grad("A_ij x_j", wrt="A", A=np.zeros((0, 2)), x=np.ones(2))
+    shown = [line.split("  ")[-1].strip() for line in str(J.table("forward")).splitlines()[4:]]
+    assert shown == ["empty 0×2×0×2", "empty 2×0×2", "empty 0×0×2"]
+    J = ed.grad("x_i x_i", wrt="x", x=np.zeros(0))
+    assert str(J.table("reverse")).splitlines()[-1].endswith("empty")
+
+
+def test_complex_arrays_and_nan_are_written():
+    J = ed.grad("x_i x_i", wrt="x", x=np.array([1 + 2j, np.nan]))
+    assert "[1+2j nan+0j]" in str(J.table("forward"))
+    assert "2+4j" in str(J.table("layouts"))

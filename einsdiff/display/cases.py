@@ -53,7 +53,7 @@ from einsdiff.display.html import formula_html
 from einsdiff.display.index import Heading, Letters, affine_text, format_heading, format_index
 from einsdiff.display.latex import latex_name
 from einsdiff.display.tables import formula_latex, width_of
-from einsdiff.errors import SizeError, page
+from einsdiff.errors import RangeError, SizeError, page
 from einsdiff.notation.index import Affine
 
 __all__ = ["Case", "Cases", "Condition", "by_cases"]
@@ -208,12 +208,24 @@ class Cases:
         Case
             The one that applies.
 
+        Raises
+        ------
+        RangeError
+            There are not as many integers as axes, or one is negative.
+
         Examples
         --------
         >>> import einsdiff as ed
         >>> ed.grad("A_ij x_j", wrt="A").cases().at(1, 1, 2)
         x_q if i = p
         """
+        if len(index) != len(self.axes) or any(k < 0 for k in index):
+            raise RangeError(
+                page(
+                    f"{index} is no index tuple of {self.heading}",
+                    action=f"give {len(self.axes)} integers from 0, for {', '.join(self.axes)}",
+                )
+            )
         named = dict(zip(self.axes, index, strict=True))
         return next(case for case in self.cases if case.applies(named))
 
@@ -565,6 +577,9 @@ def by_cases(expr: Node, heading: Heading, letters: Letters) -> Cases:
         There are too many cases.
     """
     axes = heading.letters
+    if 0 in expr.shape:  # there is no index tuple
+        whole = Case(((),), format_index(expr, axes, letters), expr, axes)
+        return Cases(format_heading(heading), axes, (whole,))
     terms = _terms(expr)
     atoms = sorted({atom for term in terms for atom in term.atoms})
     patterns = _patterns(atoms, expr.shape)

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
@@ -17,6 +17,7 @@ from einsdiff.display.index import Heading, Letters
 from einsdiff.formula import Formula
 from einsdiff.tensor import Tensor
 from tests.catalogue_rows import ROWS
+from tests.display.expressions import arrays_for, derivatives
 from tests.extras import katex_complaints
 from tests.test_catalogue import (
     arrays_of,
@@ -321,3 +322,40 @@ def test_any_deltas_give_disjoint_and_exhaustive_cases(t, by_search):
         check(t)
     finally:
         module.MOST_TUPLES = before
+
+
+@given(derivatives())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_derivatives_by_cases(J):
+    assume(np.prod(J.shape) < 1000)
+    try:
+        cases = J.cases()
+    except ed.SizeError:
+        reject()
+    assert all((str(cases), cases.latex(), cases._repr_html_()))
+    arrays = arrays_for(J)
+    t = Tensor(J.formula, {v.name: arrays[v.name] for v in J.formula.arguments})
+    try:
+        with np.errstate(all="ignore"):
+            dense, values = t.dense(), values_of(cases, t)
+    except np.linalg.LinAlgError:
+        reject()
+    for index in np.ndindex(dense.shape):
+        named = dict(zip(cases.axes, index, strict=True))
+        (k,) = [k for k, case in enumerate(cases) if case.applies(named)]
+        entry = values[k][tuple(named[axis] for axis in cases[k].axes)]
+        if np.isfinite(entry) and np.isfinite(dense[index]):
+            np.testing.assert_allclose(entry, dense[index], rtol=1e-6, atol=1e-8)
+
+
+def test_what_has_no_entry_has_one_case():
+    cases = ed.grad("A_ij x_j", wrt="A", A=(0, 2)).cases()
+    assert str(cases) == "∂f_i/∂A_pq = δ_ip x_q"
+    assert len(cases) == 1
+
+
+@pytest.mark.parametrize("index", [(1, 2), (1, 2, 3, 4), (-1, 0, 0)])
+def test_no_index_tuple_has_no_case(index):
+    cases = ed.grad("A_ij x_j", wrt="A").cases()
+    with pytest.raises(ed.RangeError, match="give 3 integers from 0, for i, p, q"):
+        cases.at(*index)

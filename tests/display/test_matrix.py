@@ -191,13 +191,9 @@ FORMS = {
         "∂f/∂r = p (3 q (2 p² + q + 10 r) - p cos(q + 2 r) (4 sin(q + 2 r) (2 p² + q + 5 r) "
         "- 5 cos(q + 2 r)))"
     ),
-    "D13": (
-        "∂f/∂t = t² sin(t) exp(t³ sin(t)² cos(t)) (2 t cos(t)² - t sin(t)² + 3 sin(t) "
-        "cos(t))"
-    ),
+    "D13": ("∂f/∂t = t² sin(t) exp(t³ sin(t)² cos(t)) (2 t cos(t)² - t sin(t)² + 3 sin(t) cos(t))"),
     "D13:through a vector": (
-        "∂f/∂t = t² sin(t) exp(t³ sin(t)² cos(t)) (2 t cos(t)² - t sin(t)² + 3 sin(t) "
-        "cos(t))"
+        "∂f/∂t = t² sin(t) exp(t³ sin(t)² cos(t)) (2 t cos(t)² - t sin(t)² + 3 sin(t) cos(t))"
     ),
     "D14:by x": "∂f/∂x = y cos(y + x)",
     "D14:by y": "∂f/∂y = y cos(y + x) + sin(y + x)",
