@@ -65,7 +65,7 @@ def table(formula: Formula, values: Mapping[str, Array], shape: Shape, kind: str
 
     >>> from einsdiff.formula import symbol
     >>> print(table(symbol("x", ("n",)), {}, ("n",), "reverse").title)
-    Reverse mode, from x to its variables; v̄ stands for ∂x/∂v
+    Reverse mode, from f to its variables; v̄ stands for ∂f/∂v
     """
     if formula.source is None and kind != "reverse":
         names = [argument.name for argument in formula.arguments]
