@@ -26,7 +26,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from einsdiff import __version__
 from einsdiff.calculus import einsum, grad, parse
 from einsdiff.errors import EinsdiffError, shape_text
 from einsdiff.evaluation import sizes_of
@@ -168,6 +167,18 @@ def _are_sizes(word: str) -> bool:
     return bool(word.split()) and all(map(_SHAPE.fullmatch, word.split()))
 
 
+class _Version(argparse.Action):
+    """Prints the version, which takes a while to look up."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and stop")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from einsdiff import __version__
+
+        parser.exit(message=f"einsdiff {__version__}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="einsdiff",
@@ -218,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
         "--diagram", metavar="FILE", type=_file, help="save the tensor network, .svg or .dot"
     )
     form.add_argument("--plot", metavar="FILE", type=_file, help="save a picture of the matrix")
-    parser.add_argument("--version", action="version", version=f"einsdiff {__version__}")
+    parser.add_argument("--version", action=_Version)
     return parser
 
 

@@ -487,6 +487,7 @@ def _reduction(
     latex: str = "",
     is_analytic: bool = True,
     keeps_integers: bool = False,
+    because: str = "",
 ) -> None:
     """Enter a function that takes all of its axes to one number.
 
@@ -508,6 +509,7 @@ def _reduction(
             is_analytic=is_analytic,
             implementation=name if numpy.startswith(name) else None,
             keeps_integers=keeps_integers,
+            because=because,
         )
 
     FAMILIES[name] = entry
@@ -534,7 +536,13 @@ _reduction(
     keeps_integers=True,
 )
 _reduction("logsumexp", "exp(x_{x} - y)", "logsumexp({0}, axis={axes})")
-_reduction("prod", "others(x)_{x}", "np.prod({0}, axis={axes})", keeps_integers=True)
+_reduction(
+    "prod",
+    "others(x)_{x}",
+    "np.prod({0}, axis={axes})",
+    keeps_integers=True,
+    because="leaving one factor out: `others({x})` has the products of all other entries",
+)
 
 
 def _shaped(name: str, rule: str) -> None:

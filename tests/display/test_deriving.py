@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
@@ -12,9 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 
 import einsdiff as ed
+from einsdiff.algebra.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra.graph import rebuilt, topological, variables_of
-from einsdiff.algebra.nodes import SUPERSCRIPT, Node
+from einsdiff.algebra.nodes import SUPERSCRIPT, Call, Node, call
 from einsdiff.display.derivation import Derivation, Step
+from einsdiff.display.deriving import Board, _Deriver
 from einsdiff.display.index import Heading, Letters, terms
 from einsdiff.formula import Formula
 from tests.catalogue_rows import ROWS, SIZES, Row
@@ -259,6 +262,193 @@ def test_lines_fit_in_eighty_columns(row):
         if len(line) > 80:  # then it is one term, or one comment
             _, _, right = line.partition(" = ")
             assert len(list(terms((right or line).strip().removeprefix("- ")))) == 1, line
+
+
+def test_a_name_stands_for_one_function_on_all_boards():
+    """The second derivative goes on from the first: what has a name keeps it."""
+    J = ed.hessian("(y_i - A_ij x_j) (y_i - A_ik x_k)", wrt="x")
+    text = board(J)
+    assert text.count("Let u_i = y_i - A_ij x_j") == 1
+    assert text.count("∂u_i/∂x_") == 3  # derived once, and used twice
+    assert "∂²f/∂x_p∂x_q = -2 A_ip ∂u_i/∂x_q      A does not depend on x\n" in text
+    s = ed.tensor("s", ())
+    derivation = ed.grad(ed.erf(ed.sqrt(s)), wrt="s", order=2).explain()
+    names = [step.left for step in derivation if step.sentence == "Let"]
+    assert len(names) == len(set(names)) == 4
+    check_steps(derivation, {"s": np.array(2.0)})
+
+
+@pytest.mark.parametrize(
+    ("text", "comment"),
+    [
+        ("sign(x)", "the derivative of sign(t) is 0"),
+        ("f_i = floor(x_i)", "chain rule: the derivative of floor(t) is 0"),
+        ("sin(floor(x))", "the derivative of floor(t) is 0"),
+        ("sign(x) sin(y)", "the derivative of sign(t) is 0"),
+    ],
+)
+def test_why_a_derivative_is_zero(text, comment):
+    assert ed.grad(text, wrt="x").explain()[-1 if "_" not in text else -2].sentence == comment
+
+
+def test_functions_whose_change_does_not_arrive_are_not_named():
+    J = ed.grad("max(y) + sign(sin(y_i y_i))", wrt="y", y=(3,))
+    assert "Let" not in board(J)
+    check_lines(ed.grad(J, wrt="y").explain(), {"y": np.array([1.0, 2.0, 3.0])})
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("f_i = δ_{2m+j,i} A_jk X_kl B_lm", "Σ_jklm δ_{2m+j,i} A_jk X_kl B_lm"),
+        ("X_ij x_i (a_k a_k + 1) y_j", "Σ_ij X_ij x_i (a_k a_k + 1) y_j"),
+        ("[X_ij > 0] X_ij", "Σ_ij X_ij [X_ij > 0]"),
+        ("1/2 X_ij X_ij + a_i b_i X_jj", "1/2 Σ_ij X_ij X_ij + Σ_ij X_ii b_j a_j"),
+        ("X_ij / (a_k a_k + 1) a_i b_j", "Σ_ij X_ij a_i b_j / (a_k a_k + 1)"),
+    ],
+)
+def test_each_sum_is_written_out(text, line):
+    sizes = {"i": 6, "j": 2, "m": 2} if "δ" in text else {}
+    J = ed.grad(text, wrt="X", sizes=sizes)
+    assert next(step for step in J.explain() if step.rule == "expand").after == line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("X_ii", "δ_ip: i becomes p"),
+        ("f_ij = X_ij", ""),
+        ("A_ij X_jk B_kl C_li", "δ_jp: j becomes p, δ_kq: k becomes q"),
+    ],
+)
+def test_deltas_that_are_contracted(text, said):
+    steps = [step for step in ed.grad(text, wrt="X").explain() if step.rule == "contract"]
+    assert [step.sentence for step in steps] == ([said] if said else [])
+
+
+def test_deltas_that_stay_are_not_said_to_be_contracted():
+    S = ed.tensor("S", (3, 3), symmetric=True)
+    f = ed.einsum("ii,ii->", ed.arctan(S), ed.sqrt(ed.tensor("A", (3, 3))))
+    derivation = ed.grad(ed.grad(f, wrt="S"), wrt="A").explain()
+    for step in derivation:
+        for delta in re.findall("`(δ_[^`]*)`: `", step.comment):
+            assert delta not in step.after
+
+
+def test_what_is_symmetric_is_said():
+    S = ed.tensor("S", (3, 3), symmetric=True)
+    x = ed.tensor("x", 3)
+    text = board(ed.grad(ed.einsum("i,ij,j->", x, S, x), wrt="x"))
+    assert "(δ_ip: i becomes p, δ_jp: j becomes p, S is symmetric)" in text
+
+
+def test_lines_that_are_only_rearranged_are_one():
+    f, g, h = (ed.tensor(name, (), of=[ed.tensor("x", ())]) for name in "fgh")
+    assert [step.rule for step in ed.grad(f * g * h, wrt="x").explain()] == [
+        "definition",
+        "product",
+    ]
+
+
+def test_letters_of_the_delta_are_those_in_the_line():
+    theta = ed.tensor("θ", ("n",))
+    f = ed.tensor("Φ", ("m", "n")) @ theta
+    steps = ed.grad(f, wrt="θ").explain()
+    line, delta = next((a, b) for a, b in pairwise(steps) if b.rule == "delta")
+    ((label, *_),) = [re.findall(r"∂θ_(\w)/", line.after)]
+    assert delta.sentence == f"∂θ_{label}/∂θ_p = δ_{label}p"
+
+
+@pytest.mark.parametrize("taken", ["u", "V"])
+def test_names_are_not_those_of_sizes_labels_and_functions(taken):
+    A = ed.tensor("A", (taken.lower(), "n"))
+    x = ed.tensor("x", ("n",))
+    text = board(ed.grad(ed.exp(ed.tanh(A @ x)), wrt="x"))
+    assert f"Let {taken}" not in text
+    f = ed.parse("f_u = exp(tanh(A_uv x_v))")
+    assert "Let v" not in board(ed.grad(f, wrt="x"))
+
+
+def test_rules_of_matrix_functions_have_a_reason():
+    J = ed.grad("inv(X_ij)_ij", wrt="X")
+    assert "as one sees by differentiating Y_ij inv(Y)_jk = δ_ik" in " ".join(board(J).split())
+    assert r"$Y_{ij}" not in J.explain().latex()
+    assert J.explain().latex().count(r"\delta_{ik}") == 1
+
+
+def functions() -> list[Any]:
+    found = list(FUNCTIONS.values())
+    for family in FAMILIES.values():
+        found += [family(ranks) for ranks in ((1,), (2,), (2, 1), (2, 2))]
+    few = [f for f in found if f is not None and sum(map(len, f.cores[0])) + len(f.cores[1]) < 7]
+    return list({(f.name, f.ranks): f for f in few}.values())
+
+
+@pytest.mark.parametrize("function", functions(), ids=lambda f: f"{f.name}{f.ranks}")
+def test_rules_of_the_table_are_quoted_as_they_are(function):
+    """What is said to be the derivative of what is read, and computed."""
+    sizes = {"m": 2, "k": 2, "n": 3, "n0": 3, "n1": 2}
+    shapes = [tuple(sizes[name] for name in names) for names in function.cores[0]]
+    if function.name in ("inv", "det", "logdet", "solve", "eigvalsh", "eigvectors"):
+        shapes = [(3, 3), *shapes[1:]]
+    operands = [ed.tensor(name, shape) for name, shape in zip("ABC", shapes, strict=False)]
+    rng = np.random.default_rng(1)
+    for operand in operands:
+        node = call(function, [o.formula.expr for o in operands])
+        if not isinstance(node, Call):
+            continue
+        axes = tuple("abcdef"[: len(node.shape)])
+        variables = tuple(o.formula.arguments[0] for o in operands)
+        f = ed.Tensor(Formula(node, Heading("F", axes), Letters(), variables), {})
+        deriver_heading = ed.grad(f, wrt=operand).formula.heading
+        deriver = _Deriver(node, operand.formula.arguments[0], deriver_heading, Letters(), Board())
+        said = deriver.table_rule(node, operand.formula.expr)
+        value, right = (re.search(f"{word} `([^`]*)`", said)[1] for word in ("of", "is"))
+        by = re.search("by `([^`]*)`", said)
+        names = [str(arg) for arg in operands]
+        letters = re.findall(r"(?<![\w])([A-Za-z])(?![\w(])", re.sub(r"_\w+", "", value))
+        arrays = {}
+        for name, shape in zip(dict.fromkeys(letters), shapes, strict=True):
+            arrays[name] = rng.uniform(0.1, 0.9, shape) + (np.eye(3) if shape == (3, 3) else 0)
+        if function.name == "arccosh":
+            arrays = {name: array + 1 for name, array in arrays.items()}
+        if function.name in ("cholesky", "eigvalsh", "eigvectors"):
+            arrays = {name: array + array.T for name, array in arrays.items()}
+        assert len(names) == len(arrays)
+        free = re.findall(r"_(\w+)$", value.rpartition(")")[2])
+        own = re.findall(r"_(\w+)$", by[1]) if by else []
+        labels = "".join([*free, *own])
+        there = {n: a for n, a in arrays.items() if re.search(rf"(?<!\w){n}(?!\w*\()", right)}
+        shape = (*node.shape, *operand.shape)
+        read = ed.parse(
+            f"W_{labels} = {right}" if labels else right,
+            sizes=dict(zip(labels, shape, strict=True)),
+            **there,
+        )
+        bound = dict(zip("ABC", arrays.values(), strict=False))
+        expected = ed.grad(f, wrt=operand)(**bound)
+        np.testing.assert_allclose(read.dense(), expected, rtol=1e-9, atol=1e-12, err_msg=said)
+
+
+def test_deep_constants_are_left_as_they_are():
+    y = ed.tensor("y", ())
+    for _ in range(200):
+        y = ed.sin(y)
+    derivation = ed.grad(ed.tensor("t", ()) * y, wrt="t").explain()
+    assert derivation[-1].sentence == "y does not depend on t"
+    assert all((str(derivation), derivation.latex(), derivation.markdown(), derivation.html()))
+
+
+def test_long_derivations_are_quick_or_refused():
+    x = ed.tensor("x", 5)
+    terms = [ed.tensor(f"A{k}", (5, 5)) @ x for k in range(200)]
+    assert len(ed.grad(sum(terms), wrt="x").explain()) > 4
+    y = x
+    for _ in range(2600):
+        y = ed.sin(y) + x
+    J = ed.grad(y, wrt="x")
+    with pytest.raises(ed.OperandError, match=r"of 5\d+ nodes is too long"):
+        J.explain()
 
 
 def test_second_derivative_begins_with_the_first():
