@@ -617,7 +617,9 @@ def by_cases(expr: Node, heading: Heading, letters: Letters) -> Cases:
 
 def _value(terms: Sequence[_Term], pattern: _Pattern, shape: Shape) -> tuple[Node, tuple[int, ...]]:
     """Add the terms that are left, with equal indices written as one."""
-    root = _united((a, b) for (a, _), (b, _) in (t.terms for t in pattern if t.is_equality))
+    pairs = [(a, b) for (a, _), (b, _) in (t.terms for t in pattern if t.is_equality)]
+    # Equal indices of different ranges keep their letters.
+    root = _united((a, b) for a, b in pairs if shape[a] == shape[b])
     carried = sorted({axis for term in terms for axis in term.axes})
     chosen: dict[int, int] = {}
     for axis in carried:  # of equal indices the one that stands in the last of the terms' cores

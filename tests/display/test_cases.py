@@ -359,3 +359,10 @@ def test_no_index_tuple_has_no_case(index):
     cases = ed.grad("A_ij x_j", wrt="A").cases()
     with pytest.raises(ed.RangeError, match="give 3 integers from 0, for i, p, q"):
         cases.at(*index)
+
+
+def test_equal_indices_may_have_different_ranges():
+    S = ed.tensor("S", np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]))
+    J = ed.grad(ed.sin(ed.concatenate([S, S])), wrt="S")
+    check(J)
+    assert "i = q" in str(J.cases()) or "p = i" in str(J.cases()) or "i = p" in str(J.cases())
