@@ -5,7 +5,8 @@ A product that stands inside one other product, and nowhere else, is merged into
 .. math:: (A_{ij} B_{jk})\, C_{kl} \;\to\; A_{ij} B_{jk} C_{kl},
 
 since nothing is lost: the order of contraction is chosen by the planner from all factors. A
-product that is used twice is kept apart, because it will be computed once. Sums likewise.
+product that is used twice is kept apart, because it will be computed once; but not one that only
+places an array among zeros, as slices do. Sums likewise.
 
 >>> from einsdiff.algebra.nodes import einsum, variable
 >>> A, B, C = (variable(name, (2, 2)) for name in "ABC")
@@ -20,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from einsdiff.algebra.graph import children, use_counts
-from einsdiff.algebra.nodes import Add, Call, Einsum, Node, Number, add, call, einsum
+from einsdiff.algebra.nodes import Add, Call, Delta, Einsum, Node, Number, add, call, einsum
 
 __all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "MOST_REPEATED_FACTORS", "flatten"]
 
@@ -117,9 +118,18 @@ def _merged_product(
         inner = operand.primitive[1] if isinstance(operand, Add) else operand
         if not isinstance(inner, Einsum) or len(inner.operands) - 1 > room:
             continue
-        if uses[old] == 1 or len(inner.operands) <= most_repeated:
+        if uses[old] == 1 or len(inner.operands) <= most_repeated or _only_places(inner):
             inline.append(k)
             room -= len(inner.operands) - 1
     if not inline and tuple(new) == node.operands:
         return node
     return einsum(new, node.subscripts, node.output, dict(enumerate(node.sizes)), inline)
+
+
+def _only_places(node: Einsum) -> bool:
+    """Tell whether a product puts one array in its place, among zeros, and does nothing else.
+
+    As an array of its own it would be mostly zeros, which are better never formed.
+    """
+    relations = sum(isinstance(operand, Delta) for operand in node.operands)
+    return relations > 0 and len(node.operands) - relations <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 
 import numpy as np
@@ -153,3 +154,17 @@ def test_a_copy_of_an_array_that_is_zero_elsewhere_is_not_taken_for_one():
         expected = out.copy()
         out[...] = 7.0
         np.testing.assert_array_equal(f.dense(out=out), expected)
+
+
+def test_results_computed_together_have_the_zeros_that_each_has_alone():
+    def residuals(b, x, y, z, s, t):
+        return np.concatenate([(y - np.exp(-b[0] * x) / (b[1] + b[2] * x)) / s, (z - x) / t])
+
+    arrays = np.array([0.3, 0.7, 0.2]), *np.linspace(1, 2, 1000).reshape(5, 200)
+    gradients = [ed.grad(residuals, *arrays, wrt=name) for name in ("x", "b")]
+    together = ed.compile(*gradients, form="cores")
+    together()
+    for gradient, cores in zip(gradients, together.plan.cores, strict=True):
+        assert sum(math.prod(core.window.shape) for core in cores) <= gradient.cores().count
+    for gradient, dense in zip(gradients, ed.compile(*gradients)(), strict=True):
+        np.testing.assert_allclose(dense, gradient.dense())
