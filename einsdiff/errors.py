@@ -220,6 +220,15 @@ class Page(str):
     shapes: str
     action: str
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _laid_out, (str(self), self.headline, self.text, self.shapes, self.action)
+
+
+def _laid_out(message: str, headline: str, text: str, shapes: str, action: str) -> Page:
+    made = Page(message)
+    made.headline, made.text, made.shapes, made.action = headline, text, shapes, action
+    return made
+
 
 def page(
     headline: str,
@@ -258,9 +267,8 @@ def page(
     if shapes:
         middle.append(shapes)
     blocks = [headline, "\n".join("    " + line for line in middle), action]
-    message = Page("\n\n".join(block for block in blocks if block))
-    message.headline, message.text, message.shapes, message.action = headline, text, shapes, action
-    return message
+    message = "\n\n".join(block for block in blocks if block)
+    return _laid_out(message, headline, text, shapes, action)
 
 
 def shapes_line(shapes: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:

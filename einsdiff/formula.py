@@ -7,19 +7,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib import import_module
+from typing import Any
 
 from einsdiff.algebra.graph import dependencies, topological, variables_of
 from einsdiff.algebra.nodes import Node, Number, Variable, constant, variable
 from einsdiff.algebra.orient import normal_form
+from einsdiff.algebra.records import Graph, digest, structure_hash
+from einsdiff.algebra.records import dumped as dump_nodes
+from einsdiff.algebra.records import loaded as load_nodes
 from einsdiff.display.index import Heading, Letters, format_heading, format_index
 from einsdiff.errors import BindingError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["Formula", "fresh", "function_name", "joined_arguments", "number", "symbol"]
+__all__ = [
+    "Formula",
+    "dumped",
+    "fresh",
+    "function_name",
+    "joined_arguments",
+    "loaded",
+    "number",
+    "symbol",
+    "token",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +97,145 @@ class Formula:
         left = format_heading(self.heading)
         right = format_index(self.normal_form, self.heading.letters, self.letters)
         return left if left == right else f"{left} = {right}"
+
+    @cached_property
+    def structure_hash(self) -> str:
+        """A digest of what formulas are compared by, the same in every process."""
+        return structure_hash(self.normal_form, self.domain)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (*dumped([self]), 0)
+
+    def __copy__(self) -> Formula:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Formula:
+        return self
+
+
+# --- formulas as data -------------------------------------------------------------------------
+
+
+def dumped(formulas: Iterable[Formula]) -> tuple[Any, ...]:
+    """Write formulas as data, which is how they are pickled; what they share is written once.
+
+    Parameters
+    ----------
+    formulas
+        They and what they are derivatives of are written.
+
+    Returns
+    -------
+    tuple
+        The graph of all their expressions, and a record for each formula: those asked for, and
+        those they come from. Expressions and variables are places in the graph.
+    """
+    graph, records = _data(formulas)
+    return tuple(graph), records
+
+
+def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
+    order = list(formulas)
+    place = {formula: k for k, formula in enumerate(order)}
+    for formula in order:  # which grows
+        if formula.source is not None and formula.source[0] not in place:
+            place[formula.source[0]] = len(order)
+            order.append(formula.source[0])
+    roots: dict[Node, int] = {}
+    records = []
+    for formula in order:
+        heading, source = formula.heading, formula.source
+        records.append(
+            (
+                roots.setdefault(formula.expr, len(roots)),
+                (heading.name, heading.axes, heading.wrt),
+                tuple(formula.letters.of.items()),
+                tuple([roots.setdefault(v, len(roots)) for v in formula.arguments]),
+                formula.domain,
+                source and (place[source[0]], roots.setdefault(source[1], len(roots))),
+            )
+        )
+    return dump_nodes(roots), tuple(records)
+
+
+def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
+    """Read formulas that were written as data.
+
+    Parameters
+    ----------
+    graph, records
+        What `dumped` returned, maybe in another process.
+
+    Returns
+    -------
+    list of Formula
+        Those that were asked for, and those they come from.
+
+    Raises
+    ------
+    OperandError
+        The data was written in a way that this version of the library does not know.
+
+    Examples
+    --------
+    >>> (formula,) = loaded(*dumped([symbol("A", ("m", "n"))]))
+    >>> formula.text
+    'A_ij'
+    """
+    nodes: list[Any] = load_nodes(graph)
+    made: dict[int, Formula] = {}
+
+    def make(k: int) -> Formula:
+        expr, heading, letters, arguments, domain, source = records[k]
+        return Formula(
+            nodes[expr],
+            Heading(*heading),
+            Letters(dict(letters)),
+            tuple([nodes[n] for n in arguments]),
+            domain,
+            source and (made[source[0]], nodes[source[1]]),
+        )
+
+    for k in range(len(records)):  # what a formula comes from is made first
+        chain = [k]
+        while records[chain[-1]][5] is not None:
+            chain.append(records[chain[-1]][5][0])
+        for n in reversed(chain):
+            if n not in made:
+                made[n] = make(n)
+    return [made[k] for k in range(len(records))]
+
+
+def token(kind: type, formulas: Sequence[Formula], values: Mapping[str, Any], *options: Any) -> Any:
+    """Return what Dask is to know an object by: the same in every process for equal ones.
+
+    Parameters
+    ----------
+    kind
+        The type of the object.
+    formulas, values
+        What it is made of.
+    *options
+        And what else.
+
+    Returns
+    -------
+    object
+        One that Dask has normalised.
+    """
+    graph, records = _data(formulas)
+    calls = [record[2] for record in graph.records if record[0] == "call"]
+    own = {f.name: f.implementation for f in calls if f.is_registered}
+    normalised = import_module("dask.base").normalize_token
+    parts = (kind.__name__, digest(graph), records, dict(values), own, options)
+    return normalised(parts)
+
+
+def _restored(graph: Sequence[Any], records: Sequence[Any], k: int) -> Formula:
+    return loaded(graph, records)[k]
+
+
+# --- making formulas --------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)

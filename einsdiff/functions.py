@@ -19,7 +19,7 @@ import keyword
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from einsdiff.algebra import arrays
 from einsdiff.algebra.build import build
@@ -36,7 +36,11 @@ from einsdiff.tensor import applied
 __all__ = ["PUBLIC", "TensorFunction", "register"]
 
 
-class TensorFunction:
+#: What a function of tensors returns: a tensor, or a tuple of tensors.
+Result = TypeVar("Result")
+
+
+class TensorFunction(Generic[Result]):
     """A function of tensors, such as `einsdiff.tanh`.
 
     It is called with tensors, arrays and numbers. Its `help` says what it computes, and it prints
@@ -72,16 +76,19 @@ class TensorFunction:
         bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
         self.__signature__ = inspect.Signature(bare)
 
-    def __call__(self, *operands: Any, **options: Any) -> Any:
+    def __call__(self, *operands: Any, **options: Any) -> Result:
         """Apply the function."""
-        return applied(self._function, operands, options)
+        result: Result = applied(self._function, operands, options)
+        return result
 
     def __repr__(self) -> str:
         if self._entry is None:
             return f"{self.name}{self.__signature__}"
         return _rule_text(self._entry)
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if self._entry is not None and self._entry.is_registered:
+            return _of_entry, (self._entry,)
         return self.name  # found in this module again, by `__getattr__`
 
 
@@ -166,7 +173,7 @@ def register(
     arguments: Sequence[str] = (),
     latex: str = "",
     is_analytic: bool = False,
-) -> TensorFunction:
+) -> TensorFunction[Any]:
     """Add a function to the table.
 
     Parameters
@@ -219,7 +226,7 @@ def register(
             page(f"{name!r} cannot be a function's name", action="use letters and digits only")
         )
     known = FUNCTIONS.get(name)
-    is_registered = known is not None and callable(known.implementation)
+    is_registered = known is not None and known.is_registered
     if (is_function(name) or name in FAMILIES) and not is_registered:
         raise OperandError(
             page(f"there is a function '{name}' already", action="choose another name")
@@ -262,8 +269,15 @@ def register(
     )
     _check_rules(entry)
     enter([entry])
-    made = _REGISTERED[name] = TensorFunction(name, _applier(entry), entry)
-    return made
+    return _of_entry(entry)
+
+
+def _of_entry(entry: Function) -> TensorFunction[Any]:
+    """Return the function that applies an entry of the user's."""
+    found = _REGISTERED.get(entry.name)
+    if found is None or found._entry is not entry:
+        found = _REGISTERED[entry.name] = TensorFunction(entry.name, _applier(entry), entry)
+    return found
 
 
 def _check_rules(entry: Function) -> None:
@@ -348,8 +362,8 @@ def _check_axes(entry: Function, args: Sequence[Node]) -> None:
 _RENAMED = {"absolute": "abs", "amax": "", "amin": "", "invert": "logical_not", "copy": ""}
 
 
-def _public() -> dict[str, TensorFunction]:
-    found: dict[str, TensorFunction] = {}
+def _public() -> dict[str, TensorFunction[Any]]:
+    found: dict[str, TensorFunction[Any]] = {}
     for path, function in {**arrays.NUMPY, **arrays.BEYOND_NUMPY}.items():
         name = path.rpartition(".")[2]
         name = _RENAMED.get(name, name)
@@ -362,10 +376,10 @@ def _public() -> dict[str, TensorFunction]:
 PUBLIC = _public()
 
 #: Those that were registered, by name.
-_REGISTERED: dict[str, TensorFunction] = {}
+_REGISTERED: dict[str, TensorFunction[Any]] = {}
 
 
-def __getattr__(name: str) -> TensorFunction:
+def __getattr__(name: str) -> TensorFunction[Any]:
     try:
         return PUBLIC.get(name) or _REGISTERED[name]
     except KeyError:

@@ -31,7 +31,7 @@ import numpy as np
 from einsdiff.algebra.nodes import Node, einsum, variable
 from einsdiff.display.index import Heading
 from einsdiff.errors import BindingError, OperandError, ShapeError, page, shape_text
-from einsdiff.evaluation import evaluate, signature, sizes_of
+from einsdiff.evaluation import check_numpy, evaluate, signature, sizes_of
 from einsdiff.formula import Formula, fresh, function_name
 from einsdiff.layout import Layout, VecOrder, check_layout
 from einsdiff.notation.letters import first_unused
@@ -224,25 +224,13 @@ class LinearMapMethods:
         sides = [(axes[0], axes[1]), (axes[1], axes[0])]  # what is left, what is summed
         if layout == "denominator":
             sides.reverse()
-
-        def product(left: tuple[int, ...], summed: tuple[int, ...], x: Array) -> Array:
-            given = x.reshape(*(shape[axis] for axis in summed), x.shape[1], order=order)
-            y = _multiplied(self.formula, self.values, self.formula.expr, summed, given)
-            return y.reshape(prod(shape[axis] for axis in left), x.shape[1], order=order)
-
-        def vector(matrices: Callable[[Array], Array], x: Array) -> Array:
-            return matrices(x.reshape(-1, 1))[:, 0]
-
-        def adjoint(x: Array) -> Array:
-            return product(*sides[1], x.conj()).conj()
-
-        forward = partial(product, *sides[0])
+        products = _Products(self.formula, self.values, shape, (*sides,), order)
         return linalg.LinearOperator(
             tuple(prod(shape[axis] for axis in side) for side in sides[0]),
-            matvec=partial(vector, forward),
-            rmatvec=partial(vector, adjoint),
-            matmat=forward,
-            rmatmat=adjoint,
+            matvec=partial(_one_vector, products.forward),
+            rmatvec=partial(_one_vector, products.adjoint),
+            matmat=products.forward,
+            rmatmat=products.adjoint,
             dtype=self.dtype,
         )
 
@@ -488,17 +476,10 @@ class LinearMapMethods:
                 "nothing to solve: there are no entries", codomain, domain, dtype, None, text
             )
         sizes = tuple(sorted(sizes_of(self.formula, self.values).items()))
-        formula, values = self.formula, self.values
-
-        def array(node: Node) -> Array:
-            return evaluate(_part_of(formula, node), values)
-
-        def product(node: Node, count: int, x: Array) -> Array:
-            rank = len(node.shape)
-            return _multiplied(formula, values, node, tuple(range(rank - count, rank)), x)
-
+        array = partial(_evaluated, self.formula, self.values)
+        product = partial(_applied, self.formula, self.values)
         try:
-            found = structure(formula.normal_form, len(domain), sizes)
+            found = structure(self.formula.normal_form, len(domain), sizes)
             made = factorised(found, Evaluation(array, product, size, dtype))
         except SolveError as error:
             raise error.located(text) from None
@@ -539,7 +520,8 @@ class LinearMapMethods:
         return split
 
     def _sizes(self, what: str) -> tuple[int, ...]:
-        """Return the shape in numbers, when all arrays are there."""
+        """Return the shape in numbers, when all arrays are there, and are NumPy's."""
+        check_numpy(self.values, what, self.formula.text)
         missing = sorted(self.formula.required - self.values.keys())
         shape = self.shape
         named = [str(size) for size in shape if not isinstance(size, int)]
@@ -568,9 +550,9 @@ def _or(value: int | None, default: int) -> int:
 
 
 def _right_side(rhs: Any) -> Array:
-    return (
-        rhs.dense() if isinstance(rhs, LinearMapMethods) else as_array(rhs, "the right-hand side")
-    )
+    given = rhs.dense() if isinstance(rhs, LinearMapMethods) else rhs
+    check_numpy({"rhs": given}, "solve()")
+    return as_array(given, "the right-hand side")
 
 
 # --- evaluating parts -------------------------------------------------------------------------
@@ -597,6 +579,60 @@ def _product_of(formula: Formula, node: Node, summed: tuple[int, ...]) -> tuple[
     expr = contracted(node, summed, vectors)
     heading = Heading(function_name([*names, name]), fresh(len(expr.shape), [*names, name]))
     return Formula(expr, heading, formula.letters, (*formula.arguments, vectors)), name
+
+
+# These are no closures, so that solvers and operators can be pickled.
+
+
+@dataclass(frozen=True)
+class _Products:
+    """The products of a derivative's matrix and of its adjoint with the columns of an array.
+
+    Attributes
+    ----------
+    formula, values
+        The derivative.
+    shape
+        Its shape.
+    sides
+        For the matrix and for its transpose which axes are left and which are summed.
+    order
+        How several axes become one.
+    """
+
+    formula: Formula
+    values: Mapping[str, Array]
+    shape: tuple[int, ...]
+    sides: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    order: VecOrder
+
+    def forward(self, x: Array) -> Array:
+        return self.product(*self.sides[0], x)
+
+    def adjoint(self, x: Array) -> Array:
+        return self.product(*self.sides[1], x.conj()).conj()
+
+    def product(self, left: tuple[int, ...], summed: tuple[int, ...], x: Array) -> Array:
+        given = x.reshape(*(self.shape[n] for n in summed), x.shape[1], order=self.order)
+        y = _multiplied(self.formula, self.values, self.formula.expr, summed, given)
+        return y.reshape(prod(self.shape[n] for n in left), x.shape[1], order=self.order)
+
+
+def _one_vector(matrices: Callable[[Array], Array], x: Array) -> Array:
+    return matrices(x.reshape(-1, 1))[:, 0]
+
+
+def _evaluated(formula: Formula, values: Mapping[str, Array], node: Node) -> Array:
+    """Compute a part of a formula's expression."""
+    return evaluate(_part_of(formula, node), values)
+
+
+def _applied(
+    formula: Formula, values: Mapping[str, Array], node: Node, count: int, x: Array
+) -> Array:
+    """Multiply a part, whose last axes are so many domain axes, by vectors."""
+    rank = len(node.shape)
+    return _multiplied(formula, values, node, tuple(range(rank - count, rank)), x)
 
 
 def _multiplied(

@@ -46,6 +46,7 @@ from einsdiff.layout import Layout, VecOrder, as_matrix
 from einsdiff.matrices import as_matrix_equation
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.arrays import Array
+from einsdiff.numeric.libraries import known_values
 
 __all__ = ["table"]
 
@@ -77,7 +78,7 @@ def table(formula: Formula, values: Mapping[str, Array], shape: Shape, kind: str
                 action=f"differentiate first: ed.grad(t, wrt={first!r}).table({kind!r})",
             )
         )
-    tables = _Tables(formula, values, shape)
+    tables = _Tables(formula, known_values(values), shape)
     return {
         "forward": tables.forward,
         "reverse": tables.reverse,

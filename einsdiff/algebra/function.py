@@ -14,11 +14,14 @@ expression like any other and higher derivatives need nothing more:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import pickle
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
+from einsdiff.errors import OperandError, page
 from einsdiff.notation.letters import DUMMY
 
 __all__ = ["FAMILIES", "FUNCTIONS", "RULE_LETTERS", "Function", "enter", "lookup", "revision"]
@@ -86,7 +89,15 @@ class Function:
         return self.name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return lookup, (self.name, self.ranks)
+        if self.is_registered:
+            described = {name: getattr(self, name) for name in _DESCRIBED}
+            return _registered, (described, _pickled(self.implementation))
+        return _known, (self.name, self.ranks)
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether a user entered it, with an implementation of their own."""
+        return callable(self.implementation)
 
     @cached_property
     def cores(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
@@ -154,3 +165,80 @@ def lookup(name: str, ranks: tuple[int, ...] | None = None) -> Function | None:
         return found
     family = FAMILIES.get(name)
     return family(ranks) if family is not None and ranks is not None else found
+
+
+# --- pickling ---------------------------------------------------------------------------------
+
+#: What tells a registered function apart from another one of its name.
+_TOLD = ("signature", "arguments", "jacobians")
+
+#: What describes a registered function, apart from its implementation.
+_DESCRIBED = ("name", "numpy", "latex", "text", "is_analytic", "keeps_integers", "because", *_TOLD)
+
+
+def _known(name: str, ranks: tuple[int, ...]) -> Function:
+    """Return a function of the library's, which is how they are unpickled."""
+    found = lookup(name, ranks)
+    if found is None or found.ranks != ranks or found.is_registered:
+        raise OperandError(
+            page(
+                f"this pickle has the function '{name}' of {len(ranks)} arguments, "
+                "which this version of einsdiff does not have",
+                action="read it with the version of einsdiff that wrote it",
+            )
+        )
+    return found
+
+
+def _registered(described: Mapping[str, Any], implementation: bytes | None) -> Function:
+    """Return a function that a user registered; it is entered here if it is not known yet."""
+    name = described["name"]
+    known = FUNCTIONS.get(name)
+    if known is None:
+        entry = Function(**described, implementation=_unpickled(name, implementation))
+        enter([entry])
+        return entry
+    if not known.is_registered or any(getattr(known, key) != described[key] for key in _TOLD):
+        theirs, mine = (", ".join(rules) for rules in (described["jacobians"], known.jacobians))
+        raise OperandError(
+            page(
+                f"'{name}' in this pickle is another function than '{name}' in this process",
+                text=f"pickled:  ∂y = {theirs}\n    here:     ∂y = {mine}",
+                action="register one function by this name in all processes",
+            )
+        )
+    return known
+
+
+def _pickled(implementation: Any) -> bytes | None:
+    """Pickle what computes a function, by reference where it can be imported, else by value.
+
+    None without cloudpickle, or if it cannot be pickled: a process that reads it must have
+    registered the function itself.
+    """
+    if getattr(implementation, "__module__", "__main__") not in ("__main__", "__mp_main__"):
+        try:
+            return pickle.dumps(implementation)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            pass  # a lambda, or a function inside of another one
+    try:
+        return bytes(import_module("cloudpickle").dumps(implementation))
+    except (ImportError, pickle.PicklingError, AttributeError, TypeError):
+        return None
+
+
+def _unpickled(name: str, implementation: bytes | None) -> Callable[..., Any]:
+    reason = ""
+    if implementation is not None:
+        try:
+            return cast("Callable[..., Any]", pickle.loads(implementation))
+        except (ImportError, AttributeError) as error:
+            reason = f": {error}"
+    raise OperandError(
+        page(
+            f"this pickle has the function '{name}', which is not registered in this process"
+            + reason,
+            action=f"call ed.register('{name}', ...) before reading it, as the process that wrote "
+            "it did; or pip install cloudpickle there, which pickles functions by value",
+        )
+    )

@@ -71,11 +71,16 @@ __all__ = [
     "constant",
     "delta",
     "einsum",
+    "interned_call",
+    "interned_delta",
+    "interned_einsum",
+    "interned_sum",
     "is_one",
     "is_zero",
     "partial",
     "related",
     "scale",
+    "symbol",
     "symmetry",
     "variable",
     "zero",
@@ -116,6 +121,12 @@ class Node:
 
     def __delattr__(self, name: str) -> Never:
         raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As the data of the whole graph: one node after the other would be a deep recursion.
+        from einsdiff.algebra.records import dumped, restored
+
+        return restored, (tuple(dumped([self])),)
 
     def __copy__(self) -> Node:
         return self
@@ -159,11 +170,6 @@ class Variable(Node):
     def __repr__(self) -> str:
         return self.name
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.derivative is not None:
-            return _symbol, self.derivative
-        return variable, (self.name, self.shape, self.symmetric, self.of)
-
 
 class Constant(Node):
     """A number: an integer or a fraction, kept exact, or a float or complex number as it is."""
@@ -178,9 +184,6 @@ class Constant(Node):
 
     def __repr__(self) -> str:
         return f"Constant({self.value})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return constant, (self.value,)
 
 
 class Delta(Node):
@@ -212,9 +215,6 @@ class Delta(Node):
             return f"Delta({self.shape[0]})"
         c, offset, is_equation = self.relation
         return f"Delta({self.shape}, {c}, {offset}, {'=' if is_equation else '>='})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _delta, (self.shape, self.relation)
 
 
 _EQUAL = Relation((-1, 1), 0)
@@ -257,9 +257,6 @@ class Einsum(Node):
     def __repr__(self) -> str:
         operands = ", ".join(operand.short() for operand in self.operands)
         return f"Einsum(({operands}), {self.subscripts}, {self.output})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return einsum, (self.operands, self.subscripts, self.output, dict(enumerate(self.sizes)))
 
     @property
     def core(self) -> tuple[Node, tuple[int, ...]]:
@@ -313,9 +310,6 @@ class Add(Node):
     def __repr__(self) -> str:
         return f"Add({', '.join(f'({c}, {term.short()})' for c, term in self.terms)})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return add, (self.terms, self.shape)
-
     @property
     def is_flat(self) -> bool:
         """Whether no term is a sum."""
@@ -352,9 +346,6 @@ class Call(Node):
 
     def __repr__(self) -> str:
         return f"{self.function.name}({', '.join(arg.short() for arg in self.args)})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return call, (self.function, self.args)
 
     @property
     def batch(self) -> Shape:
@@ -458,10 +449,16 @@ def partial(x: Variable, by: Variable) -> Node:
     start = len(base.shape) + sum(len(v.shape) for v in before[:place])
     own = tuple(range(rank, rank + len(by.shape)))
     labels = (*range(start), *own, *range(start, rank))
-    return einsum([_symbol(base, after)], [labels], range(rank + len(own)))
+    return einsum([symbol(base, after)], [labels], range(rank + len(own)))
 
 
-def _symbol(base: Variable, wrt: tuple[Variable, ...]) -> Variable:
+def symbol(base: Variable, wrt: tuple[Variable, ...]) -> Variable:
+    """Build the variable that is the symbol ∂x/∂z, of variables in order; see `partial`.
+
+    >>> z = variable("z", ("k",))
+    >>> symbol(variable("x", ("n",), of=[z]), (z,))
+    ∂x/∂z
+    """
     power = str(len(wrt)).translate(SUPERSCRIPT) if len(wrt) > 1 else ""
     name = f"∂{power}{base.name}/{''.join('∂' + v.name for v in wrt)}"
     shape = base.shape + tuple(size for v in wrt for size in v.shape)
@@ -494,7 +491,7 @@ def delta(size: Size) -> Delta:
     >>> delta(3).shape
     (3, 3)
     """
-    return _delta((size, size), _EQUAL)
+    return interned_delta((size, size), _EQUAL)
 
 
 def related(
@@ -534,7 +531,12 @@ def related(
     return build.finish(labels)
 
 
-def _delta(shape: Shape, relation: Relation) -> Delta:
+def interned_delta(shape: Shape, relation: Relation) -> Delta:
+    """Return the node of a relation that is canonical already.
+
+    >>> interned_delta((3, 3), Relation((-1, 1), 0)) is delta(3)
+    True
+    """
     text = repr((shape, relation)).encode()
     return _intern(Delta, (Delta, shape, relation), text, relation=relation, shape=shape)
 
@@ -596,10 +598,15 @@ def add(terms: Iterable[tuple[Number, Node]], shape: Sequence[Size] | None = Non
             return constant(c)
         if is_one(c):
             return node
-    return _sum(kept, tuple(shape))
+    return interned_sum(kept, tuple(shape))
 
 
-def _sum(terms: list[tuple[Number, Node]], shape: Shape) -> Add:
+def interned_sum(terms: list[tuple[Number, Node]], shape: Shape) -> Add:
+    """Return the sum of terms that are different and need not be merged.
+
+    >>> interned_sum([(2, variable("x", (3,)))], (3,))
+    Add((2, x))
+    """
     if not terms:
         return zero(shape)
     terms.sort(key=_place)
@@ -660,7 +667,7 @@ def _primitive(node: Add) -> tuple[Number, Node]:
         ]
     else:
         divided = [(-c, term) for c, term in node.terms]
-    return _exact(content), _sum(divided, node.shape)
+    return _exact(content), interned_sum(divided, node.shape)
 
 
 # --- products ---------------------------------------------------------------------------------
@@ -774,7 +781,7 @@ class _Product(Labels):
                 key=lambda axis: axis[:2],
             )
             relation = relation._replace(coefficients=tuple(c for c, _, _, _ in axes))
-            node = _delta(tuple(size for _, _, _, size in axes), relation)
+            node = interned_delta(tuple(size for _, _, _, size in axes), relation)
             self.factors.append((node, [label for _, _, label, _ in axes]))
         self.relations = []
 
@@ -928,7 +935,7 @@ def _product(
     sizes: Mapping[int, Size],
 ) -> Einsum:
     form = _form(operands, subscripts, out, sizes)
-    return _canonical_einsum(
+    return interned_einsum(
         tuple(operands[k] for k in form.order),
         form.subscripts,
         tuple(form.number[label] for label in out),
@@ -948,12 +955,18 @@ def _form(
     return canonical(keys, subscripts, out, sizes, orders, unordered)
 
 
-def _canonical_einsum(
+def interned_einsum(
     operands: tuple[Node, ...],
     subscripts: tuple[tuple[int, ...], ...],
     output: tuple[int, ...],
     sizes: Shape,
 ) -> Einsum:
+    """Return the product of factors whose order and labels are canonical already.
+
+    >>> x = variable("x", (3,))
+    >>> interned_einsum((x, x), ((0,), (0,)), (), (3,)) is einsum([x, x], ["i", "i"], "")
+    True
+    """
     identity = (Einsum, operands, subscripts, output, sizes)
     text = b"".join(node.key for node in operands) + repr(identity[2:]).encode()
     return _intern(
@@ -1026,7 +1039,7 @@ def call(function: Function, args: Sequence[Node]) -> Node:
             return cast(Node, folded)
     if function.is_elementwise:
         return _elementwise(function, args)
-    return _call(function, args)
+    return interned_call(function, args)
 
 
 def is_zero(node: Node) -> bool:
@@ -1038,7 +1051,12 @@ def is_zero(node: Node) -> bool:
     return isinstance(node, Add) and not node.terms
 
 
-def _call(function: Function, args: tuple[Node, ...]) -> Call:
+def interned_call(function: Function, args: tuple[Node, ...]) -> Call:
+    """Return the application of a function to arguments that nothing is to be taken out of.
+
+    >>> interned_call(Function("cos", ("-sin(x)",), "np.cos({0})"), (variable("x", (3,)),))
+    cos(x)
+    """
     given, result = function.cores
     batch: Shape = ()
     core: dict[str, Size] = {}
@@ -1065,12 +1083,14 @@ def _elementwise(function: Function, args: tuple[Node, ...]) -> Node:
     for _, theirs in cores:
         axes = (*axes, *sorted(set(theirs).difference(axes))) if axes else theirs
     if axes == tuple(range(len(shape))):
-        return _call(function, args)
+        return interned_call(function, args)
     own = {axis: shape[axis] for axis in axes}
     aligned = tuple(
         einsum([core], [theirs], axes, own) if theirs else core for core, theirs in cores
     )
-    return einsum([_call(function, aligned)], [axes], range(len(shape)), dict(enumerate(shape)))
+    return einsum(
+        [interned_call(function, aligned)], [axes], range(len(shape)), dict(enumerate(shape))
+    )
 
 
 def _unviewed(node: Node) -> tuple[Node, tuple[int, ...]]:

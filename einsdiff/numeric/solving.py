@@ -309,6 +309,14 @@ def factored(matrices: Array) -> _Matrices:
     return _Inverses(matrices, inverses, rows, columns)
 
 
+def _scipy(name: str) -> ModuleType:
+    """Return a module that was there when the equations were factorised, maybe elsewhere."""
+    module = scipy_module(name)
+    if module is None:
+        raise needs_scipy("this solver")
+    return module
+
+
 def _check_finite(matrices: Array) -> None:
     if not np.isfinite(matrices).all():
         raise SolveError(
@@ -365,7 +373,7 @@ def _lu(matrices: Array, rows: Array, columns: Array, linalg: ModuleType) -> _Ma
         raise _singular(n, 1, 0.0)
     rcond, _ = gecon(lu, np.linalg.norm(matrix, 1))
     _check_condition(float(rcond), n, 1, matrix.dtype)
-    return _LU(lu, pivots, rows[0][:, None], columns[0][:, None], linalg)
+    return _LU(lu, pivots, rows[0][:, None], columns[0][:, None])
 
 
 @dataclass(frozen=True)
@@ -376,7 +384,6 @@ class _LU:
     pivots: Array
     rows: Array
     columns: Array
-    linalg: ModuleType
 
     @property
     def method(self) -> str:
@@ -384,7 +391,7 @@ class _LU:
 
     def solve(self, b: Array) -> Array:
         count, n, k = b.shape
-        (getrs,) = self.linalg.get_lapack_funcs(("getrs",), (self.lu,))
+        (getrs,) = _scipy("linalg").get_lapack_funcs(("getrs",), (self.lu,))
         side = (b * self.rows).transpose(1, 0, 2).reshape(n, count * k)
         if side.size == 0:  # which LAPACK refuses
             return np.zeros_like(b)
@@ -601,7 +608,7 @@ def _kronecker_sum(found: KroneckerSum, e: Evaluation) -> Factorisation:
     forms = [[linalg.schur(matrix, output) for matrix in matrices] for matrices in stacks]
     values = [np.stack([_eigenvalues(t) for t, _ in stack]) for stack in forms]
     _check_spectrum(_spectrum(values), sizes, e.dtype)
-    return _BySchurForms(frame, sizes, tuple(map(tuple, forms)), linalg)
+    return _BySchurForms(frame, sizes, tuple(map(tuple, forms)))
 
 
 def _scalar(c: Number) -> complex:
@@ -749,7 +756,6 @@ class _BySchurForms:
     frame: _Frame
     sizes: tuple[int, ...]
     forms: tuple[tuple[tuple[Array, Array], ...], ...]
-    linalg: ModuleType
 
     @property
     def method(self) -> str:
@@ -768,7 +774,7 @@ class _BySchurForms:
 
     def sylvester(self, first: tuple[Array, Array], second: tuple[Array, Array], f: Array) -> Array:
         (t, r), (w, s) = first, second
-        (trsyl,) = self.linalg.get_lapack_funcs(("trsyl",), (t, w, f))
+        (trsyl,) = _scipy("linalg").get_lapack_funcs(("trsyl",), (t, w, f))
         # LAPACK has the adjoint of the second form, and this equation its transpose.
         y, scale, _ = trsyl(t, w.conj(), r.conj().T @ f @ s.conj(), tranb="C")
         return np.asarray(r @ (y / scale) @ s.T)
@@ -883,8 +889,7 @@ def _norms(b: Array) -> Array:
 
 def _krylov(found: Blocks, e: Evaluation) -> Factorisation:
     n = e.count(found.split.codomain)
-    linalg = scipy_module("sparse.linalg")
-    if linalg is None:
+    if scipy_module("sparse.linalg") is None:
         raise needs_scipy(f"an iteration for {n} unknowns")
     domain = len(found.split.domain)
     entries: Array | None = None
@@ -901,7 +906,7 @@ def _krylov(found: Blocks, e: Evaluation) -> Factorisation:
             sign = 1 if (entries > 0).all() else -1 if (entries < 0).all() else 0
         if not entries.all():
             entries = None
-    return _Krylov(found, e, n, entries, sign, linalg)
+    return _Krylov(found, e, n, entries, sign)
 
 
 @dataclass(frozen=True)
@@ -921,7 +926,6 @@ class _Krylov:
     n: int
     entries: Array | None
     sign: int
-    linalg: ModuleType
 
     @property
     def method(self) -> str:
@@ -957,7 +961,8 @@ class _Krylov:
     def attempts(self, b: Array, tolerance: float) -> Iterator[Array]:
         shape = self.n, self.n
         dtype = self.e.dtype
-        operator = self.linalg.LinearOperator
+        linalg = _scipy("sparse.linalg")
+        operator = linalg.LinearOperator
         entries = self.entries
         options = {"rtol": tolerance, "atol": 0.0}
         if self.sign:
@@ -965,13 +970,13 @@ class _Krylov:
             A = operator(shape, lambda v: sign * self.product(v), dtype=dtype)
             assert entries is not None
             M = operator(shape, lambda v: v.ravel() / (sign * entries), dtype=dtype)
-            yield self.linalg.cg(A, sign * b, M=M, maxiter=MOST_ITERATIONS, **options)[0]
+            yield linalg.cg(A, sign * b, M=M, maxiter=MOST_ITERATIONS, **options)[0]
         A = operator(shape, self.product, dtype=dtype)
         M = None
         if entries is not None:
             M = operator(shape, lambda v: v.ravel() / entries, dtype=dtype)
         rounds = MOST_ITERATIONS // RESTART
-        yield self.linalg.gmres(A, b, M=M, restart=RESTART, maxiter=rounds, **options)[0]
+        yield linalg.gmres(A, b, M=M, restart=RESTART, maxiter=rounds, **options)[0]
 
     def product(self, v: Array) -> Array:
         split = self.found.split
