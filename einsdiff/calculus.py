@@ -15,9 +15,9 @@ array([[  1.,  10., 100.],
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import FrameType
 from typing import Any, Literal, overload
 
@@ -26,13 +26,13 @@ import numpy as np
 from einsdiff.algebra.differentiate import derivatives, directional
 from einsdiff.algebra.graph import variables_of
 from einsdiff.algebra.nodes import Shape, Variable
-from einsdiff.checking import checked
-from einsdiff.compiled import Compiled, check_backend
+from einsdiff.checking import Check, checked
+from einsdiff.compiled import Compiled
 from einsdiff.errors import EinsdiffError, OperandError, page, shapes_line
 from einsdiff.formula import Formula, fresh
 from einsdiff.notation.letters import fresh_letters
 from einsdiff.notation.subscripts import Size, is_index
-from einsdiff.numeric.arrays import Array, is_anonymous
+from einsdiff.numeric.arrays import AnyArray, Array, is_anonymous
 from einsdiff.reading import find_variable, read_expression, read_index
 from einsdiff.tensor import VERBS, Tensor, as_direction, combined, join_values, outside
 
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 #: What names a variable: its name, its position, a tensor that is it, or the array itself.
-Wrt = str | int | np.integer[Any] | Tensor | Array
+Wrt = str | int | np.integer[Any] | Tensor | Array | AnyArray
 
 
 def einsum(
@@ -63,7 +63,8 @@ def einsum(
     ----------
     expression
         An einsum string, in every form that ``numpy.einsum`` takes, and with labels in the output
-        that repeat or that no operand carries. Or the first operand of the interleaved form.
+        that repeat or that no operand carries. Or the first operand of the interleaved form. Or
+        the first of several arrays of xarray's: the dimensions that they share are summed.
     *operands
         One for each term of the string: an array, a `Tensor`, a number, or a name (a string) for
         an array that is not given yet. A plain array is called what the caller's variable is
@@ -348,6 +349,28 @@ def parse(
     return read_index(expression, operands, sizes or {}, named, sys._getframe(1)).tensor
 
 
+@overload
+def value_and_grad(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, Tensor]: ...
+
+
+@overload
+def value_and_grad(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, tuple[Tensor, ...]]: ...
+
+
 def value_and_grad(
     expression: Any,
     /,
@@ -427,6 +450,30 @@ def jvp(
     return combined(expr, f.formula.heading.letters, [f, *directions])
 
 
+@overload
+def vjp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    u: Any = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> Tensor: ...
+
+
+@overload
+def vjp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    u: Any = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, ...]: ...
+
+
 def vjp(
     expression: Any,
     /,
@@ -471,6 +518,30 @@ def vjp(
         for expr in derivatives(f.expr, chosen, covector.expr)
     )
     return results if several else results[0]
+
+
+@overload
+def hvp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    v: Any = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> Tensor: ...
+
+
+@overload
+def hvp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    v: Any = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, ...]: ...
 
 
 def hvp(
@@ -522,6 +593,34 @@ def hvp(
         for expr in directional(derivatives(f.expr, chosen), along)
     )
     return results if several else results[0]
+
+
+@overload
+def check(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    order: int = ...,
+    tolerance: float | None = ...,
+    seed: int = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> Check: ...
+
+
+@overload
+def check(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    order: int = ...,
+    tolerance: float | None = ...,
+    seed: int = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Any, ...]: ...
 
 
 def check(
@@ -580,7 +679,7 @@ def compile(
     expression: Any,
     /,
     *operands: Any,
-    backend: str = "numpy",
+    backend: str | None = None,
     form: str = "dense",
     memory_limit: int | None = None,
     sizes: Mapping[str, Size] | None = None,
@@ -594,7 +693,8 @@ def compile(
         An expression in any form that `grad` takes, with its operands. Or tensors, as many as are
         wanted, and tuples of them as the verbs return: what they have in common is computed once.
     backend
-        The array library; ``"numpy"``.
+        The array library that the function is for: ``"numpy"``, ``"torch"``, ``"jax"``,
+        ``"cupy"`` or ``"dask"``. If left out, that of the arrays it is called with.
     form
         What is returned for each expression, as for `einsdiff.Tensor.compile`.
     memory_limit
@@ -623,7 +723,32 @@ def compile(
     >>> f(A=np.eye(2), x=np.ones(2), y=np.zeros(2))
     (array(2.), array([2., 2.]))
     """
-    check_backend(backend)
+    formulas, values, build = expressions(expression, operands, sizes, named, sys._getframe(1))
+    return Compiled(formulas, values, form, build, memory_limit, backend)
+
+
+def expressions(
+    expression: Any,
+    operands: Sequence[Any],
+    sizes: Mapping[str, Size] | None,
+    named: Mapping[str, Any],
+    frame: FrameType,
+) -> tuple[list[Formula], Mapping[str, Array], Callable[[Iterable[Any]], Any] | None]:
+    """Read one expression or several, as `compile` takes them.
+
+    Parameters
+    ----------
+    expression, operands, sizes, named
+        As for `compile`.
+    frame
+        The caller's frame, where arrays find their names.
+
+    Returns
+    -------
+    tuple
+        The formulas; the arrays by name; and what nests several results as they were given, None
+        for the one result of an expression alone.
+    """
     if isinstance(expression, Tensor | tuple | list) and all(
         isinstance(part, Tensor | tuple | list) for part in operands
     ):
@@ -634,10 +759,11 @@ def compile(
             for part in tensors:
                 join_values(values, part.values)
             single = isinstance(tree, Tensor)
-            build = None if single else lambda results: _rebuilt(tree, iter(results))
-            return Compiled([part.formula for part in tensors], values, form, build, memory_limit)
-    f = read_expression(expression, operands, sizes, named, sys._getframe(1), ()).tensor
-    return Compiled([f.formula], f.values, form, limit=memory_limit)
+            # No closure over the tensors: a compiled function can be pickled.
+            build = None if single else partial(_nested, _nesting(tree))
+            return [part.formula for part in tensors], values, build
+    f = read_expression(expression, operands, sizes, named, frame, ()).tensor
+    return [f.formula], f.values, None
 
 
 def _leaves(tree: Any) -> Iterator[Any]:
@@ -649,11 +775,19 @@ def _leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
-def _rebuilt(tree: Any, results: Iterator[Any]) -> Any:
-    """Nest results like a tree."""
-    if isinstance(tree, tuple | list):
-        return tuple(_rebuilt(part, results) for part in tree)
-    return next(results)
+def _nesting(tree: Any) -> Any:
+    """Return how a tree is nested: tuples, with None for each leaf."""
+    return tuple(map(_nesting, tree)) if isinstance(tree, tuple | list) else None
+
+
+def _nested(shape: Any, results: Iterable[Any]) -> Any:
+    """Nest results like a tree of this shape."""
+    left = iter(results)
+
+    def part(shape: Any) -> Any:
+        return next(left) if shape is None else tuple(map(part, shape))
+
+    return part(shape)
 
 
 # --- differentiating --------------------------------------------------------------------------
@@ -741,6 +875,8 @@ MOST_WORK = 10_000
 
 
 def _overlap(a: Array, b: Array) -> bool:
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+        return False
     try:
         return np.may_share_memory(a, b) and np.shares_memory(
             a,

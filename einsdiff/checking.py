@@ -38,6 +38,7 @@ from einsdiff.errors import OperandError, page
 from einsdiff.evaluation import evaluate, sizes_of
 from einsdiff.formula import Formula
 from einsdiff.numeric.arrays import Array
+from einsdiff.numeric.libraries import known_values, library_of
 
 __all__ = ["Check", "checked", "sample", "sampled"]
 
@@ -150,7 +151,8 @@ def checked(
         )
     function, by = derivative.source
     rng = np.random.default_rng(seed)
-    values = sampled(derivative, values, rng)
+    _check_known(derivative, values)
+    values = sampled(derivative, known_values(values), rng)
     values = {name: _as_float(array) for name, array in values.items()}
     x = values[by.name]
     exact = evaluate(derivative, values)
@@ -186,6 +188,20 @@ def checked(
     method = "complex step" if complex_step else "differences"
     number = complex if exact.dtype.kind == "c" else float
     return Check(error, where, number(own), number(theirs), method, tolerance, compared, skipped)
+
+
+def _check_known(derivative: Formula, values: Mapping[str, Any]) -> None:
+    """Refuse arrays in chunks: they are not computed for this, and others of their sizes neither."""
+    for name, value in values.items():
+        if library_of(value) == "dask":
+            raise OperandError(
+                page(
+                    f"'{name}' is a Dask array, and a derivative is checked with NumPy arrays",
+                    text=derivative.text,
+                    action=f"check it with a part, ed.check(..., {name}={name}[:100].compute()), "
+                    "or without arrays: small ones are drawn then",
+                )
+            )
 
 
 def _as_float(array: Array) -> Array:

@@ -19,17 +19,30 @@ def program(x_, A_, *, out=None):
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from einsdiff.algebra.nodes import Variable
 from einsdiff.errors import BindingError, OperandError, page
-from einsdiff.evaluation import Prepared, check_symmetric, prepare, signature
-from einsdiff.formula import Formula, joined_arguments
-from einsdiff.numeric.arrays import Array, as_array
+from einsdiff.evaluation import (
+    Elsewhere,
+    Prepared,
+    check_dimensions,
+    check_symmetric,
+    prepare,
+    prepare_anywhere,
+    signature,
+    with_dimensions,
+)
+from einsdiff.formula import Formula, dumped, joined_arguments, loaded, token
+from einsdiff.numeric.arrays import Array, as_array, carried, received
+from einsdiff.numeric.libraries import LIBRARIES, OWNERS, library_of, taken_to
 from einsdiff.numeric.memory import check_limit, memory_limit
+from einsdiff.numeric.named import KNOWN
 
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
@@ -47,6 +60,9 @@ class _Absent:
 
     dtype = shape = None
 
+    def __repr__(self) -> str:
+        return "not given"
+
 
 _ABSENT = _Absent()
 
@@ -54,7 +70,7 @@ _ABSENT = _Absent()
 class _Ready(NamedTuple):
     """What to do with arrays of certain shapes and dtypes."""
 
-    prepared: Prepared
+    prepared: Prepared | Elsewhere
     picked: tuple[int, ...]  # which arrays the program takes
     cast: tuple[int, ...]  # which of these are of another dtype
     symmetric: tuple[tuple[Variable, int], ...]
@@ -71,6 +87,8 @@ class Compiled:
     form
         What is returned for each expression: ``"dense"``, an array; ``"cores"``, a tuple of the
         arrays that make it up, see `einsdiff.Tensor.cores`; or ``"sparse"``, a SciPy matrix.
+    backend
+        The array library that it is for; None for that of the arrays it is called with.
 
     Examples
     --------
@@ -84,14 +102,17 @@ class Compiled:
     """
 
     __slots__ = (
+        "__weakref__",
         "_arguments",
         "_build",
         "_formulas",
         "_is_plain",
         "_limit",
+        "_number",
         "_ready",
         "_seen",
         "_values",
+        "backend",
         "form",
         "names",
     )
@@ -103,8 +124,10 @@ class Compiled:
         form: str = "dense",
         build: Callable[[Sequence[Any]], Any] | None = None,
         limit: int | None = None,
+        backend: str | None = None,
     ) -> None:
         check_limit(limit)
+        check_backend(backend)
         if form not in FORMS:
             raise OperandError(
                 page(
@@ -124,6 +147,21 @@ class Compiled:
         self._seen: _Ready | None = None
         self.names = tuple(argument.name for argument in self._arguments)
         self.form = form
+        self.backend = backend
+        self._number = next(_numbers)
+        OWNERS[self._number] = self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Programs are made again where this is read: they are functions, and made for a machine.
+        pairs = zip(self.names, self._values, strict=True)
+        values, fixed = carried({name: array for name, array in pairs if array is not _ABSENT})
+        formulas, count = dumped(self._formulas), len(self._formulas)
+        options = self.form, self._build, self._limit, self.backend
+        return _restored, (formulas, count, values, fixed, *options)
+
+    def __dask_tokenize__(self) -> Any:
+        _, (_, _, values, _, *options) = self.__reduce__()
+        return token(type(self), self._formulas, values, *options)
 
     def __repr__(self) -> str:
         return (
@@ -166,6 +204,8 @@ class Compiled:
         try:
             ready = self._ready[tuple([(type(a), a.dtype, a.shape) for a in given])]
         except (AttributeError, KeyError):  # lists and numbers, or what is new
+            if "torch" in sys.modules and sys.modules["torch"].compiler.is_compiling():
+                return self._called_in_trace(given)
             given, ready = self._prepared(given)
         if self._limit is None and ready.prepared.bytes > memory_limit():  # which was lowered
             given, ready = self._prepared(given)
@@ -173,14 +213,25 @@ class Compiled:
         for variable, k in ready.symmetric:
             check_symmetric(variable, given[k])
         inputs = [given[k] for k in ready.picked]
-        for k in ready.cast:
-            inputs[k] = inputs[k].astype(ready.prepared.dtype)
+        if ready.cast:
+            inputs = ready.prepared.converted(inputs)
         try:
             result = ready.prepared.call(inputs, out)
-        except np.linalg.LinAlgError as error:
+        except (np.linalg.LinAlgError, RuntimeError) as error:  # the latter of PyTorch
             error.add_note(f"while computing {self}")
             raise
+        if KNOWN and out is None and self.form == "dense" and any(id(a) in KNOWN for a in given):
+            result = self._with_dimensions(given, result)
         return result if self._is_plain else self._finished(ready.prepared, result)
+
+    def _with_dimensions(self, given: Sequence[Any], result: Any) -> Any:
+        """Give results the named dimensions of the arrays."""
+        values = dict(zip(self.names, given, strict=True))
+        check_dimensions(self._formulas, values)
+        if len(self._formulas) == 1:
+            return with_dimensions(self._formulas[0], values, result)
+        pairs = zip(self._formulas, result, strict=True)
+        return tuple(with_dimensions(formula, values, array) for formula, array in pairs)
 
     # --- arrays -------------------------------------------------------------------------------
 
@@ -228,7 +279,17 @@ class Compiled:
             for a, name in zip(given, self.names, strict=True)
         ]
         values = {name: a for a, name in zip(taken, self.names, strict=True) if a is not _ABSENT}
-        prepared = prepare(self._formulas, values, in_cores=self.form != "dense", limit=self._limit)
+        prepared: Prepared | Elsewhere
+        if self.form != "dense":
+            prepared = prepare(self._formulas, values, in_cores=True, limit=self._limit)
+        else:
+            prepared = self._planned(values)
+            if self.backend not in (None, prepared.library):
+                raise self._other_library(prepared.library, values)
+        if isinstance(prepared, Elsewhere):
+            # What was written as a number or as a list is taken to the library of the others.
+            known = taken_to(prepared.library, values)
+            taken = [known.get(name, a) for a, name in zip(taken, self.names, strict=True)]
         picked = tuple(self.names.index(name) for name in prepared.names)
         ready = _Ready(
             prepared,
@@ -242,12 +303,71 @@ class Compiled:
         )
         if len(self._ready) >= MOST_KEPT:
             self._ready.clear()
-        self._ready[tuple([(type(a), a.dtype, a.shape) for a in taken])] = ready
+        if isinstance(prepared, Prepared) or prepared.is_kept:
+            self._ready[tuple([(type(a), a.dtype, a.shape) for a in taken])] = ready
         return taken, ready
 
-    def _finished(self, prepared: Prepared, result: Any) -> Any:
+    def _planned(self, values: Mapping[str, Any]) -> Prepared | Elsewhere:
+        """Make what computes dense results from arrays that were checked."""
+        return prepare_anywhere(self._formulas, values, self._limit)
+
+    def _called_in_trace(self, given: Sequence[Any]) -> Any:
+        """Compute while `torch.compile` traces the call, for shapes that are new."""
+        from einsdiff.numeric import dynamo
+
+        texts = [dynamo.described(None if a is _ABSENT else a) for a in given]
+        name = dynamo.prepared(self._number, "|".join(texts))
+        return getattr(dynamo.functions, name)(*given)
+
+    def function_for(self, arrays: Sequence[Any]) -> Callable[..., Any]:
+        """Return what computes from arrays of these shapes and dtypes, without checking others.
+
+        Parameters
+        ----------
+        arrays
+            In the order of `names`; None for those that are not given.
+
+        Returns
+        -------
+        callable
+            Takes arrays as these.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> import numpy as np
+        >>> double = (2 * ed.tensor("x", 3)).compile().function_for([np.ones(3)])
+        >>> double(np.ones(3))
+        array([2., 2., 2.])
+        """
+        _, ready = self._prepared([_ABSENT if a is None else a for a in arrays])
+        prepared, picked, finished = ready.prepared, ready.picked, self._finished
+        is_plain = self._is_plain
+
+        def function(*arrays: Any) -> Any:
+            inputs = [arrays[k] for k in picked]
+            result = prepared.call(prepared.converted(inputs))
+            return result if is_plain else finished(prepared, result)
+
+        return function
+
+    def _other_library(self, library: str, values: Mapping[str, Any]) -> OperandError:
+        name = next((name for name, a in values.items() if library_of(a) == library), "")
+        assert self.backend is not None
+        return OperandError(
+            page(
+                f"this was compiled for {LIBRARIES[self.backend].title}, "
+                f"and '{name}' is {LIBRARIES[library].array}",
+                shapes=signature(self._arguments),
+                action=f"pass arrays of {LIBRARIES[self.backend].title}, or compile without "
+                "backend=, for arrays of any library",
+            )
+        )
+
+    def _finished(self, prepared: Prepared | Elsewhere, result: Any) -> Any:
         """Give results the form that was asked for."""
         if self.form != "dense":
+            assert isinstance(prepared, Prepared)
             from einsdiff.numeric.cores import sparse
 
             parts, start = [], 0
@@ -268,7 +388,7 @@ class Compiled:
 
     # --- looking at it ------------------------------------------------------------------------
 
-    def _last(self) -> Prepared:
+    def _last(self) -> Prepared | Elsewhere:
         """Return what was prepared for the arrays seen last, or else for those that were bound."""
         if self._seen is None:
             _, self._seen = self._prepared(self._bound((), {}))
@@ -287,7 +407,7 @@ class Compiled:
             t0 = np.multiply(x_, x_, out=out)  # (2,)
             return t0
         """
-        return self._last().program.source
+        return self._last().source
 
     @property
     def plan(self) -> Plan:
@@ -300,7 +420,7 @@ class Compiled:
         >>> [step.op for step in (x * x + 1).compile().plan.instructions]
         ['multiply', 'add']
         """
-        return self._last().program.plan
+        return self._last().plan
 
     def report(self) -> Report:
         """Return what each step costs, for the arrays seen last or those bound.
@@ -324,19 +444,35 @@ class Compiled:
         """
         prepared = self._last()
         domains = [formula.domain for formula in self._formulas]
-        return prepared.program.plan.report(prepared.dtype.itemsize, domains)
+        return prepared.plan.report(prepared.dtype.itemsize, domains)
 
 
-def check_backend(backend: str) -> None:
+def _restored(
+    formulas: Sequence[Any],
+    count: int,
+    values: Mapping[str, Array],
+    fixed: Sequence[str],
+    *options: Any,
+) -> Compiled:
+    return Compiled(loaded(*formulas)[:count], received(values, fixed), *options)
+
+
+def check_backend(backend: str | None) -> None:
     """Raise OperandError for array libraries that are not there.
 
     >>> check_backend("numpy")
     """
-    if backend != "numpy":
+    if backend is not None and backend not in LIBRARIES:
         raise OperandError(
-            page(f"backend={backend!r} is not available", action="write backend='numpy'")
+            page(
+                f"backend={backend!r} is not available",
+                action=f"write one of {', '.join(map(repr, LIBRARIES))}, or leave it out",
+            )
         )
 
+
+#: Numbers of compiled functions, by which they are found again.
+_numbers = count()
 
 #: A compiled function keeps programs for so many combinations of shapes and dtypes.
 MOST_KEPT = 64

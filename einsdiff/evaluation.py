@@ -9,10 +9,11 @@ array([1., 2.])
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -28,23 +29,45 @@ from einsdiff.errors import (
     shape_text,
     shapes_line,
 )
-from einsdiff.formula import Formula
-from einsdiff.layout import VecOrder
+from einsdiff.formula import Formula, joined_arguments
+from einsdiff.layout import Layout, VecOrder, as_matrix
 from einsdiff.numeric.arrays import Array, dtype_of
+from einsdiff.numeric.libraries import (
+    LIBRARIES,
+    are_dtypes_enough,
+    as_numpy,
+    check_places,
+    common_library,
+    dtype_kind,
+    is_traced,
+    kind_of,
+    library_of,
+    taken_to,
+)
 from einsdiff.numeric.memory import format_bytes, memory_limit
+from einsdiff.numeric.named import KNOWN, Conflict, conflict, named, original
 
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
+    from einsdiff.numeric.plan import Plan
     from einsdiff.numeric.program import Program
 
 __all__ = [
+    "Elsewhere",
     "Prepared",
+    "check_dimensions",
+    "check_numpy",
     "check_symmetric",
     "evaluate",
+    "evaluate_matrix",
+    "evaluated_dtype",
+    "in_conflict",
     "places_of",
     "prepare",
+    "prepare_anywhere",
     "signature",
     "sizes_of",
+    "with_dimensions",
 ]
 
 #: The most axes that an array of NumPy's can have.
@@ -136,12 +159,29 @@ class Prepared:
 
     def run(self, values: Mapping[str, Array], out: Array | None = None) -> Any:
         """Compute; an array is written into `out` if there is one, see `evaluate`."""
-        # One dtype for all: integers cannot overflow then, and steps may use each other's memory.
-        inputs = [
-            a if a.dtype == self.dtype else a.astype(self.dtype)
-            for a in [values[name] for name in self.names]
-        ]
-        return self.call(inputs, out)
+        return self.call(self.converted([values[name] for name in self.names]), out)
+
+    def converted(self, inputs: Sequence[Array]) -> list[Array]:
+        """Convert arrays to the dtype that is computed in.
+
+        One dtype for all: integers cannot overflow then, and steps may use each other's memory.
+        """
+        return [a if a.dtype == self.dtype else a.astype(self.dtype) for a in inputs]
+
+    @property
+    def source(self) -> str:
+        """The statements of the program."""
+        return self.program.source
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the program."""
+        return self.program.plan
+
+    @property
+    def library(self) -> str:
+        """The library that computes: NumPy."""
+        return "numpy"
 
     def call(self, inputs: Sequence[Array], out: Array | None = None) -> Any:
         """Compute from arrays of the program's dtype, in its order."""
@@ -166,14 +206,77 @@ class Prepared:
         return out
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What is computed by another library than NumPy, for arrays that were checked.
+
+    Attributes
+    ----------
+    library
+        Which it is, of `einsdiff.numeric.libraries.LIBRARIES`.
+    names
+        The names of the arrays it takes, in order.
+    dtype
+        In which it computes; one of that library.
+    function
+        Takes these arrays, all of that dtype.
+    source
+        The statements it runs.
+    is_kept
+        Whether it is for all arrays of these shapes and dtypes.
+    bytes
+        None of NumPy's.
+    """
+
+    library: str
+    names: tuple[str, ...]
+    dtype: Any
+    function: Callable[[Sequence[Any]], Any]
+    source: str
+    is_kept: bool = True
+    bytes: int = 0
+
+    def run(self, values: Mapping[str, Any], out: Any = None) -> Any:
+        """Compute from arrays by name, numbers and lists among them."""
+        taken = taken_to(self.library, values)
+        return self.call(self.converted([taken[name] for name in self.names]), out)
+
+    def converted(self, inputs: Sequence[Any]) -> list[Any]:
+        """Convert arrays to the dtype that is computed in."""
+        convert = "to" if self.library == "torch" else "astype"
+        return [a if a.dtype == self.dtype else getattr(a, convert)(self.dtype) for a in inputs]
+
+    def call(self, inputs: Sequence[Any], out: Any = None) -> Any:
+        """Compute from arrays of that dtype, in the order of the names."""
+        if out is not None:
+            raise OperandError(
+                page(
+                    f"out= is for NumPy arrays, and {LIBRARIES[self.library].title} computes this",
+                    action="leave it out",
+                )
+            )
+        return self.function(inputs)
+
+    @property
+    def plan(self) -> NoReturn:
+        """There is none: the library runs the statements of `source`."""
+        raise OperandError(
+            page(
+                f"{LIBRARIES[self.library].title} computes this, so that there is no plan of "
+                "NumPy's operations",
+                action="see .source, or pass NumPy arrays",
+            )
+        )
+
+
 def prepare(
     formulas: Sequence[Formula],
-    values: Mapping[str, Array],
+    values: Mapping[str, Any],
     in_cores: bool = False,
     nodes: tuple[Node, ...] = (),
     limit: int | None = None,
 ) -> Prepared:
-    """Check arrays, and plan the evaluation of formulas for them.
+    """Check NumPy arrays, and plan the evaluation of formulas for them.
 
     Parameters
     ----------
@@ -198,6 +301,142 @@ def prepare(
     BindingError, OperandError, ShapeError
         As for `evaluate`.
     """
+    if KNOWN:
+        check_dimensions(formulas, values)
+    common_library(values)
+    check_numpy(values, "this", formulas[0].text)
+    sizes = _settled(formulas, values)
+    from einsdiff.numeric.program import program_for
+
+    dtypes = [array.dtype for array in values.values()]
+    dtype = np.result_type(*(dtype_of(formula.expr, dtypes) for formula in formulas))
+    known = tuple(sorted(sizes.items()))
+    wanted = nodes or tuple(f.expr for f in formulas)
+    program = program_for(wanted, known, dtype, in_cores)
+    names = tuple(part.name for part in program.inputs)
+    copied = sum(values[name].size for name in names if values[name].dtype != dtype)
+    shapes = program.plan.shapes
+    if not in_cores:
+        _check_ranks(formulas, shapes)
+    room = (memory_limit() if limit is None else limit) // dtype.itemsize - copied
+    if program.plan.peak > room:
+        program = program_for(wanted, known, dtype, in_cores, max(room, 0))
+        names = tuple(part.name for part in program.inputs)
+    count = (program.plan.peak + copied) * dtype.itemsize
+    prepared = Prepared(program, dtype, names, shapes, count, limit)
+    if program.plan.peak > room:
+        raise _too_large(prepared, formulas)
+    return prepared
+
+
+def prepare_anywhere(
+    formulas: Sequence[Formula],
+    values: Mapping[str, Any],
+    limit: int | None = None,
+    matrix: tuple[int, str, str] | None = None,
+) -> Prepared | Elsewhere:
+    """Check arrays of any library, and make what computes formulas from them.
+
+    Parameters
+    ----------
+    formulas, values, limit
+        As for `prepare`.
+    matrix
+        The number of domain axes, the layout and the vec order, if the one result is to be a
+        matrix. With NumPy arrays it is left to the caller.
+
+    Returns
+    -------
+    Prepared or Elsewhere
+        What runs with arrays of these shapes and dtypes.
+
+    Raises
+    ------
+    BindingError, OperandError, ShapeError, SizeError
+        As for `evaluate`; and arrays of several libraries, dtypes or devices.
+    """
+    library = common_library(values)
+    if library == "numpy":
+        return prepare(formulas, values, limit=limit)
+    sizes = _settled(formulas, values)
+    nodes = tuple(f.expr for f in formulas)
+    known = tuple(sorted(sizes.items()))
+    taken = taken_to(library, values)
+    check_places(taken)
+    from einsdiff.numeric.portable import portable, result_dtype
+
+    shapes = [tuple(sizes[s] if isinstance(s, str) else s for s in node.shape) for node in nodes]
+    _check_ranks(formulas, shapes)
+    dtype = result_dtype(library, nodes, taken)
+    bound = tuple(v for v in joined_arguments(formulas) if v.name in values)
+    if library == "dask":  # whose results are as large as their chunks
+        from einsdiff.numeric.chunked import chunked
+
+        lazy = chunked(nodes, known, bound, matrix)
+        return Elsewhere(library, lazy.names, dtype, lazy, lazy.source)
+    room = memory_limit() if limit is None else limit
+    for shape in shapes:
+        if prod(shape) * dtype.itemsize > room:
+            raise _result_too_large(formulas, shape, dtype, room)
+    has_floats = kind_of(dtype) in "fc"
+    function = portable(nodes, known, library, bound, matrix, has_floats=has_floats)
+    kept = are_dtypes_enough(taken)
+    return Elsewhere(library, function.names, dtype, function, function.source, is_kept=kept)
+
+
+def check_numpy(values: Mapping[str, Any], what: str, text: str = "") -> None:
+    """Raise OperandError for arrays of other libraries than NumPy.
+
+    Parameters
+    ----------
+    values
+        Arrays by name.
+    what
+        What needs NumPy arrays.
+    text
+        The formula.
+
+    Examples
+    --------
+    >>> check_numpy({"x": np.ones(2)}, "cores()")
+    """
+    for name, value in values.items():
+        if library_of(value) != "numpy":
+            raise OperandError(
+                page(
+                    f"{what} is computed from NumPy arrays only, and '{name}' is "
+                    f"{LIBRARIES[library_of(value)].array}",
+                    text=text,
+                    action=_INSTEAD.get(what, "use dense(), matrix(), jvp(v) or vjp(u)")
+                    + ", or pass NumPy arrays",
+                )
+            )
+
+
+#: What to do in place of what needs NumPy arrays, where the dense forms are not it.
+_INSTEAD = {
+    "solve()": "solve with the values if they are few, as in np.linalg.solve(np.asarray(t), rhs)"
+}
+
+
+def evaluated_dtype(formula: Formula, values: Mapping[str, Any]) -> Any:
+    """Return the dtype of a result, from those of the arrays that there are.
+
+    Parameters
+    ----------
+    formula, values
+        As for `evaluate`.
+    """
+    library = common_library(values)
+    if library in ("numpy", "cupy", "dask"):
+        return dtype_of(formula.expr, (array.dtype for array in values.values()))
+    from einsdiff.numeric.portable import result_dtype
+
+    return result_dtype(library, [formula.expr], taken_to(library, values))
+
+
+def _settled(formulas: Sequence[Formula], values: Mapping[str, Any]) -> dict[str, int]:
+    """Check that arrays fit to formulas and to each other; return the numbers of named sizes."""
     sizes: dict[str, int] = {}
     for formula in formulas:
         for size, n in sizes_of(formula, values).items():
@@ -217,18 +456,12 @@ def prepare(
         for size in sorted(formula.named_sizes - sizes.keys()):
             raise _unsettled(formula, size)
         _check_analytic(formula, values)
-    from einsdiff.numeric.program import program_for
+    return sizes
 
-    dtypes = [array.dtype for array in values.values()]
-    dtype = np.result_type(*(dtype_of(formula.expr, dtypes) for formula in formulas))
-    known = tuple(sorted(sizes.items()))
-    wanted = nodes or tuple(f.expr for f in formulas)
-    program = program_for(wanted, known, dtype, in_cores)
-    names = tuple(part.name for part in program.inputs)
-    copied = sum(values[name].size for name in names if values[name].dtype != dtype)
-    shapes = program.plan.shapes
+
+def _check_ranks(formulas: Sequence[Formula], shapes: Iterable[Sequence[object]]) -> None:
     for formula, shape in zip(formulas, shapes, strict=True):
-        if len(shape) > MOST_AXES and not in_cores:
+        if len(shape) > MOST_AXES:
             raise ShapeError(
                 page(
                     f"the result has {len(shape)} axes, "
@@ -237,15 +470,6 @@ def prepare(
                     action="contract some of them first",
                 )
             )
-    room = (memory_limit() if limit is None else limit) // dtype.itemsize - copied
-    if program.plan.peak > room:
-        program = program_for(wanted, known, dtype, in_cores, max(room, 0))
-        names = tuple(part.name for part in program.inputs)
-    count = (program.plan.peak + copied) * dtype.itemsize
-    prepared = Prepared(program, dtype, names, shapes, count, limit)
-    if program.plan.peak > room:
-        raise _too_large(prepared, formulas)
-    return prepared
 
 
 def evaluate(
@@ -285,38 +509,82 @@ def evaluate(
     ShapeError, SizeError
         Arrays that do not fit, or a result that memory does not hold.
     """
+    if KNOWN:
+        check_dimensions([formula], values)
     is_reversed = order == "F" and len(formula.expr.shape) > 1
     prepared = _prepared_before(formula, values, is_reversed, limit)
-    try:
-        result: Array = prepared.run(values, out)
-    except np.linalg.LinAlgError as error:
-        error.add_note(f"while computing {formula.text}")
-        raise
+    result: Array = _run(formula, prepared, values, out)
     return result.T if is_reversed else result
 
 
+def evaluate_matrix(
+    formula: Formula, values: Mapping[str, Any], layout: Layout, order: VecOrder
+) -> Any:
+    """Compute a formula, and reshape it to a matrix.
+
+    Parameters
+    ----------
+    formula, values
+        As for `evaluate`.
+    layout, order
+        As for `einsdiff.layout.as_matrix`.
+
+    Returns
+    -------
+    array
+        Of the library of the values.
+
+    Raises
+    ------
+    BindingError, OperandError, ShapeError, SizeError
+        As for `evaluate`.
+    """
+    domain = formula.domain or 0
+    if KNOWN:
+        check_dimensions([formula], values)
+    if all(type(value) is np.ndarray for value in values.values()):
+        return np.asarray(as_matrix(evaluate(formula, values, None, order), domain, layout, order))
+    prepared = prepare_anywhere([formula], values, matrix=(domain, layout, order))
+    if isinstance(prepared, Prepared):
+        return np.asarray(as_matrix(evaluate(formula, values, None, order), domain, layout, order))
+    return _run(formula, prepared, values)
+
+
+def _run(
+    formula: Formula, prepared: Prepared | Elsewhere, values: Mapping[str, Any], out: Any = None
+) -> Any:
+    try:
+        return prepared.run(values, out)
+    except (np.linalg.LinAlgError, RuntimeError) as error:  # the latter of PyTorch
+        error.add_note(f"while computing {formula.text}")
+        raise
+
+
 #: For a formula what was prepared, by the shapes and dtypes of its arrays.
-_ready: WeakKeyDictionary[Formula, dict[Any, Prepared]] = WeakKeyDictionary()
+_ready: WeakKeyDictionary[Formula, dict[Any, Prepared | Elsewhere]] = WeakKeyDictionary()
 #: So many of these are kept for each.
 MOST_KEPT = 16
 
 
 def _prepared_before(
-    formula: Formula, values: Mapping[str, Array], is_reversed: bool, limit: int | None
-) -> Prepared:
+    formula: Formula, values: Mapping[str, Any], is_reversed: bool, limit: int | None
+) -> Prepared | Elsewhere:
     """Return what was prepared for such arrays, or prepare it."""
     room = memory_limit() if limit is None else limit  # which may have changed
-    key = (is_reversed, room, *[(name, a.dtype, a.shape) for name, a in values.items()])
+    key = (is_reversed, room, *[(name, type(a), a.dtype, a.shape) for name, a in values.items()])
     known = _ready.get(formula)
     if known is None:
         known = _ready.setdefault(formula, {})
     prepared = known.get(key)
     if prepared is None:
-        nodes = (_reversed(formula.expr),) if is_reversed else ()
-        prepared = prepare([formula], values, nodes=nodes, limit=limit)
+        if is_reversed:
+            prepared = prepare([formula], values, nodes=(_reversed(formula.expr),), limit=limit)
+        else:
+            prepared = prepare_anywhere([formula], values, limit)
         if len(known) >= MOST_KEPT:
             known.clear()
-        known[key] = prepared
+        if isinstance(prepared, Prepared) or prepared.is_kept:
+            known[key] = prepared
     return prepared
 
 
@@ -354,12 +622,101 @@ def is_remembered(array: Array, program: Program) -> bool:
     return known is not None and known[0]() is array and known[1].writes_as(program)
 
 
+# --- named dimensions -------------------------------------------------------------------------
+
+
+def with_dimensions(formula: Formula, values: Mapping[str, Any], result: Any) -> Any:
+    """Give a result the named dimensions of the arrays that it was computed from.
+
+    Parameters
+    ----------
+    formula, values
+        What was evaluated.
+    result
+        Its value.
+
+    Returns
+    -------
+    array
+        One of xarray's if one of the arrays came as such, else `result`.
+    """
+    if not KNOWN:
+        return result
+    expressions, by = _derived_from(formula)
+    return named(result, expressions, by, values)
+
+
+def check_dimensions(formulas: Sequence[Formula], values: Mapping[str, Any]) -> None:
+    """Raise ShapeError for axes that are bound to each other and are of different dimensions.
+
+    Parameters
+    ----------
+    formulas
+        What is to be evaluated.
+    values
+        Arrays for their variables.
+    """
+    for formula in formulas:
+        found = conflict(_derived_from(formula)[0], values)
+        if found is not None:
+            raise in_conflict(found, values, formula.text)
+
+
+@lru_cache(maxsize=1024)
+def _derived_from(formula: Formula) -> tuple[tuple[Node, ...], tuple[Variable, ...]]:
+    """List expressions from a derivative to the function, and what that is differentiated by."""
+    expressions, by = [formula.expr], []
+    while formula.source is not None:
+        formula, variable = formula.source
+        expressions.append(formula.expr)
+        by.append(variable)
+    return tuple(expressions), tuple(reversed(by))
+
+
+def in_conflict(
+    found: Conflict,
+    values: Mapping[str, Any],
+    text: str,
+    label: str = "",
+    carets: Iterable[int] = (),
+) -> ShapeError:
+    """Make the error for axes whose dimensions or coordinates are different.
+
+    Parameters
+    ----------
+    found
+        Which axes these are.
+    values
+        Arrays by name.
+    text, carets
+        The string in question, and columns of it.
+    label
+        The label that binds the axes, if there is one.
+    """
+    (a, b), (one, other) = (found.first.name, found.second.name), found.dimensions
+    bound = f"label '{label}'" if label else "one index"
+    if found.is_of_names:
+        headline = f"{bound} is dimension '{one}' of '{a}' and dimension '{other}' of '{b}'"
+        action = f"rename it, as in {b}.rename({{{other!r}: {one!r}}}), or bind other axes"
+    else:
+        headline = f"{bound} has other coordinates along '{one}' in '{a}' than in '{b}'"
+        action = f"align them first, as in {a}, {b} = xr.align({a}, {b}, join='inner')"
+    shown = []
+    for name in dict.fromkeys((a, b)):
+        array = original(values[name])
+        shown.append((name, [f"{d}: {n}" for d, n in array.sizes.items()]))
+    columns = list(carets) or [c for name in (a, b) for c in places_of(name, text)]
+    return ShapeError(
+        page(headline, text=text, carets=columns, shapes=shapes_line(shown), action=action)
+    )
+
+
 # --- what does not fit ------------------------------------------------------------------------
 
 
 def _check_analytic(formula: Formula, values: Mapping[str, Array]) -> None:
     """Refuse complex values where the function of real numbers has no such extension."""
-    names = frozenset(name for name, array in values.items() if array.dtype.kind == "c")
+    names = frozenset(name for name, array in values.items() if dtype_kind(array) == "c")
     function = not_analytic(formula.expr, names)
     if function is not None:
         raise OperandError(
@@ -405,26 +762,43 @@ def _too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeErro
     costs = plan.costs
     limit = memory_limit() if prepared.limit is None else prepared.limit
     first = next((k for k, cost in enumerate(costs) if cost.alive * item > limit), 0)
-    kept = [shape for shape in prepared.shapes if int(np.prod(shape, dtype=object)) * item > limit]
+    kept = [shape for shape in prepared.shapes if prod(shape) * item > limit]
     if kept or not costs:
-        what, shape, alive = "the result", (kept or prepared.shapes)[0], ""
-        count = int(np.prod(shape, dtype=object)) * item
-    else:
-        step = plan.instructions[first]
-        what, shape = f"step {first + 1} ({step.op}) on the way to the result,", step.shape
-        alive, count = " with what is alive then", max(costs[first].alive * item, 0)
+        return _result_too_large(formulas, (kept or prepared.shapes)[0], prepared.dtype, limit)
+    step = plan.instructions[first]
+    what = f"step {first + 1} ({step.op}) on the way to the result, of shape"
+    alive = (" with what is alive then", max(costs[first].alive * item, 0))
+    return _size_error(formulas, what, step.shape, prepared.dtype, limit, alive)
+
+
+def _result_too_large(
+    formulas: Sequence[Formula], shape: tuple[int, ...], dtype: Any, limit: int
+) -> SizeError:
     forms = []
-    if len(formulas) == 1 and formulas[0].domain and kept:
+    if len(formulas) == 1 and formulas[0].domain and prod(shape) * dtype.itemsize > limit:
         split = len(shape) - formulas[0].domain
         for form, left in (("jvp(v)", shape[:split]), ("vjp(u)", shape[split:])):
-            size = int(np.prod(left, dtype=object)) * item
+            size = prod(left) * dtype.itemsize
             if size <= limit:
                 forms.append(f"{form}, of shape {shape_text(left)}, {format_bytes(size)}")
     fits = f"these fit: {'; '.join(forms)}. Or " if forms else ""
+    return _size_error(formulas, "the result of shape", shape, dtype, limit, fits=fits)
+
+
+def _size_error(
+    formulas: Sequence[Formula],
+    what: str,
+    shape: tuple[int, ...],
+    dtype: Any,
+    limit: int,
+    alive: tuple[str, int] | None = None,
+    fits: str = "",
+) -> SizeError:
+    also, count = alive or ("", prod(shape) * dtype.itemsize)
     return SizeError(
         page(
-            f"{what} of shape {shape_text(shape)} and dtype {prepared.dtype} needs "
-            f"{format_bytes(count)}{alive}, and the limit is {format_bytes(limit)}",
+            f"{what} {shape_text(shape)} and dtype {dtype} needs "
+            f"{format_bytes(count)}{also}, and the limit is {format_bytes(limit)}",
             text=formulas[0].text if formulas else "",
             action=f"{fits}raise the limit, with memory_limit= or ed.set_memory_limit(bytes)",
         )
@@ -462,7 +836,8 @@ def places_of(name: str, text: str) -> list[int]:
 
 def check_symmetric(node: Variable, array: Array) -> None:
     """Raise ShapeError for an array of a symmetric variable that is not symmetric."""
-    if node.symmetric and array.ndim == len(node.shape):
+    if node.symmetric and array.ndim == len(node.shape) and not is_traced(array):
+        array = as_numpy(array)
         for k in range(array.ndim - 1):  # exchanges of neighbours make every order
             other = array.swapaxes(k, k + 1)
             if other.shape != array.shape or not np.allclose(array, other, equal_nan=True):

@@ -13,6 +13,7 @@ from einsdiff.display.matrix import MatrixEquation, NoMatrixFormError, matrix_eq
 from einsdiff.formula import Formula
 from einsdiff.layout import Layout, VecOrder
 from einsdiff.numeric.arrays import Array
+from einsdiff.numeric.libraries import dtype_kind
 
 __all__ = ["as_matrix_equation"]
 
@@ -39,7 +40,7 @@ def as_matrix_equation(
     MatrixEquation or str
         The equation, or the reason.
     """
-    is_real = all(array.dtype.kind != "c" for array in values.values())
+    is_real = all(dtype_kind(array) != "c" for array in values.values())
     names = [*formula.letters.of, *formula.by_name]
     try:
         return matrix_equation(

@@ -32,6 +32,7 @@ from einsdiff.layout import Layout, VecOrder, check_layout
 from einsdiff.notation.subscripts import is_index
 from einsdiff.numeric.arrays import Array
 from einsdiff.numeric.cores import entries, positions
+from einsdiff.numeric.libraries import known_values
 from einsdiff.numeric.plan import plan
 
 __all__ = ["Kind", "diagram_of", "plot"]
@@ -207,8 +208,9 @@ def _entries(formula: Formula, values: Mapping[str, Array], sizes: Mapping[str, 
             )
         )
     found = None
-    if not names and formula.required <= values.keys():
-        made = evaluate_cores(formula, values)
+    arrays = known_values(values)
+    if not names and formula.required <= arrays.keys():
+        made = evaluate_cores(formula, arrays)
         cores = made.places
         parts = [entries(c, a) for c, a in zip(cores, made.arrays, strict=True)]
         found = np.concatenate([np.zeros(0), *parts])

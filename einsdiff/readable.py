@@ -26,6 +26,7 @@ from einsdiff.formula import Formula
 from einsdiff.layout import Layout, VecOrder, check_layout
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.arrays import Array
+from einsdiff.numeric.libraries import as_numpy, known_values
 
 # What only writes is imported where it is needed: most programs compute, and start sooner without.
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ Detail = Literal["full", "brief"]
 TABLES = ("forward", "reverse", "chain", "shapes", "layouts")
 #: The notations of `ReadableMethods.format`.
 NOTATIONS = ("index", "matrix", "einsum")
+#: The forms of `ReadableMethods.to_sympy`.
+SYMPY_FORMS = ("indexed", "array", "matrix")
 
 
 class ReadableMethods:
@@ -177,6 +180,69 @@ class ReadableMethods:
         if notation in ("index", "matrix"):
             return index_latex(formula.text, formula.by_name)
         raise _no_notation(notation, ("index", "matrix"))
+
+    def to_sympy(
+        self, form: str = "indexed", *, layout: Layout | None = None, order: VecOrder = "C"
+    ) -> Any:
+        """Write the tensor as an expression of SymPy, which `einsdiff.from_sympy` reads.
+
+        Parameters
+        ----------
+        form
+            ``"indexed"``: entry by entry, with ``IndexedBase``, ``Sum`` and ``KroneckerDelta``.
+            ``"array"``: an array expression, of ``ArraySymbol``, ``ArrayTensorProduct``,
+            ``ArrayContraction`` and the like. ``"matrix"``: a matrix expression, of
+            ``MatrixSymbol``, for what has a matrix form; vectors have one column.
+        layout, order
+            Of the matrix expression, as for `format`.
+
+        Returns
+        -------
+        sympy.Basic
+            In the indexed form an equation, ``Eq(f(A, x)[i], ..)``: its left-hand side says which
+            axes there are, in order, their sizes, and what the function depends on; its
+            right-hand side, ``.rhs``, is the entry. In the other forms the expression alone.
+
+        Raises
+        ------
+        OperandError
+            SymPy is not installed, there is no such form, the expression has no matrix form, or
+            SymPy has no sign for a part of it.
+        LayoutError
+            There is no such layout or order.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> J = ed.grad("ij,j->i", "A", "x", wrt="A")
+        >>> J.to_sympy()
+        Eq(∂f/∂A(A, x)[i, p, q], KroneckerDelta(i, p)*x[q])
+        >>> J.to_sympy("array")
+        PermuteDims(ArrayTensorProduct(x, I), (0 1 2))
+        >>> ed.grad("x_i A_ij x_j", wrt="x").to_sympy("matrix")
+        x.T*(A + A.T)
+        """
+        from einsdiff.display.sympy_form import array_form, indexed_form, matrix_expression
+        from einsdiff.matrices import as_matrix_equation
+
+        formula, node = self.formula, self.formula.normal_form
+        check_layout(layout or "numerator", order)
+        if form == "indexed":
+            return indexed_form(node, formula.heading, formula.letters, formula.arguments)
+        if form == "array":
+            return array_form(node)
+        if form != "matrix":
+            raise _no_notation(form, SYMPY_FORMS)
+        equation = as_matrix_equation(formula, self.values, layout, order)
+        if isinstance(equation, str):
+            raise OperandError(
+                page(
+                    f"there is no matrix form: {equation}",
+                    text=formula.text,
+                    action='write to_sympy("indexed"), or to_sympy("array")',
+                )
+            )
+        return matrix_expression(equation, node)
 
     def explain(self, detail: Detail = "full") -> Derivation:
         """Derive the derivative, step by step.
@@ -459,18 +525,18 @@ class ReadableMethods:
 
     def _preview(self) -> str:
         """Write the values, if all arrays are there and they are not too many to compute."""
-        if not self.formula.required <= self.values.keys():
+        if not self.formula.required <= known_values(self.values).keys():
             return ""
         shape = self.shape
         if not all(isinstance(size, int) for size in shape):
             return ""
         count = prod(size for size in shape if isinstance(size, int))
-        read = sum(self.values[name].size for name in self.formula.required)
+        read = sum(prod(self.values[name].shape) for name in self.formula.required)
         if count > MOST_PREVIEWED or read > MOST_READ:
             return f"{count} entries, not computed here; t.dense() computes them"
         try:
             with np.errstate(all="ignore"):
-                values = self.dense(memory_limit=PREVIEW_BYTES)
+                values = as_numpy(self.dense(memory_limit=PREVIEW_BYTES))
         except Exception as error:  # a function of the user's may raise anything
             return str(error).partition("\n")[0] or type(error).__name__
         text = np.array2string(values, max_line_width=80, threshold=100, edgeitems=3, precision=4)

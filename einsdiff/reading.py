@@ -34,7 +34,7 @@ from einsdiff.errors import (
     page,
     shapes_line,
 )
-from einsdiff.evaluation import places_of
+from einsdiff.evaluation import check_dimensions, in_conflict, places_of
 from einsdiff.formula import Formula, function_name, joined_arguments, number, symbol
 from einsdiff.notation.index import is_index_notation
 from einsdiff.notation.letters import DUMMY, fresh_letters
@@ -56,6 +56,8 @@ from einsdiff.numeric.arrays import (
     is_anonymous,
     same_memory,
 )
+from einsdiff.numeric.libraries import library_of
+from einsdiff.numeric.named import KNOWN, conflict, is_named, own_name, shared_dimensions
 from einsdiff.tensor import TRACED, Tensor, as_shape, as_tensor, checked_arrays, join_values
 
 __all__ = ["Source", "find_variable", "read_expression", "read_index"]
@@ -143,7 +145,8 @@ def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
         if len(alike) > 1:
             raise _not_found(f"the array given as wrt is called {' and '.join(alike)}", function)
         if not name:
-            what = "the array" if isinstance(wrt, np.ndarray) else f"the {type(wrt).__name__}"
+            is_array = isinstance(wrt, np.ndarray) or library_of(wrt) != "numpy"
+            what = "the array" if is_array else f"the {type(wrt).__name__}"
             raise _not_found(f"{what} given as wrt is no operand of this expression", function)
     if name not in variables:
         raise _not_found(f"wrt={wrt!r} names no operand of this expression", function)
@@ -212,6 +215,9 @@ def read_expression(
         if is_index_notation(expression, bool(operands)):
             return read_index(expression, operands, sizes or {}, named, frame)
         subscripts = parse_subscripts(expression)
+    elif is_named(expression) and all(map(is_named, operands)):  # as xarray.dot takes them
+        operands = (expression, *operands)
+        subscripts, letters = from_sublists(*shared_dimensions(operands))
     elif operands and _are_labels(operands[0]):
         subscripts, letters, operands = _interleaved((expression, *operands))
         sizes = {letters.get(label, label): size for label, size in (sizes or {}).items()}
@@ -297,9 +303,31 @@ def _product(
         tensor = Tensor(formula, values)
         if later:  # arrays for variables of tensors among the operands
             tensor = Tensor(formula, {**values, **checked_arrays(tensor, later)})
+        if KNOWN:
+            _check_labels(tensor, subscripts, [name for _, name in sources])
     except EinsdiffError as error:
         raise error.located(subscripts.text) from None
     return Source(tensor, tuple(sources), subscripts)
+
+
+def _check_labels(tensor: Tensor, subscripts: Subscripts, names: Sequence[str]) -> None:
+    """Raise ShapeError where a label binds axes of different dimensions or coordinates."""
+    found = conflict([tensor.expr], tensor.values)
+    if found is None:
+        return
+    places = [
+        [
+            (term[axis.place], columns[axis.place])
+            for term, columns, name in zip(
+                subscripts.inputs, subscripts.columns, names, strict=True
+            )
+            if name == axis.name and len(term) == len(tensor.values[name].shape)
+        ]
+        for axis in (found.first, found.second)
+    ]
+    bound = [(a, [at, b_at]) for a, at in places[0] for b, b_at in places[1] if a == b]
+    label, carets = bound[0] if bound else ("", [])
+    raise in_conflict(found, tensor.values, subscripts.text, label, carets)
 
 
 def _sorted_keywords(
@@ -419,13 +447,13 @@ def _named(
                 continue
             if name and isinstance(source, int | float | complex | Fraction | tuple):
                 _check_alone(source, k, name, operands)
-            name = name or name_of(source, frame) or ""
+            name = name or name_of(source, frame) or own_name(source) or ""
             if id(source) not in arrays:  # a list that stands twice is one array
                 value = source if constant is None else np.array(_inexact(constant))
                 arrays[id(source)] = as_array(value, f"operand {k}" + f" ({name})" * bool(name))
             array = arrays[id(source)]
             for other, theirs in seen:  # x[:] is x
-                if other is array or (array.size and same_memory(other, array)):
+                if other is array or (0 not in array.shape and same_memory(other, array)):
                     name = theirs
             name = name or _free_name(array, frame)
             seen.append((array, name))
@@ -550,8 +578,10 @@ def read_index(
     order = {name: k for k, name in enumerate(reading.operands)}
     ordered = sorted(arguments.values(), key=lambda v: order.get(v.name, len(order)))
     formula = Formula(reading.node, heading, letters, tuple(ordered), domain)
-    tensor = Tensor(formula, {})
-    return Source(Tensor(formula, checked_arrays(tensor, values)), tuple(sources))
+    tensor = Tensor(formula, checked_arrays(Tensor(formula, {}), values))
+    if KNOWN:
+        check_dimensions([formula], tensor.values)
+    return Source(tensor, tuple(sources))
 
 
 def _name_in(text: str, source: Any, k: int, frame: FrameType) -> str | None:
@@ -561,7 +591,7 @@ def _name_in(text: str, source: Any, k: int, frame: FrameType) -> str | None:
     if isinstance(source, Tensor):
         name = source.expr.name if isinstance(source.expr, Variable) else None
     else:
-        name = name_of(source, frame)
+        name = name_of(source, frame) or own_name(source)
     return name if name is not None and places_of(name, text) else None
 
 

@@ -23,6 +23,7 @@ from einsdiff.errors import EinsdiffError, OperandError, page
 from einsdiff.evaluation import evaluate, places_of
 from einsdiff.formula import Formula, joined_arguments, symbol
 from einsdiff.numeric.arrays import Array
+from einsdiff.numeric.libraries import dtype_kind
 from einsdiff.tensor import Tensor, as_tensor
 
 __all__ = ["Equality", "collect", "equal", "expand", "simplify"]
@@ -203,7 +204,7 @@ def simplify(expression: Any) -> Tensor:
     f_i = solve(A, b)_i
     """
     t = _read(expression)
-    is_complex = any(array.dtype.kind == "c" for array in t.values.values())
+    is_complex = any(dtype_kind(array) == "c" for array in t.values.values())
     expr = rewrite.simplify(t.expr, is_complex=is_complex)
     return Tensor(replace(t.formula, expr=expr), t.values)
 

@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from inspect import signature as signature_of
@@ -32,7 +33,7 @@ from einsdiff.algebra import arrays
 from einsdiff.algebra.nodes import Node, Shape, Variable, scale
 from einsdiff.checking import Check, checked
 from einsdiff.coding import CodeMethods
-from einsdiff.compiled import Compiled, check_backend
+from einsdiff.compiled import Compiled
 from einsdiff.display.index import Heading, format_heading
 from einsdiff.errors import (
     BindingError,
@@ -42,9 +43,17 @@ from einsdiff.errors import (
     shape_text,
     shapes_line,
 )
-from einsdiff.evaluation import check_symmetric, evaluate, signature, sizes_of
-from einsdiff.formula import Formula, fresh, function_name, joined_arguments, number, symbol
-from einsdiff.layout import Layout, VecOrder, as_matrix, check_layout
+from einsdiff.evaluation import (
+    check_symmetric,
+    evaluate,
+    evaluate_matrix,
+    evaluated_dtype,
+    signature,
+    sizes_of,
+    with_dimensions,
+)
+from einsdiff.formula import Formula, fresh, function_name, joined_arguments, number, symbol, token
+from einsdiff.layout import Layout, VecOrder, check_layout
 from einsdiff.methods import ArrayMethods, NodeFunction
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.names import as_name, name_of
@@ -54,10 +63,13 @@ from einsdiff.numeric.arrays import (
     anonymous_name,
     as_array,
     as_number,
-    dtype_of,
+    carried,
+    received,
     same_array,
 )
+from einsdiff.numeric.libraries import as_numpy, library_of
 from einsdiff.numeric.memory import check_limit
+from einsdiff.numeric.named import own_name
 from einsdiff.readable import ReadableMethods
 from einsdiff.structured import LinearMapMethods
 
@@ -168,7 +180,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the result, from those of the arrays given so far.
+        """The dtype of the result, from those of the arrays given so far; of their library.
 
         Examples
         --------
@@ -180,7 +192,8 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         for name, array in (TRACED.get() or {}).items():
             if name in self.names:
                 values.setdefault(name, array)
-        return dtype_of(self.expr, (array.dtype for array in values.values()))
+        found: np.dtype[Any] = evaluated_dtype(self.formula, values)
+        return found
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -203,6 +216,38 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
     def __hash__(self) -> int:
         return hash(self.formula.normal_form)
 
+    @property
+    def structure_hash(self) -> str:
+        """A digest of what tensors are compared by, the same in every process.
+
+        Tensors that are equal have one digest, however they were written, and others have others.
+        Values do not count. A function that was registered counts by its name and derivatives.
+
+        Examples
+        --------
+        >>> A, x = tensors(A="mn", x="n")
+        >>> (A @ x).structure_hash == (x @ A.T).structure_hash
+        True
+        >>> len(x.structure_hash)
+        64
+        """
+        return self.formula.structure_hash
+
+    # --- copies -------------------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.formula, *carried(self.values))
+
+    def __copy__(self) -> Tensor:
+        return Tensor(self.formula, self.values)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        formula, values, fixed = self.__reduce__()[1]
+        return _restored(formula, deepcopy(values, memo), fixed)
+
+    def __dask_tokenize__(self) -> Any:
+        return token(type(self), [self.formula], carried(self.values)[0])
+
     def __str__(self) -> str:
         return self.formula.text
 
@@ -211,19 +256,20 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
             raise ValueError("a tensor is computed, so there is no array to be had without a copy")
-        return self.dense() if dtype is None else self.dense().astype(dtype, copy=False)
+        array = as_numpy(self.dense())
+        return array if dtype is None else array.astype(dtype, copy=False)
 
     def __bool__(self) -> bool:
-        return bool(self.dense())
+        return bool(self.__array__())
 
     def __int__(self) -> int:
-        return int(self.dense())
+        return int(self.__array__())
 
     def __float__(self) -> float:
-        return float(self.dense())
+        return float(self.__array__())
 
     def __complex__(self) -> complex:
-        return complex(self.dense())
+        return complex(self.__array__())
 
     def __call__(self, /, *positional: object, **arrays: ArrayLike) -> Array:
         """Evaluate with arrays for the variables, in place of those given before.
@@ -262,7 +308,9 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
                     action=f"write t({', '.join(f'{name}=...' for name in self.names)})",
                 )
             )
-        return evaluate(self.formula, {**self.values, **checked_arrays(self, arrays)})
+        values = {**self.values, **checked_arrays(self, arrays)}
+        array: Array = with_dimensions(self.formula, values, evaluate(self.formula, values))
+        return array
 
     def dense(self, out: Array | None = None, *, memory_limit: int | None = None) -> Array:
         """Evaluate with the arrays given so far.
@@ -280,7 +328,8 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         Returns
         -------
         array
-            The result, `out` if it was given. It shares no memory with the operands.
+            The result, `out` if it was given. It shares no memory with the operands. One of
+            xarray's, with dimensions and coordinates, if operands were.
 
         Raises
         ------
@@ -298,17 +347,23 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         array([1., 4.])
         """
         check_limit(memory_limit)
-        return evaluate(self.formula, self.values, out, limit=memory_limit)
+        array = evaluate(self.formula, self.values, out, limit=memory_limit)
+        return array if out is not None else with_dimensions(self.formula, self.values, array)
 
     def compile(
-        self, backend: str = "numpy", *, form: str = "dense", memory_limit: int | None = None
+        self,
+        backend: str | None = None,
+        *,
+        form: str = "dense",
+        memory_limit: int | None = None,
     ) -> Compiled:
         """Make a function of named arrays, which plans once for each combination of shapes.
 
         Parameters
         ----------
         backend
-            The array library; ``"numpy"``.
+            The array library that the function is for: ``"numpy"``, ``"torch"``, ``"jax"``,
+            ``"cupy"`` or ``"dask"``. If left out, that of the arrays it is called with.
         form
             What the function returns: ``"dense"``, an array; ``"cores"``, a tuple of the arrays
             that make it up, see `cores`; ``"sparse"``, a SciPy matrix, see `sparse`.
@@ -337,8 +392,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
                [[0., 0.],
                 [1., 2.]]])
         """
-        check_backend(backend)
-        return Compiled([self.formula], self.values, form, limit=memory_limit)
+        return Compiled([self.formula], self.values, form, limit=memory_limit, backend=backend)
 
     def cores(self) -> Cores:
         r"""Evaluate, and leave the result as it is known before a number is written to an array.
@@ -444,8 +498,8 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
                [0., 4.]])
         """
         check_layout(layout, order)  # before the work, not after
-        dense = evaluate(self.formula, self.values, None, order)
-        return np.asarray(as_matrix(dense, self.domain, layout, order))
+        matrix: Array = evaluate_matrix(self.formula, self.values, layout, order)
+        return matrix
 
     def jvp(self, v: ArrayLike | Tensor) -> Tensor:
         r"""Multiply by a direction: :math:`\sum_d J_{cd} v_d`, without forming the derivative.
@@ -581,6 +635,25 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
     ) -> Any:
         return applied_function(function, args, options)
 
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Any,
+        types: object,
+        args: tuple[Any, ...] = (),
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        name = getattr(function, "__name__", str(function))
+        if name.strip("_") in _OPERATORS:  # of tensors of both kinds, which are einsdiff's
+            return NotImplemented
+        raise OperandError(
+            page(
+                f"torch.{name} takes PyTorch's tensors, and here is an expression",
+                action="write it with NumPy's functions, as in np.sin(t), or compute it first: "
+                "t.dense()",
+            )
+        )
+
     @property
     def T(self) -> Tensor:  # noqa: N802  # NumPy's name
         """The tensor with its axes reversed, as NumPy's.
@@ -592,6 +665,11 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         """
         expr = arrays.transpose(self.expr)
         return combined(expr, self.formula.heading.letters[::-1], [self])
+
+
+def _restored(formula: Formula, values: dict[str, Array], fixed: Sequence[str]) -> Tensor:
+    """Make a tensor of what was pickled or copied."""
+    return Tensor(formula, received(values, fixed))
 
 
 # --- making tensors ---------------------------------------------------------------------------
@@ -942,7 +1020,7 @@ def applied(
         name: lifted(value, kinds[names.index(name)] if name in names else "plain")
         for name, value in (options or {}).items()
     }
-    if function in _CONJUGATING and any(part.dtype.kind == "c" for part in parts):
+    if function in _CONJUGATING and any(map(_is_complex, parts)):
         raise OperandError(
             page(
                 f"{function.__name__.strip('_')} of complex numbers conjugates them, which has no "
@@ -955,6 +1033,11 @@ def applied(
     if isinstance(result, tuple):
         return type(result)(*(combined(node, _axes(node, parts), parts) for node in result))
     return combined(result, _axes(result, parts), parts)
+
+
+def _is_complex(part: Tensor) -> bool:
+    found = str(part.dtype)
+    return "complex" in found
 
 
 @cache
@@ -1006,9 +1089,9 @@ def as_tensor(value: Any) -> Tensor:
                 action="join them to one tensor with np.stack, np.concatenate or ed.stack",
             )
         )
-    name = name_of(value, outside())
+    name = name_of(value, outside()) or own_name(value)
     array = as_array(value, f"operand '{name}'" if name else "an operand")
-    if array.size == 1 and array.ndim == 0 and name is None:
+    if array.ndim == 0 and name is None and library_of(array) == "numpy":
         return Tensor(number(array.item()), {})
     name = name or anonymous_name(array)
     known = TRACED.get()
@@ -1055,6 +1138,9 @@ for _name, _function in arrays.NUMPY.items():
 
 #: Ufuncs of SciPy's, by name.
 _SCIPY = {"expit": "sigmoid", "erf": "erf", "xlogy": "xlogy"}
+
+#: What PyTorch calls its operators.
+_OPERATORS = frozenset("add sub rsub mul div true_divide pow matmul eq ne".split())
 
 _REDUCTIONS = {
     np.add: arrays.sum_,

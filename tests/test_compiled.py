@@ -601,7 +601,7 @@ def test_a_function_may_have_a_limit_of_its_own():
     [
         ({"form": "csr"}, "form='csr'(.|\n)*'dense', 'cores', 'sparse'"),
         ({"form": ""}, "form=''"),
-        ({"backend": "torch"}, "backend='torch'"),
+        ({"backend": "fortran"}, "backend='fortran'(.|\n)*'numpy', 'torch'"),
     ],
 )
 def test_forms_and_backends_that_there_are_not(options, message):

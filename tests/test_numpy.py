@@ -479,9 +479,13 @@ def test_a_tensor_is_copied_and_pickled():
 
 def test_an_array_of_another_library_is_not_mixed_up():
     """An array of JAX's has operators of its own, which must not swallow a tensor."""
-    t = ed.tensor("x", x)
-    result = t * jnp.ones(3)
-    assert_equal_to(result, x)
+    t = ed.tensor("x", jnp.asarray(x))
+    for result in (t * jnp.ones(3), jnp.ones(3) * t):
+        assert isinstance(result, ed.Tensor)
+        assert isinstance(result.dense(), jax.Array)
+        np.testing.assert_allclose(result, x, rtol=1e-6)
+    with pytest.raises(ed.OperandError, match="'x' is a NumPy array and 'array1' is a JAX array"):
+        (ed.tensor("x", x) * jnp.ones(3)).dense()
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ dtype('int64')
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache, lru_cache
 from importlib import import_module
 from threading import Lock
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 from weakref import finalize
 
 import numpy as np
@@ -21,21 +21,44 @@ import numpy as np
 from einsdiff.algebra.graph import topological
 from einsdiff.algebra.nodes import Add, Call, Constant, Node, Number
 from einsdiff.errors import OperandError, page
+from einsdiff.numeric.libraries import check_strided, dtype_kind, library_of
+from einsdiff.numeric.named import are_told_apart, bare, is_named, original
 
 __all__ = [
+    "AnyArray",
     "Array",
     "anonymous_name",
     "as_array",
     "as_number",
+    "carried",
     "dtype_of",
     "is_anonymous",
+    "is_unchangeable",
+    "needs_extra",
     "needs_scipy",
+    "received",
     "same_array",
     "same_memory",
     "scipy_module",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class AnyArray(Protocol):
+    """An array of any library."""
+
+    @property
+    def shape(self) -> Any:
+        """The sizes of the axes."""
+
+    @property
+    def dtype(self) -> Any:
+        """The type of the entries; that of a `Tensor` is known from its arrays."""
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
 
 
 def as_array(value: Any, name: str) -> Array:
@@ -51,7 +74,7 @@ def as_array(value: Any, name: str) -> Array:
     Returns
     -------
     array
-        The same object if it is an array of numbers already.
+        The same object if it is an array of numbers already, of NumPy or of another library.
 
     Raises
     ------
@@ -65,9 +88,20 @@ def as_array(value: Any, name: str) -> Array:
                 action="fill the masked entries, with array.filled(value)",
             )
         )
+    if is_named(value):
+        value = bare(value)
+    if library_of(value) != "numpy":
+        if dtype_kind(value) not in "biufc":
+            raise _no_numbers(name, value.dtype)
+        check_strided(value, name)
+        if library_of(value) == "dask":
+            # It is imported where it is needed: it imports what plans.
+            import_module("einsdiff.numeric.chunked").check_chunks(value, name)
+        other: Array = value
+        return other
     try:
         array = np.asarray(value)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise OperandError(
             page(
                 f"{name} is no array: {error}",
@@ -75,16 +109,20 @@ def as_array(value: Any, name: str) -> Array:
             )
         ) from None
     if array.dtype.kind not in "biufc":
-        raise OperandError(
-            page(
-                f"{name} has dtype {array.dtype}, which has no derivative",
-                action="pass an array of floats, complex numbers or integers",
-            )
-        )
+        raise _no_numbers(name, array.dtype)
     if isinstance(value, list | tuple | np.generic | int | float | complex):
         # No one else can change this array, so that it is what its values are; see `same_array`.
         array.flags.writeable = False
     return array
+
+
+def _no_numbers(name: str, dtype: object) -> OperandError:
+    return OperandError(
+        page(
+            f"{name} has dtype {dtype}, which has no derivative",
+            action="pass an array of floats, complex numbers or integers",
+        )
+    )
 
 
 def same_memory(a: Array, b: Array) -> bool:
@@ -95,10 +133,12 @@ def same_memory(a: Array, b: Array) -> bool:
     (True, False, False)
     """
     return (
-        a.shape == b.shape
+        type(a) is type(b) is np.ndarray
+        and a.shape == b.shape
         and a.strides == b.strides
         and a.dtype == b.dtype
         and bool(a.__array_interface__["data"][0] == b.__array_interface__["data"][0])
+        and not are_told_apart(a, b)
     )
 
 
@@ -112,8 +152,43 @@ def same_array(a: Array, b: Array) -> bool:
     """
     if same_memory(a, b):
         return True
-    fixed = all(x.flags.owndata and not x.flags.writeable for x in (a, b))
+    if not type(a) is type(b) is np.ndarray:  # arrays of other libraries are what they are
+        return a is b
+    fixed = is_unchangeable(a) and is_unchangeable(b)
     return fixed and a.dtype == b.dtype and bool(np.array_equal(a, b))
+
+
+def is_unchangeable(array: Any) -> bool:
+    """Tell whether an array is what its values are, since no one can change them.
+
+    >>> is_unchangeable(as_array([1, 2], "x")), is_unchangeable(np.ones(2))
+    (True, False)
+    """
+    return type(array) is np.ndarray and array.flags.owndata and not array.flags.writeable
+
+
+def carried(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return arrays as they are to be copied: with their dimensions, and which are unchangeable.
+
+    >>> carried({"x": as_array([1, 2], "x")})
+    ({'x': array([1, 2])}, ('x',))
+    """
+    found = {}
+    for name, array in values.items():
+        source = original(array)
+        found[name] = array if source is None else source
+    return found, tuple(name for name, array in values.items() if is_unchangeable(array))
+
+
+def received(values: Mapping[str, Any], fixed: Iterable[str]) -> dict[str, Any]:
+    """Return arrays that `carried` gave, after they were copied.
+
+    >>> received(*carried({"x": np.ones(2)}))
+    {'x': array([1., 1.])}
+    """
+    for name in fixed:
+        values[name].flags.writeable = False
+    return {name: as_array(array, f"operand '{name}'") for name, array in values.items()}
 
 
 def as_number(value: object) -> Number | None:
@@ -140,6 +215,29 @@ def scipy_module(name: str) -> ModuleType | None:
         return None
 
 
+def needs_extra(what: str, package: str, extra: str = "") -> OperandError:
+    """Make the error for what only a package can do that is not installed.
+
+    Parameters
+    ----------
+    what
+        What needs it.
+    package
+        What the package is called.
+    extra
+        The extra of einsdiff's that brings it; the package in lower case if left out.
+
+    Examples
+    --------
+    >>> print(needs_extra("as_torch()", "PyTorch", "torch"))
+    as_torch() needs PyTorch
+    <BLANKLINE>
+    pip install "einsdiff[torch]"
+    """
+    action = f'pip install "einsdiff[{extra or package.lower()}]"'
+    return OperandError(page(f"{what} needs {package}", action=action))
+
+
 def needs_scipy(what: str) -> OperandError:
     """Make the error for what only SciPy can do.
 
@@ -148,7 +246,7 @@ def needs_scipy(what: str) -> OperandError:
     <BLANKLINE>
     pip install "einsdiff[scipy]"
     """
-    return OperandError(page(f"{what} needs SciPy", action='pip install "einsdiff[scipy]"'))
+    return needs_extra(what, "SciPy")
 
 
 def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:

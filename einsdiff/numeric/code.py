@@ -29,7 +29,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from math import prod
 from textwrap import wrap
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from unicodedata import normalize
 
 from einsdiff.algebra.graph import rebuilt, topological, variables_of
@@ -38,13 +38,13 @@ from einsdiff.errors import OperandError, page
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.drafts import LINE, Draft
 from einsdiff.numeric.extents import check_extents, extents_of
-from einsdiff.numeric.pieces import Piece, shape_text
+from einsdiff.numeric.pieces import OWN, Piece, shape_text
 from einsdiff.numeric.plan import plain_plan
 from einsdiff.numeric.spelling import BACKENDS, HELPERS, IMPORTS, RESERVED
 from einsdiff.numeric.statements import reshaped, transposed
 from einsdiff.numeric.writes import targets_of, uses_of, write_plan
 
-__all__ = ["check_code_backend", "docstring", "identifier", "source"]
+__all__ = ["check_code_backend", "docstring", "function_source", "identifier", "source"]
 
 #: What is given a name: variables and sizes.
 _K = TypeVar("_K")
@@ -161,16 +161,96 @@ def source(
     OperandError
         Indices are related in a way that depends on the numbers that named sizes stand for.
     """
-    _check_relations(topological([node]))
-    node, counts = _counted(node, arguments)
-    nodes = topological([node])
+    draft, (piece,), known = _drafted([node], arguments, name, backend, letters, result, reference)
+    if matrix is not None:
+        piece = _as_matrix(draft, piece, *matrix)
+    shown = "" if re.fullmatch(r"\w+", piece.text) else f"  # {shape_text(piece.shape)}"
+    return _whole(draft, name, known, docstring(text), f"return {piece.text}{shown}")
+
+
+def function_source(
+    nodes: Sequence[Node],
+    arguments: Sequence[Variable],
+    backend: str,
+    matrix: tuple[int, str, str] | None = None,
+    *,
+    has_floats: bool = False,
+) -> tuple[str, dict[str, str]]:
+    """Write a function that is only called, and computes one expression or several.
+
+    Parameters
+    ----------
+    nodes
+        The expressions, of numbers as sizes.
+    arguments
+        Their variables, in order; they need not occur in them.
+    backend
+        One of `einsdiff.numeric.spelling.BACKENDS`.
+    matrix
+        As for `source`, for one expression.
+    has_floats
+        Whether all arrays are of floating-point or complex numbers.
+
+    Returns
+    -------
+    tuple
+        The source of a function called ``computed``, which returns a tuple of arrays that share no
+        memory with its arguments. What the functions of the user's are called that it takes as
+        keywords, by their names.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes import einsum, variable
+    >>> A = variable("A", (2, 3))
+    >>> text, _ = function_source([einsum([A], ["ij"], "i"), A], [A], "torch")
+    >>> print(text[text.index("    assert") :])
+        assert A.shape == (2, 3)
+        return (torch.sum(A, dim=1), A.clone())
+    """
+    draft, pieces, known = _drafted(
+        nodes, arguments, "computed", backend, "", "J", "", has_floats=has_floats
+    )
+    if matrix is not None:
+        pieces = [_as_matrix(draft, pieces[0], *matrix)]
+    names = set(known.names.values())
+    for k, piece in enumerate(pieces):
+        if piece.memory != OWN or piece.text in names:
+            pieces[k] = draft.made("copy", [piece], piece.shape)
+        names.add(piece.text)
+    results = ", ".join(piece.text for piece in pieces) + "," * (len(pieces) == 1)
+    text = _whole(draft, "computed", known, "", f"return ({results})")
+    return text, dict(draft.functions)
+
+
+class _Known(NamedTuple):
+    """What variables and sizes are called in the code."""
+
+    names: dict[Variable, str]
+    sizes: dict[str, str]
+
+
+def _drafted(
+    nodes: Sequence[Node],
+    arguments: Sequence[Variable],
+    name: str,
+    backend: str,
+    letters: Sequence[str],
+    result: str,
+    reference: str,
+    *,
+    has_floats: bool = False,
+) -> tuple[Draft, list[Piece], _Known]:
+    """Write the lines of a function, and what it returns."""
+    _check_relations(topological(nodes))
+    nodes, counts = _counted(nodes, arguments)
+    parts = topological(nodes)
     names = _identified({argument: argument.name for argument in arguments}, ())
-    counted = [counts[v] for v in variables_of([node]) if v in counts]
-    found = [*_sizes_in(arguments), *_sizes_in(nodes), *counted]
+    counted = [counts[v] for v in variables_of(nodes) if v in counts]
+    found = [*_sizes_in(arguments), *_sizes_in(parts), *counted]
     sizes = _identified({size: size for size in found if isinstance(size, str)}, names.values())
 
-    plan = plain_plan(node, extents_of(nodes, sizes))
-    check_extents(plan.instructions, nodes)
+    plan = plain_plan(nodes, extents_of(parts, sizes))
+    check_extents(plan.instructions, parts)
     targets = targets_of(plan, result, letters)
     draft = Draft(
         plan,
@@ -181,21 +261,22 @@ def source(
         scalars=[n for v, n in names.items() if not v.shape],
         reference=_reference(names, reference),
         taken={*names.values(), *sizes.values(), name},
+        has_floats=has_floats,
     )
-    piece = write_plan(draft, plan, targets)
-    if matrix is not None:
-        piece = _as_matrix(draft, piece, *matrix)
+    return draft, write_plan(draft, plan, targets), _Known(names, sizes)
 
-    unpacked, known = _unpacked(names, sizes)
-    shown = "" if re.fullmatch(r"\w+", piece.text) else f"  # {shape_text(piece.shape)}"
-    body = [*unpacked, *draft.lines, f"return {piece.text}{shown}"]
+
+def _whole(draft: Draft, name: str, known: _Known, text: str, last: str) -> str:
+    """Put together a function: its docstring, its lines, and the imports that it needs."""
+    unpacked, told = _unpacked(known.names, known.sizes)
+    body = [*unpacked, *draft.lines, last]
     code = "\n".join(body)
-    missing = [n for s, n in sizes.items() if s not in known and re.search(rf"\b{n}\b", code)]
+    missing = [n for s, n in known.sizes.items() if s not in told and re.search(rf"\b{n}\b", code)]
     functions = draft.functions.values()
-    parameters = [*names.values(), *missing, *(["*", *functions] if functions else [])]
-    lines = [docstring(text), *body]
+    parameters = [*known.names.values(), *missing, *(["*", *functions] if functions else [])]
+    lines = [*([text] if text else []), *body]
     definition = [*_head(name, parameters), *("    " + line for line in lines)]
-    return "\n".join(_with_helpers(code, definition, backend))
+    return "\n".join(_with_helpers(code, definition, draft.backend))
 
 
 def _check_relations(nodes: Iterable[Node]) -> None:
@@ -215,13 +296,15 @@ def _check_relations(nodes: Iterable[Node]) -> None:
             )
 
 
-def _counted(node: Node, arguments: Iterable[Variable]) -> tuple[Node, dict[Variable, str]]:
+def _counted(
+    nodes: Sequence[Node], arguments: Iterable[Variable]
+) -> tuple[list[Node], dict[Variable, str]]:
     """Put a variable in the place of each factor that is a named size; return also which one."""
     # No argument is called so.
     prefix = "count " + "'" * max((len(argument.name) for argument in arguments), default=0)
     counts: dict[Variable, str] = {}
     done: dict[Node, Node] = {}
-    for part in topological([node]):
+    for part in topological(nodes):
         new = rebuilt(part, done)
         if isinstance(new, Einsum) and new.loose:
             factors = [variable(f"{prefix}{new.sizes[n]}", ()) for n in new.loose]
@@ -231,7 +314,7 @@ def _counted(node: Node, arguments: Iterable[Variable]) -> tuple[Node, dict[Vari
             subscripts = [*new.subscripts, *[()] * len(factors)]
             new = einsum(operands, subscripts, new.output, sizes)
         done[part] = new
-    return done[node], counts
+    return [done[node] for node in nodes], counts
 
 
 def _sizes_in(nodes: Iterable[Node]) -> list[Size]:

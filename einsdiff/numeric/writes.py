@@ -12,7 +12,7 @@ unless it is one expression: a diagonal matrix, or an array that is repeated.
 >>> plan = plain_plan(einsum([variable("x", (3,))], ["q"], "iiq", {"i": 2}), {})
 >>> targets = targets_of(plan, "J", "ipq")
 >>> draft = Draft(plan, "numpy", {"x_": "x"}, uses=uses_of(plan, targets))
->>> result = write_plan(draft, plan, targets)
+>>> (result,) = write_plan(draft, plan, targets)
 >>> print("\n".join(draft.lines))
 J = np.zeros((2, 2, 3), x.dtype)  # (2, 2, 3)
 i = np.arange(2)
@@ -152,7 +152,7 @@ def uses_of(plan: Plan, targets: Targets) -> Counter[str]:
     return uses
 
 
-def write_plan(draft: Draft, plan: Plan, targets: Targets) -> Piece:
+def write_plan(draft: Draft, plan: Plan, targets: Targets) -> list[Piece]:
     """Write the steps of a plan.
 
     Parameters
@@ -160,14 +160,14 @@ def write_plan(draft: Draft, plan: Plan, targets: Targets) -> Piece:
     draft
         Where they are written.
     plan
-        The steps, with one result.
+        The steps.
     targets
         The arrays among them that are written into, from `targets_of`.
 
     Returns
     -------
-    Piece
-        What is left to be returned: the result.
+    list of Piece
+        What is left to be returned: the results.
     """
     for step in plan.instructions:
         if step.op in WRITES:
@@ -179,9 +179,11 @@ def write_plan(draft: Draft, plan: Plan, targets: Targets) -> Piece:
             piece = draft.pieces[step.target] = written(draft, step)
             if draft.uses[step.target] > 1 and not piece.is_simple:
                 draft.bind(step.target)
-    (result,) = plan.results
     _complete(draft, plan.results, targets)
-    piece = draft.piece(result)
+    return [_returned(draft, draft.piece(result)) for result in plan.results]
+
+
+def _returned(draft: Draft, piece: Piece) -> Piece:
     if not piece.names and not piece.shape:
         return draft.constant("number", (), [], piece.kind, piece)
     return draft.made("copy", [piece], piece.shape) if piece.memory == REPEATED else piece
