@@ -15,6 +15,33 @@ DATA = EXAMPLES / "data"
 
 # Lines that an example must print, in this order; spaces count as one.
 KEY_LINES = {
+    "optimization_logistic.py": [
+        "DATA: 569 tumours, 212 of them malignant, 10 measurements",
+        "w of shape (10,)",
+        "b of shape ()",
+        "At x = 0 the loss is 394.4007, which is 569 log 2. The gradient",
+        "concave_points 1.587",
+        "texture 1.399",
+        "94.6% of these tumours are on the right side.",
+        "Standard error of the w of texture, from p.hess: 0.229.",
+    ],
+    "optimization_kmeans.py": [
+        "round 1: 96.109801",
+        "round 3: 78.851441",
+        "[76.0, 100.0, 124.0]",
+        "versicolor 0 in group 0 48 in group 1 2 in group 2",
+    ],
+    "optimization_factorisation.py": [
+        "∂²f/∂U_pq∂U_rs = 2 δ_pr V_jq V_js, of shape (200, 8, 200, 8):",
+        "one LU factorisation of 8 x 8 for 200 right-hand sides",
+        "For U and V together, 2112 unknowns: the largest entry of the gradient is",
+    ],
+    "optimization_curve.py": [
+        "sum of squares 2.3844771393e+03 2.3844771393e+03",
+        "Unknowns: ξ (214,), b (3,)",
+        "b_1 0.190278 0.174787",
+        "The point moved most is the one at 0.5 with response 66.7: by 0.0330.",
+    ],
     "least_squares.py": [
         "The residual: f_i = y_i - A_ij θ_j",
         "The loss: f = (y_i - A_ij θ_j) (y_i - A_ik θ_k)",

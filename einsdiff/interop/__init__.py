@@ -1,0 +1,1 @@
+"""Other libraries: expressions as functions that their optimisers, engines and formats take."""
