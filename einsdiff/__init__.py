@@ -13,7 +13,7 @@
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from einsdiff.errors import (
     BindingError,
@@ -49,118 +49,129 @@ if TYPE_CHECKING:
     from einsdiff.display.diagrams import Diagram
     from einsdiff.display.tables import Table
     from einsdiff.functions import TensorFunction, register
+    from einsdiff.interop.differentiable import Differentiable, as_jax, as_torch
+    from einsdiff.interop.optimization import Problem, problem
+    from einsdiff.interop.sympy import from_sympy
     from einsdiff.numeric.memory import set_memory_limit
     from einsdiff.numeric.solving import SolveError
     from einsdiff.rewriting import Equality, collect, equal, expand, simplify
     from einsdiff.structured import Solver
     from einsdiff.tensor import Tensor, tensor, tensors
 
+    class _Eigh(NamedTuple):
+        eigenvalues: Tensor
+        eigenvectors: Tensor
+
+    class _Slogdet(NamedTuple):
+        sign: Tensor
+        logabsdet: Tensor
+
     __version__: str
-    abs: TensorFunction
-    arccos: TensorFunction
-    arccosh: TensorFunction
-    arcsin: TensorFunction
-    arcsinh: TensorFunction
-    arctan: TensorFunction
-    arctan2: TensorFunction
-    arctanh: TensorFunction
-    broadcast_to: TensorFunction
-    cbrt: TensorFunction
-    ceil: TensorFunction
-    cholesky: TensorFunction
-    clip: TensorFunction
-    column_stack: TensorFunction
-    concatenate: TensorFunction
-    cos: TensorFunction
-    cosh: TensorFunction
-    cumsum: TensorFunction
-    det: TensorFunction
-    diag: TensorFunction
-    diagonal: TensorFunction
-    diff: TensorFunction
-    dot: TensorFunction
-    eigh: TensorFunction
-    eigvalsh: TensorFunction
-    erf: TensorFunction
-    exp: TensorFunction
-    exp2: TensorFunction
-    expand_dims: TensorFunction
-    expm: TensorFunction
-    expm1: TensorFunction
-    flip: TensorFunction
-    floor: TensorFunction
-    full_like: TensorFunction
-    gelu: TensorFunction
-    greater: TensorFunction
-    greater_equal: TensorFunction
-    heaviside: TensorFunction
-    hstack: TensorFunction
-    hypot: TensorFunction
-    inner: TensorFunction
-    inv: TensorFunction
-    kron: TensorFunction
-    less: TensorFunction
-    less_equal: TensorFunction
-    log: TensorFunction
-    log10: TensorFunction
-    log1p: TensorFunction
-    log2: TensorFunction
-    log_softmax: TensorFunction
-    logaddexp: TensorFunction
-    logdet: TensorFunction
-    logsumexp: TensorFunction
-    matmul: TensorFunction
-    matrix_power: TensorFunction
-    max: TensorFunction
-    maximum: TensorFunction
-    mean: TensorFunction
-    min: TensorFunction
-    minimum: TensorFunction
-    moveaxis: TensorFunction
-    multi_dot: TensorFunction
-    norm: TensorFunction
-    ones_like: TensorFunction
-    outer: TensorFunction
-    pinv: TensorFunction
-    power: TensorFunction
-    prod: TensorFunction
-    ptp: TensorFunction
-    ravel: TensorFunction
-    reciprocal: TensorFunction
-    relu: TensorFunction
-    reshape: TensorFunction
-    rint: TensorFunction
-    roll: TensorFunction
-    sigmoid: TensorFunction
-    sign: TensorFunction
-    sin: TensorFunction
-    sinh: TensorFunction
-    slogdet: TensorFunction
-    softmax: TensorFunction
-    softplus: TensorFunction
-    solve: TensorFunction
-    sqrt: TensorFunction
-    square: TensorFunction
-    squeeze: TensorFunction
-    stack: TensorFunction
-    std: TensorFunction
-    step: TensorFunction
-    sum: TensorFunction
-    swapaxes: TensorFunction
-    tan: TensorFunction
-    tanh: TensorFunction
-    tensordot: TensorFunction
-    trace: TensorFunction
-    transpose: TensorFunction
-    tril: TensorFunction
-    triu: TensorFunction
-    trunc: TensorFunction
-    var: TensorFunction
-    vdot: TensorFunction
-    vstack: TensorFunction
-    where: TensorFunction
-    xlogy: TensorFunction
-    zeros_like: TensorFunction
+    abs: TensorFunction[Tensor]
+    arccos: TensorFunction[Tensor]
+    arccosh: TensorFunction[Tensor]
+    arcsin: TensorFunction[Tensor]
+    arcsinh: TensorFunction[Tensor]
+    arctan: TensorFunction[Tensor]
+    arctan2: TensorFunction[Tensor]
+    arctanh: TensorFunction[Tensor]
+    broadcast_to: TensorFunction[Tensor]
+    cbrt: TensorFunction[Tensor]
+    ceil: TensorFunction[Tensor]
+    cholesky: TensorFunction[Tensor]
+    clip: TensorFunction[Tensor]
+    column_stack: TensorFunction[Tensor]
+    concatenate: TensorFunction[Tensor]
+    cos: TensorFunction[Tensor]
+    cosh: TensorFunction[Tensor]
+    cumsum: TensorFunction[Tensor]
+    det: TensorFunction[Tensor]
+    diag: TensorFunction[Tensor]
+    diagonal: TensorFunction[Tensor]
+    diff: TensorFunction[Tensor]
+    dot: TensorFunction[Tensor]
+    eigh: TensorFunction[_Eigh]
+    eigvalsh: TensorFunction[Tensor]
+    erf: TensorFunction[Tensor]
+    exp: TensorFunction[Tensor]
+    exp2: TensorFunction[Tensor]
+    expand_dims: TensorFunction[Tensor]
+    expm: TensorFunction[Tensor]
+    expm1: TensorFunction[Tensor]
+    flip: TensorFunction[Tensor]
+    floor: TensorFunction[Tensor]
+    full_like: TensorFunction[Tensor]
+    gelu: TensorFunction[Tensor]
+    greater: TensorFunction[Tensor]
+    greater_equal: TensorFunction[Tensor]
+    heaviside: TensorFunction[Tensor]
+    hstack: TensorFunction[Tensor]
+    hypot: TensorFunction[Tensor]
+    inner: TensorFunction[Tensor]
+    inv: TensorFunction[Tensor]
+    kron: TensorFunction[Tensor]
+    less: TensorFunction[Tensor]
+    less_equal: TensorFunction[Tensor]
+    log: TensorFunction[Tensor]
+    log10: TensorFunction[Tensor]
+    log1p: TensorFunction[Tensor]
+    log2: TensorFunction[Tensor]
+    log_softmax: TensorFunction[Tensor]
+    logaddexp: TensorFunction[Tensor]
+    logdet: TensorFunction[Tensor]
+    logsumexp: TensorFunction[Tensor]
+    matmul: TensorFunction[Tensor]
+    matrix_power: TensorFunction[Tensor]
+    max: TensorFunction[Tensor]
+    maximum: TensorFunction[Tensor]
+    mean: TensorFunction[Tensor]
+    min: TensorFunction[Tensor]
+    minimum: TensorFunction[Tensor]
+    moveaxis: TensorFunction[Tensor]
+    multi_dot: TensorFunction[Tensor]
+    norm: TensorFunction[Tensor]
+    ones_like: TensorFunction[Tensor]
+    outer: TensorFunction[Tensor]
+    pinv: TensorFunction[Tensor]
+    power: TensorFunction[Tensor]
+    prod: TensorFunction[Tensor]
+    ptp: TensorFunction[Tensor]
+    ravel: TensorFunction[Tensor]
+    reciprocal: TensorFunction[Tensor]
+    relu: TensorFunction[Tensor]
+    reshape: TensorFunction[Tensor]
+    rint: TensorFunction[Tensor]
+    roll: TensorFunction[Tensor]
+    sigmoid: TensorFunction[Tensor]
+    sign: TensorFunction[Tensor]
+    sin: TensorFunction[Tensor]
+    sinh: TensorFunction[Tensor]
+    slogdet: TensorFunction[_Slogdet]
+    softmax: TensorFunction[Tensor]
+    softplus: TensorFunction[Tensor]
+    solve: TensorFunction[Tensor]
+    sqrt: TensorFunction[Tensor]
+    square: TensorFunction[Tensor]
+    squeeze: TensorFunction[Tensor]
+    stack: TensorFunction[Tensor]
+    std: TensorFunction[Tensor]
+    step: TensorFunction[Tensor]
+    sum: TensorFunction[Tensor]
+    swapaxes: TensorFunction[Tensor]
+    tan: TensorFunction[Tensor]
+    tanh: TensorFunction[Tensor]
+    tensordot: TensorFunction[Tensor]
+    trace: TensorFunction[Tensor]
+    transpose: TensorFunction[Tensor]
+    tril: TensorFunction[Tensor]
+    triu: TensorFunction[Tensor]
+    trunc: TensorFunction[Tensor]
+    var: TensorFunction[Tensor]
+    vdot: TensorFunction[Tensor]
+    vstack: TensorFunction[Tensor]
+    where: TensorFunction[Tensor]
+    xlogy: TensorFunction[Tensor]
+    zeros_like: TensorFunction[Tensor]
 
 __all__ = [
     "BindingError",
@@ -171,11 +182,13 @@ __all__ = [
     "Cores",
     "Derivation",
     "Diagram",
+    "Differentiable",
     "EinsdiffError",
     "Equality",
     "LayoutError",
     "NameNotFoundError",
     "OperandError",
+    "Problem",
     "RangeError",
     "ShapeError",
     "SizeError",
@@ -194,6 +207,8 @@ __all__ = [
     "arctan",
     "arctan2",
     "arctanh",
+    "as_jax",
+    "as_torch",
     "broadcast_to",
     "cbrt",
     "ceil",
@@ -225,6 +240,7 @@ __all__ = [
     "expm1",
     "flip",
     "floor",
+    "from_sympy",
     "full_like",
     "gelu",
     "grad",
@@ -265,6 +281,7 @@ __all__ = [
     "parse",
     "pinv",
     "power",
+    "problem",
     "prod",
     "ptp",
     "ravel",
@@ -322,25 +339,31 @@ _ROOMS = {
     "Cores": "einsdiff.cores",
     "Derivation": "einsdiff.display.derivation",
     "Diagram": "einsdiff.display.diagrams",
+    "Differentiable": "einsdiff.interop.differentiable",
     "Equality": "einsdiff.rewriting",
+    "Problem": "einsdiff.interop.optimization",
     "SolveError": "einsdiff.numeric.solving",
     "Solver": "einsdiff.structured",
     "Step": "einsdiff.display.derivation",
     "Table": "einsdiff.display.tables",
     "Tensor": "einsdiff.tensor",
     "TensorFunction": "einsdiff.functions",
+    "as_jax": "einsdiff.interop.differentiable",
+    "as_torch": "einsdiff.interop.differentiable",
     "check": "einsdiff.calculus",
     "collect": "einsdiff.rewriting",
     "compile": "einsdiff.calculus",
     "einsum": "einsdiff.calculus",
     "equal": "einsdiff.rewriting",
     "expand": "einsdiff.rewriting",
+    "from_sympy": "einsdiff.interop.sympy",
     "grad": "einsdiff.calculus",
     "hessian": "einsdiff.calculus",
     "hvp": "einsdiff.calculus",
     "jacobian": "einsdiff.calculus",
     "jvp": "einsdiff.calculus",
     "parse": "einsdiff.calculus",
+    "problem": "einsdiff.interop.optimization",
     "register": "einsdiff.functions",
     "set_memory_limit": "einsdiff.numeric.memory",
     "simplify": "einsdiff.rewriting",
@@ -357,6 +380,10 @@ class _Package(ModuleType):
         # room must not hide the function.
         if not (name == "tensor" and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # cloudpickle knows modules by their exact type, and functions that use them hold them.
+        return import_module, (__name__,)
 
 
 sys.modules[__name__].__class__ = _Package
