@@ -34,7 +34,15 @@ from einsdiff.notation.letters import fresh_letters
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.numeric.arrays import AnyArray, Array, is_anonymous
 from einsdiff.reading import find_variable, read_expression, read_index
-from einsdiff.tensor import VERBS, Tensor, as_direction, combined, join_values, outside
+from einsdiff.tensor import (
+    VERBS,
+    Tensor,
+    as_direction,
+    checked_arrays,
+    combined,
+    join_values,
+    outside,
+)
 
 __all__ = [
     "check",
@@ -682,6 +690,7 @@ def compile(
     backend: str | None = None,
     form: str = "dense",
     memory_limit: int | None = None,
+    optimize: Any = None,
     sizes: Mapping[str, Size] | None = None,
     **named: Any,
 ) -> Compiled:
@@ -699,6 +708,8 @@ def compile(
         What is returned for each expression, as for `einsdiff.Tensor.compile`.
     memory_limit
         The most bytes to allocate at one time, as for `einsdiff.Tensor.dense`.
+    optimize
+        Who searches for the order in which products are multiplied, as for `einsdiff.Tensor.dense`.
     sizes, **named
         As for `grad`.
 
@@ -711,7 +722,7 @@ def compile(
     Raises
     ------
     OperandError
-        There is no such backend or form.
+        There is no such backend or form, or way to search.
     NameNotFoundError, SubscriptsError, ShapeError, BindingError
         As for `grad`.
 
@@ -724,7 +735,7 @@ def compile(
     (array(2.), array([2., 2.]))
     """
     formulas, values, build = expressions(expression, operands, sizes, named, sys._getframe(1))
-    return Compiled(formulas, values, form, build, memory_limit, backend)
+    return Compiled(formulas, values, form, build, memory_limit, backend, optimize)
 
 
 def expressions(
@@ -758,12 +769,28 @@ def expressions(
             values: dict[str, Array] = {}
             for part in tensors:
                 join_values(values, part.values)
+            values |= _named_arrays(tensors, sizes, named)
             single = isinstance(tree, Tensor)
             # No closure over the tensors: a compiled function can be pickled.
             build = None if single else partial(_nested, _nesting(tree))
             return [part.formula for part in tensors], values, build
     f = read_expression(expression, operands, sizes, named, frame, ()).tensor
     return [f.formula], f.values, None
+
+
+def _named_arrays(
+    tensors: Sequence[Tensor], sizes: Mapping[str, Size] | None, named: Mapping[str, Any]
+) -> dict[str, Array]:
+    """Check arrays that are given by name for tensors."""
+    if sizes:
+        raise OperandError(
+            page("sizes= goes with an einsum string", action="leave it out for a Tensor")
+        )
+    found: dict[str, Array] = {}
+    for name, array in named.items():
+        owner = next((part for part in tensors if name in part.names), tensors[0])
+        found |= checked_arrays(owner, {name: array})
+    return found
 
 
 def _leaves(tree: Any) -> Iterator[Any]:
@@ -874,7 +901,7 @@ def _check_overlaps(f: Tensor, chosen: Sequence[Variable]) -> None:
 MOST_WORK = 10_000
 
 
-def _overlap(a: Array, b: Array) -> bool:
+def _overlap(a: Any, b: Any) -> bool:
     if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
         return False
     try:

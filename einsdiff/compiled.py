@@ -109,6 +109,7 @@ class Compiled:
         "_is_plain",
         "_limit",
         "_number",
+        "_optimize",
         "_ready",
         "_seen",
         "_values",
@@ -125,9 +126,14 @@ class Compiled:
         build: Callable[[Sequence[Any]], Any] | None = None,
         limit: int | None = None,
         backend: str | None = None,
+        optimize: Any = None,
     ) -> None:
         check_limit(limit)
         check_backend(backend)
+        if optimize is not None:
+            from einsdiff.numeric.engines import as_optimizer
+
+            as_optimizer(optimize)
         if form not in FORMS:
             raise OperandError(
                 page(
@@ -143,6 +149,7 @@ class Compiled:
         self._build = build
         self._is_plain = form == "dense" and build is None
         self._limit = limit
+        self._optimize = optimize
         self._ready: dict[Any, _Ready] = {}
         self._seen: _Ready | None = None
         self.names = tuple(argument.name for argument in self._arguments)
@@ -156,7 +163,7 @@ class Compiled:
         pairs = zip(self.names, self._values, strict=True)
         values, fixed = carried({name: array for name, array in pairs if array is not _ABSENT})
         formulas, count = dumped(self._formulas), len(self._formulas)
-        options = self.form, self._build, self._limit, self.backend
+        options = self.form, self._build, self._limit, self.backend, self._optimize
         return _restored, (formulas, count, values, fixed, *options)
 
     def __dask_tokenize__(self) -> Any:
@@ -281,7 +288,9 @@ class Compiled:
         values = {name: a for a, name in zip(taken, self.names, strict=True) if a is not _ABSENT}
         prepared: Prepared | Elsewhere
         if self.form != "dense":
-            prepared = prepare(self._formulas, values, in_cores=True, limit=self._limit)
+            prepared = prepare(
+                self._formulas, values, in_cores=True, limit=self._limit, optimize=self._optimize
+            )
         else:
             prepared = self._planned(values)
             if self.backend not in (None, prepared.library):
@@ -309,7 +318,7 @@ class Compiled:
 
     def _planned(self, values: Mapping[str, Any]) -> Prepared | Elsewhere:
         """Make what computes dense results from arrays that were checked."""
-        return prepare_anywhere(self._formulas, values, self._limit)
+        return prepare_anywhere(self._formulas, values, self._limit, optimize=self._optimize)
 
     def _called_in_trace(self, given: Sequence[Any]) -> Any:
         """Compute while `torch.compile` traces the call, for shapes that are new."""

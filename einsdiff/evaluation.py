@@ -22,6 +22,7 @@ from einsdiff.algebra.graph import not_analytic
 from einsdiff.algebra.nodes import Node, Variable, einsum
 from einsdiff.errors import (
     BindingError,
+    EinsdiffError,
     OperandError,
     ShapeError,
     SizeError,
@@ -49,6 +50,7 @@ from einsdiff.numeric.named import KNOWN, Conflict, conflict, named, original
 
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
+    from einsdiff.numeric.engines import Optimizer
     from einsdiff.numeric.plan import Plan
     from einsdiff.numeric.program import Program
 
@@ -275,6 +277,7 @@ def prepare(
     in_cores: bool = False,
     nodes: tuple[Node, ...] = (),
     limit: int | None = None,
+    optimize: Any = None,
 ) -> Prepared:
     """Check NumPy arrays, and plan the evaluation of formulas for them.
 
@@ -290,6 +293,8 @@ def prepare(
         What is evaluated in place of the formulas' expressions, from the same variables.
     limit
         The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
+    optimize
+        Who searches for the order of products; see `einsdiff.numeric.engines.as_optimizer`.
 
     Returns
     -------
@@ -304,7 +309,7 @@ def prepare(
     if KNOWN:
         check_dimensions(formulas, values)
     common_library(values)
-    check_numpy(values, "this", formulas[0].text)
+    check_numpy(values, "this", formulas[0])
     sizes = _settled(formulas, values)
     from einsdiff.numeric.program import program_for
 
@@ -312,7 +317,8 @@ def prepare(
     dtype = np.result_type(*(dtype_of(formula.expr, dtypes) for formula in formulas))
     known = tuple(sorted(sizes.items()))
     wanted = nodes or tuple(f.expr for f in formulas)
-    program = program_for(wanted, known, dtype, in_cores)
+    optimizer = _optimizer(optimize, formulas)
+    program = program_for(wanted, known, dtype, in_cores, None, optimizer)
     names = tuple(part.name for part in program.inputs)
     copied = sum(values[name].size for name in names if values[name].dtype != dtype)
     shapes = program.plan.shapes
@@ -320,7 +326,7 @@ def prepare(
         _check_ranks(formulas, shapes)
     room = (memory_limit() if limit is None else limit) // dtype.itemsize - copied
     if program.plan.peak > room:
-        program = program_for(wanted, known, dtype, in_cores, max(room, 0))
+        program = program_for(wanted, known, dtype, in_cores, max(room, 0), optimizer)
         names = tuple(part.name for part in program.inputs)
     count = (program.plan.peak + copied) * dtype.itemsize
     prepared = Prepared(program, dtype, names, shapes, count, limit)
@@ -334,12 +340,13 @@ def prepare_anywhere(
     values: Mapping[str, Any],
     limit: int | None = None,
     matrix: tuple[int, str, str] | None = None,
+    optimize: Any = None,
 ) -> Prepared | Elsewhere:
     """Check arrays of any library, and make what computes formulas from them.
 
     Parameters
     ----------
-    formulas, values, limit
+    formulas, values, limit, optimize
         As for `prepare`.
     matrix
         The number of domain axes, the layout and the vec order, if the one result is to be a
@@ -357,7 +364,7 @@ def prepare_anywhere(
     """
     library = common_library(values)
     if library == "numpy":
-        return prepare(formulas, values, limit=limit)
+        return prepare(formulas, values, limit=limit, optimize=optimize)
     sizes = _settled(formulas, values)
     nodes = tuple(f.expr for f in formulas)
     known = tuple(sorted(sizes.items()))
@@ -369,9 +376,19 @@ def prepare_anywhere(
     _check_ranks(formulas, shapes)
     dtype = result_dtype(library, nodes, taken)
     bound = tuple(v for v in joined_arguments(formulas) if v.name in values)
+    optimizer = _optimizer(optimize, formulas)
     if library == "dask":  # whose results are as large as their chunks
         from einsdiff.numeric.chunked import chunked
 
+        if optimizer is not None:
+            raise OperandError(
+                page(
+                    "optimize= is for arrays in memory: what Dask computes is ordered by what is "
+                    "moved between chunks",
+                    text=formulas[0].text if formulas else "",
+                    action="leave it out",
+                )
+            )
         lazy = chunked(nodes, known, bound, matrix)
         return Elsewhere(library, lazy.names, dtype, lazy, lazy.source)
     room = memory_limit() if limit is None else limit
@@ -379,12 +396,14 @@ def prepare_anywhere(
         if prod(shape) * dtype.itemsize > room:
             raise _result_too_large(formulas, shape, dtype, room)
     has_floats = kind_of(dtype) in "fc"
-    function = portable(nodes, known, library, bound, matrix, has_floats=has_floats)
+    function = portable(
+        nodes, known, library, bound, matrix, has_floats=has_floats, optimizer=optimizer
+    )
     kept = are_dtypes_enough(taken)
     return Elsewhere(library, function.names, dtype, function, function.source, is_kept=kept)
 
 
-def check_numpy(values: Mapping[str, Any], what: str, text: str = "") -> None:
+def check_numpy(values: Mapping[str, Any], what: str, formula: Formula | None = None) -> None:
     """Raise OperandError for arrays of other libraries than NumPy.
 
     Parameters
@@ -393,8 +412,8 @@ def check_numpy(values: Mapping[str, Any], what: str, text: str = "") -> None:
         Arrays by name.
     what
         What needs NumPy arrays.
-    text
-        The formula.
+    formula
+        What is computed.
 
     Examples
     --------
@@ -406,7 +425,7 @@ def check_numpy(values: Mapping[str, Any], what: str, text: str = "") -> None:
                 page(
                     f"{what} is computed from NumPy arrays only, and '{name}' is "
                     f"{LIBRARIES[library_of(value)].array}",
-                    text=text,
+                    text="" if formula is None else formula.text,
                     action=_INSTEAD.get(what, "use dense(), matrix(), jvp(v) or vjp(u)")
                     + ", or pass NumPy arrays",
                 )
@@ -433,6 +452,15 @@ def evaluated_dtype(formula: Formula, values: Mapping[str, Any]) -> Any:
     from einsdiff.numeric.portable import result_dtype
 
     return result_dtype(library, [formula.expr], taken_to(library, values))
+
+
+def _optimizer(optimize: Any, formulas: Sequence[Formula]) -> Optimizer:
+    """Read ``optimize=``; a path counts the operands in the order of the arguments."""
+    if optimize is None:
+        return None
+    from einsdiff.numeric.engines import as_optimizer
+
+    return as_optimizer(optimize, [v.name for v in joined_arguments(formulas)])
 
 
 def _settled(formulas: Sequence[Formula], values: Mapping[str, Any]) -> dict[str, int]:
@@ -478,6 +506,7 @@ def evaluate(
     out: Array | None = None,
     order: VecOrder = "C",
     limit: int | None = None,
+    optimize: Any = None,
 ) -> Array:
     """Compute a formula.
 
@@ -494,6 +523,8 @@ def evaluate(
         The memory layout of a new result.
     limit
         The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
+    optimize
+        Who searches for the order of products; see `einsdiff.numeric.engines.as_optimizer`.
 
     Returns
     -------
@@ -512,7 +543,7 @@ def evaluate(
     if KNOWN:
         check_dimensions([formula], values)
     is_reversed = order == "F" and len(formula.expr.shape) > 1
-    prepared = _prepared_before(formula, values, is_reversed, limit)
+    prepared = _prepared_before(formula, values, is_reversed, limit, optimize)
     result: Array = _run(formula, prepared, values, out)
     return result.T if is_reversed else result
 
@@ -555,6 +586,10 @@ def _run(
 ) -> Any:
     try:
         return prepared.run(values, out)
+    except EinsdiffError as error:
+        if isinstance(prepared, Prepared):
+            raise
+        raise error.located(formula.text) from None
     except (np.linalg.LinAlgError, RuntimeError) as error:  # the latter of PyTorch
         error.add_note(f"while computing {formula.text}")
         raise
@@ -567,20 +602,26 @@ MOST_KEPT = 16
 
 
 def _prepared_before(
-    formula: Formula, values: Mapping[str, Any], is_reversed: bool, limit: int | None
+    formula: Formula,
+    values: Mapping[str, Any],
+    is_reversed: bool,
+    limit: int | None,
+    optimize: Any = None,
 ) -> Prepared | Elsewhere:
     """Return what was prepared for such arrays, or prepare it."""
     room = memory_limit() if limit is None else limit  # which may have changed
-    key = (is_reversed, room, *[(name, type(a), a.dtype, a.shape) for name, a in values.items()])
+    arrays = [(name, type(a), a.dtype, a.shape) for name, a in values.items()]
+    key = (is_reversed, room, _optimizer(optimize, [formula]), *arrays)
     known = _ready.get(formula)
     if known is None:
         known = _ready.setdefault(formula, {})
     prepared = known.get(key)
     if prepared is None:
         if is_reversed:
-            prepared = prepare([formula], values, nodes=(_reversed(formula.expr),), limit=limit)
+            nodes = (_reversed(formula.expr),)
+            prepared = prepare([formula], values, nodes=nodes, limit=limit, optimize=optimize)
         else:
-            prepared = prepare_anywhere([formula], values, limit)
+            prepared = prepare_anywhere([formula], values, limit, optimize=optimize)
         if len(known) >= MOST_KEPT:
             known.clear()
         if isinstance(prepared, Prepared) or prepared.is_kept:

@@ -77,7 +77,13 @@ class ReadableMethods:
         """The sizes of the axes."""
 
     @abstractmethod
-    def dense(self, out: Array | None = None, *, memory_limit: int | None = None) -> Array:
+    def dense(
+        self,
+        out: Array | None = None,
+        *,
+        memory_limit: int | None = None,
+        optimize: Any = None,
+    ) -> Array:
         """Evaluate."""
 
     def format(

@@ -521,7 +521,7 @@ class LinearMapMethods:
 
     def _sizes(self, what: str) -> tuple[int, ...]:
         """Return the shape in numbers, when all arrays are there, and are NumPy's."""
-        check_numpy(self.values, what, self.formula.text)
+        check_numpy(self.values, what, self.formula)
         missing = sorted(self.formula.required - self.values.keys())
         shape = self.shape
         named = [str(size) for size in shape if not isinstance(size, int)]

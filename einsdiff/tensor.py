@@ -312,7 +312,13 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         array: Array = with_dimensions(self.formula, values, evaluate(self.formula, values))
         return array
 
-    def dense(self, out: Array | None = None, *, memory_limit: int | None = None) -> Array:
+    def dense(
+        self,
+        out: Array | None = None,
+        *,
+        memory_limit: int | None = None,
+        optimize: Any = None,
+    ) -> Array:
         """Evaluate with the arrays given so far.
 
         Parameters
@@ -324,6 +330,11 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         memory_limit
             The most bytes to allocate at one time, the result included; None for the limit of
             `set_memory_limit`. Within it, sums and results are computed in slices if need be.
+        optimize
+            Who searches for the order in which products are multiplied: all that opt_einsum takes,
+            the name of a search such as ``"auto-hq"``, an optimiser of opt_einsum's or cotengra's,
+            a function, or a path, which counts the operands in the order of `names`. None for
+            einsdiff's own choice.
 
         Returns
         -------
@@ -337,6 +348,8 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
             A variable has no array.
         SizeError
             The result, or an array on the way to it, is above the memory limit.
+        OperandError
+            `optimize` is none of these, or finds no order.
         ShapeError
             `out` has another shape or dtype than the result.
 
@@ -347,7 +360,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         array([1., 4.])
         """
         check_limit(memory_limit)
-        array = evaluate(self.formula, self.values, out, limit=memory_limit)
+        array = evaluate(self.formula, self.values, out, limit=memory_limit, optimize=optimize)
         return array if out is not None else with_dimensions(self.formula, self.values, array)
 
     def compile(
@@ -356,6 +369,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         *,
         form: str = "dense",
         memory_limit: int | None = None,
+        optimize: Any = None,
     ) -> Compiled:
         """Make a function of named arrays, which plans once for each combination of shapes.
 
@@ -369,6 +383,8 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
             that make it up, see `cores`; ``"sparse"``, a SciPy matrix, see `sparse`.
         memory_limit
             The most bytes to allocate at one time, as for `dense`.
+        optimize
+            Who searches for the order in which products are multiplied, as for `dense`.
 
         Returns
         -------
@@ -379,7 +395,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         Raises
         ------
         OperandError
-            There is no such backend or form.
+            There is no such backend or form, or way to search.
 
         Examples
         --------
@@ -392,7 +408,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
                [[0., 0.],
                 [1., 2.]]])
         """
-        return Compiled([self.formula], self.values, form, limit=memory_limit, backend=backend)
+        return Compiled([self.formula], self.values, form, None, memory_limit, backend, optimize)
 
     def cores(self) -> Cores:
         r"""Evaluate, and leave the result as it is known before a number is written to an array.
@@ -1140,7 +1156,9 @@ for _name, _function in arrays.NUMPY.items():
 _SCIPY = {"expit": "sigmoid", "erf": "erf", "xlogy": "xlogy"}
 
 #: What PyTorch calls its operators.
-_OPERATORS = frozenset("add sub rsub mul div true_divide pow matmul eq ne".split())
+_OPERATORS = frozenset(
+    ["add", "sub", "rsub", "mul", "div", "true_divide", "pow", "matmul", "eq", "ne"]
+)
 
 _REDUCTIONS = {
     np.add: arrays.sum_,

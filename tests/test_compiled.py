@@ -37,6 +37,19 @@ def product() -> Compiled:
     return ed.compile("ij,j->i", "A", "x")
 
 
+def test_arrays_are_bound_by_name_where_tensors_are_compiled():
+    f, g = ed.value_and_grad("A_ij x_j x_i", wrt="x")
+    square = np.eye(2)
+    np.testing.assert_array_equal(ed.compile(g, A=square)(x=[1.0, 2.0]), [2, 4])
+    value, gradient = ed.compile((f, g), A=square, x=[1.0, 2.0])()
+    assert value == 5
+    np.testing.assert_array_equal(gradient, [2, 4])
+    with pytest.raises(ed.BindingError, match="there is no 'B' in this expression"):
+        ed.compile(f, g, B=square)
+    with pytest.raises(ed.OperandError, match="sizes= goes with an einsum string"):
+        ed.compile(f, sizes={"i": 2})
+
+
 def test_names_are_those_of_the_operands_in_order():
     assert product().names == ("A", "x")
     assert ed.grad("ij,j->i", "A", "x", wrt="A").compile().names == ("A", "x")

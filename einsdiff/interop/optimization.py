@@ -50,6 +50,7 @@ from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.arrays import Array, as_array, dtype_of, needs_scipy, scipy_module
 from einsdiff.numeric.libraries import LIBRARIES, library_of
+from einsdiff.numeric.named import original
 from einsdiff.reading import find_variable, read_expression
 from einsdiff.tensor import Tensor
 
@@ -143,6 +144,9 @@ def _problem(f: Tensor, chosen: Sequence[Variable], form: str) -> Problem:
                     action=f"pass NumPy arrays: {name}=np.asarray({name})",
                 )
             )
+    # One vector has no named dimensions, as xarray's arrays have.
+    values = {n: a if original(a) is None else a.view() for n, a in f.values.items()}
+    f = Tensor(f.formula, values)
     gradients = grad(f, wrt=tuple(names))
     required = {name for part in (f, *gradients) for name in part.formula.required}
     missing = sorted((required - {*names}) - f.values.keys())
@@ -883,7 +887,7 @@ class Problem:
 
 def _real(value: Any, what: str) -> Array:
     """Take real numbers as floats."""
-    array = value if isinstance(value, np.ndarray) else as_array(value, what)
+    array = value if isinstance(value, np.ndarray) else np.asarray(as_array(value, what))
     if array.dtype == float:
         return array
     if array.dtype.kind not in "biuf":

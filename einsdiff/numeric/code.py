@@ -37,6 +37,7 @@ from einsdiff.algebra.nodes import Delta, Einsum, Node, Variable, einsum, variab
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.drafts import LINE, Draft
+from einsdiff.numeric.engines import Optimizer
 from einsdiff.numeric.extents import check_extents, extents_of
 from einsdiff.numeric.pieces import OWN, Piece, shape_text
 from einsdiff.numeric.plan import plain_plan
@@ -175,6 +176,7 @@ def function_source(
     matrix: tuple[int, str, str] | None = None,
     *,
     has_floats: bool = False,
+    optimizer: Optimizer = None,
 ) -> tuple[str, dict[str, str]]:
     """Write a function that is only called, and computes one expression or several.
 
@@ -190,6 +192,8 @@ def function_source(
         As for `source`, for one expression.
     has_floats
         Whether all arrays are of floating-point or complex numbers.
+    optimizer
+        Who searches for the order of products; see `einsdiff.numeric.engines.as_optimizer`.
 
     Returns
     -------
@@ -208,7 +212,15 @@ def function_source(
         return (torch.sum(A, dim=1), A.clone())
     """
     draft, pieces, known = _drafted(
-        nodes, arguments, "computed", backend, "", "J", "", has_floats=has_floats
+        nodes,
+        arguments,
+        "computed",
+        backend,
+        "",
+        "J",
+        "",
+        has_floats=has_floats,
+        optimizer=optimizer,
     )
     if matrix is not None:
         pieces = [_as_matrix(draft, pieces[0], *matrix)]
@@ -239,6 +251,7 @@ def _drafted(
     reference: str,
     *,
     has_floats: bool = False,
+    optimizer: Optimizer = None,
 ) -> tuple[Draft, list[Piece], _Known]:
     """Write the lines of a function, and what it returns."""
     _check_relations(topological(nodes))
@@ -249,7 +262,7 @@ def _drafted(
     found = [*_sizes_in(arguments), *_sizes_in(parts), *counted]
     sizes = _identified({size: size for size in found if isinstance(size, str)}, names.values())
 
-    plan = plain_plan(nodes, extents_of(parts, sizes))
+    plan = plain_plan(nodes, extents_of(parts, sizes), optimizer)
     check_extents(plan.instructions, parts)
     targets = targets_of(plan, result, letters)
     draft = Draft(

@@ -58,6 +58,10 @@ _TORCH_SAMPLES = {EXACT: [], FLOAT: ["torch.float32"], COMPLEX: ["torch.complex6
 _DTYPES = {EXACT: "int", FLOAT: "float", COMPLEX: "complex"}
 
 
+#: The largest integer of 32 bits.
+MOST_INTEGER = 2**31 - 1
+
+
 class Draft:
     """A function body while it is written.
 
@@ -79,6 +83,8 @@ class Draft:
         The argument whose dtype and device are those of results in which no array occurs.
     taken
         Further names that cannot be used.
+    has_floats
+        Whether all arrays are known to be of floating-point numbers.
 
     Attributes
     ----------
@@ -107,7 +113,9 @@ class Draft:
         scalars: Collection[str] = (),
         reference: str = "",
         taken: Collection[str] = (),
+        has_floats: bool = False,
     ) -> None:
+        self.has_floats = has_floats
         self.backend = backend
         self.reference = reference
         self.uses = Counter(uses)
@@ -186,7 +194,13 @@ class Draft:
 
     def piece(self, handle: str) -> Piece:
         """Return the expression of an array or number."""
-        return read_number(handle) if is_number(handle) else self.pieces[handle]
+        if not is_number(handle):
+            return self.pieces[handle]
+        found = read_number(handle)
+        # JAX takes no longer integers unless it is told to.
+        if self.has_floats and isinstance(found.number, int) and abs(found.number) > MOST_INTEGER:
+            return read_number(repr(float(found.number)))
+        return found
 
     def arguments(self, step: Instruction, room: int = WIDTH) -> list[Piece]:
         """Return the arguments of a step, with names for some if they are long."""

@@ -13,20 +13,29 @@ torch.Size([2, 3])
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from itertools import count
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from einsdiff.numeric.libraries import OWNERS, PLACE
 
-__all__ = ["described", "functions", "prepared", "stand_in"]
+__all__ = ["constant_result", "described", "functions", "prepared", "stand_in"]
 
 #: The functions that were made, by name. A namespace, since its attributes are read by what is
 #: compiled only after they were set.
 functions = SimpleNamespace()
 _numbers = count()
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def constant_result(function: _F) -> _F:
+    """Have a function called while tracing, and its result taken for a constant."""
+    mark: Callable[[_F], _F] = torch.compiler.assume_constant_result
+    return mark(function)
 
 
 def described(array: torch.Tensor | None) -> str:
@@ -48,7 +57,7 @@ def stand_in(text: str) -> torch.Tensor | None:
     return made
 
 
-@torch.compiler.assume_constant_result
+@constant_result
 def prepared(owner: int, texts: str) -> str:
     """Make a function for arrays that are described so.
 

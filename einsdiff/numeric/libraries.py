@@ -245,7 +245,7 @@ def _shown(place: Any) -> str:
 
 
 def check_dtypes(values: Mapping[str, Any]) -> None:
-    """Raise OperandError for PyTorch tensors of several dtypes, which it does not multiply.
+    """Raise OperandError for PyTorch tensors of several precisions, which it does not multiply.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def check_dtypes(values: Mapping[str, Any]) -> None:
         if library_of(value) != "torch" or dtype_kind(value) in "biu":
             continue
         first = first or name
-        if value.dtype != values[first].dtype:
+        if value.dtype.to_real() != values[first].dtype.to_real():
             raise OperandError(
                 page(
                     f"'{first}' has dtype {values[first].dtype} and '{name}' has {value.dtype}, "
@@ -289,7 +289,7 @@ def are_dtypes_enough(values: Mapping[str, Any]) -> bool:
 
 
 def check_strided(array: Any, name: str) -> None:
-    """Raise OperandError for PyTorch's sparse and nested tensors, which not all of it computes with.
+    """Raise OperandError for PyTorch's tensors that are sparse or nested.
 
     >>> check_strided(np.ones(2), "x")
     """
@@ -326,13 +326,17 @@ def taken_to(library: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if library_of(value) == library:
             continue
         if library == "torch":
-            floats = [v for v in others if dtype_kind(v) in "fc"]
-            dtype = floats[0].dtype if floats and dtype_kind(value) != "c" else None
+            floats = [v.dtype for v in others if dtype_kind(v) in "fc"]
+            dtype = floats[0] if floats else None
+            if dtype is not None and dtype_kind(value) == "c":
+                dtype = dtype.to_complex()
             made[name] = sys.modules["torch"].tensor(value, dtype=dtype, device=place_of(like))
         else:
             numbers = sys.modules["cupy"] if library == "cupy" else sys.modules["jax"].numpy
-            is_weak = dtype_kind(value) in "biuf" and dtype_kind(like) in "fc"
-            made[name] = numbers.asarray(value, like.dtype if is_weak else None)
+            dtype = like.dtype if dtype_kind(like) in "fc" else None
+            if dtype is not None and dtype_kind(value) == "c":
+                dtype = numbers.result_type(dtype, 1j)
+            made[name] = numbers.asarray(value, dtype)
     return made
 
 

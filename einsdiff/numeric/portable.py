@@ -34,11 +34,12 @@ from einsdiff.algebra.nodes import Call, Node, Variable
 from einsdiff.errors import OperandError, page
 from einsdiff.numeric.arrays import dtype_of
 from einsdiff.numeric.code import function_source
+from einsdiff.numeric.engines import Optimizer
 from einsdiff.numeric.libraries import (
     LIBRARIES,
     check_dtypes,
     check_places,
-    dtype_kind,
+    kind_of,
     library_of,
     taken_to,
 )
@@ -90,6 +91,7 @@ def portable(
     matrix: tuple[int, str, str] | None = None,
     *,
     has_floats: bool = True,
+    optimizer: Optimizer = None,
 ) -> Portable:
     """Make a function of expressions, or return the one made before.
 
@@ -109,8 +111,10 @@ def portable(
         matrix.
     has_floats
         Whether the arrays are of floating-point or complex numbers.
+    optimizer
+        Who searches for the order of products; see `einsdiff.numeric.engines.as_optimizer`.
     """
-    return _portable(nodes, sizes, library, arguments, matrix, has_floats, revision())
+    return _portable(nodes, sizes, library, arguments, matrix, has_floats, optimizer, revision())
 
 
 @lru_cache(maxsize=512)
@@ -121,17 +125,17 @@ def _portable(
     given: tuple[Variable, ...],
     matrix: tuple[int, str, str] | None,
     has_floats: bool,
+    optimizer: Optimizer,
     revision: int,  # of the function table
 ) -> Portable:
     del revision
     numbers = with_numbers(nodes, dict(sizes))
     arguments = list(variables_of(numbers))
     if not any(v.shape for v in arguments):
-        like = next((v for v in given if v.shape), next(iter(given), None))
-        if like is not None:
-            (like,) = with_numbers([like], dict(sizes))
-            assert isinstance(like, Variable)
-            arguments += [like] if like not in arguments else []
+        # One that there is an array for, of whose dtype and on whose device results are.
+        known = [v for v in given if v.shape][:1] or list(given[:1])
+        like = [v for v in with_numbers(known, dict(sizes)) if isinstance(v, Variable)]
+        arguments += [v for v in like if v not in arguments]
     # CuPy's functions are called as NumPy's are.
     text, names = function_source(
         numbers,
@@ -139,6 +143,7 @@ def _portable(
         "numpy" if library == "cupy" else library,
         matrix,
         has_floats=has_floats,
+        optimizer=optimizer,
     )
     if library == "cupy":
         text = text.replace("import numpy as np", "import cupy as np", 1)
@@ -207,38 +212,42 @@ def result_dtype(library: str, nodes: Sequence[Node], values: Mapping[str, Any])
     """
     arrays = list(values.values())
     if library == "torch":
-        torch = sys.modules["torch"]
         check_dtypes(values)
-        floats = [a.dtype for a in arrays if dtype_kind(a) in "fc"]
-        known = [np.dtype(_numpy_name(a.dtype)) for a in arrays]
-        wanted = np.result_type(*(dtype_of(node, known) for node in nodes))
-        if not floats:
-            if wanted.kind in "iub":
-                return getattr(torch, wanted.name, torch.int64)
-            single = torch.get_default_dtype()
-            return single if wanted.kind == "f" else single.to_complex()
-        is_widened = wanted.kind == "c" and not floats[0].is_complex
-        return floats[0].to_complex() if is_widened else floats[0]
+        return _dtype_of_torch(nodes, [array.dtype for array in arrays])
     if library == "jax":
-        jnp = sys.modules["jax"].numpy
-        found = jnp.result_type(*arrays) if arrays else jnp.result_type(int)
-
-        def wanted(known: Any) -> np.dtype[Any]:
-            return np.result_type(*(dtype_of(node, [known]) for node in nodes))
-
-        needed = wanted(np.dtype(_numpy_name(found)))
-        if found.kind not in "iub":
-            return jnp.result_type(found, 1j) if needed.kind == "c" else found
-        if needed.kind in "iub":  # of which JAX may have no long ones
-            there = sys.modules["jax"].dtypes.canonicalize_dtype(needed)
-            return there if wanted(there) == there else jnp.result_type(1.0)
-        return jnp.result_type(1.0 if needed.kind == "f" else 1j)
+        return _dtype_of_jax(nodes, arrays)
     return np.result_type(*(dtype_of(node, [a.dtype for a in arrays]) for node in nodes))
+
+
+def _dtype_of_torch(nodes: Sequence[Node], dtypes: Sequence[Any]) -> Any:
+    torch = sys.modules["torch"]
+    known = [np.dtype(_numpy_name(dtype)) for dtype in dtypes]
+    wanted = np.result_type(*(dtype_of(node, known) for node in nodes))
+    floats = [dtype for dtype in dtypes if kind_of(dtype) in "fc"]
+    if not floats and wanted.kind in "iub":
+        return getattr(torch, wanted.name, torch.int64)
+    found = next((dtype for dtype in floats if dtype.is_complex), None)
+    found = found or next(iter(floats), torch.get_default_dtype())
+    return found.to_complex() if wanted.kind == "c" else found
+
+
+def _dtype_of_jax(nodes: Sequence[Node], arrays: Sequence[Any]) -> Any:
+    jax = sys.modules["jax"]
+    found = jax.numpy.result_type(*arrays) if arrays else jax.numpy.result_type(int)
+
+    def wanted(known: Any) -> np.dtype[Any]:
+        return np.result_type(*(dtype_of(node, [known]) for node in nodes))
+
+    needed = wanted(np.dtype(_numpy_name(found)))
+    if found.kind not in "iub":
+        return jax.numpy.result_type(found, 1j) if needed.kind == "c" else found
+    if needed.kind in "iub":  # of which JAX may have no long ones
+        there = jax.dtypes.canonicalize_dtype(needed)
+        return there if wanted(there) == there else jax.numpy.result_type(1.0)
+    return jax.numpy.result_type(1.0 if needed.kind == "f" else 1j)
 
 
 def _numpy_name(dtype: Any) -> str:
     """Return what NumPy calls a dtype, or one of its kind that it has."""
     name = str(dtype).removeprefix("torch.")
-    if name in ("complex32",):
-        return "complex64"
-    return "float32" if "float" in name and name not in np.sctypeDict else name
+    return {"complex32": "complex64", "bfloat16": "float16"}.get(name, name)
