@@ -191,7 +191,7 @@ def checked(
 
 
 def _check_known(derivative: Formula, values: Mapping[str, Any]) -> None:
-    """Refuse arrays in chunks: they are not computed for this, and others of their sizes neither."""
+    """Refuse arrays in chunks: neither they nor others of their sizes are computed for this."""
     for name, value in values.items():
         if library_of(value) == "dask":
             raise OperandError(

@@ -60,13 +60,28 @@ KEY_LINES = {
         "[80. 54. 89. 42.]",
         "In all of J, 588 of 1344 entries are not zero.",
     ],
+    "newton_on_dask.py": [
+        "20000 samples of 5 measurements: 781.25 kiB,",
+        "in 8 chunks; 2 workers of 1GB each",
+        "The loss: f = Σ_i softplus(X_ij w_j) - X_ij w_j y_i",
+        "The gradient: ∂f/∂w_p = -(y_i - sigmoid(X_ij w_j)) X_ip",
+        "The Hessian: ∂²f/∂w_p∂w_q = (1 - sigmoid(X_ij w_j)) sigmoid(X_ik w_k) X_ip X_iq",
+        "step 0: loss 13862.943611, largest entry of the gradient 2.0e+03,",
+        "step 3: loss 13283.921131, largest entry of the gradient 6.2e-05,",
+        "the largest of 5 deviations is 1.7 standard errors.",
+    ],
+}
+
+# What examples are run with here, if not with what they take by themselves.
+ARGUMENTS = {
+    "newton_on_dask.py": ["--samples", "20000", "--features", "5", "--chunk", "100kB"],
 }
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
 def test_example_runs_from_any_folder(name, tmp_path):
     finished = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / name)],
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *ARGUMENTS.get(name, [])],
         cwd=tmp_path,
         # Formulas have Greek letters, and must come out where the output is not expected to.
         env={**os.environ, "PYTHONIOENCODING": "ascii"},

@@ -23,7 +23,7 @@ from tests.benchmarks.systems import SYSTEMS
 
 #: What has a peak of memory worth telling.
 WEIGHED = ("hand", "einsdiff repeated", "einsdiff compiled", "einsdiff into buffer")
-EXTRAS = ("overhead", "cold", "scale")
+EXTRAS = ("overhead", "cold", "scale", "networks")
 #: Seconds for the samples of one system.
 BUDGET = {"tiny": 0.3, "medium": 0.8, "large": 1.0}
 #: Seconds; a peer's call that takes longer is given up.

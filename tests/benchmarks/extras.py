@@ -6,7 +6,9 @@
   of the import;
 - ``cold``: a first derivative, from the text to the compiled program, with every cache empty,
   beside SymPy's derivative and JAX's trace and compilation of the same problems;
-- ``scale``: nodes, searches for contraction paths, and seconds, for expressions of growing size.
+- ``scale``: nodes, searches for contraction paths, and seconds, for expressions of growing size;
+- ``networks``: what the derivative of a tensor network by one of its tensors costs, and by all of
+  them, in contractions of the network.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from typing import Any
 import numpy as np
 
 import einsdiff as ed
+from tests import networks
 from tests.benchmarks.measuring import in_turns
 from tests.benchmarks.problems import PROBLEMS, Problem
 from tests.benchmarks.systems import forget
@@ -382,10 +385,85 @@ def _counted_searches() -> Iterator[list[int]]:
         paths._found = found
 
 
+# --- networks ---------------------------------------------------------------------------------
+
+#: Networks, and within how many bytes they are computed once more, if they are.
+NETWORKS: dict[str, tuple[networks.Net, int]] = {
+    "tree of 100, bonds of 8": (networks.tree(100, 8), 0),
+    "tree of 500, bonds of 4": (networks.tree(500, 4), 0),
+    "ring of 500, bonds of 16": (
+        networks.of_bonds(500, [(k, (k + 1) % 500) for k in range(500)], 16),
+        0,
+    ),
+    "strip of 4 × 100, bonds of 4": (networks.grid(4, 100, 4), 0),
+    "strip of 6 × 80, bonds of 3": (networks.grid(6, 80, 3), 0),
+    "grid of 10 × 10, bonds of 3": (networks.grid(10, 10, 3), 2**19),
+    "grid of 15 × 15, bonds of 2": (networks.grid(15, 15), 2**19),
+    "grid of 20 × 20, bonds of 2": (networks.grid(20, 20), 2**24),
+    "3-regular, 100, bonds of 2": (networks.regular(100), 2**16),
+    "3-regular, 100, bonds of 3": (networks.regular(100, 3), 2**22),
+    "3-regular, 150, bonds of 2": (networks.regular(150), 2**22),
+    "3-regular, 500, bonds of 2": (networks.regular(500), 0),
+}
+#: Networks with more operations than this are planned and not contracted.
+MOST_FLOPS = 10**11
+#: Networks with at most so many tensors are differentiated by all of them at once.
+MOST_AT_ONCE = 150
+
+
+def environments(quick: bool) -> dict[str, Any]:
+    """Measure derivatives of networks by one of their tensors."""
+    result = {}
+    warm = networks.tree(20)
+    ed.einsum(warm.text, *warm.arrays()).dense()  # imports what is needed
+    for name, (net, limit) in list(NETWORKS.items())[:: 4 if quick else 1]:
+        forget()
+        arrays = net.arrays()
+        middle = len(arrays) // 2
+        start = perf_counter()
+        f = ed.einsum(net.text, *arrays)
+        derivative = ed.grad(f, wrt=f.names[middle])
+        read = perf_counter()
+        plans = []
+        for t in (f, derivative):
+            began = perf_counter()
+            compiled = t.compile(memory_limit=2**62)
+            report = compiled.report()
+            plans.append((compiled, report.flops, report.peak, perf_counter() - began))
+        (whole, flops, peak, searched), (environment, flops_by_one, _, planned) = plans
+        found: dict[str, Any] = {
+            "tensors": len(arrays),
+            "flops": flops,
+            "by one": flops_by_one,
+            "peak": peak,
+            "read": read - start,
+            "search": searched,
+            "plan": planned,
+        }
+        result[name] = found
+        if flops > MOST_FLOPS:
+            continue
+        times = in_turns({"whole": whole, "one": environment}, 0.2 if quick else 1.0)
+        found["seconds"] = [times[way].summary()["seconds"] for way in ("whole", "one")]
+        value = whole()
+        found["error"] = float(abs(np.sum(environment() * arrays[middle]) / value - 1))
+        if limit:
+            inner = [t.compile(memory_limit=limit) for t in (f, derivative)]
+            reports = [compiled.report() for compiled in inner]
+            found["limit"] = limit
+            found["within"] = [report.flops for report in reports]
+            found["difference"] = float(abs(inner[0]() / value - 1))
+        if len(arrays) <= MOST_AT_ONCE and not quick:
+            every = ed.compile(*ed.grad(f, wrt=f.names))
+            found["by all"] = every.report().flops
+    return result
+
+
 PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "overhead": overhead,
     "cold": cold,
     "scale": scale,
+    "networks": environments,
 }
 
 

@@ -261,7 +261,12 @@ def _parts(figures: Figures) -> Iterator[str]:
         if rows:
             yield f"## {size.capitalize()}"
             yield from _tables(rows)
-    for part, table in (("overhead", _overhead), ("cold", _cold), ("scale", _scale)):
+    for part, table in (
+        ("overhead", _overhead),
+        ("cold", _cold),
+        ("scale", _scale),
+        ("networks", _networks),
+    ):
         found = figures.get("extras", {}).get(part)
         if found and "failed" not in found and "skipped" not in found:
             yield f"## {part.capitalize()}\n\n" + table(found)
@@ -355,6 +360,27 @@ def _scale(found: Figures) -> str:
     return _table(
         ["expression", "nodes", "path searches", "differentiate", "plan and compile"], rows
     )
+
+
+def _networks(found: Figures) -> str:
+    rows = {}
+    for name, r in found.items():
+        seconds = r.get("seconds")
+        whole = f"{r['flops']:.2g}" + (f", {duration(seconds[0])}" if seconds else "")
+        one = f"{r['by one'] / r['flops']:.2f}"
+        rows[name] = [
+            str(r["tensors"]),
+            duration(r["search"]),
+            whole,
+            one + (f" ({seconds[1] / seconds[0]:.2f})" if seconds else ""),
+            duration(r["plan"]),
+            f"{r['by all'] / r['flops']:.2f}" if "by all" in r else "–",
+            f"{r['limit'] / r['peak']:.3f}" if "limit" in r else "–",
+            " and ".join(f"{n / r['flops']:.2f}" for n in r["within"]) if "limit" in r else "–",
+        ]
+    columns = ["tensors", "plan", "operations, time", "by one tensor (time)", "planned in"]
+    columns += ["by all tensors", "memory limit", "operations within it"]
+    return _table(["network", *columns], rows)
 
 
 def _reasons(figures: Figures) -> Iterator[str]:
