@@ -43,6 +43,8 @@ __all__ = [
 Size = int | str
 
 ELLIPSIS = "..."
+#: opt_einsum's labels go on with this character and those after it, letters or not.
+FIRST_SYMBOL = "\xc0"
 #: Names for sizes that are not known, in the order in which they are taken.
 SIZES = "mnklpqrstuvwxyzabcdefghijo"
 
@@ -87,7 +89,8 @@ def parse_subscripts(text: str) -> Subscripts:
     Parameters
     ----------
     text
-        Labels are single letters of any alphabet; spaces have no meaning.
+        Labels are single letters of any alphabet; spaces have no meaning. Symbols that opt_einsum
+        takes where it has no more letters, such as ``×``, are read as other letters.
 
     Returns
     -------
@@ -105,9 +108,13 @@ def parse_subscripts(text: str) -> Subscripts:
     (('i', 'j'), ('j',))
     >>> parse_subscripts("ii->i").output
     ('i',)
+    >>> parse_subscripts("i×,×j").inputs
+    (('i', 'α'), ('α', 'j'))
     """
     terms: list[list[tuple[str, int]]] = [[]]
     arrows: list[int] = []
+    letters: dict[str, str] = {}  # for symbols that are none
+    spare = fresh_letters(frozenset(text), "")
     column = 0
     while column < len(text):
         char = text[column]
@@ -142,6 +149,10 @@ def parse_subscripts(text: str) -> Subscripts:
             terms.append([])
         elif char.isalpha():
             terms[-1].append((char, column))
+        elif char >= FIRST_SYMBOL and not char.isspace():
+            if char not in letters:
+                letters[char] = next(spare)
+            terms[-1].append((letters[char], column))
         elif not char.isspace():
             raise SubscriptsError(
                 page(

@@ -16,12 +16,14 @@ decided here, before anything is computed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import product
+from itertools import count, product
 from math import prod
 
-from einsdiff.numeric.paths import find_path
-from einsdiff.numeric.steps import Handle, Labels, Steps, letters
+from einsdiff.numeric.fusing import fused
+from einsdiff.numeric.paths import NETWORK, Given, find_order, find_slices
+from einsdiff.numeric.steps import Handle, Labels, Sliced, Steps, letters
 from einsdiff.numeric.strides import entrywise, is_matrix, reshaped
 
 __all__ = ["Factor", "contract"]
@@ -60,41 +62,156 @@ def contract(
     Factor
         The product, and the labels of its axes.
     """
-    factors = _powers(steps, factors)
+    if not isinstance(steps.finder, Given):  # a path counts them all
+        factors = _powers(steps, factors)
     found = None if steps.is_plain else _symmetric(steps, factors, output, size)
     if found is not None:
         return found
+    carried = _carried(factors, output)
     left = [
-        _reduce(
-            steps,
-            array,
-            labels,
-            {
-                label
-                for label in labels
-                if label in output
-                or any(label in other for j, (_, other) in enumerate(factors) if j != k)
-            },
-        )
-        for k, (array, labels) in enumerate(factors)
+        _reduce(steps, array, labels, {n for n in labels if carried[n] > 1 or n in output})
+        for array, labels in factors
     ]
     number = {label: k for k, label in enumerate(size)}
-    path, _ = find_path(
+    product = (
         tuple(tuple(number[n] for n in labels) for _, labels in left),
         tuple(number[n] for n in output),
         tuple(map(int, size.values())),
+        steps.finder,
     )
+    names = [array.name for array, _ in left]
+    if steps.finder is None and steps.room is None:
+        path = find_order(*product, names, steps.placed)
+        return _multiplied(steps, left, path, output, order, size)
+    path, sliced = find_slices(*product, steps.room, names, steps.placed)
+    if not sliced:
+        return _multiplied(steps, left, path, output, order, size)
+    back = list(size)
+    return _in_slices(steps, left, path, output, order, size, {back[k] for k in sliced})
+
+
+def _carried(factors: Iterable[Factor], output: Iterable[int]) -> Counter[int]:
+    """Count by how many factors each label is carried, and by the result."""
+    carried = Counter(output)
+    for _, labels in factors:
+        carried.update(set(labels))
+    return carried
+
+
+def _multiplied(
+    steps: Steps,
+    factors: Sequence[Factor],
+    path: Sequence[Sequence[int]],
+    output: Collection[int],
+    order: Labels,
+    size: Mapping[int, int],
+) -> Factor:
+    """Multiply factors in the order of a path."""
+    left = list(factors)
+    carried = _carried(left, output)
+    # How many entries it took to compute each: of two the one that takes more comes first, while
+    # the other need not be known.
+    is_long = len(left) > NETWORK
+    needs = [0] * len(left)
     for chosen in path:
+        at = sorted(chosen, reverse=True)
+        group = [left.pop(k) for k in at]
+        took = [needs.pop(k) for k in at]
+        for _, labels in group:
+            carried.subtract(labels)
         # opt_einsum joins more than two factors at once only where there is no order to choose.
-        group = [left.pop(k) for k in sorted(chosen, reverse=True)]
         while len(group) > 1:
             b, a = group.pop(), group.pop()
-            needed = {label for _, labels in (*group, *left) for label in labels}
-            needed.update(output)
+            need_b, need_a = took.pop(), took.pop()
+            if is_long and need_b - prod(b[0].shape) > max(need_a - prod(a[0].shape), 0):
+                a, b, need_a, need_b = b, a, need_b, need_a
+            kept = [n for n in (*a[1], *b[1]) if carried[n] or any(n in o for _, o in group)]
             final = () if group or left else order
-            group.append(_pair(steps, a, b, needed, final, size))
+            if is_long and not final:
+                result = _pair_once(steps, a, b, set(kept), size)
+            else:
+                result = _pair(steps, a, b, set(kept), final, size)
+            group.append(result)
+            held = prod(a[0].shape) if need_a else 0
+            entries = prod(result[0].shape)
+            took.append(max(need_a, held + need_b, held + prod(b[0].shape) + entries))
         left.append(group[0])
+        needs.append(took[0])
+        carried.update(group[0][1])
     return left[0]
+
+
+def _in_slices(
+    steps: Steps,
+    factors: Sequence[Factor],
+    path: Sequence[Sequence[int]],
+    output: Collection[int],
+    order: Labels,
+    size: Mapping[int, int],
+    sliced: Collection[int],
+) -> Factor:
+    """Multiply factors for one value of some labels at a time, and add up.
+
+    What has none of these labels is multiplied once, before.
+    """
+    places = list(range(len(factors)))  # of what is left, the numbers
+    fresh = count(len(factors))
+    known = dict(enumerate(factors))
+    depends = {k for k, (_, labels) in known.items() if not set(labels).isdisjoint(sliced)}
+    later: list[tuple[list[int], int]] = []  # steps that are taken for each value
+    carried = _carried(factors, output)
+    for chosen in path:
+        group = [places.pop(k) for k in sorted(chosen, reverse=True)]
+        made = next(fresh)
+        if depends.isdisjoint(group):
+            own = [known.pop(k) for k in group]
+            for _, labels in own:
+                carried.subtract(labels)
+            kept = {n for _, labels in own for n in labels if carried[n]}
+            line = [(0, 1), *[(0, k) for k in range(len(own) - 2, 0, -1)]]
+            known[made] = _multiplied(steps, own, line, kept, (), size)
+            carried.update(known[made][1])
+        else:
+            depends.add(made)
+            later.append((group, made))
+        places.append(made)
+    names = {label: f"n{k}" for k, label in enumerate(sorted(sliced))}
+    loop = steps.inside()
+    order = tuple([n for n in order if n in output] or output)
+    rest = tuple(n for n in order if n not in names)
+    parts = {k: _sliced(loop, array, labels, names) for k, (array, labels) in known.items()}
+    numbers = list(parts)
+    inner_path = []
+    for group, made in later:
+        inner_path.append(tuple(sorted(map(numbers.index, group))))
+        numbers = [*(k for k in numbers if k not in group), made]
+    value, labels = _multiplied(loop, list(parts.values()), inner_path, rest, rest, size)
+    value = loop.arrange(value, labels, rest)
+    instructions, (name,) = fused(loop.instructions, [value.name])
+    detail = Sliced(
+        tuple((names[n], size[n]) for n in sorted(sliced)),
+        instructions,
+        name,
+        tuple(names.get(n, ":") for n in order),
+        not set(sliced).issubset(order),
+    )
+    arrays = [array for array, _ in known.values()]
+    return steps.emit("slices", arrays, [size[n] for n in order], detail), order
+
+
+def _sliced(steps: Steps, array: Handle, labels: Labels, names: Mapping[int, str]) -> Factor:
+    """Take the part of an array for one value of some labels."""
+    rest = [k for k, n in enumerate(labels) if n not in names]
+    if len(rest) == len(labels):
+        return array, labels
+    texts = [names.get(n, ":") for n in labels]
+    while texts[-1] == ":":
+        del texts[-1]
+    shape, strides = ([of[k] for k in rest] for of in (array.shape, array.strides))
+    if not rest:
+        texts.append("...")  # a view without axes, not a number
+    part = steps.emit("slice", [array], shape, tuple(texts), strides)
+    return part, tuple(labels[k] for k in rest)
 
 
 #: Products of fewer multiplications are not worth halving.
@@ -113,6 +230,8 @@ def _symmetric(
     :math:`\sum_k X_{ki} X_{kj} R_{k\dots}`.
     """
     if len(factors) < 3:  # a matrix times itself is recognised by NumPy
+        return None
+    if len({array.name for array, _ in factors}) == len(factors):
         return None
     for k, (array, labels) in enumerate(factors):
         for n, (other, others) in enumerate(factors[:k]):
@@ -193,6 +312,24 @@ def _reduce(steps: Steps, array: Handle, labels: Labels, needed: set[int]) -> Fa
         lies = entrywise(shape, [(shape, tuple(array.strides[k] for k in left))])
         array = steps.emit("sum", [array], shape, axes, lies)
     return array, kept
+
+
+def _pair_once(
+    steps: Steps, a: Factor, b: Factor, needed: set[int], size: Mapping[int, int]
+) -> Factor:
+    """Contract two factors, unless that was done before with other names of their labels.
+
+    The derivatives of a network have most of their products in common.
+    """
+    names = list(dict.fromkeys((*a[1], *b[1])))
+    number = {label: k for k, label in enumerate(names)}
+    axes = tuple(number[n] for n in a[1]), tuple(number[n] for n in b[1])
+    key = a[0].name, b[0].name, axes, tuple([n in needed for n in names])
+    if key not in steps.pairs:
+        array, labels = _pair(steps, a, b, needed, (), size)
+        steps.pairs[key] = array, tuple(number[n] for n in labels)
+    array, order = steps.pairs[key]
+    return array, tuple(names[k] for k in order)
 
 
 def _pair(

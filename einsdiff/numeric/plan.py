@@ -43,10 +43,13 @@ from einsdiff.algebra.nodes import (
     is_one,
 )
 from einsdiff.algebra.relations import Relation
+from einsdiff.errors import OperandError, page
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.contraction import Factor, contract
+from einsdiff.numeric.engines import Explicit, Optimizer
 from einsdiff.numeric.fusing import bases, fused, needed
 from einsdiff.numeric.lowering import contract_related
+from einsdiff.numeric.paths import NETWORK, Finder, given_path
 from einsdiff.numeric.rearrange import rearranged
 from einsdiff.numeric.report import Cost, Report, costs, mode_of
 from einsdiff.numeric.slicing import candidates, in_slices, with_numbers
@@ -163,6 +166,7 @@ def plan(
     sizes: Mapping[str, int],
     in_cores: bool = False,
     limit: int | None = None,
+    optimizer: Optimizer = None,
 ) -> Plan:
     """Plan the evaluation of expressions.
 
@@ -177,34 +181,123 @@ def plan(
     limit
         The most entries that may be allocated at one time. Where it takes slicing to keep below,
         sums and results are computed in slices; where that does not help, more are allocated.
+    optimizer
+        Who searches for the order of products; see `einsdiff.numeric.engines.as_optimizer`.
 
     Returns
     -------
     Plan
         Straight-line instructions.
+
+    Raises
+    ------
+    OperandError
+        The optimizer found no order, or a path was given and there is no product that it fits.
     """
     nodes = rearranged(outputs, sizes)
-    made = _planned(nodes, sizes, in_cores)
+    finder = _finder(optimizer, nodes, sizes)
+    made = _planned(nodes, sizes, in_cores, finder=finder)
     if limit is None or made.peak <= limit or in_cores:
         return made
+    is_network = any(
+        isinstance(node, Einsum) and len(node.operands) > NETWORK for node in topological(nodes)
+    )
+    if is_network:
+        sliced = _with_less_room(nodes, sizes, limit, finder)
+        if sliced is not None:
+            return sliced
+    sliced = _in_slices(nodes, sizes, limit, finder)
+    if sliced is None and not is_network:
+        sliced = _with_less_room(nodes, sizes, limit, finder)
+    return made if sliced is None else sliced
+
+
+def _with_less_room(
+    nodes: Sequence[Node], sizes: Mapping[str, int], limit: int, finder: Finder
+) -> Plan | None:
+    """Plan with products for one value of some labels at a time, if that takes no more entries."""
+    # What is copied on the way, and what else is alive, is not counted when labels are chosen.
+    for part in (1, 2, 4, 8):
+        made = _planned(nodes, sizes, False, finder=finder, room=limit // part)
+        if made.peak <= limit:
+            return made
+        if part > 1 and all(step.op != "slices" for step in made.instructions):
+            break  # where there is none to be made
+    return None
+
+
+def _in_slices(
+    nodes: Sequence[Node], sizes: Mapping[str, int], limit: int, finder: Finder
+) -> Plan | None:
+    """Plan with sums and results in slices, if that takes no more entries."""
     nodes = with_numbers(nodes, sizes)
     for cuts in candidates(nodes, limit):
         # Not rearranged again: what slices have in common is what is not to be known as a whole.
-        sliced = _planned(flatten(in_slices(nodes, cuts)), {}, in_cores)
+        sliced = _planned(flatten(in_slices(nodes, cuts)), {}, False, finder=finder)
         if sliced.peak <= limit:
             return sliced
-    return made
+    return None
 
 
-def plain_plan(output: Node, sizes: Mapping[str, int]) -> Plan:
-    """Plan the evaluation of one expression as a person would write it.
+def _finder(optimizer: Optimizer, nodes: Sequence[Node], sizes: Mapping[str, int]) -> Finder:
+    """Say for which product a path was given; other optimizers are for all."""
+    if not isinstance(optimizer, Explicit):
+        return optimizer
+    wanted = 1 + sum(len(step) - 1 for step in optimizer.path)
+    products = [node for node in topological(nodes) if isinstance(node, Einsum)]
+    counts = {
+        node: len([o for o in node.operands if not isinstance(o, Delta)]) for node in products
+    }
+    fitting = [node for node in products if counts[node] == wanted]
+    if len(fitting) != 1:
+        there = sorted({n for n in counts.values() if n > 1})
+        raise OperandError(
+            page(
+                f"the path is for {wanted} factors, and "
+                + (
+                    f"{len(fitting)} products have so many"
+                    if fitting
+                    else f"the product has {there[0]}"
+                    if len(there) == 1
+                    else f"the products have {', '.join(map(str, there))}"
+                    if there
+                    else "nothing is multiplied"
+                ),
+                action="pass the name of a search, such as optimize='auto-hq', or an optimiser"
+                if fitting or not there
+                else f"pass a path for {' or '.join(map(str, there))} factors, the name of a "
+                "search, such as optimize='auto-hq', or an optimiser",
+            )
+        )
+    (node,) = fitting
+    number = [size if isinstance(size, int) else sizes[size] for size in node.sizes]
+    rank = {name: k for k, name in enumerate(optimizer.names)}
+    slots = [
+        (rank.get(part.name, len(rank)) if isinstance(part, Variable) else len(rank), k)
+        for k, part in enumerate(node.operands)
+        if not isinstance(part, Delta)
+    ]
+    carried = Counter(set(node.output))
+    for _, k in slots:
+        carried.update(set(node.subscripts[k]))
+    factors = [{n for n in node.subscripts[k] if carried[n] > 1} for _, k in sorted(slots)]
+    output = set(node.output).intersection(*[set().union(*factors)])
+    return given_path(optimizer, [sorted(own) for own in factors], sorted(output), number)
+
+
+def plain_plan(
+    outputs: Node | Sequence[Node], sizes: Mapping[str, int], optimizer: Optimizer = None
+) -> Plan:
+    """Plan the evaluation of one expression, or of several, as a person would write it.
 
     Parameters
     ----------
-    output
-        The expression.
+    outputs
+        The expression, or several that are evaluated together.
     sizes
         The number that each named size stands for; it may remember its name.
+    optimizer
+        Who searches for the order of products, as for `plan`.
 
     Returns
     -------
@@ -213,13 +306,21 @@ def plain_plan(output: Node, sizes: Mapping[str, int]) -> Plan:
         added there. No array is used again for another one, or laid out for speed alone.
     """
     numbers = {name: int(size) for name, size in sizes.items()}
-    return _planned(rearranged([output], numbers), sizes, False, is_plain=True)
+    wanted = [outputs] if isinstance(outputs, Node) else outputs
+    nodes = rearranged(wanted, numbers)
+    finder = _finder(optimizer, nodes, numbers)
+    return _planned(nodes, sizes, False, is_plain=True, finder=finder)
 
 
 def _planned(
-    outputs: Sequence[Node], sizes: Mapping[str, int], in_cores: bool, is_plain: bool = False
+    outputs: Sequence[Node],
+    sizes: Mapping[str, int],
+    in_cores: bool,
+    is_plain: bool = False,
+    finder: Finder = None,
+    room: int | None = None,
 ) -> Plan:
-    planner = _Planner(outputs, sizes, is_plain)
+    planner = _Planner(outputs, sizes, Steps(is_plain, finder, room))
     cores: tuple[tuple[Core, ...], ...] = ()
     if in_cores:
         cores = planner.all_cores(outputs)
@@ -251,10 +352,9 @@ class _Term:
 
 
 class _Planner:
-    def __init__(
-        self, outputs: Sequence[Node], sizes: Mapping[str, int], is_plain: bool = False
-    ) -> None:
+    def __init__(self, outputs: Sequence[Node], sizes: Mapping[str, int], steps: Steps) -> None:
         self.sizes = sizes
+        self.steps = steps
         self.inputs: dict[Variable, str] = {}
         taken: set[str] = set()
         for variable in variables_of(outputs):
@@ -272,7 +372,6 @@ class _Planner:
         }
         self.cores: dict[Node, tuple[Contracted, Number]] = {}  # and what they are multiplied by
         self.uses = _core_uses(outputs)
-        self.steps = Steps(is_plain)
 
     def number(self, size: Size) -> int:
         return size if isinstance(size, int) else self.sizes[size]

@@ -28,10 +28,11 @@ import numpy as np
 
 from einsdiff.algebra.function import Function
 from einsdiff.algebra.nodes import Node, Variable
+from einsdiff.numeric.engines import Optimizer
 from einsdiff.numeric.fusing import is_entrywise
 from einsdiff.numeric.large import LARGE, assign, entrywise, sparse_zeros, touches_little
 from einsdiff.numeric.plan import Plan, plan
-from einsdiff.numeric.steps import WRITES, Affine, Instruction
+from einsdiff.numeric.steps import WRITES, Affine, Instruction, Sliced
 
 __all__ = ["Program", "program_for"]
 
@@ -71,6 +72,7 @@ def program_for(
     dtype: np.dtype[Any] | str,
     in_cores: bool = False,
     limit: int | None = None,
+    optimizer: Optimizer = None,
 ) -> Program:
     """Plan and compile the evaluation of expressions, or return the program made before.
 
@@ -86,13 +88,15 @@ def program_for(
         Whether the results are left as cores; see `einsdiff.numeric.plan.Core`.
     limit
         The most entries that may be allocated at one time, if slicing can help that.
+    optimizer
+        Who searches for the order of products.
 
     Returns
     -------
     Program
         Compiled for these sizes.
     """
-    made = plan(outputs, dict(sizes), in_cores, limit)
+    made = plan(outputs, dict(sizes), in_cores, limit, optimizer)
     source = _source(made, np.dtype(dtype).name)
     # The source is made of the planner's own names and numbers, and of how functions are spelled;
     # no user's text is in it but identifiers, each with an underscore appended.
@@ -120,7 +124,7 @@ def _implementations(made: Plan) -> dict[str, Any]:
 
 #: Names that mean something else in a program.
 _TAKEN = re.compile(
-    r"t\d+|np|out|clear|assign|entrywise|gram|pairs|rows|sparse_zeros|program|float|complex"
+    r"[tn]\d+|np|out|clear|assign|entrywise|gram|pairs|rows|sparse_zeros|program|float|complex"
 )
 
 
@@ -161,7 +165,10 @@ def _source(made: Plan, dtype: str) -> str:
                 "rows = None if out is None or not out.flags.c_contiguous"
                 f" else out.reshape({step.shape})"
             )
-        lines += _spell(step, dtype, "out" if is_result else "rows" if step is rows else "")
+        if step.op == "slices":
+            lines += _loop(step, dtype)
+        else:
+            lines += _spell(step, dtype, "out" if is_result else "rows" if step is rows else "")
         spent = sorted(
             {
                 name
@@ -186,6 +193,32 @@ def _source(made: Plan, dtype: str) -> str:
     comma = "," if returned else ""
     lines.append(f"return {returned}" if takes_out else f"return ({returned}{comma})")
     return "\n".join([lines[0], *("    " + line for line in lines[1:])])
+
+
+def _loop(step: Instruction, dtype: str) -> list[str]:
+    """Write steps that are taken for each value of some indices."""
+    sliced: Sliced = step.detail
+    made = "zeros" if sliced.is_sum else "empty"
+    lines = [f"{step.target} = np.{made}({step.shape}, dtype={dtype!r})"]
+    names = ", ".join(name for name, _ in sliced.indices)
+    counts = ", ".join(str(n) for _, n in sliced.indices)
+    comma = "," if len(sliced.indices) == 1 else ""
+    lines.append(f"for {names}{comma} in np.ndindex({counts}):")
+    own = {inner.target for inner in sliced.steps}
+    last_use = {
+        name: k
+        for k, inner in enumerate(sliced.steps)
+        for name in (inner.target, *inner.args, inner.into)
+        if name in own
+    }
+    for k, inner in enumerate(sliced.steps):
+        lines += (f"    {line}" for line in _spell(inner, dtype, ""))
+        spent = sorted(name for name, last in last_use.items() if last == k)
+        if spent and k + 1 < len(sliced.steps):
+            lines.append(f"    del {', '.join(spent)}")
+    place = ", ".join(sliced.place) or "..."
+    lines.append(f"    {step.target}[{place}] {'+' if sliced.is_sum else ''}= {sliced.value}")
+    return lines
 
 
 def _written_in_rows(made: Plan) -> Instruction | None:

@@ -23,7 +23,7 @@ from einsdiff.numeric.fusing import bases, last_uses
 from einsdiff.numeric.memory import format_bytes
 from einsdiff.numeric.paths import find_path
 from einsdiff.numeric.special import MOST_PAIRS
-from einsdiff.numeric.steps import ALIASES, WRITES, Instruction
+from einsdiff.numeric.steps import ALIASES, WRITES, Instruction, Sliced
 
 __all__ = ["Cost", "Report", "costs", "mode_of"]
 
@@ -215,7 +215,9 @@ def costs(
             memory = base.get(step.target, step.target)
             held[memory] = held.get(memory, 0) + size
             alive += size
-        if is_view:
+        if step.op == "slices":
+            found.append(_repeated(step.detail, shapes, alive))
+        elif is_view:
             found.append(Cost(0, 0, alive))
         else:
             moved = sum(map(prod, read)) + (size if step.op not in WRITES else 0)
@@ -224,6 +226,20 @@ def costs(
             if last[name] == k:
                 alive -= held.pop(name, 0)
     return found
+
+
+def _repeated(sliced: Sliced, shapes: Mapping[str, tuple[int, ...]], alive: int) -> Cost:
+    """Return what it costs to take steps many times, and to add up what they make."""
+    inner = costs(sliced.steps, [sliced.value], shapes)
+    last = next((step.shape for step in sliced.steps if step.target == sliced.value), ())
+    entries = prod(last or shapes.get(sliced.value, ()))
+    flops = sum(cost.flops for cost in inner) + (entries if sliced.is_sum else 0)
+    moved = sum(cost.entries for cost in inner) + 2 * entries
+    return Cost(
+        sliced.count * flops,
+        sliced.count * moved,
+        alive + max((cost.alive for cost in inner), default=0),
+    )
 
 
 def _flops(step: Instruction, read: Sequence[tuple[int, ...]]) -> int:

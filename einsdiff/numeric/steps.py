@@ -24,11 +24,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
+from math import prod
 from typing import Any, NamedTuple
 
 import opt_einsum as oe
 
 from einsdiff.algebra.nodes import Number, is_one
+from einsdiff.numeric.networks import Placed
 from einsdiff.numeric.strides import contiguous, entrywise, reshaped
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Instruction",
     "Labels",
     "Range",
+    "Sliced",
     "Steps",
     "letters",
     "literal",
@@ -188,19 +191,63 @@ class Gather(NamedTuple):
     shared: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """Steps that are taken for each value of some indices, and add up.
+
+    Attributes
+    ----------
+    indices
+        The name of each index, and how many values it has.
+    steps
+        The steps; slices in them are of these indices.
+    value
+        The name of what they make.
+    place
+        Where in the result that stands, axis by axis: the name of an index, or ``":"``.
+    is_sum
+        Whether several of them stand in one place.
+    """
+
+    indices: tuple[tuple[str, int], ...]
+    steps: tuple[Instruction, ...]
+    value: str
+    place: tuple[str, ...]
+    is_sum: bool
+
+    @property
+    def count(self) -> int:
+        """How often the steps are taken."""
+        return prod(n for _, n in self.indices)
+
+
 class Steps:
     """Instructions, appended one by one; each method returns the array that its step makes.
 
     If they are plain, they are what a person would write: no array is laid out otherwise than the
-    expression has it so that a product of two is faster.
+    expression has it so that a product of two is faster. The `finder` searches for the order of a
+    product, see `einsdiff.numeric.paths`; where that takes more entries than there is `room` for,
+    products are computed in slices.
     """
 
-    def __init__(self, is_plain: bool = False) -> None:
+    def __init__(self, is_plain: bool = False, finder: Any = None, room: int | None = None) -> None:
         self.is_plain = is_plain
+        self.finder = finder
+        self.room = room
         self.instructions: list[Instruction] = []
         self._made: dict[Hashable, Handle] = {}
+        #: The networks of arrays that were multiplied.
+        self.placed = Placed()
+        #: Products of two arrays, and their axes: numbers of labels as they occur in the two.
+        self.pairs: dict[Hashable, tuple[Handle, Labels]] = {}
         self._numbers = count()
         self._labels = count(-1, -1)
+
+    def inside(self) -> Steps:
+        """Return a list of steps of its own, whose arrays have names that these do not use."""
+        steps = Steps(self.is_plain)
+        steps._numbers = self._numbers
+        return steps
 
     def new_label(self) -> int:
         """Return a label that no expression has: those of expressions start from 0."""

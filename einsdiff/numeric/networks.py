@@ -1,0 +1,516 @@
+r"""Tensor networks: one tree for the contraction of a network and for all of its derivatives.
+
+A product together with its result is a closed network, in which the result is one more tensor. For
+
+.. math:: f = A_{ij} B_{jk} C_{ki} \qquad \frac{\partial f}{\partial A_{pq}} = B_{qk} C_{kp}
+
+that is the same network: the derivative is *A* taken out, and its axes are the result's. An order
+of contraction is a tree with the tensors at its ends, and three branches meet where two tensors are
+multiplied. What that costs is the size of all labels on them, from whichever end the tree is looked
+at. So the tree found for the contraction, hung up at the tensor that is taken out, is an order for
+the derivative which costs as much, and nothing is searched again.
+
+>>> tree = tree_of(((1, 2), (0, 1)), 3)  # A (B C)
+>>> hung(tree, 0), hung(tree, 2)  # the environments of A and of C
+(((0, 1),), ((0, 1),))
+
+Networks are recognised by their structure, whatever their tensors and labels are called.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+from math import inf, log2, prod
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "BLAS",
+    "Network",
+    "Path",
+    "Placed",
+    "Tree",
+    "annealed",
+    "cuts",
+    "hung",
+    "lightest",
+    "network_of",
+    "tree_of",
+]
+
+Path = tuple[tuple[int, ...], ...]
+
+
+class Network(NamedTuple):
+    """A closed network in an order that depends on its structure alone.
+
+    Attributes
+    ----------
+    key
+        For each label its size and the places of the tensors that carry it; equal keys mean equal
+        networks.
+    leaves
+        How many tensors there are.
+    place
+        The place of each tensor in that order.
+    labels
+        The labels in the order of the key.
+    """
+
+    key: tuple[tuple[int, tuple[int, ...]], ...]
+    leaves: int
+    place: tuple[int, ...] = ()
+    labels: tuple[int, ...] = ()
+
+    @property
+    def tensors(self) -> list[tuple[int, ...]]:
+        """The labels of the tensors, in order; a label is its position in the key."""
+        found: list[list[int]] = [[] for _ in range(self.leaves)]
+        for label, (_, places) in enumerate(self.key):
+            for k in places:
+                found[k].append(label)
+        return [tuple(labels) for labels in found]
+
+
+class Tree(NamedTuple):
+    """A tree of contractions.
+
+    Attributes
+    ----------
+    near
+        For each vertex those that it is connected with; the first vertices are the tensors.
+    leaves
+        How many tensors there are.
+    """
+
+    near: tuple[tuple[int, ...], ...]
+    leaves: int
+
+
+# --- structure --------------------------------------------------------------------------------
+
+Colours = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.intp]
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_ONE = np.uint64(1)
+#: Closed walks of so many steps and fewer are counted, in networks of at most so many tensors.
+WALKS = 12
+MOST_WALKED = 1024
+#: They are not counted where a tensor is next to more than so many.
+MOST_NEAR = 16
+#: So many multiplications of a matrix product cost as much as writing one entry of an array.
+#: Measured with OpenBLAS: 10 to 40, fewer for matrices with few rows or columns.
+BLAS = 8
+#: How willingly exchanges that cost more are made at first.
+HEAT = 0.6
+#: How much more arrays cost that there is no room for.
+CROWDED = 1000
+
+
+def _mixed(values: Colours) -> Colours:
+    """Scramble 64-bit numbers (the finaliser of SplitMix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _bounds(counts: Sequence[int] | Places) -> Places:
+    """Return where parts of these lengths begin and end, one after the other."""
+    bounds = np.zeros(len(counts) + 1, dtype=np.intp)
+    np.cumsum(counts, out=bounds[1:])
+    return bounds
+
+
+def _sums(values: Colours, bounds: Places) -> Colours:
+    """Add up the parts of an array, modulo 2^64.
+
+    >>> _sums(np.array([1, 2, 3], dtype=np.uint64), np.array([0, 2, 2, 3]))
+    array([3, 0, 3], dtype=uint64)
+    """
+    sums = np.zeros(len(values) + 1, dtype=np.uint64)
+    np.cumsum(values, out=sums[1:])
+    return sums[bounds[1:]] - sums[bounds[:-1]]
+
+
+def network_of(tensors: Sequence[Sequence[int]], sizes: Mapping[int, int]) -> Network:
+    """Order the tensors of a closed network by its structure.
+
+    Colours of tensors and labels are refined until they are stable; of tensors that are alike then
+    the first is told apart, which decides about its neighbours. For a network with symmetries that
+    the colours do not tell from others, the order may depend on how it was written: then it is not
+    recognised, and no more.
+
+    Parameters
+    ----------
+    tensors
+        The labels of each tensor, each once.
+    sizes
+        The size of each label.
+
+    Examples
+    --------
+    >>> one = network_of([(0, 1), (1, 2), (2, 0)], {0: 2, 1: 3, 2: 4})
+    >>> other = network_of([(7, 5), (5, 6), (6, 7)], {5: 4, 6: 2, 7: 3})
+    >>> one.key == other.key
+    True
+    """
+    labels = list(dict.fromkeys(n for own in tensors for n in own))
+    number = {n: k for k, n in enumerate(labels)}
+    ends = [(k, number[n]) for k, own in enumerate(tensors) for n in own]
+    # The labels at the ends tensor by tensor, and the tensors at the ends label by label.
+    at_label = np.array([n for _, n in ends], dtype=np.intp)
+    at_tensor = np.array([k for k, _ in sorted(ends, key=lambda end: end[1])], dtype=np.intp)
+    of_tensor = _bounds([len(own) for own in tensors])
+    of_label = _bounds(np.bincount(at_label, minlength=len(labels)))
+    label_colour = _mixed(np.array([sizes[n] for n in labels], dtype=np.uint64) + _MIX)
+    colour = np.zeros(len(tensors), dtype=np.uint64)
+    seen, is_walked = 1, False
+    while True:
+        # Sums of scrambled colours do not depend on the order of what is summed.
+        while True:
+            new = _sums(_mixed(label_colour)[at_label], of_tensor)
+            colour = _mixed(colour * _MIX + new + _ONE)
+            new = _sums(_mixed(colour)[at_tensor], of_label)
+            label_colour = _mixed(label_colour * _MIX + new + _ONE)
+            count = len(np.unique(colour))
+            if count <= seen:
+                break
+            seen = count
+        found, first, times = np.unique(colour, return_index=True, return_counts=True)
+        seen = len(found)
+        if seen == len(tensors):
+            break
+        if not is_walked:  # once, where colours alone say too little, as in a regular network
+            is_walked = True
+            if seen <= len(tensors) // 8 and len(tensors) <= MOST_WALKED:
+                walks = _walks(tensors, number, label_colour)
+                colour = _mixed(colour * _MIX + walks)
+                if len(np.unique(colour)) > seen:
+                    continue
+        chosen = first[np.argmax(times > 1)]  # of the least colour that several have
+        colour[chosen] = _mixed(colour[chosen : chosen + 1] + _MIX)[0]
+    place = np.empty(len(tensors), dtype=np.intp)
+    place[np.argsort(colour, kind="stable")] = np.arange(len(tensors))
+    return _placed(tensors, sizes, tuple(map(int, place)))
+
+
+def _placed(
+    tensors: Sequence[Sequence[int]], sizes: Mapping[int, int], place: tuple[int, ...]
+) -> Network:
+    """Describe a network by the places of its tensors."""
+    where: dict[int, list[int]] = {}
+    for k, own in enumerate(tensors):
+        for n in own:
+            where.setdefault(n, []).append(place[k])
+    key = sorted((sizes[n], tuple(sorted(places)), n) for n, places in where.items())
+    return Network(
+        tuple((size, places) for size, places, _ in key),
+        len(tensors),
+        place,
+        tuple(n for _, _, n in key),
+    )
+
+
+class Placed:
+    """Networks of tensors with names, to know them again when one tensor is the result.
+
+    Where a network has symmetries there are several orders of its tensors that depend on the
+    structure alone. That its derivatives have products in common shows only if it is one for all.
+    """
+
+    def __init__(self) -> None:
+        self.known: list[tuple[Network, dict[str, int]]] = []
+
+    def network(
+        self, tensors: Sequence[Sequence[int]], sizes: Mapping[int, int], names: Sequence[str]
+    ) -> Network:
+        """Order the tensors of a closed network, as those of an earlier one if it is that.
+
+        Parameters
+        ----------
+        tensors, sizes
+            As for `network_of`.
+        names
+            What the first tensors are called; the result, if it is a tensor, has no name.
+
+        Examples
+        --------
+        >>> placed, size = Placed(), {0: 2, 1: 2, 2: 2}
+        >>> placed.network([(0, 1), (1, 2), (2, 0)], size, "ABC").place
+        (0, 2, 1)
+        >>> placed.network([(1, 2), (0, 2), (0, 1)], size, "BC").place  # without A
+        (2, 1, 0)
+        """
+        if len(set(names)) < len(names):
+            return network_of(tensors, sizes)
+        for network, places in self.known:
+            if network.leaves != len(tensors):
+                continue
+            here = [places.get(name, -1) for name in names] + [-1] * (len(tensors) - len(names))
+            absent = [k for k, at in enumerate(here) if at < 0]
+            if len(absent) > 2:  # the result, and the tensor that was it before
+                continue
+            for order in permutations(set(range(len(tensors))).difference(here)):
+                for k, at in zip(absent, order, strict=True):
+                    here[k] = at
+                found = _placed(tensors, sizes, tuple(here))
+                if found.key == network.key:
+                    places.update(zip(names, here, strict=False))
+                    return found
+        found = network_of(tensors, sizes)
+        self.known.append((found, dict(zip(names, found.place, strict=False))))
+        return found
+
+
+def _walks(
+    tensors: Sequence[Sequence[int]], number: Mapping[int, int], label_colour: Colours
+) -> Colours:
+    """Count the closed walks from each tensor, modulo 2^64, and scramble the counts."""
+    on: dict[int, list[int]] = {}
+    for k, own in enumerate(tensors):
+        for n in own:
+            on.setdefault(n, []).append(k)
+    near = [[(other, number[n]) for n in own for other in on[n]] for own in tensors]
+    most = max(map(len, near))
+    if most > MOST_NEAR:
+        return np.zeros(len(tensors), dtype=np.uint64)
+    # Padded to one length, by steps that count nothing.
+    padded = [own + [(0, -1)] * (most - len(own)) for own in near]
+    others, labels = np.array(padded).transpose(2, 1, 0)
+    weights = np.append(label_colour, np.uint64(0))[labels]
+    power = np.eye(len(tensors), dtype=np.uint64)
+    colour = np.zeros(len(tensors), dtype=np.uint64)
+    for _ in range(WALKS):
+        walked = np.zeros_like(power)
+        for k in range(most):
+            walked += power[others[k]] * weights[k][:, None]
+        power = walked
+        colour = _mixed(colour * _MIX + np.diagonal(power) + _ONE)
+    return colour
+
+
+# --- trees ------------------------------------------------------------------------------------
+
+
+def tree_of(path: Sequence[Sequence[int]], count: int, is_open: bool = False) -> Tree:
+    """Make a tree of the path of a contraction.
+
+    Parameters
+    ----------
+    path
+        The positions of what is multiplied in each step, as opt_einsum gives them.
+    count
+        How many tensors the path is for.
+    is_open
+        Whether the result is one more tensor, the last one.
+
+    Examples
+    --------
+    >>> tree_of(((0, 1), (0, 1)), 3).near
+    ((3,), (3,), (3,), (0, 1, 2))
+    """
+    leaves = count + is_open
+    near: list[list[int]] = [[] for _ in range(leaves)]
+    left = list(range(count))
+    for k, chosen in enumerate(path):
+        group = [left.pop(at) for at in sorted(chosen, reverse=True)]
+        is_last = k == len(path) - 1
+        if is_last and is_open:
+            group.append(leaves - 1)
+        if is_last and len(group) == 2:
+            a, b = group
+            near[a].append(b)
+            near[b].append(a)
+            break
+        vertex = len(near)
+        near.append(group)
+        for other in group:
+            near[other].append(vertex)
+        left.append(vertex)
+    return Tree(tuple(tuple(sorted(others)) for others in near), leaves)
+
+
+def hung(tree: Tree, root: int, other: int = -1) -> Path:
+    """Return the path of a tree that is hung up at a tensor, or between two vertices.
+
+    Parameters
+    ----------
+    tree
+        The tree.
+    root
+        The tensor that is taken out; the positions in the path are those of the others.
+    other
+        A vertex next to the root: nothing is taken out, and the last step multiplies what comes
+        from either side.
+
+    Examples
+    --------
+    >>> tree = tree_of(((0, 1), (0, 1)), 3)
+    >>> hung(tree, 2), hung(tree, 2, 3)
+    (((0, 1),), ((0, 1), (0, 1)))
+    """
+    is_closed = other >= 0
+    starts = [(root, other), (other, root)] if is_closed else [(tree.near[root][0], root)]
+    order: list[tuple[int, int]] = []  # vertices and where they hang, from the top
+    stack = starts[::-1]
+    while stack:
+        vertex, above = stack.pop()
+        order.append((vertex, above))
+        stack += [(below, vertex) for below in tree.near[vertex] if below != above]
+    # The branch with the first tensor comes first: so that what two paths have in common is
+    # multiplied in the same order.
+    first: dict[int, int] = {}
+    for vertex, above in reversed(order):
+        below = [first[v] for v in tree.near[vertex] if v != above] if vertex >= tree.leaves else []
+        first[vertex] = min(below, default=vertex)
+    left = [k for k in range(tree.leaves) if is_closed or k != root]
+    path: list[tuple[int, ...]] = []
+    done: list[tuple[int, int, bool]] = [(v, above, False) for v, above in starts[::-1]]
+    done.sort(key=lambda item: -first[item[0]])
+    while done:
+        vertex, above, is_ready = done.pop()
+        below = [v for v in tree.near[vertex] if v != above]
+        if vertex < tree.leaves:
+            continue
+        if not is_ready:
+            done.append((vertex, above, True))
+            below.sort(key=lambda v: -first[v])
+            done += [(v, vertex, False) for v in below]
+        else:
+            path.append(_taken(left, below))
+            left.append(vertex)
+    if is_closed:
+        path.append(_taken(left, [root, other]))
+    return tuple(path)
+
+
+def _taken(left: list[int], wanted: Sequence[int]) -> tuple[int, ...]:
+    """Take things out of a list; return where they were."""
+    at = tuple(sorted(map(left.index, wanted)))
+    for k in reversed(at):
+        del left[k]
+    return at
+
+
+def cuts(tree: Tree, tensors: Sequence[Sequence[int]]) -> dict[tuple[int, int], frozenset[int]]:
+    """Return for each two vertices that are connected the labels on that branch."""
+    total: dict[int, int] = {}
+    for own in tensors:
+        for n in own:
+            total[n] = total.get(n, 0) + 1
+    order: list[tuple[int, int]] = []
+    stack = [(tree.near[0][0], 0)] if tree.near[0] else []
+    while stack:
+        vertex, above = stack.pop()
+        order.append((vertex, above))
+        stack += [(below, vertex) for below in tree.near[vertex] if below != above]
+    found: dict[tuple[int, int], frozenset[int]] = {}
+    inside: dict[int, dict[int, int]] = {}  # how many tensors below a vertex carry each label
+    for vertex, above in reversed(order):
+        counted: dict[int, int] = {}
+        if vertex < tree.leaves:
+            counted = dict.fromkeys(tensors[vertex], 1)
+        for below in tree.near[vertex]:
+            if below != above and vertex >= tree.leaves:
+                for n, times in inside.pop(below).items():
+                    counted[n] = counted.get(n, 0) + times
+        counted = {n: times for n, times in counted.items() if times < total[n]}
+        inside[vertex] = counted
+        found[vertex, above] = found[above, vertex] = frozenset(counted)
+    return found
+
+
+def lightest(tree: Tree, tensors: Sequence[Sequence[int]], sizes: Sequence[int]) -> tuple[int, int]:
+    """Return the branch with the fewest entries, where a closed network is best hung up."""
+    found = cuts(tree, tensors)
+    return min(found, key=lambda branch: (prod(sizes[n] for n in found[branch]), branch))
+
+
+# --- better trees -----------------------------------------------------------------------------
+
+
+def annealed(
+    tree: Tree,
+    tensors: Sequence[Sequence[int]],
+    sizes: Sequence[int],
+    sweeps: int = 40,
+    room: float = inf,
+) -> Tree:
+    r"""Look for a tree that costs less, by exchanges of neighbouring branches.
+
+    Where two vertices meet there are four branches, of which two lie on either side,
+    :math:`AB|CD`, and might lie otherwise, :math:`AC|BD` or :math:`AD|BC`. Only what these two
+    vertices cost depends on that. An exchange is made if that is less, or at random if it is more,
+    rarely so towards the end (simulated annealing; always with the same random numbers).
+
+    Parameters
+    ----------
+    tree
+        A tree in which three branches meet everywhere.
+    tensors
+        The labels of each tensor.
+    sizes
+        The size of each label.
+    sweeps
+        How often each branch is looked at.
+    room
+        What has more entries costs `CROWDED` times as much.
+
+    Returns
+    -------
+    Tree
+        The cheapest tree that was met.
+    """
+    count = tree.leaves
+    if any(len(others) != 3 for others in tree.near[count:]):
+        return tree
+    classes: dict[int, int] = {}
+    for n in {n for own in tensors for n in own}:
+        classes[sizes[n]] = classes.get(sizes[n], 0) | 1 << n
+    weights = [(mask, log2(max(size, 1))) for size, mask in classes.items()]
+
+    def entries(mask: int) -> float:
+        """Count the entries of an array with these labels, the bits of a number."""
+        return 2.0 ** min(sum([(mask & own).bit_count() * w for own, w in weights]), 1000.0)
+
+    on = {branch: sum([1 << n for n in labels]) for branch, labels in cuts(tree, tensors).items()}
+    near = [list(others) for others in tree.near]
+    best, excess, least = tree, 0.0, 0.0  # what it costs more than at the start
+    chance = random.Random(0)
+    for sweep in range(sweeps):
+        heat = HEAT * (1 - sweep / (sweeps - 1)) ** 2
+        for u in range(count, len(near)):
+            inner = [w for w in near[u] if w >= count]
+            if not inner:
+                continue
+            v = inner[int(chance.random() * len(inner))]
+            a, b = [w for w in near[u] if w != v]
+            c, d = [w for w in near[v] if w != u]
+            if chance.random() < 0.5:
+                c, d = d, c
+            at_a, at_b, at_c, at_d, middle = on[u, a], on[u, b], on[v, c], on[v, d], on[u, v]
+            new = (at_a | at_c) & (at_b | at_d)
+            before, after = entries(middle), entries(new)
+            before *= 2 if before <= room else CROWDED
+            after *= 2 if after <= room else CROWDED
+            before += (entries(at_a | at_b) + entries(at_c | at_d)) / BLAS
+            after += (entries(at_a | at_c) + entries(at_b | at_d)) / BLAS
+            if after > before and (not heat or chance.random() > (before / after) ** (1 / heat)):
+                continue
+            near[u], near[v] = [a, c, v], [b, d, u]
+            near[c][near[c].index(v)] = u
+            near[b][near[b].index(u)] = v
+            for old in ((v, c), (c, v), (u, b), (b, u)):
+                del on[old]
+            on[u, v] = on[v, u] = new
+            on[u, c] = on[c, u] = at_c
+            on[v, b] = on[b, v] = at_b
+            excess += after - before
+        if excess < least:
+            best, least = Tree(tuple(tuple(sorted(others)) for others in near), count), excess
+    return best
