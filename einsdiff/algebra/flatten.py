@@ -5,8 +5,8 @@ A product that stands inside one other product, and nowhere else, is merged into
 .. math:: (A_{ij} B_{jk})\, C_{kl} \;\to\; A_{ij} B_{jk} C_{kl},
 
 since nothing is lost: the order of contraction is chosen by the planner from all factors. A
-product that is used twice is kept apart, because it will be computed once; but not one that only
-places an array among zeros, as slices do. Sums likewise.
+product that is used twice is kept apart, because it will be computed once; but not, if it is to be
+computed, one that only places an array among zeros, as slices do. Sums likewise.
 
 >>> from einsdiff.algebra.nodes import einsum, variable
 >>> A, B, C = (variable(name, (2, 2)) for name in "ABC")
@@ -36,7 +36,10 @@ MOST_REPEATED_FACTORS = 8
 
 
 def flatten(
-    roots: Iterable[Node], most_factors: int = MOST_FACTORS, most_repeated: int = 0
+    roots: Iterable[Node],
+    most_factors: int = MOST_FACTORS,
+    most_repeated: int = 0,
+    merges_placed: bool = False,
 ) -> tuple[Node, ...]:
     """Merge what is used once: products into products, sums into sums.
 
@@ -48,6 +51,8 @@ def flatten(
         A product is merged into another one only if that has at most so many factors then.
     most_repeated
         A product that is used more than once is merged if it has at most so many factors.
+    merges_placed
+        Whether one that only places an array among zeros is merged however often it is used.
 
     Returns
     -------
@@ -56,14 +61,14 @@ def flatten(
     """
     roots = tuple(roots)
     while True:
-        flat = _flatten_once(roots, most_factors, most_repeated)
+        flat = _flatten_once(roots, most_factors, most_repeated, merges_placed)
         if flat == roots:
             return flat
         roots = flat
 
 
 def _flatten_once(
-    roots: tuple[Node, ...], most_factors: int, most_repeated: int
+    roots: tuple[Node, ...], most_factors: int, most_repeated: int, merges_placed: bool
 ) -> tuple[Node, ...]:
     uses = use_counts(roots)
     # Sums inside of sums are not built on their own, since they might be long and many.
@@ -80,7 +85,9 @@ def _flatten_once(
             if node not in inside:
                 done[node] = _merged_sum(node, inside, uses, done)
         elif isinstance(node, Einsum):
-            done[node] = _merged_product(node, uses, done, most_factors, most_repeated)
+            done[node] = _merged_product(
+                node, uses, done, most_factors, most_repeated, merges_placed
+            )
         elif isinstance(node, Call):
             args = tuple(done[arg] for arg in node.args)
             done[node] = node if args == node.args else call(node.function, args)
@@ -110,6 +117,7 @@ def _merged_product(
     done: Mapping[Node, Node],
     most_factors: int,
     most_repeated: int,
+    merges_placed: bool,
 ) -> Node:
     new = [done[operand] for operand in node.operands]
     room = most_factors - len(new)
@@ -118,7 +126,8 @@ def _merged_product(
         inner = operand.primitive[1] if isinstance(operand, Add) else operand
         if not isinstance(inner, Einsum) or len(inner.operands) - 1 > room:
             continue
-        if uses[old] == 1 or len(inner.operands) <= most_repeated or _only_places(inner):
+        is_merged = uses[old] == 1 or len(inner.operands) <= most_repeated
+        if is_merged or (merges_placed and _only_places(inner)):
             inline.append(k)
             room -= len(inner.operands) - 1
     if not inline and tuple(new) == node.operands:

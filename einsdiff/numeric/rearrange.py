@@ -59,11 +59,11 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
     tuple of Node
         Expressions with the same values, with products merged.
     """
-    nodes = flatten(outputs)
+    nodes = flatten(outputs, merges_placed=True)
     for _ in range(MOST_ROUNDS):
         if not any(isinstance(node, Add) for node in use_counts(nodes)):
             break
-        new = flatten(_Round(nodes, sizes).nodes())
+        new = flatten(_Round(nodes, sizes).nodes(), merges_placed=True)
         if new == nodes:
             break
         nodes = new
