@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import json
 import pkgutil
+import rlcompleter
 import subprocess
 import sys
 import tomllib
@@ -124,3 +125,18 @@ def test_the_command_is_installed_under_its_name():
 
 def test_the_package_says_that_it_is_typed():
     assert (Path(ed.__file__).parent / "py.typed").is_file()
+
+
+@pytest.mark.parametrize(
+    ("start", "names"),
+    [
+        ("ed.gra", {"grad"}),
+        ("ed.as_", {"as_jax", "as_torch"}),
+        ("t.den", {"dense"}),
+        ("t.to_", {"to_sympy"}),
+    ],
+)
+def test_names_are_completed(start, names):
+    completer = rlcompleter.Completer({"ed": ed, "t": ed.tensor("t", "n")})
+    found = {match.rpartition(".")[2].rstrip("()") for match in completer.attr_matches(start)}
+    assert names <= found
