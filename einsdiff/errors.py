@@ -192,7 +192,7 @@ class LayoutError(EinsdiffError, ValueError):
     """
 
 
-class SizeError(EinsdiffError, MemoryError):
+class SizeError(MemoryError, EinsdiffError):  # in this order it is made as MemoryError is
     """A result, or an array on the way to it, above the memory limit; nothing was allocated.
 
     Examples

@@ -629,3 +629,9 @@ def test_registered_functions_go_to_other_processes(processes, softcube):
     _, digest, values = processes[0].submit(elsewhere.described, J).result()
     assert digest == J.structure_hash
     np.testing.assert_array_equal(values, np.asarray(J))
+
+
+def test_errors_are_made_as_pickle_makes_them():
+    for name in ERRORS:
+        kind = getattr(ed, name)
+        assert type(kind.__new__(kind)) is kind  # as libraries do that pickle tracebacks

@@ -136,9 +136,10 @@ def _merged_product(
 
 
 def _only_places(node: Einsum) -> bool:
-    """Tell whether a product puts one array in its place, among zeros, and does nothing else.
+    """Tell whether a product spreads one array along a diagonal, and does nothing else.
 
     As an array of its own it would be mostly zeros, which are better never formed.
     """
-    relations = sum(isinstance(operand, Delta) for operand in node.operands)
-    return relations > 0 and len(node.operands) - relations <= 1
+    relations = [operand for operand in node.operands if isinstance(operand, Delta)]
+    is_diagonal = any(len(relation.shape) > 1 for relation in relations)
+    return is_diagonal and len(node.operands) - len(relations) <= 1

@@ -208,7 +208,9 @@ def test_arrays_are_called_what_the_caller_calls_them(library):
     assert str(J) == "∂f_i/∂A_pq = δ_ip x_q"
     with pytest.raises(ed.NameNotFoundError, match="array given as wrt is no operand"):
         ed.grad("ij,j->i", A, x, wrt=of(library)["y"])
-    assert ed.einsum("ij,j->i", of(library)["A"], x).names == ("array1", "x")
+    nameless, name = ed.einsum("ij,j->i", of(library)["A"], x).names
+    assert nameless.startswith("array")
+    assert name == "x"
 
 
 @every_library
@@ -265,7 +267,8 @@ def test_arrays_without_axes(library):
     assert_alike(ed.grad("3 x_i", x=x, wrt="x").dense(), 3 * np.eye(4), library)
     assert_alike(ed.grad(ed.tensor("x", x) * 0, wrt="x").dense(), np.zeros((4, 4)), library)
     product = ed.einsum("i,i->", x, x) * array(library, 3.0)  # which is no number, but a variable
-    assert product.names == ("x", "array1")
+    assert product.names[0] == "x"
+    assert product.names[1].startswith("array")
 
 
 @every_library
