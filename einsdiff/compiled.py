@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from einsdiff.numeric.plan import Plan
     from einsdiff.numeric.report import Report
 
-__all__ = ["FORMS", "Compiled", "check_backend"]
+__all__ = ["ABSENT", "FORMS", "Compiled", "check_backend"]
 
 #: What a compiled function can return.
 FORMS = ("dense", "cores", "sparse")
@@ -64,7 +64,7 @@ class _Absent:
         return "not given"
 
 
-_ABSENT = _Absent()
+ABSENT = _Absent()
 
 
 class _Ready(NamedTuple):
@@ -144,7 +144,7 @@ class Compiled:
         self._formulas = tuple(formulas)
         self._arguments = joined_arguments(formulas)
         self._values: list[Any] = [
-            values.get(argument.name, _ABSENT) for argument in self._arguments
+            values.get(argument.name, ABSENT) for argument in self._arguments
         ]
         self._build = build
         self._is_plain = form == "dense" and build is None
@@ -161,7 +161,7 @@ class Compiled:
     def __reduce__(self) -> tuple[Any, ...]:
         # Programs are made again where this is read: they are functions, and made for a machine.
         pairs = zip(self.names, self._values, strict=True)
-        values, fixed = carried({name: array for name, array in pairs if array is not _ABSENT})
+        values, fixed = carried({name: array for name, array in pairs if array is not ABSENT})
         formulas, count = dumped(self._formulas), len(self._formulas)
         options = self.form, self._build, self._limit, self.backend, self._optimize
         return _restored, (formulas, count, values, fixed, *options)
@@ -282,10 +282,10 @@ class Compiled:
     def _prepared(self, given: Sequence[Any]) -> tuple[list[Any], _Ready]:
         """Check arrays of shapes and dtypes that were not seen before."""
         taken: list[Any] = [
-            a if a is _ABSENT else as_array(a, name)
+            a if a is ABSENT else as_array(a, name)
             for a, name in zip(given, self.names, strict=True)
         ]
-        values = {name: a for a, name in zip(taken, self.names, strict=True) if a is not _ABSENT}
+        values = {name: a for a, name in zip(taken, self.names, strict=True) if a is not ABSENT}
         prepared: Prepared | Elsewhere
         if self.form != "dense":
             prepared = prepare(
@@ -307,7 +307,7 @@ class Compiled:
             tuple(
                 (argument, k)
                 for k, argument in enumerate(self._arguments)
-                if argument.symmetric and taken[k] is not _ABSENT
+                if argument.symmetric and taken[k] is not ABSENT
             ),
         )
         if len(self._ready) >= MOST_KEPT:
@@ -324,7 +324,7 @@ class Compiled:
         """Compute while `torch.compile` traces the call, for shapes that are new."""
         from einsdiff.numeric import dynamo
 
-        texts = [dynamo.described(None if a is _ABSENT else a) for a in given]
+        texts = [dynamo.described(None if a is ABSENT else a) for a in given]
         name = dynamo.prepared(self._number, "|".join(texts))
         return getattr(dynamo.functions, name)(*given)
 
@@ -349,7 +349,7 @@ class Compiled:
         >>> double(np.ones(3))
         array([2., 2., 2.])
         """
-        _, ready = self._prepared([_ABSENT if a is None else a for a in arrays])
+        _, ready = self._prepared([ABSENT if a is None else a for a in arrays])
         prepared, picked, finished = ready.prepared, ready.picked, self._finished
         is_plain = self._is_plain
 

@@ -573,11 +573,9 @@ def evaluate_matrix(
     domain = formula.domain or 0
     if KNOWN:
         check_dimensions([formula], values)
-    if all(type(value) is np.ndarray for value in values.values()):
+    if common_library(values) == "numpy":
         return np.asarray(as_matrix(evaluate(formula, values, None, order), domain, layout, order))
     prepared = prepare_anywhere([formula], values, matrix=(domain, layout, order))
-    if isinstance(prepared, Prepared):
-        return np.asarray(as_matrix(evaluate(formula, values, None, order), domain, layout, order))
     return _run(formula, prepared, values)
 
 

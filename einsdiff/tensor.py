@@ -67,7 +67,7 @@ from einsdiff.numeric.arrays import (
     received,
     same_array,
 )
-from einsdiff.numeric.libraries import as_numpy, library_of
+from einsdiff.numeric.libraries import as_numpy, kind_of, library_of
 from einsdiff.numeric.memory import check_limit
 from einsdiff.numeric.named import own_name
 from einsdiff.readable import ReadableMethods
@@ -1052,8 +1052,7 @@ def applied(
 
 
 def _is_complex(part: Tensor) -> bool:
-    found = str(part.dtype)
-    return "complex" in found
+    return kind_of(part.dtype) == "c"
 
 
 @cache

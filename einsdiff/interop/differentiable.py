@@ -38,7 +38,7 @@ from einsdiff.algebra.differentiate import derivatives, directional
 from einsdiff.algebra.graph import variables_of
 from einsdiff.algebra.nodes import Node, Variable, add, einsum, scale, variable
 from einsdiff.calculus import expressions
-from einsdiff.compiled import _ABSENT, Compiled
+from einsdiff.compiled import ABSENT, Compiled
 from einsdiff.errors import OperandError, page
 from einsdiff.evaluation import Elsewhere, Prepared, signature, sizes_of
 from einsdiff.formula import Formula, dumped, loaded
@@ -287,7 +287,7 @@ class Differentiable(Compiled):
         # What is traced has no NumPy arrays: they are put there in `function_for`.
         here = {name for name, _ in zip(self.names, arrays, strict=False)}.union(named)
         fixed = [k in self._fixed and name not in here for k, name in enumerate(self.names)]
-        return [_ABSENT if is_fixed else a for is_fixed, a in zip(fixed, given, strict=True)]
+        return [ABSENT if is_fixed else a for is_fixed, a in zip(fixed, given, strict=True)]
 
     def _taken(self, given: list[Any]) -> list[Any]:
         """Put arrays of the library in the place of NumPy arrays that were bound."""

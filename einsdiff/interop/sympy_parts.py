@@ -192,6 +192,12 @@ def _derivative(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
         for by in expr.variables:
             node = partial(node, reader.variable(reader.leaf(by)))  # type: ignore[arg-type]
         return reader.operand(node)
+    found: Tree = yield reader.tree(_differentiated(expr), scope)
+    return found
+
+
+def _differentiated(expr: Any) -> Any:
+    """Have SymPy take a derivative that was only written."""
     done = expr.doit()
     if isinstance(done, type(expr)):
         refuse(
@@ -199,8 +205,7 @@ def _derivative(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
             "SymPy leaves this derivative as it is",
             "differentiate here: ed.grad(ed.from_sympy(expr), wrt=..)",
         )
-    found: Tree = yield reader.tree(done, scope)
-    return found
+    return done
 
 
 def _indexed(reader: Reader, expr: Any, scope: Scope) -> Tree:
@@ -622,14 +627,7 @@ def _reshaped(reader: Reader, expr: Any) -> Job[Node]:
 
 
 def _array_derivative(reader: Reader, expr: Any) -> Job[Node]:
-    done = expr.doit()
-    if isinstance(done, type(expr)):
-        refuse(
-            expr,
-            "SymPy leaves this derivative as it is",
-            "differentiate here: ed.grad(ed.from_sympy(expr), wrt=..)",
-        )
-    found: Node = yield reader.node(done)
+    found: Node = yield reader.node(_differentiated(expr))
     return found
 
 

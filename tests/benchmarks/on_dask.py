@@ -30,6 +30,7 @@ from distributed import Client, LocalCluster, WorkerPlugin, wait
 
 import einsdiff as ed
 from tests.benchmarks.measuring import machine
+from tests.losses import logistic, squares
 
 FEATURES = 100
 NAMES = ("loss", "gradient", "Hessian", "Hessian times vector")
@@ -61,16 +62,6 @@ def samples(chunks: int, rows: int) -> tuple[Any, Any]:
 
 
 # --- by hand and by einsdiff ------------------------------------------------------------------
-
-
-def logistic(X, y, w):
-    z = X @ w
-    return np.sum(np.logaddexp(0, z) - y * z)
-
-
-def squares(X, y, w):
-    r = y - X @ w
-    return r @ r
 
 
 def logistic_by_hand(X, y, w, v):

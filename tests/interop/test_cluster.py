@@ -20,6 +20,7 @@ import pytest
 
 import einsdiff as ed
 from tests.extras import needs
+from tests.losses import logistic, squares
 
 needs("distributed")
 import cloudpickle  # noqa: E402
@@ -112,16 +113,6 @@ def samples(chunks: int, rows: int = ROWS, columns: int = FEATURES) -> tuple[Any
 
 def above(X: np.ndarray) -> np.ndarray:
     return (X.sum(axis=1) > 0).astype(float)
-
-
-def logistic(X, y, w):
-    z = X @ w
-    return np.sum(np.logaddexp(0, z) - y * z)
-
-
-def squares(X, y, w):
-    r = y - X @ w
-    return r @ r
 
 
 def results_of(columns: int = FEATURES) -> Any:

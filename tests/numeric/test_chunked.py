@@ -21,6 +21,7 @@ import einsdiff as ed
 from einsdiff.numeric.chunked_graph import Kernel, combined
 from tests.catalogue_rows import called
 from tests.extras import needs
+from tests.losses import logistic, squares
 from tests.oracle import brute_einsum
 from tests.strategies import Case, einsums
 from tests.test_catalogue import arrays_of, derivative, every_plain_row, symbols_of
@@ -66,16 +67,6 @@ def attempt(t: ed.Tensor, arrays: dict[str, Any]) -> tuple[Any, str]:
         if "zero but on a diagonal" not in str(error):
             raise
         return None, str(error)
-
-
-def logistic(X, y, w):
-    z = X @ w
-    return np.sum(np.logaddexp(0, z) - y * z)
-
-
-def squares(X, y, w):
-    r = y - X @ w
-    return r @ r
 
 
 def samples(n: int = 60, p: int = 3) -> dict[str, np.ndarray]:
