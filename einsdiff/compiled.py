@@ -64,6 +64,7 @@ class _Absent:
         return "not given"
 
 
+#: In place of an array that was not given.
 ABSENT = _Absent()
 
 
