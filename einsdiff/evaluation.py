@@ -181,6 +181,11 @@ class Prepared:
         return self.program.plan
 
     @property
+    def copied(self) -> int:
+        """How many entries of operands of other dtypes are converted, and kept meanwhile."""
+        return self.bytes // self.dtype.itemsize - self.plan.peak
+
+    @property
     def library(self) -> str:
         """The library that computes: NumPy."""
         return "numpy"
@@ -798,15 +803,16 @@ def _unsettled(formula: Formula, size: str) -> BindingError:
 
 def _too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeError:
     plan, item = prepared.program.plan, prepared.dtype.itemsize
-    costs = plan.costs
+    costs, copied = plan.costs, prepared.copied
     limit = memory_limit() if prepared.limit is None else prepared.limit
-    first = next((k for k, cost in enumerate(costs) if cost.alive * item > limit), 0)
+    first = next((k for k, cost in enumerate(costs) if (cost.alive + copied) * item > limit), 0)
     kept = [shape for shape in prepared.shapes if prod(shape) * item > limit]
     if kept or not costs:
         return _result_too_large(formulas, (kept or prepared.shapes)[0], prepared.dtype, limit)
     step = plan.instructions[first]
     what = f"step {first + 1} ({step.op}) on the way to the result, of shape"
-    alive = (" with what is alive then", max(costs[first].alive * item, 0))
+    converted = " and with operands converted" if copied else ""
+    alive = (f" with what is alive then{converted}", (costs[first].alive + copied) * item)
     return _size_error(formulas, what, step.shape, prepared.dtype, limit, alive)
 
 

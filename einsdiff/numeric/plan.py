@@ -137,7 +137,9 @@ class Plan:
         """What each step costs."""
         return costs(self.instructions, self.results, self.given)
 
-    def report(self, itemsize: int = 8, domains: Sequence[int | None] = ()) -> Report:
+    def report(
+        self, itemsize: int = 8, domains: Sequence[int | None] = (), copied: int = 0
+    ) -> Report:
         """Return what the steps cost, as a table.
 
         Parameters
@@ -146,6 +148,8 @@ class Plan:
             The bytes of an entry.
         domains
             For each result that is a derivative how many axes are those of its variable.
+        copied
+            The entries of operands that are converted to the program's dtype first.
         """
         modes = {
             mode_of(node, domain, self.sizes)
@@ -153,7 +157,7 @@ class Plan:
             if domain is not None
         }
         mode = "mixed" if len(modes) > 1 else next(iter(modes), "")
-        return Report(self.instructions, tuple(self.costs), itemsize, mode)
+        return Report(self.instructions, tuple(self.costs), itemsize, mode, copied)
 
     @cached_property
     def peak(self) -> int:
