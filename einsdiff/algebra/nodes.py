@@ -46,7 +46,7 @@ from hashlib import blake2b
 from itertools import permutations, product
 from math import gcd, lcm
 from threading import Lock
-from typing import Any, Never, TypeVar, cast
+from typing import Any, NamedTuple, Never, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from einsdiff.algebra.canonical import Canonical, Orders, canonical
@@ -648,7 +648,12 @@ def _times(a: Number, b: Number) -> Number:
 
 def _primitive(node: Add) -> tuple[Number, Node]:
     if len(node.terms) == 1:
-        return node.terms[0]
+        # A multiple of a long sum, which may itself be a multiple.
+        ((c, term),) = node.terms
+        if not isinstance(term, Add):
+            return c, term
+        inner, rest = term.primitive
+        return _times(c, inner), rest
     if not node.terms:
         return 1, node
     coefficients = [c for c, _ in node.terms]
@@ -747,7 +752,7 @@ class _Product(Labels):
                 c, rest = node.primitive
                 self.coefficient = _times(self.coefficient, c)
                 self.vanishes |= not node.terms
-                if isinstance(rest, Add):
+                if isinstance(rest, Add):  # which is primitive itself
                     self.factors.append((rest, labels))
                 else:
                     stack.append((rest, labels, inline))
@@ -771,8 +776,65 @@ class _Product(Labels):
             else:
                 self.factors.append((node, labels))
 
-    def write_relations(self) -> None:
-        """Make the relations that are left factors."""
+    # The result.
+
+    def finish(self, output: list[int]) -> Node:
+        """Build the node: open what can be opened, then read what is there, once."""
+        self.settle(self.kept(output))
+        if self.opened(output):
+            self.settle(self.kept(output))
+        return _built(self.closed(output))
+
+    def kept(self, output: list[int]) -> set[int]:
+        """List the labels that stand in the result or in a factor."""
+        return {*output, *(label for _, labels in self.factors for label in labels)}
+
+    def opened(self, output: list[int]) -> bool:
+        """Put the factors of a product in its place if this one is only a view of it.
+
+        A view of a product is the product with its axes in another order. Returns whether it was.
+        """
+        if len(self.factors) != 1 or self.relations or self.vanishes:
+            return False
+        ((node, labels),) = self.factors
+        roots, out = [self.find(label) for label in labels], [self.find(n) for n in output]
+        if not isinstance(node, Einsum) or len(set(roots)) < len(roots) or not set(roots) <= {*out}:
+            return False
+        named = any(not isinstance(self.size[label], int) for label in self.loose(out))
+        if not named and _same_axes(node, tuple(roots), tuple(out)):
+            return False
+        self.factors = []
+        self.multiply(node, labels, inline=True)
+        return True
+
+    def loose(self, out: list[int]) -> list[int]:
+        """List the summed labels that no factor carries: each is a factor, its size."""
+        present = {*out, *self.eliminated}
+        present.update(self.find(label) for _, labels in self.factors for label in labels)
+        present.update(self.find(label) for terms, _, _ in self.relations for label in terms)
+        roots = dict.fromkeys(self.find(label) for label in range(len(self.parent)))
+        return [label for label in roots if label not in present]
+
+    def closed(self, output: list[int]) -> _Closed:
+        """Read the factors, the labels and the coefficient, after which nothing changes them."""
+        out = [self.find(label) for label in output]
+        sizes = dict(enumerate(self.size))
+        if self.vanishes:
+            return _Closed(0, [], [], out, [], sizes)
+        coefficient, loose = self.coefficient, []
+        for label in self.loose(out):
+            size = self.size[label]
+            if isinstance(size, int):
+                coefficient = _times(coefficient, size)
+            else:
+                loose.append(label)
+        factors = [*self.factors, *self.written_relations()]
+        subscripts = [tuple([self.find(label) for label in labels]) for _, labels in factors]
+        return _Closed(coefficient, [node for node, _ in factors], subscripts, out, loose, sizes)
+
+    def written_relations(self) -> list[tuple[Node, list[int]]]:
+        """Return the relations that are left as factors."""
+        written: list[tuple[Node, list[int]]] = []
         for terms, offset, is_equation in self.relations:
             sizes = [self.size[label] for label in terms]
             relation = simplified(Relation(tuple(terms.values()), offset, is_equation), sizes)
@@ -782,66 +844,53 @@ class _Product(Labels):
             )
             relation = relation._replace(coefficients=tuple(c for c, _, _, _ in axes))
             node = interned_delta(tuple(size for _, _, _, size in axes), relation)
-            self.factors.append((node, [label for _, _, label, _ in axes]))
-        self.relations = []
+            written.append((node, [label for _, _, label, _ in axes]))
+        return written
 
-    # The result.
 
-    def finish(self, output: list[int]) -> Node:
-        self.settle({*output, *(label for _, labels in self.factors for label in labels)})
-        out = [self.find(label) for label in output]
-        shape = tuple(self.size[label] for label in out)
-        if self.vanishes:
-            return zero(shape)
-        self.write_relations()
-        operands = [node for node, _ in self.factors]
-        subscripts = [tuple(self.find(label) for label in labels) for _, labels in self.factors]
-        carried = {label for labels in subscripts for label in labels}
-        loose: list[int] = []
-        for label in dict.fromkeys(self.find(label) for label in range(len(self.parent))):
-            if label not in carried and label not in out and label not in self.eliminated:
-                size = self.size[label]
-                if isinstance(size, int):
-                    self.coefficient = _times(self.coefficient, size)
-                else:
-                    loose.append(label)
-        if self.coefficient == 0:
-            return zero(shape)
-        return scale(self.coefficient, self.node(operands, subscripts, out, loose))
+class _Closed(NamedTuple):
+    """A product that is built: nothing in it is opened, united or taken out any more."""
 
-    def node(
-        self,
-        operands: list[Node],
-        subscripts: list[tuple[int, ...]],
-        out: list[int],
-        loose: list[int],
-    ) -> Node:
-        if not operands and not loose:
-            if not out:
-                return ONE
-            if len(out) == 2 and out[0] == out[1]:
-                return delta(self.size[out[0]])
-        if len(operands) == 1:
-            (operand,), (labels,) = operands, subscripts
-            distinct = len(set(labels)) == len(labels)
-            if distinct and not loose and _same_axes(operand, labels, tuple(out)):
-                return operand
-            plain = len(set(out)) == len(out) and set(out) <= set(labels) and not loose
-            if isinstance(operand, Add) and plain and operand.is_flat:
-                # A sum over axes, a diagonal or a transpose of a sum is the sum of those, and
-                # like terms may meet; with deltas or broadcasts the sum is better kept whole.
-                return add(
-                    [(c, einsum([term], [labels], out)) for c, term in operand.terms],
-                    [self.size[label] for label in out],
-                )
-            if isinstance(operand, Einsum) and distinct and set(labels) <= set(out):
-                # A view of a product is the product with its axes in another order.
-                self.factors = []
-                self.multiply(operand, list(labels), inline=True)
-                self.write_relations()
-                operands = [node for node, _ in self.factors]
-                subscripts = [tuple(self.find(t) for t in theirs) for _, theirs in self.factors]
-        return _product(operands, subscripts, out, loose, dict(enumerate(self.size)))
+    coefficient: Number
+    operands: list[Node]
+    subscripts: list[tuple[int, ...]]
+    out: list[int]
+    loose: list[int]
+    sizes: dict[int, Size]
+
+
+def _built(product: _Closed) -> Node:
+    """Return the node of a product: its coefficient times what its factors are."""
+    coefficient, operands, subscripts, out, loose, sizes = product
+    if coefficient == 0:
+        return zero([sizes[label] for label in out])
+    if not operands and not loose and (not out or (len(out) == 2 and out[0] == out[1])):
+        return scale(coefficient, delta(sizes[out[0]]) if out else ONE)
+    if len(operands) == 1 and not loose:
+        (operand,), (labels,) = operands, subscripts
+        if len(set(labels)) == len(labels) and _same_axes(operand, labels, tuple(out)):
+            return scale(coefficient, operand)
+    if len(operands) == 1 and isinstance(operands[0], Add) and operands[0].is_flat:
+        spread = _distributed(operands[0], subscripts[0], out, loose, sizes)
+        if spread is not None:
+            return scale(coefficient, spread)
+    return scale(coefficient, _product(operands, subscripts, out, loose, sizes))
+
+
+def _distributed(
+    whole: Add, labels: tuple[int, ...], out: list[int], loose: list[int], sizes: dict[int, Size]
+) -> Node | None:
+    """Sum over axes of a sum, or take its diagonal or transpose, term by term.
+
+    Like terms may meet then. With deltas or broadcasts, what they repeat is kept whole.
+    """
+    plain = len(set(out)) == len(out) and set(out) <= set(labels) and not loose
+    free = out if plain else [label for label in dict.fromkeys(labels) if label in out]
+    if not plain and tuple(free) == labels:
+        return None
+    terms = [(c, einsum([term], [labels], free)) for c, term in whole.terms]
+    found = add(terms, [sizes[label] for label in free])
+    return found if plain else einsum([found], [free], out, {n: sizes[n] for n in (*out, *loose)})
 
 
 def _same_axes(node: Node, labels: tuple[int, ...], out: tuple[int, ...]) -> bool:
@@ -1088,9 +1137,8 @@ def _elementwise(function: Function, args: tuple[Node, ...]) -> Node:
     aligned = tuple(
         einsum([core], [theirs], axes, own) if theirs else core for core, theirs in cores
     )
-    return einsum(
-        [interned_call(function, aligned)], [axes], range(len(shape)), dict(enumerate(shape))
-    )
+    # Without their repetitions the arguments may be numbers, which the function folds.
+    return einsum([call(function, aligned)], [axes], range(len(shape)), dict(enumerate(shape)))
 
 
 def _unviewed(node: Node) -> tuple[Node, tuple[int, ...]]:
