@@ -220,6 +220,27 @@ class Delta(Node):
 _EQUAL = Relation((-1, 1), 0)
 
 
+class Core(NamedTuple):
+    """What an einsum is made of: its value is ``node``, laid out, times ``sizes``.
+
+    The three belong together: a core without the sizes is another value.
+
+    Attributes
+    ----------
+    node
+        The product of the factors, a node that all expressions with these factors share.
+    axes
+        The label of the einsum that each axis of the node has.
+    sizes
+        Named sizes that the node is to be multiplied by: those of the summed labels that no
+        factor has.
+    """
+
+    node: Node
+    axes: tuple[int, ...]
+    sizes: tuple[str, ...]
+
+
 class Einsum(Node):
     """A sum of products.
 
@@ -240,7 +261,7 @@ class Einsum(Node):
     subscripts: tuple[tuple[int, ...], ...]
     output: tuple[int, ...]
     sizes: Shape
-    _core: tuple[Node, tuple[int, ...]] | None
+    _core: Core | None
     _symmetric: bool | None
     kind = 3
 
@@ -259,12 +280,8 @@ class Einsum(Node):
         return f"Einsum(({operands}), {self.subscripts}, {self.output})"
 
     @property
-    def core(self) -> tuple[Node, tuple[int, ...]]:
-        """What is left without deltas, broadcasts, size factors and the order of axes.
-
-        Returns the core, a node that all expressions with these factors share, and the label
-        of this einsum that each axis of the core has.
-        """
+    def core(self) -> Core:
+        """What is left without deltas, broadcasts, named sizes and the order of axes."""
         if self._core is None:
             object.__setattr__(self, "_core", _core(self))
         assert self._core is not None
@@ -283,8 +300,8 @@ class Einsum(Node):
 
     @property
     def is_view(self) -> bool:
-        """Whether there is nothing to compute: at most one factor, and no sum over its axes."""
-        return len(self.operands) <= 1 and self.carried.issubset(self.output)
+        """Whether there is nothing to compute: at most one factor, and no sum or named size."""
+        return _is_arranged(self) and not self.loose
 
 
 class Add(Node):
@@ -762,16 +779,16 @@ class _Product(Labels):
                 inner: dict[int, int] = {}
                 for theirs, ours in zip(node.output, labels, strict=True):
                     self.unite(inner.setdefault(theirs, ours), ours)
-                if inline or node.is_view:
+                if inline or _is_arranged(node):
                     for theirs, size in enumerate(node.sizes):
                         if theirs not in inner:
                             inner[theirs] = self.new(size)
                     for factor, theirs_all in zip(node.operands, node.subscripts, strict=True):
                         stack.append((factor, [inner[t] for t in theirs_all], False))
                 else:
-                    for theirs in node.loose:
-                        self.new(node.sizes[theirs])
-                    core, axes = node.core
+                    core, axes, sizes = node.core
+                    for size in sizes:
+                        self.new(size)
                     self.factors.append((core, [inner[axis] for axis in axes]))
             else:
                 self.factors.append((node, labels))
@@ -1032,21 +1049,27 @@ def interned_einsum(
     )
 
 
-def _core(node: Einsum) -> tuple[Node, tuple[int, ...]]:
+def _is_arranged(node: Einsum) -> bool:
+    """Tell whether it is one factor, or none, laid out along axes, and perhaps times sizes."""
+    return len(node.operands) <= 1 and node.carried.issubset(node.output)
+
+
+def _core(node: Einsum) -> Core:
     carried = node.carried
     free = [label for label in dict.fromkeys(node.output) if label in carried]
-    if node.is_view:
+    loose = tuple(str(node.sizes[label]) for label in node.loose)
+    if _is_arranged(node):
         if not node.operands:
-            return ONE, ()
+            return Core(ONE, (), loose)
         labels = node.subscripts[0]
         if len(set(labels)) == len(labels):
-            return node.operands[0], labels
+            return Core(node.operands[0], labels, loose)
     sizes = dict(enumerate(node.sizes))
     form = _form(node.operands, node.subscripts, (), sizes, free)
     axes = tuple(label for label in form.number if label in free)
-    if axes == node.output and not node.loose:
-        return node, node.output
-    return _product(node.operands, node.subscripts, axes, (), sizes), axes
+    if axes == node.output and not loose:
+        return Core(node, node.output, ())
+    return Core(_product(node.operands, node.subscripts, axes, (), sizes), axes, loose)
 
 
 # --- functions --------------------------------------------------------------------------------
@@ -1148,7 +1171,7 @@ def _unviewed(node: Node) -> tuple[Node, tuple[int, ...]]:
     if isinstance(node, Add) and len(node.terms) == 1:
         ((c, inner),) = node.terms
     distinct = isinstance(inner, Einsum) and len(set(inner.output)) == len(inner.output)
-    if isinstance(inner, Einsum) and distinct and inner.is_view and not inner.loose:
-        core, labels = inner.core
+    if isinstance(inner, Einsum) and distinct and inner.is_view:
+        core, labels, _ = inner.core
         return scale(c, core), tuple(inner.output.index(label) for label in labels)
     return node, tuple(range(len(node.shape)))

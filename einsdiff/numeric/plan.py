@@ -461,9 +461,9 @@ class _Planner:
         if isinstance(node, Constant):
             return _Term(c * node.value, None, (), ())
         if isinstance(node, Einsum):
-            for label in node.loose:
-                c = c * self.number(node.sizes[label])
-            core, labels = node.core
+            core, labels, sizes = node.core
+            for size in sizes:
+                c = c * self.number(size)
             return _Term(c, None if isinstance(core, Constant) else core, labels, node.output)
         labels = tuple(range(len(node.shape)))
         return _Term(c, node, labels, labels)
@@ -727,7 +727,7 @@ def _core_uses(outputs: Sequence[Node]) -> Counter[Node]:
     """Count the terms that have a core."""
     uses: Counter[Node] = Counter()
     for parts in (outputs, *map(children, topological(outputs))):
-        uses.update(part.core[0] if isinstance(part, Einsum) else part for part in parts)
+        uses.update(part.core.node if isinstance(part, Einsum) else part for part in parts)
     return uses
 
 
