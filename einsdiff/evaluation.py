@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from einsdiff.numeric.program import Program
 
 __all__ = [
+    "TRACED",
     "Elsewhere",
     "Prepared",
     "check_dimensions",
@@ -64,6 +66,7 @@ __all__ = [
     "evaluate_matrix",
     "evaluated_dtype",
     "in_conflict",
+    "missing_array",
     "places_of",
     "prepare",
     "prepare_anywhere",
@@ -71,6 +74,9 @@ __all__ = [
     "sizes_of",
     "with_dimensions",
 ]
+
+#: While a function is traced: the arrays by name that its tensors stand for.
+TRACED: ContextVar[dict[str, Array] | None] = ContextVar("TRACED", default=None)
 
 #: The most axes that an array of NumPy's can have.
 MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
@@ -484,7 +490,7 @@ def _settled(formulas: Sequence[Formula], values: Mapping[str, Any]) -> dict[str
                 )
         for argument in formula.arguments:
             if argument.name in formula.required and argument.name not in values:
-                raise _missing(formula, argument.name)
+                raise missing_array(formula, argument.name)
     for formula in formulas:
         for size in sorted(formula.named_sizes - sizes.keys()):
             raise _unsettled(formula, size)
@@ -773,7 +779,26 @@ def _check_analytic(formula: Formula, values: Mapping[str, Array]) -> None:
         )
 
 
-def _missing(formula: Formula, name: str) -> BindingError:
+def missing_array(formula: Formula, name: str) -> BindingError:
+    """Make the error for a variable that has no array.
+
+    Parameters
+    ----------
+    formula
+        What is to be evaluated.
+    name
+        The variable.
+    """
+    if TRACED.get() is not None:
+        return BindingError(
+            page(
+                f"no array for '{name}': while a function is traced, its arrays have no values",
+                text=formula.text,
+                carets=places_of(name, formula.text),
+                shapes=signature(formula.arguments),
+                action="go on with the expression itself, by functions that take tensors",
+            )
+        )
     return BindingError(
         page(
             f"no array for '{name}'",
@@ -790,7 +815,7 @@ def _missing(formula: Formula, name: str) -> BindingError:
 def _unsettled(formula: Formula, size: str) -> BindingError:
     for argument in formula.arguments:
         if size in argument.shape:
-            return _missing(formula, argument.name)
+            return missing_array(formula, argument.name)
     return BindingError(
         page(
             f"the number that size '{size}' stands for is not known",
