@@ -1,0 +1,187 @@
+"""An expression that a trial has built, and what all families claim of it.
+
+The forms of a derivative are compared with its entries, which the families compare with an oracle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tests.fuzz import oracles
+from tests.fuzz.drawing import Draw
+from tests.fuzz.oracles import Truth
+from tests.fuzz.trials import Trial
+
+#: Entries of a derivative.
+MOST_ENTRIES = 2000
+#: A map with a larger condition number need not be solved.
+MOST_CONDITION = 1e6
+
+DISPLAYS = (
+    "str({})",
+    "{}.latex()",
+    "{}.format('matrix')",
+    "{}.latex('matrix')",
+    "{}.format('einsum')",
+    "{}._repr_html_()",
+    "str({}.cases())",
+    "str({}.explain())",
+    "{}.explain('brief').latex()",
+    "str({}.table('forward'))",
+    "str({}.table('reverse'))",
+    "{}.diagram()._repr_svg_()",
+)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """The tensor that a trial calls `f`.
+
+    Attributes
+    ----------
+    truth
+        Its value for any arrays, by other means.
+    arrays
+        Of its variables, by name; the trial calls them `given` where they are not bound.
+    analytic
+        Whether `truth` takes complex arrays and has no kinks.
+    """
+
+    truth: Truth
+    arrays: Mapping[str, np.ndarray]
+    analytic: bool = True
+
+    @property
+    def value(self) -> np.ndarray:
+        return np.asarray(self.truth(self.arrays))
+
+    def small(self, draw: Draw, axes: int = 0) -> list[str]:
+        """Name the variables, shuffled, by which a derivative is not too large."""
+        entries = max(self.value.size, 1) * max(axes, 1)
+        names = [n for n, a in self.arrays.items() if max(a.size, 1) * entries <= MOST_ENTRIES]
+        return draw.shuffled(names)
+
+
+def differentiate(trial: Trial, draw: Draw, e: Expression) -> bool:
+    """Claim the value of `f`, and its first and second derivatives; tell whether there are any.
+
+    The trial calls the derivatives `J` and `H`.
+    """
+    with np.errstate(all="ignore"):
+        trial.agrees("value", trial.numbers("f"), e.value, 1e-9)
+    names = e.small(draw)
+    if not names:
+        return False
+    one = names[0]
+    trial.do(f"J = ed.grad(f, wrt={one!r})")
+    with np.errstate(all="ignore"):
+        expected, doubt = oracles.first(e.truth, e.arrays, one, e.analytic)
+    trial.agrees("first derivative", trial.numbers("J"), expected, doubt=doubt)
+    others = e.small(draw, e.arrays[one].size)
+    if not others:
+        return True
+    other = one if one in others and draw.flag(0.6) else others[0]
+    trial.do(f"H = ed.grad(J, wrt={other!r})")
+    with np.errstate(all="ignore"):
+        expected, doubt = oracles.second(e.truth, e.arrays, one, other, e.analytic)
+    trial.agrees("second derivative", trial.numbers("H"), expected, 1e-6, doubt)
+    if one == other:
+        symmetric(trial, e.value.ndim, e.arrays[one].ndim)
+    return True
+
+
+def symmetric(trial: Trial, codomain: int, domain: int) -> None:
+    """Claim that `H`, by one variable twice, does not know which came first."""
+    turn = [*range(codomain), *range(codomain + domain, codomain + 2 * domain)]
+    turn += range(codomain, codomain + domain)
+    turned = f"np.transpose(H, {tuple(turn)})" if domain else "H"
+    trial.holds("second derivative: not symmetric", f"ed.equal(H, {turned})")
+
+
+def forms(trial: Trial, draw: Draw, name: str, count: int = 3) -> None:
+    """Claim that some of the forms of a derivative, all of whose arrays are bound, agree."""
+    t = trial.space[name]
+    dense = np.asarray(trial.get(f"np.asarray({name})"))
+    if dense.size > MOST_ENTRIES or not np.all(np.isfinite(dense)):
+        return
+    domain = t.domain or 0
+    shape = dense.shape[dense.ndim - domain :]
+    matrix = oracles.as_matrix(dense, domain)
+    claims = _linear_claims(draw, name, dense, shape) if domain else []
+    layout, order = draw.choice(["numerator", "denominator"]), draw.choice("CF")
+    arranged = oracles.as_matrix(dense, domain, layout, order)
+    claims += [
+        (f"{name}.matrix({layout!r}, {order!r})", arranged),
+        (f"{name}.sparse(layout={layout!r}, order={order!r}).toarray()", arranged),
+        (f"{name}.cores().dense()", dense),
+        (f"{name}.compile()()", dense),
+        (f"sum(np.asarray(part).size * 0 + part for part in [{name}.dense()])", dense),
+        (f"{name}.compile(form='sparse')().toarray()", matrix),
+        (f"{name}.dense(out={name}.dense())", dense),
+        (f"{name}.dense(out=np.full({dense.shape}, 7, {name}.dtype))", dense),
+        (f"np.sum({name}.blocks().dense())", np.sum(dense)),
+        (f"{name}.dense(memory_limit=10**5)", dense),
+    ]
+    for source, expected in draw.some(claims, count):
+        trial.agrees(f"forms: {source.split('.', 1)[-1].split('(')[0]}", source, expected, 1e-9)
+    trial.holds("forms: dtype", f"np.asarray({name}).dtype == {name}.dtype")
+
+
+def _linear_claims(draw: Draw, name: str, dense: Any, domain: Any) -> list[tuple[str, Any]]:
+    """Claim products with a map, its diagonal, and solutions of equations."""
+    codomain = dense.shape[: dense.ndim - len(domain)]
+    matrix = oracles.as_matrix(dense, len(domain))
+    v = [draw.number(-2, 2) for _ in range(prod(domain))]
+    u = [draw.number(-2, 2) for _ in range(prod(codomain))]
+    right = f"np.reshape(np.array({v}), {tuple(domain)})"
+    left = f"np.reshape(np.array({u}), {tuple(codomain)})"
+    claims = [
+        (f"np.asarray({name}.jvp({right}))", np.reshape(matrix @ np.array(v), codomain)),
+        (f"np.asarray({name}.vjp({left}))", np.reshape(np.array(u) @ matrix, domain)),
+        (f"{name}.operator() @ np.array({v})", matrix @ np.array(v)),
+        (f"{name}.operator().rmatvec(np.array({u}))", np.conj(matrix).T @ np.array(u)),
+    ]
+    claims = [claim for claim in claims if matrix.size]
+    if codomain == domain and len(domain) and matrix.size:
+        diagonal = np.reshape(np.diagonal(matrix), domain)
+        claims.append((f"np.asarray({name}.diagonal())", diagonal))
+        claims.append((f"np.asarray({name}.trace())", np.trace(matrix)))
+        if np.linalg.cond(matrix) < MOST_CONDITION:
+            solved = np.reshape(np.linalg.solve(matrix, np.array(u)), domain)
+            claims += [(f"{name}.solve({left})", solved)] * 3
+    return claims
+
+
+def displayed(trial: Trial, draw: Draw, name: str, count: int = 2) -> None:
+    """Claim that some displays end in time, or are refused."""
+    for display in draw.some(DISPLAYS, count):
+        source = display.format(name)
+        trial.ends(f"display {source.replace(name, '', 1).strip('()._')}", source)
+
+
+def reads_back(trial: Trial, name: str, operands: str, expected: Any) -> None:
+    """Claim that the text of a tensor is the tensor, given what the names in it stand for.
+
+    The sizes of axes are given as well, as there may be axes that no operand has.
+    """
+    text = trial.get(f"str({name})")
+    heading = re.match(r"(?:∂²?)?[^\W_]+_(\w+)[ /]", text)
+    if "[an expression of" in text:
+        return
+    shape = trial.space[name].shape
+    sizes = dict(zip(heading[1], shape, strict=False)) if heading else {}
+    again = f"ed.parse(str({name}), sizes={sizes}, **{operands})"
+    t = trial.space[name]
+    bound = not [n for n in t.names if n not in t.values]
+    numbers = f"np.asarray({again})" if bound else f"{again}({_GIVEN.format(name)})"
+    trial.agrees("read back: value", numbers, expected, 1e-9)
+    trial.holds("read back: ==", f"{again} == {name}")
+
+
+_GIVEN = "**{{n: given[n] for n in {}.names}}"

@@ -1,0 +1,264 @@
+"""Random index notation, against its definition: one index after the other, with loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from tests.fuzz import drawing
+from tests.fuzz.drawing import Draw
+from tests.fuzz.expressions import Expression, differentiate, displayed, forms, reads_back
+from tests.fuzz.trials import Trial
+
+Labels = Mapping[str, int]
+Arrays = Mapping[str, np.ndarray]
+
+#: The functions, as NumPy computes them; those with a bar below are only for real numbers.
+ANALYTIC: dict[str, Callable[[Any], Any]] = {
+    "sin": np.sin,
+    "cos": np.cos,
+    "exp": np.exp,
+    "tanh": np.tanh,
+    "arctan": np.arctan,
+    "sigmoid": lambda u: 1 / (1 + np.exp(-u)),
+    "softplus": lambda u: np.log(1 + np.exp(u)),
+}
+KINKED: dict[str, Callable[[Any], Any]] = {
+    "abs": np.abs,
+    "relu": lambda u: max(u, 0),
+    "sign": np.sign,
+    "floor": np.floor,
+}
+#: How large the axis of a label may be.
+LETTERS = "ijklpqr"
+NAMES = "xyzABCwuDGTVabcdghXYZWUvtMNPQR"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a formula: its text, its value for labels and arrays, and how tight it binds."""
+
+    text: str
+    value: Callable[[Labels, Arrays], Any]
+    binds: int = 2
+
+    def bracketed(self, at_least: int) -> str:
+        return self.text if self.binds >= at_least else f"({self.text})"
+
+
+SUM, PRODUCT, FACTOR = 0, 1, 2
+
+
+@dataclass
+class Formula:
+    """Draws a formula; keeps the variables that stand in it, and the labels that are taken."""
+
+    draw: Draw
+    sizes: dict[str, int]
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    analytic: bool = True
+
+    def sum(self, labels: Sequence[str], depth: int) -> Part:
+        """Draw a sum of terms, each of which has these labels and no other."""
+        count = self.draw.choice([1, 1, 2, 2, 3])
+        taken = set(self.taken)
+        parts: list[tuple[float, Part]] = []
+        for _ in range(count):
+            sign = self.draw.choice([1, 1, -1])
+            parts.append((sign, self.product(labels, depth)))
+            if self.draw.flag(0.4):
+                self.taken = set(taken)  # terms may use one letter, each for itself
+        if len(parts) == 1 and parts[0][0] == 1:
+            return parts[0][1]
+        text = ""
+        for sign, part in parts:
+            text += {1: " + ", -1: " - "}[int(sign)] + part.bracketed(PRODUCT)
+        text = text[3:] if text.startswith(" + ") else "-" + text[3:]
+        return Part(text, lambda at, a: sum(s * p.value(at, a) for s, p in parts), SUM)
+
+    def product(self, labels: Sequence[str], depth: int) -> Part:
+        """Draw a product, with sums over labels that stand twice, or once behind a sign."""
+        draw = self.draw
+        free = [n for n in LETTERS if n not in self.taken]
+        paired = draw.some(free, draw.choice([0, 0, 1, 1, 2]))
+        alone = draw.some([n for n in free if n not in paired], draw.choice([0, 0, 0, 0, 1]))
+        self.taken |= {*paired, *alone}
+        places = [*labels, *paired, *paired, *alone]
+        places += [label for label in labels if draw.flag(0.2)]
+        places = draw.shuffled(places)
+        factors: list[Part] = []
+        while places or not factors:
+            here, places = _split(places, draw.integer(0 if not factors else 1, 2))
+            factors.append(self.factor(here, depth))
+        factors = self._divided(factors, labels, depth)
+        number, text = draw.choice([(1, "")] * 5 + [(2, "2 "), (0.5, "1/2 "), (1.5, "1.5 ")])
+        text += "".join(f"Σ_{n} " for n in alone) + factors[0].text
+        summed = [*paired, *alone]
+
+        def value(at: Labels, arrays: Arrays) -> Any:
+            total: Any = 0
+            for index in product(*(range(self.sizes[n]) for n in summed)):
+                here = {**at, **dict(zip(summed, index, strict=True))}
+                total = total + factors[0].value(here, arrays)
+            return number * total
+
+        return Part(text, value, PRODUCT)
+
+    def _divided(self, factors: list[Part], labels: Sequence[str], depth: int) -> list[Part]:
+        """Write factors one after the other, the last perhaps behind a stroke."""
+        text = " ".join(part.bracketed(FACTOR) for part in factors)
+        values = [part.value for part in factors]
+
+        def multiplied(at: Labels, arrays: Arrays) -> Any:
+            result: Any = 1
+            for value in values:
+                result = result * value(at, arrays)
+            return result
+
+        if not self.draw.flag(0.15):
+            return [Part(text, multiplied)]
+        under = self.factor(self.draw.some(labels, 1), depth - 1)
+        divisor = f"(2 + {under.bracketed(FACTOR)}^2)"
+        return [
+            Part(f"{text} / {divisor}", lambda at, a: multiplied(at, a) / (2 + under.value(at, a) ** 2))
+        ]
+
+    def factor(self, labels: Sequence[str], depth: int) -> Part:
+        """Draw a factor with these labels, which may repeat."""
+        draw, distinct = self.draw, list(dict.fromkeys(labels))
+        kind = draw.integer(0, 19)
+        if depth > 0 and len(distinct) == len(labels) and kind < 9:
+            inner = self.sum(labels, depth - 1)
+            if kind < 4:
+                return self.function(inner)
+            if kind < 6:
+                return self.power(inner)
+            return Part(f"({inner.text})", inner.value)
+        if len(labels) == 2 and len(distinct) == 2 and kind > 16:
+            return self.relation(*labels)
+        if len(labels) == 1 and kind > 16:
+            return self.entry(labels[0])
+        part = self.variable(labels)
+        return self.power(part) if kind == 9 else part
+
+    def function(self, inner: Part) -> Part:
+        kinked = self.draw.flag(0.15)
+        name = self.draw.choice(sorted(KINKED if kinked else ANALYTIC))
+        function = (KINKED | ANALYTIC)[name]
+        self.analytic &= not kinked
+        return Part(f"{name}({inner.text})", lambda at, a: function(inner.value(at, a)))
+
+    def power(self, inner: Part) -> Part:
+        base = inner.bracketed(FACTOR) if inner.binds >= FACTOR else f"({inner.text})"
+        if self.draw.flag(0.7):
+            n = self.draw.choice([2, 2, 3])
+            return Part(f"{base}^{n}", lambda at, a: inner.value(at, a) ** n)
+        exponent, text = self.draw.choice([(-1, "-1"), (0.5, "(1/2)"), (-0.5, "-0.5"), (-2, "-2")])
+        return Part(
+            f"(1 + {base}^2)^{text}", lambda at, a: (1 + inner.value(at, a) ** 2) ** exponent
+        )
+
+    def relation(self, one: str, other: str) -> Part:
+        draw = self.draw
+        if self.sizes[one] != self.sizes[other]:
+            return self.variable([one, other])
+        offset = draw.choice([0, 0, 0, 1])
+        if draw.flag():
+            text = f"δ_{one}{other}" if not offset else f"δ_{{{one}+{offset},{other}}}"
+            return Part(text, lambda at, a: int(at[one] + offset == at[other]))
+        return Part(f"[{one} ≥ {other}]", lambda at, a: int(at[one] >= at[other]))
+
+    def entry(self, label: str) -> Part:
+        """Draw a row or a column, or entries further on, of an axis that is long enough."""
+        draw, size = self.draw, self.sizes[label]
+        if draw.flag():
+            name, k = self._named((2, size)), draw.integer(0, 1)
+            text = f"{name}_{k}{label}" if draw.flag() else f"{name}_{{{k},{label}}}"
+            return Part(text, lambda at, a: a[name][k, at[label]])
+        shift = draw.integer(1, 2)
+        name = self._named((size + shift,))
+        return Part(f"{name}_{{{label}+{shift}}}", lambda at, a: a[name][at[label] + shift])
+
+    def variable(self, labels: Sequence[str]) -> Part:
+        name = self._named(tuple(self.sizes[label] for label in labels))
+        text = f"{name}_{''.join(labels)}" if labels else name
+        return Part(text, lambda at, a: a[name][tuple(at[label] for label in labels)])
+
+    def _named(self, shape: tuple[int, ...]) -> str:
+        """Choose a variable of a shape, a new one if there is none yet."""
+        alike = [name for name in self.shapes if self.shapes[name] == shape]
+        unused = [name for name in NAMES if name not in self.shapes]
+        if alike and (self.draw.flag(0.7) or not unused):
+            return self.draw.choice(alike)
+        name = unused[0]
+        self.shapes[name] = shape
+        return name
+
+
+def _split(items: list[str], count: int) -> tuple[list[str], list[str]]:
+    return items[:count], items[count:]
+
+
+def drawn(draw: Draw) -> tuple[Formula, str, Part, list[str]]:
+    """Draw a formula; return it, its text, what is right of the equals sign, and its axes."""
+    small, large = draw.choice([(2, 3), (2, 2), (2, 3), (1, 3), (3, 2)])
+    formula = Formula(draw, {n: large if n in "lqr" else small for n in LETTERS})
+    labels = draw.some("ijl", draw.choice([0, 0, 1, 1, 2]))
+    formula.taken |= set(labels)
+    part = formula.sum(labels, 2)
+    heading = f"f_{''.join(labels)} = " if labels or draw.flag(0.3) else ""
+    return formula, heading + part.text, part, labels
+
+
+def expression(draw: Draw, trial: Trial, named: bool) -> Expression:
+    """Build what a formula says; without arrays if `named`."""
+    formula, text, part, labels = drawn(draw)
+    while not formula.shapes or len(text) > 150:
+        formula, text, part, labels = drawn(draw)
+    sources = {name: drawing.array(draw, shape) for name, shape in formula.shapes.items()}
+    arrays = {name: np.asarray(eval(source, {"np": np})) for name, source in sources.items()}
+    if named:
+        trial.do(f"given = {{{', '.join(f'{n!r}: {s}' for n, s in sources.items())}}}")
+        shapes = ", ".join(f"{n}={array.shape}" for n, array in arrays.items())
+        trial.do(f"f = ed.parse({text!r}, {shapes}{_sizes(formula, labels)})")
+    else:
+        trial.do(*(f"{name} = {source}" for name, source in sources.items()))
+        operands = ", ".join(f"{name}={name}" for name in sources)
+        trial.do(f"f = ed.parse({text!r}, {operands}{_sizes(formula, labels)})")
+
+    def truth(moved: Arrays) -> Any:
+        shape = tuple(formula.sizes[label] for label in labels)
+        dtype = complex if any(np.iscomplexobj(array) for array in moved.values()) else float
+        result = np.zeros(shape, dtype)
+        for index in np.ndindex(*shape):
+            result[index] = part.value(dict(zip(labels, index, strict=True)), moved)
+        return result
+
+    return Expression(truth, arrays, formula.analytic)
+
+
+def _sizes(formula: Formula, labels: Iterable[str]) -> str:
+    """Give the sizes of all labels, as a sum or an axis may have none from an operand."""
+    used = {n: formula.sizes[n] for n in LETTERS if n in formula.taken or n in labels}
+    return f", sizes={used}" if used and formula.draw.flag(0.9) else ""
+
+
+def check(draw: Draw, trial: Trial) -> None:
+    """Claim value and derivatives of random index notation, and that its text is read back."""
+    named = draw.flag(0.3)
+    e = expression(draw, trial, named)
+    has_derivative = differentiate(trial, draw, e)
+    which = draw.choice(["f", "J"]) if has_derivative else "f"
+    displayed(trial, draw, which)
+    if named:
+        operands = f"{{n: given[n].shape for n in {which}.names}}"
+    else:
+        operands = f"dict({', '.join(f'{n}={n}' for n in trial.space[which].names)})"
+        if has_derivative:
+            forms(trial, draw, "J", 2)
+    reads_back(trial, which, operands, trial.get(trial.numbers(which)))

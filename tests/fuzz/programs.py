@@ -1,0 +1,340 @@
+"""Random NumPy programs: the same source run on arrays, on tensors, and by JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from tests.fuzz import drawing
+from tests.fuzz.drawing import Draw
+from tests.fuzz.expressions import Expression, differentiate, displayed, forms, reads_back
+from tests.fuzz.trials import Trial
+
+#: A size: a number, or a name that stands for one.
+Size = int | str
+Shape = tuple[Size, ...]
+
+VARIABLES: dict[str, Shape] = {
+    "x": ("n",),
+    "y": ("n",),
+    "b": ("m",),
+    "A": ("m", "n"),
+    "B": ("n", "n"),
+    "T": ("k", "m", "n"),
+    "s": (),
+}
+ENTRYWISE = (
+    *("np.sin({})", "np.cos({})", "np.tanh({})", "np.exp({})", "np.arctan({})", "-{}", "np.square({})"),
+    *("np.log(1 + {}**2)", "np.sqrt(1 + {}**2)", "1 / (1 + {}**2)", "{}**2", "{}**3", "np.sinh({})"),
+    *("(1 + {}**2)**0.5", "(1 + {}**2)**-1", "np.expm1({})", "2 * {}", "{} / 3", "{} - 1", "1 - {}"),
+    "np.reciprocal(2 + {}**2)",
+)
+KINKED = (
+    *("np.abs({})", "np.maximum({}, 0)", "np.sign({})", "np.cbrt(2 + {})", "np.clip({}, -1, 1)"),
+    *("np.logaddexp({}, 0)", "np.where({0} > 0, {0}, 2 * {0})", "np.heaviside({}, 0.5)"),
+)
+OF_TWO = ("{} * {}", "{} + {}", "{} - {}", "{} / (1 + {}**2)", "np.multiply({}, {})")
+KINKED_OF_TWO = ("np.maximum({}, {})", "np.hypot({}, {})", "np.logaddexp({}, {})", "np.arctan2({}, 2 + {}**2)")
+
+
+@dataclass
+class Program:
+    """Draws expressions of given shapes, from the inside of which names may be given away.
+
+    An expression is in brackets where it needs them, so that it can stand anywhere.
+    """
+
+    draw: Draw
+    variables: dict[str, Shape]
+    used: set[str] = field(default_factory=set)
+    lines: list[tuple[str, str, Shape]] = field(default_factory=list)
+    analytic: bool = True
+    has_inverse: bool = False
+
+    def of(self, shape: Shape, depth: int) -> str:
+        """Draw an expression of this shape."""
+        known = [name for name, _, theirs in self.lines if theirs == shape]
+        if known and self.draw.flag(0.2):
+            return self.draw.choice(known)
+        if depth <= 0:
+            return self.leaf(shape)
+        kind = self.draw.integer(0, 9)
+        if kind < 3:
+            found = self.entrywise(shape, depth)
+        elif kind < 5:
+            found = self.of_two(shape, depth)
+        else:
+            makers: tuple[Callable[..., str], ...] = (self.scalar, self.vector, self.matrix, self.block)
+            found = makers[len(shape)](*shape, depth=depth - 1)
+        found = f"({found})"
+        if self.draw.flag(0.15):
+            name = f"t{len(self.lines)}"
+            self.lines.append((name, found[1:-1], shape))
+            return name
+        return found
+
+    def leaf(self, shape: Shape) -> str:
+        """Write a variable, or what makes the shape of variables."""
+        alike = [name for name, theirs in self.variables.items() if theirs == shape]
+        if not alike:
+            return self.made(shape)
+        name = self.draw.choice(alike)
+        self.used.add(name)
+        return name
+
+    def made(self, shape: Shape) -> str:
+        """Make a shape that no variable has by an outer product or a sum."""
+        if len(shape) == 0:
+            vector = self.draw.choice([s for s in self.variables.values() if len(s) == 1])
+            return f"np.sum({self.leaf(vector)})"
+        if len(shape) == 1:
+            tables = [s for s in self.variables.values() if len(s) == 2 and s[0] == shape[0]]
+            if tables:
+                return f"np.sum({self.leaf(self.draw.choice(tables))}, axis=1)"
+            blocks = [s for s in self.variables.values() if len(s) == 3 and s[0] == shape[0]]
+            if blocks:
+                return f"np.sum({self.leaf(blocks[0])}, axis=(1, 2))"
+            return self.spread(shape[0])
+        if len(shape) == 2:
+            return f"np.outer({self.leaf(shape[:1])}, {self.leaf(shape[1:])})"
+        return f"({self.leaf(shape[:1])}[:, None, None] * {self.leaf(shape[1:])})"
+
+    def spread(self, size: Size) -> str:
+        """Make a vector of a size that is not the first of any variable."""
+        for name, shape in self.variables.items():
+            if size in shape:
+                self.used.add(name)
+                axes = tuple(k for k in range(len(shape)) if k != shape.index(size))
+                return f"np.sum({name}, axis={axes})"
+        return f"(np.ones({size}) * {self.leaf(())})"
+
+    def entrywise(self, shape: Shape, depth: int) -> str:
+        kinked = self.draw.flag(0.12)
+        self.analytic &= not kinked
+        return self.draw.choice(KINKED if kinked else ENTRYWISE).format(self.of(shape, depth - 1))
+
+    def of_two(self, shape: Shape, depth: int) -> str:
+        kinked = self.draw.flag(0.1)
+        self.analytic &= not kinked
+        other: Shape = self.draw.choice([shape, shape, shape[1:], ()])
+        pair = [self.of(shape, depth - 1), self.of(other, depth - 1)]
+        return self.draw.choice(KINKED_OF_TWO if kinked else OF_TWO).format(*self.draw.shuffled(pair))
+
+    def scalar(self, depth: int) -> str:
+        draw = self.draw
+        n = self.size()
+        kind = draw.integer(0, 13)
+        if kind == 0:
+            return f"{self.of((n,), depth)} @ {self.of((n,), depth)}"
+        if kind == 1:
+            return f"np.trace({self.of((n, n), depth)})"
+        if kind == 2:
+            return f"np.mean({self.of((n,), depth)})"
+        if kind == 3:
+            return f"np.prod({self.of((n,), depth)})"
+        if kind == 4 and "B" in self.variables:
+            self.has_inverse = True
+            self.used.add("B")
+            return "np.linalg.det(B)"
+        if kind == 5:
+            self.analytic = False
+            how = draw.choice(["np.var", "np.max", "np.linalg.norm", "np.min", "np.std", "np.ptp"])
+            return f"{how}({self.of((n,), depth)})"
+        if kind == 6:
+            return f"np.mean({self.of((n,), depth)} * np.mean({self.of((n,), depth)}))"
+        if kind == 7:
+            m = self.size()
+            return f"np.einsum('ij,j,i', {self.of((m, n), depth)}, {self.of((n,), depth)}, {self.of((m,), depth)})"
+        if kind == 8:
+            return f"np.sum(np.stack([{', '.join(self.of((), depth) for _ in range(3))}])**2)"
+        if kind == 9 and isinstance(n, int):
+            return f"{self.of((n,), depth)}[{draw.choice([0, -1])}]"
+        m = self.size()
+        return f"np.sum({self.of(draw.choice([(n,), (n,), (m, n)]), depth)})"
+
+    def vector(self, n: Size, depth: int) -> str:
+        draw, m = self.draw, self.size()
+        kind = draw.integer(0, 15)
+        if kind == 0:
+            return f"{self.of((n, m), depth)} @ {self.of((m,), depth)}"
+        if kind == 1:
+            return f"np.sum({self.of((n, m), depth)}, axis={draw.choice([1, -1])})"
+        if kind == 2:
+            return f"{self.of((m, n), depth)}.sum(0)"
+        if kind == 3:
+            return f"np.mean({self.of((m, n), depth)}, axis=0)"
+        if kind == 4:
+            return f"np.diag({self.of((n, n), depth)})"
+        if kind == 5:
+            return f"np.cumsum({self.of((n,), depth)})"
+        if kind == 6 and n == self.variables.get("B", (None,))[0]:
+            self.has_inverse = True
+            self.used.add("B")
+            return f"np.linalg.{draw.choice(['solve(B, {})', 'inv(B) @ {}'])}".format(self.of((n,), depth))
+        if kind == 7 and isinstance(n, int):
+            return f"{self.of((n,), depth)}[::-1]"
+        if kind == 8 and isinstance(n, int):
+            return f"np.roll({self.of((n,), depth)}, {draw.choice([1, -1, 2])})"
+        if kind == 9 and isinstance(n, int) and n > 0:
+            return f"np.stack([{', '.join(self.of((), depth) for _ in range(n))}])"
+        if kind == 10 and isinstance(n, int) and n > 1:
+            parts = [self.of((n - 1,), depth), self.of((1,), depth)]
+            return f"np.concatenate([{', '.join(draw.shuffled(parts))}])"
+        if kind == 11 and isinstance(n, int) and n > 0:
+            more = self.of((n + 1,), depth)
+            return draw.choice([f"np.diff({more})", f"{more}[1:]", f"{more}[:-1]"])
+        if kind == 12:
+            return f"np.einsum('ii->i', {self.of((n, n), depth)})"
+        if kind == 13:
+            self.analytic = False
+            return f"np.{draw.choice(['max', 'min', 'linalg.norm'])}({self.of((m, n), depth)}, axis=0)"
+        if kind == 14:
+            return f"{self.of((n,), depth)} - np.mean({self.of((n,), depth)})"
+        inner = self.of((n,), depth)
+        return f"np.exp({inner}) / np.sum(np.exp({inner}))"
+
+    def matrix(self, m: Size, n: Size, depth: int) -> str:
+        draw, k = self.draw, self.size()
+        kind = draw.integer(0, 9)
+        if kind == 0:
+            return f"{self.of((m, k), depth)} @ {self.of((k, n), depth)}"
+        if kind == 1:
+            return f"{self.of((n, m), depth)}.T"
+        if kind == 2:
+            return f"np.outer({self.of((m,), depth)}, {self.of((n,), depth)})"
+        if kind == 3:
+            return f"{self.of((m,), depth)}[:, None] * {self.of((m, n), depth)}"
+        if kind == 4 and m == n:
+            return f"np.diag({self.of((n,), depth)})"
+        if kind == 5 and m == n == self.variables.get("B", (None,))[0]:
+            self.has_inverse = True
+            self.used.add("B")
+            return "np.linalg.inv(B)"
+        if kind == 6:
+            return f"np.{draw.choice(['tril', 'triu'])}({self.of((m, n), depth)})"
+        if kind == 7:
+            return f"{self.of((m,), depth)}[:, None] - {self.of((n,), depth)}"
+        if kind == 8:
+            return f"np.cumsum({self.of((m, n), depth)}, axis={draw.choice([0, 1])})"
+        if isinstance(m, int) and isinstance(n, int):
+            return f"np.reshape({self.of((m * n,), depth)}, ({m}, {n}))"
+        return f"np.einsum('ik,jk->ij', {self.of((m, k), depth)}, {self.of((n, k), depth)})"
+
+    def block(self, k: Size, m: Size, n: Size, depth: int) -> str:
+        if self.draw.flag():
+            return f"np.einsum('i,jk->ijk', {self.of((k,), depth)}, {self.of((m, n), depth)})"
+        return f"{self.of((k, m), depth)}[:, :, None] * {self.of((m, n), depth)}"
+
+    def size(self) -> Size:
+        """Choose a size that some variable has."""
+        sizes = sorted({size for shape in self.variables.values() for size in shape}, key=str)
+        return self.draw.choice(sizes)
+
+
+def drawn(draw: Draw, sizes: Mapping[str, int] | None) -> tuple[Program, str]:
+    """Draw the source of a function, of named sizes if none are given."""
+    names = ["x", *draw.some([n for n in VARIABLES if n != "x"], draw.integer(1, 2))]
+    shapes = {
+        n: tuple(sizes[str(size)] if sizes else size for size in VARIABLES[n]) for n in names
+    }
+    program = Program(draw, shapes)
+    shape: Shape = ()
+    for _ in range(draw.choice([0, 0, 0, 1, 1, 2])):
+        shape = (*shape, program.size())
+    result = program.of(shape, draw.integer(1, 3))
+    lines = [f"    {name} = {source}" for name, source, _ in program.lines]
+    if not program.used:
+        result = f"{result} * np.sum(x)"
+        program.used.add("x")
+    used = [name for name in shapes if name in program.used]
+    return program, "\n".join([f"def program({', '.join(used)}):", *lines, f"    return {result}"])
+
+
+def sources_of(draw: Draw, program: Program, sizes: Mapping[str, int]) -> dict[str, str]:
+    """Draw the arrays that the program uses."""
+    found = {}
+    for name, shape in program.variables.items():
+        if name in program.used:
+            numbers = tuple(sizes[size] if isinstance(size, str) else size for size in shape)
+            is_square = name == "B" and program.has_inverse
+            found[name] = drawing.square(draw, numbers[0]) if is_square else drawing.array(draw, numbers)
+    return found
+
+
+def sizes_drawn(draw: Draw) -> dict[str, int]:
+    return {n: draw.choice([2, 3, 2, 3, 4, 1]) for n in "mnk"}
+
+
+def expression(draw: Draw, trial: Trial, named: bool) -> Expression:
+    """Build what a program gives: traced, or run on tensors with arrays, or of named sizes."""
+    sizes = sizes_drawn(draw)
+    program, source = drawn(draw, None if named else sizes)
+    while len(source) > 400:
+        program, source = drawn(draw, None if named else sizes)
+    sources = sources_of(draw, program, sizes)
+    trial.do(source)
+    if named:
+        trial.do(f"given = {{{', '.join(f'{n!r}: {s}' for n, s in sources.items())}}}")
+        for name in sources:
+            trial.do(f"{name} = ed.tensor({name!r}, {program.variables[name]})")
+        trial.do(f"f = program({', '.join(sources)})")
+    elif draw.flag():
+        trial.do(*(f"{name} = ed.tensor({name!r}, {text})" for name, text in sources.items()))
+        trial.do(f"f = program({', '.join(sources)})")
+    else:
+        trial.do(*(f"{name} = {text}" for name, text in sources.items()))
+        arrays = ", ".join(sources)
+        trial.do(f"f = ed.value_and_grad(program, {arrays}, wrt={next(iter(sources))!r})[0]")
+    return Expression(
+        truth_of(source, list(sources)),
+        {name: np.asarray(eval(text, {"np": np})) for name, text in sources.items()},
+        program.analytic,
+    )
+
+
+def truth_of(source: str, names: Sequence[str], library: Any = np) -> Callable[..., Any]:
+    """Run a source on arrays, by NumPy or by a library that looks alike."""
+    space: dict[str, Any] = {"np": library}
+    exec(source, space)
+    return lambda arrays: space["program"](*(arrays[name] for name in names))
+
+
+def check(draw: Draw, trial: Trial) -> None:
+    """Claim value and derivatives of a random program, and what JAX says of its gradient."""
+    named = draw.flag(0.3)
+    e = expression(draw, trial, named)
+    if not differentiate(trial, draw, e):
+        return
+    if draw.flag(0.1):
+        _jax(draw, trial, e)
+    which = draw.choice(["f", "J"])
+    displayed(trial, draw, which)
+    if not named:
+        forms(trial, draw, draw.choice(["J", "J", "H"]) if "H" in trial.space else "J", 2)
+    names = trial.space[which].names
+    if set(names) <= set(e.arrays):  # else there are constants without a name
+        operands = f"dict({', '.join(f'{n}={n}' for n in names)})"
+        reads_back(trial, which, operands, trial.get(trial.numbers(which)))
+
+
+def _jax(draw: Draw, trial: Trial, e: Expression) -> None:
+    """Compare a first derivative with JAX's."""
+    if find_spec("jax") is None:
+        return
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    (source,) = [line for line in trial.lines if line.startswith("def program")]
+    names = list(e.arrays)
+    run = truth_of(source, names, jax.numpy)
+    one = draw.choice(names)
+    try:
+        expected = jax.jacfwd(lambda a: run({**e.arrays, one: a}))(e.arrays[one])
+    except (TypeError, ValueError, AttributeError, NotImplementedError):
+        return  # what JAX calls otherwise
+    trial.do(f"K = ed.grad(f, wrt={one!r})")
+    trial.agrees("first derivative: JAX", trial.numbers("K"), np.asarray(expected))
