@@ -43,13 +43,13 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import permutations, product
+from itertools import accumulate
 from math import gcd, lcm
 from threading import Lock
 from typing import Any, NamedTuple, Never, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from einsdiff.algebra.canonical import Canonical, Orders, canonical
+from einsdiff.algebra.canonical import Canonical, Exchange, Orders, canonical, least
 from einsdiff.algebra.function import Function
 from einsdiff.algebra.labels import Labels
 from einsdiff.algebra.relations import Relation, simplified
@@ -911,12 +911,10 @@ def _distributed(
 
 
 def _same_axes(node: Node, labels: tuple[int, ...], out: tuple[int, ...]) -> bool:
-    if labels == out:
-        return True
+    if labels == out or len(labels) != len(out):
+        return labels == out
     orders = symmetry(node)
-    if isinstance(orders, tuple):
-        return any(tuple(labels[axis] for axis in order) == out for order in orders)
-    return orders and sorted(labels) == sorted(out)
+    return orders is not False and least(labels, orders) == least(out, orders)
 
 
 def symmetry(node: Node) -> Orders:
@@ -924,8 +922,8 @@ def symmetry(node: Node) -> Orders:
 
     Returns
     -------
-    bool or tuple of tuple of int
-        True for all of them, False for none but its own, or else their list.
+    bool or tuple of Exchange
+        True for all of them, False for none but its own, or else the blocks that change places.
 
     Examples
     --------
@@ -953,44 +951,34 @@ def symmetry(node: Node) -> Orders:
 
 @lru_cache(maxsize=1024)
 def _partial_orders(node: Variable) -> Orders:
-    """List the orders of ∂²x/∂z∂z: those of symmetric variables, and of equal denominators."""
+    """Return the orders of ∂²x/∂z∂z: those of symmetric variables, and of equal denominators."""
     assert node.derivative is not None
     base, wrt = node.derivative
-    blocks: list[tuple[int, ...]] = []
-    start = 0
-    for part in (base, *wrt):
-        blocks.append(tuple(range(start, start + len(part.shape))))
-        start += len(part.shape)
-    inside = [
-        list(permutations(block)) if part.symmetric else [block]
-        for part, block in zip((base, *wrt), blocks, strict=True)
-    ]
-    exchanges = [
-        order
-        for order in permutations(range(len(wrt)))
-        if all(wrt[a] is wrt[b] for a, b in enumerate(order))
-    ]
-    orders = [
-        (*first, *(axis for k in order for axis in rest[k]))
-        for order in exchanges
-        for first, *rest in product(*inside)
-    ]
-    return tuple(orders) if len(orders) > 1 else False
+    ends = list(accumulate(len(part.shape) for part in (base, *wrt)))
+    blocks: dict[Variable | None, list[tuple[int, ...]]] = {None: [tuple(range(ends[0]))]}
+    for part, start in zip(wrt, ends, strict=False):
+        blocks.setdefault(part, []).append(tuple(range(start, start + len(part.shape))))
+    return _exchanges(
+        Exchange(tuple(alike), (part or base).symmetric) for part, alike in blocks.items()
+    )
 
 
 @lru_cache(maxsize=1024)
 def _relation_orders(node: Delta) -> Orders:
-    """List the orders of the axes of a relation: those of equal coefficients and sizes."""
-    kinds = list(zip(node.relation.coefficients, node.shape, strict=True))
-    if len(set(kinds)) == len(kinds) and not node.is_identity:
-        return False
+    """Return the orders of the axes of a relation: those of equal coefficients and sizes."""
     if node.is_identity:
         return True
-    return tuple(
-        order
-        for order in permutations(range(len(kinds)))
-        if all(kinds[a] == kinds[b] for a, b in enumerate(order))
-    )
+    blocks: dict[tuple[int, Size], list[tuple[int, ...]]] = {}
+    for axis, kind in enumerate(zip(node.relation.coefficients, node.shape, strict=True)):
+        blocks.setdefault(kind, []).append((axis,))
+    return _exchanges(Exchange(tuple(alike)) for alike in blocks.values())
+
+
+def _exchanges(found: Iterable[Exchange]) -> Orders:
+    """Return exchanges, or False if they exchange nothing."""
+    orders = tuple(found)
+    moves = any(len(e.blocks) > 1 or (e.inside and len(e.blocks[0]) > 1) for e in orders)
+    return orders if moves else False
 
 
 def _product(
@@ -1069,7 +1057,9 @@ def _core(node: Einsum) -> Core:
     axes = tuple(label for label in form.number if label in free)
     if axes == node.output and not loose:
         return Core(node, node.output, ())
-    return Core(_product(node.operands, node.subscripts, axes, (), sizes), axes, loose)
+    core = _product(node.operands, node.subscripts, axes, (), sizes)
+    # With some of its axes in another order, a product may be itself, and is left as it is then.
+    return Core(node, node.output, ()) if core is node else Core(core, axes, loose)
 
 
 # --- functions --------------------------------------------------------------------------------
