@@ -637,7 +637,7 @@ def _is_label(name: str, text: str) -> bool:
 
 def _ranks(text: str) -> dict[str, tuple[Size, ...]]:
     """Return the shapes of the operands, with names for all sizes."""
-    operands = _reading(text, (), (), revision()).operands
+    operands = _reading(text, (), (), revision(), doubts=False).operands
     return {name: node.shape for name, node in operands.items()}
 
 
@@ -647,10 +647,11 @@ def _reading(
     operands: tuple[tuple[str, Formula | tuple[Size, ...] | None], ...],
     sizes: tuple[tuple[str, Size], ...],
     revision: int,  # of the function table, in whose names the text is written
+    doubts: bool = True,
 ) -> Reading:
     del revision
     known = {name: o.expr if isinstance(o, Formula) else o for name, o in operands}
-    return read(text, known, dict(sizes))
+    return read(text, known, dict(sizes), doubts=doubts)
 
 
 # --- functions of arrays ----------------------------------------------------------------------
