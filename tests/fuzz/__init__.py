@@ -1,1 +1,1 @@
-"""Random expressions against oracles that share no code with the library: `python -m tests.fuzz`."""
+"""Random expressions against oracles that share no code with einsdiff: `python -m tests.fuzz`."""

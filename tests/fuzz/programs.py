@@ -28,9 +28,32 @@ VARIABLES: dict[str, Shape] = {
     "s": (),
 }
 ENTRYWISE = (
-    *("np.sin({})", "np.cos({})", "np.tanh({})", "np.exp({})", "np.arctan({})", "-{}", "np.square({})"),
-    *("np.log(1 + {}**2)", "np.sqrt(1 + {}**2)", "1 / (1 + {}**2)", "{}**2", "{}**3", "np.sinh({})"),
-    *("(1 + {}**2)**0.5", "(1 + {}**2)**-1", "np.expm1({})", "2 * {}", "{} / 3", "{} - 1", "1 - {}"),
+    *(
+        "np.sin({})",
+        "np.cos({})",
+        "np.tanh({})",
+        "np.exp({})",
+        "np.arctan({})",
+        "-{}",
+        "np.square({})",
+    ),
+    *(
+        "np.log(1 + {}**2)",
+        "np.sqrt(1 + {}**2)",
+        "1 / (1 + {}**2)",
+        "{}**2",
+        "{}**3",
+        "np.sinh({})",
+    ),
+    *(
+        "(1 + {}**2)**0.5",
+        "(1 + {}**2)**-1",
+        "np.expm1({})",
+        "2 * {}",
+        "{} / 3",
+        "{} - 1",
+        "1 - {}",
+    ),
     "np.reciprocal(2 + {}**2)",
 )
 KINKED = (
@@ -38,7 +61,12 @@ KINKED = (
     *("np.logaddexp({}, 0)", "np.where({0} > 0, {0}, 2 * {0})", "np.heaviside({}, 0.5)"),
 )
 OF_TWO = ("{} * {}", "{} + {}", "{} - {}", "{} / (1 + {}**2)", "np.multiply({}, {})")
-KINKED_OF_TWO = ("np.maximum({}, {})", "np.hypot({}, {})", "np.logaddexp({}, {})", "np.arctan2({}, 2 + {}**2)")
+KINKED_OF_TWO = (
+    "np.maximum({}, {})",
+    "np.hypot({}, {})",
+    "np.logaddexp({}, {})",
+    "np.arctan2({}, 2 + {}**2)",
+)
 
 
 @dataclass
@@ -68,7 +96,12 @@ class Program:
         elif kind < 5:
             found = self.of_two(shape, depth)
         else:
-            makers: tuple[Callable[..., str], ...] = (self.scalar, self.vector, self.matrix, self.block)
+            makers: tuple[Callable[..., str], ...] = (
+                self.scalar,
+                self.vector,
+                self.matrix,
+                self.block,
+            )
             found = makers[len(shape)](*shape, depth=depth - 1)
         found = f"({found})"
         if self.draw.flag(0.15):
@@ -122,7 +155,9 @@ class Program:
         self.analytic &= not kinked
         other: Shape = self.draw.choice([shape, shape, shape[1:], ()])
         pair = [self.of(shape, depth - 1), self.of(other, depth - 1)]
-        return self.draw.choice(KINKED_OF_TWO if kinked else OF_TWO).format(*self.draw.shuffled(pair))
+        return self.draw.choice(KINKED_OF_TWO if kinked else OF_TWO).format(
+            *self.draw.shuffled(pair)
+        )
 
     def scalar(self, depth: int) -> str:
         draw = self.draw
@@ -148,7 +183,8 @@ class Program:
             return f"np.mean({self.of((n,), depth)} * np.mean({self.of((n,), depth)}))"
         if kind == 7:
             m = self.size()
-            return f"np.einsum('ij,j,i', {self.of((m, n), depth)}, {self.of((n,), depth)}, {self.of((m,), depth)})"
+            operands = ", ".join(self.of(shape, depth) for shape in ((m, n), (n,), (m,)))
+            return f"np.einsum('ij,j,i', {operands})"
         if kind == 8:
             return f"np.sum(np.stack([{', '.join(self.of((), depth) for _ in range(3))}])**2)"
         if kind == 9 and isinstance(n, int):
@@ -174,7 +210,9 @@ class Program:
         if kind == 6 and n == self.variables.get("B", (None,))[0]:
             self.has_inverse = True
             self.used.add("B")
-            return f"np.linalg.{draw.choice(['solve(B, {})', 'inv(B) @ {}'])}".format(self.of((n,), depth))
+            return f"np.linalg.{draw.choice(['solve(B, {})', 'inv(B) @ {}'])}".format(
+                self.of((n,), depth)
+            )
         if kind == 7 and isinstance(n, int):
             return f"{self.of((n,), depth)}[::-1]"
         if kind == 8 and isinstance(n, int):
@@ -191,7 +229,9 @@ class Program:
             return f"np.einsum('ii->i', {self.of((n, n), depth)})"
         if kind == 13:
             self.analytic = False
-            return f"np.{draw.choice(['max', 'min', 'linalg.norm'])}({self.of((m, n), depth)}, axis=0)"
+            return (
+                f"np.{draw.choice(['max', 'min', 'linalg.norm'])}({self.of((m, n), depth)}, axis=0)"
+            )
         if kind == 14:
             return f"{self.of((n,), depth)} - np.mean({self.of((n,), depth)})"
         inner = self.of((n,), depth)
@@ -238,9 +278,7 @@ class Program:
 def drawn(draw: Draw, sizes: Mapping[str, int] | None) -> tuple[Program, str]:
     """Draw the source of a function, of named sizes if none are given."""
     names = ["x", *draw.some([n for n in VARIABLES if n != "x"], draw.integer(1, 2))]
-    shapes = {
-        n: tuple(sizes[str(size)] if sizes else size for size in VARIABLES[n]) for n in names
-    }
+    shapes = {n: tuple(sizes[str(size)] if sizes else size for size in VARIABLES[n]) for n in names}
     program = Program(draw, shapes)
     shape: Shape = ()
     for _ in range(draw.choice([0, 0, 0, 1, 1, 2])):
@@ -261,7 +299,9 @@ def sources_of(draw: Draw, program: Program, sizes: Mapping[str, int]) -> dict[s
         if name in program.used:
             numbers = tuple(sizes[size] if isinstance(size, str) else size for size in shape)
             is_square = name == "B" and program.has_inverse
-            found[name] = drawing.square(draw, numbers[0]) if is_square else drawing.array(draw, numbers)
+            found[name] = (
+                drawing.square(draw, numbers[0]) if is_square else drawing.array(draw, numbers)
+            )
     return found
 
 
@@ -315,10 +355,7 @@ def check(draw: Draw, trial: Trial) -> None:
     displayed(trial, draw, which)
     if not named:
         forms(trial, draw, draw.choice(["J", "J", "H"]) if "H" in trial.space else "J", 2)
-    names = trial.space[which].names
-    if set(names) <= set(e.arrays):  # else there are constants without a name
-        operands = f"dict({', '.join(f'{n}={n}' for n in names)})"
-        reads_back(trial, which, operands, trial.get(trial.numbers(which)))
+    reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
 
 
 def _jax(draw: Draw, trial: Trial, e: Expression) -> None:

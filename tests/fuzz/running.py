@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.drawing import Draw
-from tests.fuzz.trials import BrokenError, Disagreement, HangError, RefusedError, Trial, reason
+from tests.fuzz.trials import BrokenError, Disagreement, HangError, RefusedError, Trial
 
 #: The module of each family; its `check` draws an example and makes claims.
 FAMILIES = {
@@ -60,7 +61,8 @@ def example(seed: str, family: str, number: int) -> Outcome:
     refused = ""
     start = time.process_time()
     try:
-        with _bounded(trial):
+        with _bounded(trial), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy's, of the oracles
             check(Draw(f"{seed}/{family}/{number}"), trial)
     except RefusedError as error:
         refused = str(error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import process_time
 from typing import Any
@@ -140,7 +140,9 @@ class Trial:
             off = np.abs(np.subtract(found, expected, dtype=np.result_type(found, expected, 1.0)))
             wrong = told & ~(off <= allowed)
         if np.any(wrong):
-            worst = np.unravel_index(np.argmax(np.where(wrong, np.nan_to_num(off, nan=1e300), -1)), off.shape)
+            worst = np.unravel_index(
+                np.argmax(np.where(wrong, np.nan_to_num(off, nan=1e300), -1)), off.shape
+            )
             self._note(kind, self._claim(source, found, expected, worst, float(np.max(allowed))))
 
     def holds(self, kind: str, source: str) -> None:
@@ -173,9 +175,7 @@ class Trial:
             pass
         return False, None
 
-    def _guarded(
-        self, source: str, run: Callable[[], Any], needed: bool, kind: str = ""
-    ) -> Any:
+    def _guarded(self, source: str, run: Callable[[], Any], needed: bool, kind: str = "") -> Any:
         self.asked = source
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -206,7 +206,27 @@ class Trial:
         return [*lines, f"# found: {np.asarray(found).tolist()}"]
 
     def _note(self, kind: str, lines: list[str]) -> None:
-        self.found.append(Disagreement(kind, "\n".join([*self.lines, *lines])))
+        if kind not in [disagreement.kind for disagreement in self.found]:
+            program = [*needed(self.lines, "\n".join(lines)), *lines]
+            self.found.append(Disagreement(kind, "\n".join(program)))
+
+
+def needed(lines: Sequence[str], end: str) -> list[str]:
+    """Leave out the lines that make what is not used behind them.
+
+    >>> needed(["import numpy as np", "x = 1", "y = 2", "f = x"], "print(f)")
+    ['import numpy as np', 'x = 1', 'f = x']
+    """
+    kept: list[str] = []
+    used = set(re.findall(r"\w+", end))
+    for line in reversed(lines):
+        makes = re.match(r"(?:def )?(\w+)(?: = |\()", line)
+        if makes is None or makes[1] in used:
+            kept.append(line)
+            if makes is not None:
+                used.discard(makes[1])  # what was called so before is another thing
+            used |= set(re.findall(r"\w+", line[makes.end() :] if makes else line))
+    return kept[::-1]
 
 
 def reason(error: BaseException) -> str:
