@@ -825,5 +825,5 @@ def test_axes_that_one_term_ties_to_tied_ones(formula, arrays):
 def test_a_term_that_ties_two_pairs_to_each_other_has_empty_blocks():
     X = ed.tensor("X", np.ones((2, 1, 2)))
     J = ed.grad(ed.einsum("iji->kii", X, sizes={"k": 1}), wrt="X")
-    with pytest.raises(ed.SolveError, match="singular"):
+    with pytest.raises(ed.SolveError, match="entries to divide by are zero"):
         J.solve(np.ones((1, 2, 2)))
