@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +23,7 @@ from einsdiff.display.index import Heading, Letters, format_heading, format_inde
 from einsdiff.errors import BindingError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
+from einsdiff.threads import cached_property
 
 __all__ = [
     "Formula",

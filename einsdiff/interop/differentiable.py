@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import partial
 from importlib import import_module
 from itertools import compress, count, permutations
 from typing import Any
@@ -54,6 +54,7 @@ from einsdiff.numeric.libraries import (
 )
 from einsdiff.numeric.portable import Portable, portable
 from einsdiff.tensor import outside
+from einsdiff.threads import cached_property
 
 __all__ = ["STEPS", "Differentiable", "Step", "as_jax", "as_torch"]
 

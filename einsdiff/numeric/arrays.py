@@ -23,6 +23,7 @@ from einsdiff.algebra.nodes import Add, Call, Constant, Node, Number
 from einsdiff.errors import OperandError, page
 from einsdiff.numeric.libraries import check_strided, dtype_kind, library_of
 from einsdiff.numeric.named import are_told_apart, bare, is_named, original
+from einsdiff.threads import in_child
 
 __all__ = [
     "AnyArray",
@@ -316,6 +317,10 @@ class _Anonymous:
         self.numbers: dict[int, int] = {}  # of id(array)
         self.free: list[int] = []
         self.highest = 0
+        self.open_lock()
+        in_child(self.open_lock)
+
+    def open_lock(self) -> None:
         self.lock = Lock()
 
     def name(self, array: Array) -> str:
