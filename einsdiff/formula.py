@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +23,7 @@ from einsdiff.display.index import Heading, Letters, format_equation
 from einsdiff.errors import BindingError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
+from einsdiff.threads import cached_property
 
 __all__ = [
     "Formula",
@@ -101,8 +102,13 @@ class Formula:
         """A digest of what formulas are compared by, the same in every process."""
         return structure_hash(self.normal_form, self.domain)
 
+    @cached_property
+    def check(self) -> str:
+        """A digest of all that the formula is, by which a damaged pickle is found."""
+        return _data([self])[0].check
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (*dumped([self]), 0)
+        return _restored, dumped([self])
 
     def __copy__(self) -> Formula:
         return self
@@ -153,7 +159,7 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
                 source and (place[source[0]], roots.setdefault(source[1], len(roots))),
             )
         )
-    return dump_nodes(roots), tuple(records)
+    return dump_nodes(roots, tuple(records)), tuple(records)
 
 
 def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
@@ -172,7 +178,8 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     Raises
     ------
     OperandError
-        The data was written in a way that this version of the library does not know.
+        The data was written in a way that this version of the library does not know, or it is
+        not what was written.
 
     Examples
     --------
@@ -180,7 +187,7 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     >>> formula.text
     'A_ij'
     """
-    nodes: list[Any] = load_nodes(graph)
+    nodes: list[Any] = load_nodes(graph, records)
     made: dict[int, Formula] = {}
 
     def make(k: int) -> Formula:
@@ -229,8 +236,8 @@ def token(kind: type, formulas: Sequence[Formula], values: Mapping[str, Any], *o
     return normalised(parts)
 
 
-def _restored(graph: Sequence[Any], records: Sequence[Any], k: int) -> Formula:
-    return loaded(graph, records)[k]
+def _restored(graph: Sequence[Any], records: Sequence[Any] = (), *_: object) -> Formula:
+    return loaded(graph, records)[0]
 
 
 # --- making formulas --------------------------------------------------------------------------

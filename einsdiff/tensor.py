@@ -69,6 +69,8 @@ from einsdiff.numeric.arrays import (
     as_array,
     as_number,
     carried,
+    check_intact,
+    checksum,
     received,
     same_array,
 )
@@ -248,14 +250,16 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
     # --- copies -------------------------------------------------------------------------------
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.formula, *carried(self.values))
+        values, fixed = carried(self.values)
+        check = checksum(values, self.formula.check, fixed)
+        return _restored, (self.formula, values, fixed, check)
 
     def __copy__(self) -> Tensor:
         return Tensor(self.formula, self.values)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        formula, values, fixed = self.__reduce__()[1]
-        return _restored(formula, deepcopy(values, memo), fixed)
+        values, fixed = carried(self.values)
+        return Tensor(self.formula, received(deepcopy(values, memo), fixed))
 
     def __dask_tokenize__(self) -> Any:
         return token(type(self), [self.formula], carried(self.values)[0])
@@ -762,8 +766,11 @@ for _name in arrays.NUMPY:
         setattr(Tensor, _name, _OfObjects(_found))
 
 
-def _restored(formula: Formula, values: dict[str, Array], fixed: Sequence[str]) -> Tensor:
-    """Make a tensor of what was pickled or copied."""
+def _restored(
+    formula: Formula, values: dict[str, Array], fixed: Sequence[str], check: int
+) -> Tensor:
+    """Make a tensor of what was pickled, if it is what was written."""
+    check_intact(check, values, formula.check, fixed)
     return Tensor(formula, received(values, fixed))
 
 

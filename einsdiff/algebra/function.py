@@ -17,12 +17,12 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
 from typing import Any, cast
 
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.letters import DUMMY
+from einsdiff.threads import cached_property
 
 __all__ = ["FAMILIES", "FUNCTIONS", "RULE_LETTERS", "Function", "enter", "lookup", "revision"]
 

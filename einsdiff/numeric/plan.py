@@ -24,7 +24,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import prod
 from typing import NamedTuple
 from unicodedata import normalize
@@ -63,6 +62,7 @@ from einsdiff.numeric.views import (
     window,
     write,
 )
+from einsdiff.threads import cached_property
 
 __all__ = [
     "VIEWS",
