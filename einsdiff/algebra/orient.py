@@ -18,7 +18,7 @@ are deltas that all terms have: :math:`x_k (\delta_{ij} y_i + \delta_{ij} z_i)` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations, product
 from math import factorial, prod
 from typing import NamedTuple
@@ -42,7 +42,8 @@ __all__ = ["normal_form", "oriented"]
 
 #: So many orders are tried of axes that look alike, and of those of symmetric factors.
 MOST_TRIED = 120
-#: Two rounds are the rule, and this is a bound.
+#: How often products are merged and axes put in order, at most, to find the normal form. Two rounds
+#: are the rule.
 MOST_ROUNDS = 8
 
 
@@ -68,10 +69,6 @@ class _View(NamedTuple):
 _Colour = tuple[str, tuple[tuple[bytes, int, int], ...]]
 
 
-#: How often products are merged and axes put in order, at most, to find the normal form.
-MOST_ROUNDS = 8
-
-
 def normal_form(node: Node) -> Node:
     """Merge products of products and sums of sums, and put axes in order.
 
@@ -95,12 +92,8 @@ def normal_form(node: Node) -> Node:
     """
     limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
     (node,) = flatten([node], *limits)
-    for _ in range(MOST_ROUNDS):  # what is merged may be turned, and the other way round
-        (turned,) = flatten([oriented(node)], *limits)
-        if turned is node:
-            break
-        node = turned
-    return node
+    # What is merged may be turned, and the other way round.
+    return _settled(node, lambda node: flatten([oriented(node)], *limits)[0])
 
 
 def oriented(root: Node) -> Node:
@@ -119,14 +112,25 @@ def oriented(root: Node) -> Node:
     Node
         Of the same value, the same for all orders.
     """
-    for _ in range(MOST_ROUNDS):
-        before, turner = root, _Turner()
+
+    def turned(root: Node) -> Node:
+        turner = _Turner()
         for node in topological([root]):
             turner.turn(node)
-        (root,) = flatten([turner.done[root]], MOST_COMPARED_FACTORS)
-        if root is before:
-            break
-    return root
+        return flatten([turner.done[root]], MOST_COMPARED_FACTORS)[0]
+
+    return _settled(root, turned)
+
+
+def _settled(node: Node, step: Callable[[Node], Node]) -> Node:
+    """Repeat a step until nothing changes; of nodes that it goes round in, return the least."""
+    seen = [node]
+    for _ in range(MOST_ROUNDS):
+        node = step(node)
+        if node in seen:
+            return min(seen[seen.index(node) :], key=lambda node: node.key)
+        seen.append(node)
+    return node
 
 
 class _Turner:
@@ -211,7 +215,13 @@ class _Turner:
             for view, labels in zip(views, subscripts, strict=True)
         ]
         if prod(map(len, choices)) > most:
-            choices = [ways[:1] for ways in choices]
+            # Of each factor the way whose labels come in the order of the result.
+            place = {label: k for k, label in reversed(list(enumerate(output)))}
+            late = len(output)
+            choices = [
+                [min(ways, key=lambda labels: [place.get(n, late + n) for n in labels])]
+                for ways in choices
+            ]
         operands = [*(view.core for view in views), *(node for node, _ in ties)]
         tied = [labels for _, labels in ties]
         return min(
