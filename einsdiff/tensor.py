@@ -74,7 +74,7 @@ from einsdiff.numeric.arrays import (
 )
 from einsdiff.numeric.asked import CHOOSE, PLAIN, asking, instead, outermost
 from einsdiff.numeric.dependence import lost, note
-from einsdiff.numeric.libraries import as_numpy, kind_of, library_of
+from einsdiff.numeric.libraries import as_numpy, is_traced, kind_of, library_of
 from einsdiff.numeric.memory import check_limit
 from einsdiff.numeric.named import own_name
 from einsdiff.readable import ReadableMethods
@@ -200,11 +200,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         >>> n.dtype, (n / 2).dtype
         (dtype('int64'), dtype('float64'))
         """
-        values = dict(self.values)
-        for name, array in (TRACED.get() or {}).items():
-            if name in self.names:
-                values.setdefault(name, array)
-        found: np.dtype[Any] = evaluated_dtype(self.formula, values)
+        found: np.dtype[Any] = evaluated_dtype(self.formula, _known_values(self))
         return found
 
     @property
@@ -1367,7 +1363,32 @@ def _applied_numpy(
                 action=f"leave it out; it takes {', '.join(known)}",
             )
         )
+    if function in arrays.OF_TRIANGLES and args:
+        first = as_tensor(args[0])
+        args, given = (first, *args[1:]), {**given, "is_whole": _is_symmetric(first)}
     return applied(function, args, given)
+
+
+def _is_symmetric(t: Tensor) -> bool:
+    """Tell whether both triangles of matrices are the same, or their values are not known yet."""
+    values = _known_values(t)
+    if arrays.is_symmetric(t.expr) or not t.formula.required <= values.keys() or t.ndim < 2:
+        return True
+    if any(is_traced(values[name]) for name in t.formula.required):
+        return True
+    array = as_numpy(evaluate(t.formula, values))
+    other = np.swapaxes(array, -1, -2)
+    error = 1e3 * np.finfo(np.result_type(array, np.float16)).eps * np.abs(array).max(initial=0)
+    return array.shape == other.shape and bool(np.allclose(array, other, 0, error, equal_nan=True))
+
+
+def _known_values(t: Tensor) -> dict[str, Array]:
+    """Return the arrays given so far; those that a function is traced for are among them."""
+    values = dict(t.values)
+    for name, array in (TRACED.get() or {}).items():
+        if name in t.formula.by_name:
+            values.setdefault(name, array)
+    return values
 
 
 def _uncovered(name: str) -> OperandError:

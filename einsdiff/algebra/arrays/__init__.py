@@ -125,7 +125,16 @@ from einsdiff.algebra.arrays.shapes import (
     ones_like,
     zeros_like,
 )
-from einsdiff.algebra.arrays.symmetric import Eigh, cholesky, eigh, eigvalsh
+from einsdiff.algebra.arrays.symmetric import (
+    Eigh,
+    cholesky,
+    cholesky_of_triangle,
+    eigh,
+    eigh_of_triangle,
+    eigvalsh,
+    eigvalsh_of_triangle,
+    is_symmetric,
+)
 from einsdiff.algebra.arrays.transposing import (
     expand_dims,
     matrix_transpose,
@@ -139,6 +148,7 @@ from einsdiff.algebra.functions import FUNCTIONS
 __all__ = [
     "BEYOND_NUMPY",
     "NUMPY",
+    "OF_TRIANGLES",
     "Axis",
     "Eigh",
     "Slogdet",
@@ -154,6 +164,7 @@ __all__ = [
     "floor_divide",
     "full_like",
     "index",
+    "is_symmetric",
     "less",
     "less_equal",
     "logical_and",
@@ -279,9 +290,9 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "linalg.pinv": pinv,
     "linalg.det": det,
     "linalg.slogdet": slogdet,
-    "linalg.cholesky": cholesky,
-    "linalg.eigvalsh": eigvalsh,
-    "linalg.eigh": eigh,
+    "linalg.cholesky": cholesky_of_triangle,
+    "linalg.eigvalsh": eigvalsh_of_triangle,
+    "linalg.eigh": eigh_of_triangle,
     "linalg.solve": solve,
     "linalg.matrix_power": matrix_power,
     "linalg.multi_dot": multi_dot,
@@ -289,6 +300,13 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "linalg.outer": outer,
     "linalg.trace": matrix_trace,
     "linalg.diagonal": matrix_diagonal,
+}
+
+#: What NumPy reads one triangle for, and what it is a function of the symmetric part of.
+OF_TRIANGLES = {
+    cholesky_of_triangle: cholesky,
+    eigvalsh_of_triangle: eigvalsh,
+    eigh_of_triangle: eigh,
 }
 
 #: Functions that NumPy lacks.
