@@ -23,6 +23,7 @@ from einsdiff.display.index import Heading, Letters, format_equation
 from einsdiff.errors import BindingError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.arrays import LEAST
 from einsdiff.threads import cached_property
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "fresh",
     "function_name",
     "joined_arguments",
+    "joined_least",
     "loaded",
     "number",
     "symbol",
@@ -61,6 +63,8 @@ class Formula:
         this is no derivative.
     source
         What a derivative is the derivative of, and by which variable.
+    least
+        The least dtype of the value, as `einsdiff.numeric.arrays.dtype_of` takes it.
     """
 
     expr: Node
@@ -69,6 +73,7 @@ class Formula:
     arguments: tuple[Variable, ...]
     domain: int | None = None
     source: tuple[Formula, Variable] | None = None
+    least: str = ""
 
     @cached_property
     def normal_form(self) -> Node:
@@ -157,6 +162,7 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
                 tuple([roots.setdefault(v, len(roots)) for v in formula.arguments]),
                 formula.domain,
                 source and (place[source[0]], roots.setdefault(source[1], len(roots))),
+                formula.least,
             )
         )
     return dump_nodes(roots, tuple(records)), tuple(records)
@@ -191,7 +197,7 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     made: dict[int, Formula] = {}
 
     def make(k: int) -> Formula:
-        expr, heading, letters, arguments, domain, source = records[k]
+        expr, heading, letters, arguments, domain, source, *least = records[k]
         return Formula(
             nodes[expr],
             Heading(*heading),
@@ -199,6 +205,7 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
             tuple([nodes[n] for n in arguments]),
             domain,
             source and (made[source[0]], nodes[source[1]]),
+            *least,
         )
 
     for k in range(len(records)):  # what a formula comes from is made first
@@ -318,6 +325,15 @@ def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
                     )
                 )
     return tuple(arguments.values())
+
+
+def joined_least(given: Iterable[str]) -> str:
+    """Return the least dtype of what is made of parts that have these.
+
+    >>> joined_least(["", "integer"])
+    'integer'
+    """
+    return max(given, key=LEAST.index, default="")
 
 
 def function_name(names: Iterable[str]) -> str:

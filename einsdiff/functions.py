@@ -368,7 +368,8 @@ def _public() -> dict[str, TensorFunction[Any]]:
         name = path.rpartition(".")[2]
         name = _RENAMED.get(name, name)
         if name and name not in found:
-            found[name] = TensorFunction(name, function, FUNCTIONS.get(name))
+            of = arrays.OF_TRIANGLES.get(function, function)
+            found[name] = TensorFunction(name, of, FUNCTIONS.get(name))
     return found
 
 

@@ -1007,3 +1007,44 @@ def test_the_wrong_number_of_arguments_is_refused():
     for call in (lambda: ed.exp(), lambda: ed.exp(1, 2), lambda: ed.exp(1, axis=0)):
         with pytest.raises(TypeError):
             call()
+
+
+# --- one triangle -----------------------------------------------------------------------------
+
+TRIANGLES: list[Callable[[Any], Any]] = [
+    lambda A: np.linalg.eigvalsh(A),
+    lambda A: np.linalg.eigvalsh(A, UPLO="U"),
+    lambda A: np.linalg.eigvalsh(A, "L"),
+    lambda A: np.linalg.eigh(A)[0],
+    lambda A: np.linalg.eigh(A, "U").eigenvectors ** 2,
+    lambda A: np.linalg.cholesky(A),
+    lambda A: np.linalg.eigvalsh(A + 0.1 * A @ A),
+]
+
+
+@pytest.mark.parametrize("f", TRIANGLES)
+def test_numpys_functions_read_the_triangle_that_numpy_reads(f):
+    A = np.array([[4.0, 0.5], [1.0, 3.0]])
+    t = f(ed.tensor("A", A))
+    np.testing.assert_allclose(np.asarray(t), f(A))
+    J = np.asarray(ed.grad(f, A, wrt="A"))
+    h = 1e-6
+    for i, j in np.ndindex(2, 2):
+        step = h * np.outer(np.eye(2)[i], np.eye(2)[j])
+        np.testing.assert_allclose(J[..., i, j], (f(A + step) - f(A - step)) / (2 * h), atol=1e-7)
+
+
+@pytest.mark.parametrize("f", TRIANGLES)
+def test_of_a_symmetric_matrix_the_derivative_is_symmetric(f):
+    A = np.array([[4.0, 0.5], [0.5, 3.0]])
+    for t in (f(ed.tensor("A", A)), f(ed.tensor("A", "nn")), f(ed.tensor("A", (2, 2)))):
+        assert "≥" not in str(t)
+        J = ed.grad(t, wrt="A")
+        J = np.asarray(J if t.values else J(A=A))
+        np.testing.assert_allclose(J, np.swapaxes(J, -1, -2), atol=1e-14)
+
+
+def test_what_is_symmetric_in_any_case_is_read_as_it_is():
+    A = ed.tensor("A", np.array([[4.0, 0.5], [1.0, 3.0]]))
+    assert str(np.linalg.eigvalsh(A @ A.T)) == "f_i = eigvalsh(A_ik A_jk)_i"
+    assert str(np.linalg.cholesky(ed.tensor("S", "nn", symmetric=True))) == "f_ij = cholesky(S)_ij"

@@ -28,11 +28,13 @@ from einsdiff.numeric.named import are_told_apart, bare, is_named, original
 from einsdiff.threads import in_child
 
 __all__ = [
+    "LEAST",
     "AnyArray",
     "Array",
     "anonymous_name",
     "as_array",
     "as_number",
+    "at_least",
     "carried",
     "dtype_of",
     "is_anonymous",
@@ -283,7 +285,12 @@ def needs_scipy(what: str) -> OperandError:
     return needs_extra(what, "SciPy")
 
 
-def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
+#: The least dtypes that functions of NumPy's have, from the weakest to the strongest: of any;
+#: integers as wide as NumPy's sums of them; floats; floats of double precision.
+LEAST = ("", "integer", "float", "double")
+
+
+def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]], least: str = "") -> np.dtype[Any]:
     """Return the dtype in which an expression of arrays is given.
 
     Parameters
@@ -293,6 +300,8 @@ def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
     dtypes
         Those of the arrays it is made of. With none, integers, floats or complex numbers are
         given as the expression needs.
+    least
+        One of `LEAST`.
 
     Returns
     -------
@@ -306,6 +315,19 @@ def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
     if dtype.kind in "iu":
         for c in (lowest, highest):
             dtype = _with_room(dtype, c)
+    return at_least(dtype, least)
+
+
+def at_least(dtype: np.dtype[Any], least: str) -> np.dtype[Any]:
+    """Widen a dtype to the least one that there may be.
+
+    >>> at_least(np.dtype("u1"), "integer"), at_least(np.dtype("f4"), "integer")
+    (dtype('uint64'), dtype('float32'))
+    """
+    if least == "double" or (least == "float" and dtype.kind in "biu"):
+        return np.result_type(dtype, np.float64)
+    if least == "integer" and dtype.kind in "iu":
+        return np.result_type(dtype, np.int64 if dtype.kind == "i" else np.uint64)
     return dtype
 
 
