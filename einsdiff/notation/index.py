@@ -556,7 +556,11 @@ class _Lexer:
         if known:
             cut = known[0]
         elif word[0] == "_":
-            self.fail(f"'{word}' is no name", column, "a name begins with a letter: A_ij")
+            self.fail(
+                f"'{word}' is no name",
+                column,
+                "a name begins with a letter, and all labels stand in one place: A_ij",
+            )
         elif braced:
             cut = len(word) - 1
         else:
