@@ -95,15 +95,16 @@ def normal_form(node: Node) -> Node:
     """
     limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
     (node,) = flatten([node], *limits)
-    for _ in range(MOST_ROUNDS):  # what is merged may be turned, and the other way round
-        (turned,) = flatten([oriented(node)], *limits)
-        if turned is node:
-            break
-        node = turned
-    return node
+    turner = _Turner()
+    seen: list[Node] = []
+    while node not in seen and len(seen) < MOST_ROUNDS:
+        seen.append(node)  # what is merged may be turned, and the other way round
+        (node,) = flatten([oriented(node, turner)], *limits)
+    # Some turn in circles, of which the least is taken.
+    return min(seen[seen.index(node) :], key=_key) if node in seen else node
 
 
-def oriented(root: Node) -> Node:
+def oriented(root: Node, turner: _Turner | None = None) -> Node:
     """Choose the order of the axes of sums and functions inside of products.
 
     Sums that have met, and products that have been opened, are merged (see `flatten`), until
@@ -113,16 +114,20 @@ def oriented(root: Node) -> Node:
     ----------
     root
         An expression.
+    turner
+        What is known of the parts of other expressions.
 
     Returns
     -------
     Node
         Of the same value, the same for all orders.
     """
+    turner = turner or _Turner()
     for _ in range(MOST_ROUNDS):
-        before, turner = root, _Turner()
+        before = root
         for node in topological([root]):
-            turner.turn(node)
+            if node not in turner.done:
+                turner.turn(node)
         (root,) = flatten([turner.done[root]], MOST_COMPARED_FACTORS)
         if root is before:
             break
