@@ -266,3 +266,11 @@ def test_what_is_answered_is_printed_so_that_it_means_the_same(text):
     shapes = {v.name: v for v in tensor.formula.arguments if v.derivative is None}
     again = read(str(tensor), shapes, {})
     assert again.node.shape == tensor.shape, (text, str(tensor))
+
+
+@pytest.mark.parametrize(
+    "text", ["x_{-1}", "x_{i-1}", "x_{2i-1} y_i", "x_{i-k} w_k", "Σ_i x_{2i} x_i"]
+)
+def test_indices_that_leave_their_axis_are_refused_whatever_its_size(text):
+    with pytest.raises(SubscriptsError):
+        ed.parse(text)
