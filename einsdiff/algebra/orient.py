@@ -96,11 +96,12 @@ def normal_form(node: Node) -> Node:
     """
     limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
     (node,) = flatten([node], *limits)
+    turner = _Turner()
     # What is merged may be turned, and the other way round.
-    return _settled(node, lambda node: flatten([oriented(node)], *limits)[0])
+    return _settled(node, lambda node: flatten([oriented(node, turner)], *limits)[0])
 
 
-def oriented(root: Node) -> Node:
+def oriented(root: Node, turner: _Turner | None = None) -> Node:
     """Choose the order of the axes of sums and functions inside of products.
 
     Sums that have met, and products that have been opened, are merged (see `flatten`), until
@@ -110,17 +111,20 @@ def oriented(root: Node) -> Node:
     ----------
     root
         An expression.
+    turner
+        What is known of the parts of other expressions.
 
     Returns
     -------
     Node
         Of the same value, the same for all orders.
     """
+    turner = turner or _Turner()
 
     def turned(root: Node) -> Node:
-        turner = _Turner()
         for node in topological([root]):
-            turner.turn(node)
+            if node not in turner.done:
+                turner.turn(node)
         return flatten([turner.done[root]], MOST_COMPARED_FACTORS)[0]
 
     return _settled(root, turned)

@@ -354,6 +354,8 @@ def choose(
         None if no function of the table fits.
     """
     default = lookup(name)
+    if default is not None and len(default.ranks) != len(arguments):
+        return None  # all functions of a name have as many arguments
     carried = frozenset[str]().union(*(argument.letters for argument in arguments))
     best: tuple[tuple[bool, bool, int], Choice] | None = None
     for count in range(len(labels) + 1) if batch is None else (batch,):
