@@ -165,7 +165,7 @@ def _linear_claims(draw: Draw, name: str, dense: Any, domain: Any) -> list[tuple
 
 def displayed(trial: Trial, draw: Draw, name: str, count: int = 2) -> None:
     """Claim that some displays end in time, or are refused."""
-    of_all = trial.space[name].domain is None
+    of_all = trial.space[name].formula.domain is None
     for display in draw.some(DISPLAYS[:OF_ALL] if of_all else DISPLAYS, count):
         trial.ends(f"display {display.replace('{}', name)}", display.format(name))
 

@@ -104,21 +104,21 @@ class Formula:
         while places or not factors:
             here, places = _split(places, draw.integer(0 if not factors else 1, 2))
             factors.append(self.factor(here, depth))
-        factors = self._divided(factors, labels, depth)
+        whole = self._divided(factors, labels, depth)
         number, text = draw.choice([(1, "")] * 5 + [(2, "2 "), (0.5, "1/2 "), (1.5, "1.5 ")])
-        text += "".join(f"Σ_{n} " for n in alone) + factors[0].text
+        text += "".join(f"Σ_{n} " for n in alone) + whole.text
         summed = [*paired, *alone]
 
         def value(at: Labels, arrays: Arrays) -> Any:
             total: Any = 0
             for index in product(*(range(self.sizes[n]) for n in summed)):
                 here = {**at, **dict(zip(summed, index, strict=True))}
-                total = total + factors[0].value(here, arrays)
+                total = total + whole.value(here, arrays)
             return number * total
 
         return Part(text, value, PRODUCT)
 
-    def _divided(self, factors: list[Part], labels: Sequence[str], depth: int) -> list[Part]:
+    def _divided(self, factors: list[Part], labels: Sequence[str], depth: int) -> Part:
         """Write factors one after the other, the last perhaps behind a stroke."""
         text = " ".join(part.bracketed(POWER) for part in factors)
         values = [part.value for part in factors]
@@ -129,16 +129,17 @@ class Formula:
                 result = result * value(at, arrays)
             return result
 
-        if not self.draw.flag(0.15):
-            return [Part(text, multiplied)]
+        if not self.draw.flag(0.2):
+            return Part(text, multiplied)
         under = self.factor([n for n in labels if n in self.heading][:1], depth - 1)
-        divisor = f"(2 + {under.bracketed(ATOM)}^2)"
-        return [
-            Part(
-                f"{text} / {divisor}",
-                lambda at, a: multiplied(at, a) / (2 + under.value(at, a) ** 2),
+        if under.binds == ATOM and self.draw.flag():
+            return Part(
+                f"{text} / {under.text}", lambda at, a: multiplied(at, a) / under.value(at, a)
             )
-        ]
+        divisor = f"(2 + {under.bracketed(ATOM)}^2)"
+        return Part(
+            f"{text} / {divisor}", lambda at, a: multiplied(at, a) / (2 + under.value(at, a) ** 2)
+        )
 
     def factor(self, labels: Sequence[str], depth: int) -> Part:
         """Draw a factor with these labels, which may repeat."""

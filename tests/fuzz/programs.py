@@ -178,6 +178,8 @@ class Program:
         if kind == 5:
             self.analytic = False
             how = draw.choice(["np.var", "np.max", "np.linalg.norm", "np.min", "np.std", "np.ptp"])
+            if how == "np.std" and (isinstance(n, str) or n < 2):
+                how = "np.var"  # the standard deviation of one number has no derivative
             return f"{how}({self.of((n,), depth)})"
         if kind == 6:
             return f"np.mean({self.of((n,), depth)} * np.mean({self.of((n,), depth)}))"
@@ -187,6 +189,8 @@ class Program:
             return f"np.einsum('ij,j,i', {operands})"
         if kind == 8:
             return f"np.sum(np.stack([{', '.join(self.of((), depth) for _ in range(3))}])**2)"
+        if kind == 10:
+            return draw.choice(["{}", "{}", "{}", "{}", "float({})"]).format(self.of((), depth))
         if kind == 9 and isinstance(n, int):
             return f"{self.of((n,), depth)}[{draw.choice([0, -1])}]"
         m = self.size()
@@ -218,7 +222,9 @@ class Program:
         if kind == 8 and isinstance(n, int):
             return f"np.roll({self.of((n,), depth)}, {draw.choice([1, -1, 2])})"
         if kind == 9 and isinstance(n, int) and n > 0:
-            return f"np.stack([{', '.join(self.of((), depth) for _ in range(n))}])"
+            # What does not go through NumPy's protocols may be refused, but not be wrong.
+            how = draw.choice(["stack"] * 5 + ["array", "asarray"])
+            return f"np.{how}([{', '.join(self.of((), depth) for _ in range(n))}])"
         if kind == 10 and isinstance(n, int) and n > 1:
             parts = [self.of((n - 1,), depth), self.of((1,), depth)]
             return f"np.concatenate([{', '.join(draw.shuffled(parts))}])"
@@ -232,6 +238,9 @@ class Program:
             return (
                 f"np.{draw.choice(['max', 'min', 'linalg.norm'])}({self.of((m, n), depth)}, axis=0)"
             )
+        if kind == 14 and draw.flag(0.2):
+            inner = self.of((n,), depth)
+            return f"{inner} / {inner}.shape[0]"
         if kind == 14:
             return f"{self.of((n,), depth)} - np.mean({self.of((n,), depth)})"
         inner = self.of((n,), depth)
@@ -343,19 +352,111 @@ def truth_of(source: str, names: Sequence[str], library: Any = np) -> Callable[.
     return lambda arrays: space["program"](*(arrays[name] for name in names))
 
 
+# --- programs of other kinds ------------------------------------------------------------------
+
+
+def recurrence(draw: Draw, trial: Trial) -> Expression:
+    """Build a state that is computed from itself a few times, of large and small steps."""
+    steps = draw.integer(2, 5)
+    step = draw.choice(
+        ["h * np.tanh(B @ h)", "np.tanh(B @ h + x)", "h + x * (B @ h)", "h / (1 + h @ h)"]
+    )
+    end = draw.choice(["h", "np.sum(h)", "np.sum(h**2)"])
+    body = f"    h = x\n    for _ in range({steps}):\n        h = {step}\n    return {end}"
+    source = f"def program(x, B):\n{body}"
+    arrays = {"x": drawing.array(draw, (2,)), "B": drawing.array(draw, (2, 2))}
+    trial.do(source, *(f"{name} = ed.tensor({name!r}, {text})" for name, text in arrays.items()))
+    trial.do("f = program(x, B)")
+    values = {name: np.asarray(eval(text, {"np": np})) for name, text in arrays.items()}
+    return Expression(truth_of(source, ["x", "B"]), values)
+
+
+REDUCTIONS = (
+    *(
+        "np.sum({})",
+        "np.sum({}, axis=0)",
+        "np.prod({})",
+        "np.cumsum({})",
+        "np.trace({})",
+        "{}.sum()",
+    ),
+    *(
+        "np.mean({})",
+        "np.max({})",
+        "np.var({})",
+        "{0} + {0}",
+        "{0} * {0}",
+        "np.einsum('ij->i', {})",
+    ),
+    *(
+        "{} @ {0}.T",
+        "-{}",
+        "{} + 1",
+        "{} / 2",
+        "{}**2",
+        "np.sqrt({})",
+        "np.square({})",
+        "np.abs({})",
+    ),
+)
+INTEGERS = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "float32")
+
+
+def reduced(draw: Draw, trial: Trial) -> None:
+    """Claim that functions of small integers have NumPy's values and NumPy's dtypes."""
+    dtype = draw.choice(INTEGERS)
+    signed = dtype[0] != "u"
+    rows = [[draw.integer(-9 * signed, 9) for _ in range(2)] for _ in range(2)]
+    array = f"np.array({rows}, {dtype!r})"
+    if draw.flag():
+        array += " * 10" if dtype != "float32" else ""
+    trial.do(f"a = {array}", "x = ed.tensor('x', a)")
+    source = draw.choice(REDUCTIONS).replace("{}", "{0}")
+    expected = eval(source.format("a"), {"np": np, "a": trial.space["a"]})
+    trial.agrees("integers", f"np.asarray({source.format('x')})", expected, 1e-4, dtype=True)
+    if draw.flag(0.3) and find_spec("torch") and dtype not in ("uint16", "uint32"):
+        trial.do("import torch", f"x = ed.tensor('x', torch.tensor({array}))")
+        name = source.format("x")
+        trial.holds("integers of torch: dtype", f"({name}).dense().dtype == ({name}).dtype")
+
+
+def decomposed(draw: Draw, trial: Trial) -> None:
+    """Claim that decompositions read the triangle that NumPy's read."""
+    size = draw.integer(1, 3)
+    array = drawing.square(draw, size)
+    source = draw.choice(
+        [
+            "eigvalsh({})",
+            "eigh({})[0]",
+            "cholesky({})",
+            "eigvalsh({}, UPLO='U')",
+            "eigh({}, 'U')[0]",
+        ]
+    )
+    trial.do(f"a = {array}", "x = ed.tensor('x', a)")
+    expected = eval(f"np.linalg.{source.format('a')}", {"np": np, "a": trial.space["a"]})
+    trial.agrees("decompositions", f"np.asarray(np.linalg.{source.format('x')})", expected)
+
+
 def check(draw: Draw, trial: Trial) -> None:
     """Claim value and derivatives of a random program, and what JAX says of its gradient."""
+    kind = draw.integer(0, 19)
+    if kind < 2:
+        return (reduced, decomposed)[kind](draw, trial)
+    if kind == 2:
+        differentiate(trial, draw, recurrence(draw, trial))
+        return displayed(trial, draw, draw.choice(["f", "J"]), 3)
     named = draw.flag(0.3)
     e = expression(draw, trial, named)
     if not differentiate(trial, draw, e):
-        return
+        return None
     if draw.flag(0.1):
         _jax(draw, trial, e)
     which = draw.choice(["f", "J"])
     displayed(trial, draw, which)
     if not named:
         forms(trial, draw, draw.choice(["J", "J", "H"]) if "H" in trial.space else "J", 2)
-    reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
+    return reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
 
 
 def _jax(draw: Draw, trial: Trial, e: Expression) -> None:
