@@ -68,6 +68,8 @@ def example(seed: str, family: str, number: int) -> Outcome:
         refused = str(error)
     except BrokenError:
         pass
+    except Exception as error:
+        trial.fails(error)
     seconds = time.process_time() - start
     program = "\n".join(trial.lines)
     return Outcome(family, number, trial.found, refused, trial.refused, seconds, program)

@@ -88,6 +88,8 @@ class Trial:
     def numbers(self, name: str) -> str:
         """Write how the tensor of a name becomes numbers, with arrays from `given` if need be."""
         t = self.space[name]
+        if not isinstance(t, ed.Tensor):  # such as np.array([x[0], x[1]]) of tensors with values
+            raise RefusedError("numbers in place of a tensor")
         missing = [n for n in t.names if n not in t.values]
         if not missing:
             return f"np.asarray({name})"
@@ -168,6 +170,11 @@ class Trial:
     def hangs(self, what: str) -> None:
         """Note that what is being done does not end."""
         self._note(f"{what} in {_verb(self.asked)}", [f"{self.asked}  # {what}"])
+
+    def fails(self, error: Exception) -> None:
+        """Note that the fuzzer itself met what it did not expect."""
+        trace = "".join(traceback.format_exception(error)).replace("\n", "\n# ")
+        self._note(f"the fuzzer: {_where(error)}", [f"# {trace}"])
 
     def _tried(self, source: str, kind: str) -> tuple[bool, Any]:
         """Evaluate what the rest does not need; tell whether there is a value."""
