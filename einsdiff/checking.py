@@ -26,12 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from einsdiff.algebra.canonical import Exchange
 from einsdiff.algebra.graph import not_analytic
 from einsdiff.algebra.nodes import Variable, symmetry
 from einsdiff.errors import OperandError, page
@@ -224,9 +224,25 @@ def _symmetrised(by: Variable, array: Array) -> Array:
     orders = symmetry(by)
     if orders is False:
         return array
-    every = permutations(range(array.ndim)) if orders is True else orders
-    turned = [array.transpose(order) for order in every]
-    return np.asarray(sum(turned) / len(turned))
+    if orders is True:
+        orders = (Exchange((tuple(range(array.ndim)),), inside=True),)
+    for blocks, inside in orders:
+        for units in (blocks, *([(axis,) for axis in block] for block in blocks if inside)):
+            # The average over all orders of k units is that over the places of the last one, of
+            # the average over all orders of the others: n² exchanges instead of n! orders.
+            for k in range(1, len(units)):
+                array = sum((_swapped(array, units[j], units[k]) for j in range(k)), array) / (
+                    k + 1
+                )
+    return array
+
+
+def _swapped(array: Array, a: Sequence[int], b: Sequence[int]) -> Array:
+    """Exchange two blocks of axes."""
+    order = list(range(array.ndim))
+    for one, other in zip(a, b, strict=True):
+        order[one], order[other] = other, one
+    return array.transpose(order)
 
 
 def _takes_complex_step(function: Formula, values: Mapping[str, Array], by: Variable) -> bool:

@@ -12,6 +12,7 @@ shape: (m, m, n)
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 import json
 import os
@@ -62,8 +63,8 @@ examples:
   einsdiff "i,ij,j->" x A x --wrt x --order 2 --data A=A.npy --data x=x.npy --out H.npy
       a Hessian, saved as an array
 
-A .csv file holds numbers parted by commas, one row a line; a first line without any number is
-taken as the names of the columns. A single row or column can be a vector.
+A .csv file holds numbers parted by commas, one row a line; a first line of words is taken for the
+names of the columns, which is said. A single row or column can be a vector.
 
 exit codes: 0 done, 1 the expression or the data are wrong, 2 the command line is wrong
 """
@@ -106,9 +107,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(message: str) -> int:
-    if sys.stderr is not None:  # else it would be printed as a result
-        print(f"einsdiff: {message}", file=sys.stderr)
+    _say(f"einsdiff: {message}")
     return 1
+
+
+def _say(line: str) -> None:
+    """Print what is no result."""
+    if sys.stderr is not None:  # else it would be printed as a result
+        print(line, file=sys.stderr)
 
 
 def _drop_output() -> None:
@@ -300,7 +306,7 @@ def _count(text: str) -> int:
 
 def _file(text: str) -> Path:
     path = Path(text)
-    if not path.name:
+    if not path.name or "\0" in text:
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file")
     return path
 
@@ -335,14 +341,22 @@ def _data(item: str, axes: Mapping[str, int]) -> tuple[str, Array]:
         if path.suffix.lower() == ".npy":
             return name, _read_npy(path)
         if path.suffix.lower() == ".csv":
-            return name, _read_csv(path, axes[name])
-    except (ValueError, EOFError, BadZipFile) as error:
+            table, heads = _read_csv(path, axes[name])
+            if heads:
+                _say(f"--data {item}: its first line is taken for names: {', '.join(heads)}")
+            return name, table
+    except (ValueError, EOFError, BadZipFile, csv.Error) as error:
         raise _DataError(f"--data {item}: {error}") from None
     raise _DataError(f"--data {item}: the file is neither .csv nor .npy")
 
 
 def _read_npy(path: Path) -> Array:
-    array = np.load(path, allow_pickle=False)
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # a damaged header can make NumPy raise anything
+        raise ValueError(f"NumPy cannot read it: {error}") from None
     if not isinstance(array, np.ndarray):
         raise ValueError("it holds several arrays; save one with np.save")
     if array.dtype.kind not in "biufc":
@@ -350,38 +364,58 @@ def _read_npy(path: Path) -> Array:
     return array
 
 
-def _read_csv(path: Path, axes: int) -> Array:
-    """Read rows of numbers; those of one row or one column are a vector where one is wanted."""
+#: A number as files have it. What `float` takes besides, such as 1_000, is likely to mean another.
+_NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.I)
+#: The name of a column has a letter, and does not look like a number that is written otherwise.
+_HEAD = re.compile(r"[^\W\d_].*|_\w*[^\W\d].*", re.S)
+
+
+def _read_csv(path: Path, axes: int) -> tuple[Array, list[str]]:
+    """Read rows of numbers, and the names of their columns if there are any.
+
+    Those of one row or one column are a vector where one is wanted.
+    """
     rows: list[list[float]] = []
-    first = True
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        if not line.strip():
-            continue
-        entries = [_number(entry) for entry in line.split(",")]
-        wrong = [k for k, entry in enumerate(entries) if entry is None]
-        if first and len(wrong) == len(entries):
-            first = False  # the names of the columns
-            continue
-        if wrong:
-            entry = line.split(",")[wrong[0]].strip()
-            raise ValueError(f"line {number}, entry {wrong[0] + 1}: {entry!r} is not a number")
-        rows.append([entry for entry in entries if entry is not None])
-        first = False
+    heads: list[str] = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, skipinitialspace=True, strict=True)
+        for line in reader:
+            entries = [entry.strip() for entry in line]
+            if len(entries) < 2 and not any(entries):
+                continue
+            if not rows and not heads and _are_heads(entries):
+                heads = entries
+                continue
+            for k, entry in enumerate(entries, start=1):
+                if not _NUMBER.fullmatch(entry):
+                    raise ValueError(f"line {reader.line_num}, entry {k}: {_no_number(entry)}")
+            rows.append(list(map(float, entries)))
     if not rows:
         raise ValueError("it holds no row of numbers")
     if len({len(row) for row in rows}) > 1:
         raise ValueError("its rows differ in length")
     table = np.array(rows)
     if axes < 2 and table.size == max(table.shape, default=0):
-        return table.reshape((-1,) * axes)
-    return table
+        return table.reshape((-1,) * axes), heads
+    return table, heads
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _are_heads(entries: Sequence[str]) -> bool:
+    """Tell whether a line is one of names; some may be left out, and none is a number."""
+    found = [entry for entry in entries if entry]
+    return all(_HEAD.fullmatch(entry) and not _NUMBER.fullmatch(entry) for entry in found)
+
+
+def _no_number(entry: str) -> str:
+    """Say that an entry is no number, and how to write it if it seems to be meant as one."""
+    said = f"{entry!r} is not a number"
+    plain = entry.replace("\N{MINUS SIGN}", "-").replace("_", "")
+    if _NUMBER.fullmatch(plain):
+        return f"{said}; write {plain}"
+    for sign in ";\t ":
+        if sign in entry and _NUMBER.fullmatch(entry.split(sign)[0]):
+            return f"{said}; part numbers by commas"
+    return said
 
 
 def _report(result: Tensor, options: argparse.Namespace) -> str:
@@ -404,8 +438,8 @@ def _report(result: Tensor, options: argparse.Namespace) -> str:
             said += _matrix(result, options)
     saved = _save(result, options)
     if options.json:
-        for line in saved if sys.stderr is not None else ():
-            print(line, file=sys.stderr)
+        for line in saved:
+            _say(line)
     else:
         said += saved
     return "\n".join(said)
@@ -415,8 +449,13 @@ def _save(result: Tensor, options: argparse.Namespace) -> list[str]:
     """Save arrays and pictures, and say where."""
     saved = []
     if options.out is not None:
-        path = options.out if options.out.suffix == ".npy" else Path(f"{options.out}.npy")
-        np.save(path, result.dense())
+        path = options.out
+        # A name without its ending gets it, but not that of a device or a pipe.
+        if path.suffix != ".npy" and (path.is_file() or not path.exists()):
+            path = Path(f"{path}.npy")
+        values = result.dense()
+        with path.open("wb") as file:
+            np.save(file, values)
         saved.append(path)
     if options.diagram is not None:
         result.diagram().save(options.diagram)

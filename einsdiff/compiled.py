@@ -386,7 +386,7 @@ class Compiled:
                 start += len(found)
                 if self.form == "sparse":
                     shape, domain = prepared.shapes[k], self._formulas[k].domain or 0
-                    arrays = sparse(found, arrays, shape, domain, prepared.dtype)
+                    arrays = sparse(found, arrays, shape, domain, prepared.dtype, limit=self._limit)
                 parts.append(arrays)
             if self._build is None:
                 return parts[0]
@@ -454,7 +454,9 @@ class Compiled:
         """
         prepared = self._last()
         domains = [formula.domain for formula in self._formulas]
-        return prepared.plan.report(prepared.dtype.itemsize, domains)
+        plan = prepared.plan
+        assert isinstance(prepared, Prepared)
+        return plan.report(prepared.dtype.itemsize, domains, prepared.copied)
 
 
 def _restored(

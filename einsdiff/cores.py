@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.evaluation import Prepared, prepare
 from einsdiff.formula import Formula
 from einsdiff.layout import Layout, VecOrder, check_layout
 from einsdiff.numeric.arrays import Array
-from einsdiff.numeric.cores import FORMATS, laid, sparse, window_of
+from einsdiff.numeric.cores import FORMATS, check_room, laid, sparse, window_of
 from einsdiff.numeric.plan import Core
 
 __all__ = ["Cores", "evaluate_cores"]
@@ -91,12 +91,21 @@ class Cores:
         array
             Of the shape of the derivative.
 
+        Raises
+        ------
+        SizeError
+            The array is above the memory limit.
+
         Examples
         --------
         >>> import einsdiff as ed
         >>> ed.grad("x_i x_i", x=[1.0, 2.0], wrt="x").cores().dense()
         array([2., 4.])
         """
+        check_room(
+            f"the array of shape {shape_text(self.shape)} and dtype {self.dtype}",
+            prod(self.shape) * self.dtype.itemsize,
+        )
         out = np.zeros(self.shape, self.dtype)
         for place, array in zip(self.places, self.arrays, strict=True):
             view = window_of(out, place.window)
@@ -127,6 +136,8 @@ class Cores:
             SciPy is not installed, or there is no such format.
         LayoutError
             There is no such layout or order.
+        SizeError
+            Making it needs more memory than the limit.
 
         Examples
         --------

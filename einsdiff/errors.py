@@ -29,6 +29,7 @@ __all__ = [
     "BindingError",
     "EinsdiffError",
     "LayoutError",
+    "LostDependenceWarning",
     "NameNotFoundError",
     "OperandError",
     "Page",
@@ -206,8 +207,35 @@ class SizeError(MemoryError, EinsdiffError):  # in this order it is made as Memo
     """
 
 
+class LostDependenceWarning(UserWarning):
+    """An array that was computed from a variable meets an expression in that variable.
+
+    A number has no derivative: the array counts as a constant there. Where that is meant, say so
+    with a name of its own, ``ed.tensor("w", array)``.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import einsdiff as ed
+    >>> import numpy as np
+    >>> x = ed.tensor("x", [1.0, 2.0])
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     f = np.sum(np.array([x[0], x[1] ** 2]) * x)
+    >>> print(caught[0].message)
+    an array that was computed from 'x' meets an expression in 'x', and counts as a constant
+    <BLANKLINE>
+        x: (2,)
+    <BLANKLINE>
+    keep it an expression: np.stack([..]) in place of np.array([..]), and no np.asarray or float;
+    if a constant is meant, name it: ed.tensor('w', array)
+    >>> np.asarray(ed.grad(np.sum(np.stack([x[0], x[1] ** 2]) * x), wrt="x"))
+    array([ 2., 12.])
+    """
+
+
 for _error in list(globals().values()):
-    if isinstance(_error, type) and issubclass(_error, EinsdiffError):
+    if isinstance(_error, type) and issubclass(_error, EinsdiffError | LostDependenceWarning):
         _error.__module__ = "einsdiff"  # where people import it from, and so what tracebacks show
 
 

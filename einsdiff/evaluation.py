@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from einsdiff.numeric.program import Program
 
 __all__ = [
+    "TRACED",
     "Elsewhere",
     "Prepared",
     "check_dimensions",
@@ -64,6 +66,7 @@ __all__ = [
     "evaluate_matrix",
     "evaluated_dtype",
     "in_conflict",
+    "missing_array",
     "places_of",
     "prepare",
     "prepare_anywhere",
@@ -71,6 +74,9 @@ __all__ = [
     "sizes_of",
     "with_dimensions",
 ]
+
+#: While a function is traced: the arrays by name that its tensors stand for.
+TRACED: ContextVar[dict[str, Array] | None] = ContextVar("TRACED", default=None)
 
 #: The most axes that an array of NumPy's can have.
 MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
@@ -179,6 +185,11 @@ class Prepared:
     def plan(self) -> Plan:
         """The plan of the program."""
         return self.program.plan
+
+    @property
+    def copied(self) -> int:
+        """How many entries of operands of other dtypes are converted, and kept meanwhile."""
+        return self.bytes // self.dtype.itemsize - self.plan.peak
 
     @property
     def library(self) -> str:
@@ -479,7 +490,7 @@ def _settled(formulas: Sequence[Formula], values: Mapping[str, Any]) -> dict[str
                 )
         for argument in formula.arguments:
             if argument.name in formula.required and argument.name not in values:
-                raise _missing(formula, argument.name)
+                raise missing_array(formula, argument.name)
     for formula in formulas:
         for size in sorted(formula.named_sizes - sizes.keys()):
             raise _unsettled(formula, size)
@@ -768,7 +779,26 @@ def _check_analytic(formula: Formula, values: Mapping[str, Array]) -> None:
         )
 
 
-def _missing(formula: Formula, name: str) -> BindingError:
+def missing_array(formula: Formula, name: str) -> BindingError:
+    """Make the error for a variable that has no array.
+
+    Parameters
+    ----------
+    formula
+        What is to be evaluated.
+    name
+        The variable.
+    """
+    if TRACED.get() is not None:
+        return BindingError(
+            page(
+                f"no array for '{name}': while a function is traced, its arrays have no values",
+                text=formula.text,
+                carets=places_of(name, formula.text),
+                shapes=signature(formula.arguments),
+                action="go on with the expression itself, by functions that take tensors",
+            )
+        )
     return BindingError(
         page(
             f"no array for '{name}'",
@@ -785,7 +815,7 @@ def _missing(formula: Formula, name: str) -> BindingError:
 def _unsettled(formula: Formula, size: str) -> BindingError:
     for argument in formula.arguments:
         if size in argument.shape:
-            return _missing(formula, argument.name)
+            return missing_array(formula, argument.name)
     return BindingError(
         page(
             f"the number that size '{size}' stands for is not known",
@@ -798,15 +828,16 @@ def _unsettled(formula: Formula, size: str) -> BindingError:
 
 def _too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeError:
     plan, item = prepared.program.plan, prepared.dtype.itemsize
-    costs = plan.costs
+    costs, copied = plan.costs, prepared.copied
     limit = memory_limit() if prepared.limit is None else prepared.limit
-    first = next((k for k, cost in enumerate(costs) if cost.alive * item > limit), 0)
+    first = next((k for k, cost in enumerate(costs) if (cost.alive + copied) * item > limit), 0)
     kept = [shape for shape in prepared.shapes if prod(shape) * item > limit]
     if kept or not costs:
         return _result_too_large(formulas, (kept or prepared.shapes)[0], prepared.dtype, limit)
     step = plan.instructions[first]
     what = f"step {first + 1} ({step.op}) on the way to the result, of shape"
-    alive = (" with what is alive then", max(costs[first].alive * item, 0))
+    converted = " and with operands converted" if copied else ""
+    alive = (f" with what is alive then{converted}", (costs[first].alive + copied) * item)
     return _size_error(formulas, what, step.shape, prepared.dtype, limit, alive)
 
 

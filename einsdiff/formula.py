@@ -19,7 +19,7 @@ from einsdiff.algebra.orient import normal_form
 from einsdiff.algebra.records import Graph, digest, structure_hash
 from einsdiff.algebra.records import dumped as dump_nodes
 from einsdiff.algebra.records import loaded as load_nodes
-from einsdiff.display.index import Heading, Letters, format_heading, format_index
+from einsdiff.display.index import Heading, Letters, format_equation
 from einsdiff.errors import BindingError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
@@ -94,9 +94,7 @@ class Formula:
     @cached_property
     def text(self) -> str:
         """The formula in index notation."""
-        left = format_heading(self.heading)
-        right = format_index(self.normal_form, self.heading.letters, self.letters)
-        return left if left == right else f"{left} = {right}"
+        return format_equation(self.normal_form, self.heading, self.letters)
 
     @cached_property
     def structure_hash(self) -> str:

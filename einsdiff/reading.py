@@ -58,7 +58,15 @@ from einsdiff.numeric.arrays import (
 )
 from einsdiff.numeric.libraries import library_of
 from einsdiff.numeric.named import KNOWN, conflict, is_named, own_name, shared_dimensions
-from einsdiff.tensor import TRACED, Tensor, as_shape, as_tensor, checked_arrays, join_values
+from einsdiff.tensor import (
+    TRACED,
+    Tensor,
+    as_shape,
+    as_tensor,
+    checked_arrays,
+    join_values,
+    warn_of_lost,
+)
 
 __all__ = ["Source", "find_variable", "read_expression", "read_index"]
 
@@ -275,6 +283,10 @@ def _product(
     wanted: Sequence[Any],
 ) -> Source:
     later: Mapping[str, Any] = {}
+    expressions = [operand for operand in operands if isinstance(operand, Tensor)]
+    if expressions:
+        arrays = [operand for operand in operands if type(operand) is np.ndarray]
+        warn_of_lost(arrays, expressions)
     if sizes or named:
         sizes, named, later = _sorted_keywords(subscripts, operands, sizes, named)
     sources: list[tuple[Any, str]] = []
@@ -625,7 +637,7 @@ def _is_label(name: str, text: str) -> bool:
 
 def _ranks(text: str) -> dict[str, tuple[Size, ...]]:
     """Return the shapes of the operands, with names for all sizes."""
-    operands = _reading(text, (), (), revision()).operands
+    operands = _reading(text, (), (), revision(), doubts=False).operands
     return {name: node.shape for name, node in operands.items()}
 
 
@@ -635,10 +647,11 @@ def _reading(
     operands: tuple[tuple[str, Formula | tuple[Size, ...] | None], ...],
     sizes: tuple[tuple[str, Size], ...],
     revision: int,  # of the function table, in whose names the text is written
+    doubts: bool = True,
 ) -> Reading:
     del revision
     known = {name: o.expr if isinstance(o, Formula) else o for name, o in operands}
-    return read(text, known, dict(sizes))
+    return read(text, known, dict(sizes), doubts=doubts)
 
 
 # --- functions of arrays ----------------------------------------------------------------------
@@ -690,13 +703,19 @@ def _traced(
     token = TRACED.set(dict(values))
     try:
         result = function(*args, **kwargs)
-    except BindingError as error:
-        error.add_note(
+    except (TypeError, ValueError) as error:
+        # NumPy gives an error of its own where an entry is assigned to.
+        found = error if isinstance(error, BindingError) else error.__cause__
+        if not isinstance(found, BindingError):
+            raise
+        found.add_note(
             f"while tracing {shown}: its arrays have no values yet, so that nothing that depends "
             "on them can be taken for a constant. Use np.where in place of `if`, and np.stack in "
             "place of np.array([..])."
         )
-        raise
+        if found is error:
+            raise
+        raise found from None
     finally:
         TRACED.reset(token)
     if isinstance(result, list | tuple) and any(isinstance(part, Tensor) for part in result):

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from inspect import signature as signature_of
 from itertools import count
+from operator import index as as_index
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from einsdiff.compiled import Compiled
 from einsdiff.display.index import Heading, format_heading
 from einsdiff.errors import (
     BindingError,
+    LostDependenceWarning,
     OperandError,
     ShapeError,
     page,
@@ -44,10 +46,13 @@ from einsdiff.errors import (
     shapes_line,
 )
 from einsdiff.evaluation import (
+    TRACED,
     check_symmetric,
     evaluate,
     evaluate_matrix,
     evaluated_dtype,
+    missing_array,
+    places_of,
     signature,
     sizes_of,
     with_dimensions,
@@ -67,6 +72,8 @@ from einsdiff.numeric.arrays import (
     received,
     same_array,
 )
+from einsdiff.numeric.asked import CHOOSE, PLAIN, asking, instead, outermost
+from einsdiff.numeric.dependence import lost, note
 from einsdiff.numeric.libraries import as_numpy, kind_of, library_of
 from einsdiff.numeric.memory import check_limit
 from einsdiff.numeric.named import own_name
@@ -91,7 +98,12 @@ __all__ = [
     "outside",
     "tensor",
     "tensors",
+    "warn_of_lost",
 ]
+
+
+#: What an array is asked for.
+_NUMBERS = "takes numbers"
 
 
 class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
@@ -256,20 +268,60 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
             raise ValueError("a tensor is computed, so there is no array to be had without a copy")
+        if dtype is not None and np.dtype(dtype).kind == "O":
+            return self._entries()
+        if not self.formula.required <= self.values.keys():
+            raise self._without_values(_NUMBERS)
         array = as_numpy(self.dense())
         return array if dtype is None else array.astype(dtype, copy=False)
 
+    def _entries(self) -> Array:
+        """Return an array of objects, which are the entries as tensors."""
+        self._number("array of objects", self.shape)
+        found: Array = np.empty(tuple(map(int, self.shape)), dtype=object)
+        for place in np.ndindex(found.shape):
+            found[place] = self[place] if place else self
+        return found
+
+    def _number_of(self, kind: Callable[[Any], Any], what: str) -> Any:
+        if not self.formula.required <= self.values.keys():
+            raise self._without_values(what)
+        return kind(self.__array__())
+
     def __bool__(self) -> bool:
-        return bool(self.__array__())
+        return bool(self._number_of(bool, "has to be true or false"))
 
     def __int__(self) -> int:
-        return int(self.__array__())
+        return int(self._number_of(int, "takes a number"))
 
     def __float__(self) -> float:
-        return float(self.__array__())
+        return float(self._number_of(float, "takes a number"))
 
     def __complex__(self) -> complex:
-        return complex(self.__array__())
+        return complex(self._number_of(complex, "takes a number"))
+
+    def __index__(self) -> int:
+        return int(self._number_of(as_index, "takes a whole number"))
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return self._number_of(lambda array: round(array[()], digits), "takes a number")
+
+    def _without_values(self, what: str) -> BindingError:
+        """Make the error for an expression without values that is asked for numbers."""
+        missing = next(n for n in self.names if n in self.formula.required - self.values.keys())
+        piece = asking(outermost(outside()))
+        action = instead(piece, CHOOSE if "true" in what else PLAIN)
+        if TRACED.get() is None and what == _NUMBERS and action == PLAIN:
+            return missing_array(self.formula, missing)  # the value itself is asked for
+        return BindingError(
+            page(
+                f"{piece or 'the code'} {what}, and there is no array for '{missing}'",
+                text=self.formula.text,
+                carets=places_of(missing, self.formula.text),
+                shapes=signature(self.formula.arguments),
+                action=action,
+            )
+        )
 
     def __call__(self, /, *positional: object, **arrays: ArrayLike) -> Array:
         """Evaluate with arrays for the variables, in place of those given before.
@@ -360,8 +412,13 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         array([1., 4.])
         """
         check_limit(memory_limit)
-        array = evaluate(self.formula, self.values, out, limit=memory_limit, optimize=optimize)
-        return array if out is not None else with_dimensions(self.formula, self.values, array)
+        values = self.values
+        array = evaluate(self.formula, values, out, limit=memory_limit, optimize=optimize)
+        if out is None:
+            if type(array) is np.ndarray:
+                note(array, self.formula.required, values)
+            array = with_dimensions(self.formula, values, array)
+        return array
 
     def compile(
         self,
@@ -643,6 +700,9 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
             scale(c, self.expr), self.formula.heading.letters, [self], self.formula.domain
         )
 
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in arrays.NUMPY or name in _OWN]
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         return applied_ufunc(ufunc, method, inputs, options)
 
@@ -681,6 +741,25 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         """
         expr = arrays.transpose(self.expr)
         return combined(expr, self.formula.heading.letters[::-1], [self])
+
+
+class _OfObjects:
+    """A method that NumPy's function of an array of objects calls of each of them."""
+
+    def __init__(self, function: np.ufunc) -> None:
+        self.function = function
+
+    def __get__(self, t: Tensor | None, kind: type[Tensor]) -> Any:
+        return self if t is None else partial(self.function, t)
+
+
+#: What tensors share with NumPy's arrays.
+_OWN = frozenset(dir(ArrayMethods))
+
+for _name in arrays.NUMPY:
+    _found: Any = getattr(np, _name, None)
+    if isinstance(_found, np.ufunc) and not hasattr(Tensor, _name):
+        setattr(Tensor, _name, _OfObjects(_found))
 
 
 def _restored(formula: Formula, values: dict[str, Array], fixed: Sequence[str]) -> Tensor:
@@ -1019,23 +1098,27 @@ def applied(
         Or a tuple of tensors, where the function returns several nodes.
     """
     parts: list[Tensor] = []
+    plain: list[Any] = []
     kinds, names = _kinds(function)
+
+    def taken(value: Any) -> Node:
+        if type(value) is np.ndarray:
+            plain.append(value)
+        parts.append(as_tensor(value))
+        return parts[-1].expr
 
     def lifted(value: Any, kind: str) -> Any:
         if kind == "one" and value is not None:
-            parts.append(as_tensor(value))
-            return parts[-1].expr
-        if kind == "many":
-            found = [as_tensor(item) for item in value]
-            parts.extend(found)
-            return [part.expr for part in found]
-        return value
+            return taken(value)
+        return [taken(item) for item in value] if kind == "many" else value
 
     given = [lifted(value, kinds[k] if k < len(kinds) else "plain") for k, value in enumerate(args)]
     named = {
         name: lifted(value, kinds[names.index(name)] if name in names else "plain")
         for name, value in (options or {}).items()
     }
+    if plain:
+        warn_of_lost(plain, parts)
     if function in _CONJUGATING and any(map(_is_complex, parts)):
         raise OperandError(
             page(
@@ -1049,6 +1132,40 @@ def applied(
     if isinstance(result, tuple):
         return type(result)(*(combined(node, _axes(node, parts), parts) for node in result))
     return combined(result, _axes(result, parts), parts)
+
+
+def warn_of_lost(plain: Iterable[Any], parts: Sequence[Tensor]) -> None:
+    """Warn of arrays that meet expressions in what they were computed from.
+
+    Parameters
+    ----------
+    plain
+        Arrays, as they were passed.
+    parts
+        The tensors that they meet; they may be among these.
+    """
+    values: dict[str, Any] = {}
+    for part in parts:
+        values.update(part.values)
+    for array in plain:
+        name = lost(array, values)
+        if name:
+            told = page(
+                f"an array that was computed from '{name}' meets an expression in '{name}', and "
+                "counts as a constant",
+                shapes=shapes_line({name: values[name].shape}),
+                action="keep it an expression: np.stack([..]) in place of np.array([..]), and no "
+                "np.asarray or float;\nif a constant is meant, name it: ed.tensor('w', array)",
+            )
+            warnings.warn(LostDependenceWarning(told), stacklevel=_depth())
+
+
+def _depth() -> int:
+    """Return how many frames the caller's code is above the one that calls this."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def _is_complex(part: Tensor) -> bool:
@@ -1097,6 +1214,10 @@ def as_tensor(value: Any) -> Tensor:
     c = as_number(value)
     if c is not None:
         return Tensor(number(c), {})
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
+        value = _joined(value)
+        if isinstance(value, Tensor):
+            return value
     if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
         raise OperandError(
             page(
@@ -1118,8 +1239,12 @@ def as_tensor(value: Any) -> Tensor:
     return tensor(name, array)
 
 
-#: While a function is traced: the arrays by name that its tensors stand for.
-TRACED: ContextVar[dict[str, Array] | None] = ContextVar("TRACED", default=None)
+def _joined(value: Any) -> Any:
+    """Make an array of objects that holds tensors one tensor; other arrays stay."""
+    if not any(isinstance(item, Tensor) for item in value.flat):
+        return value
+    entries: Tensor = applied(arrays.NUMPY["stack"], (list(value.flat),))
+    return applied(arrays.reshape, (entries, (*value.shape, *entries.expr.shape[1:])))
 
 
 def _numbered(name: str) -> Iterator[str]:
@@ -1145,7 +1270,7 @@ VERBS: dict[Any, Callable[..., Any]] = {}
 #: What NumPy's functions do with nodes.
 HANDLED: dict[Any, NodeFunction] = {}
 for _name, _function in arrays.NUMPY.items():
-    _found: Any = np
+    _found = np
     for _part in _name.split("."):
         _found = getattr(_found, _part, None)
     if _found is not None:  # some are newer than the oldest NumPy

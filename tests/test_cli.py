@@ -108,9 +108,84 @@ def matrix(out):
 def test_a_file_of_numbers_gives_a_matrix(run, files, file):
     code, out, err = run(*GRAM, "--data", f"R={file}")
     expected = ed.grad("mp,mq->pq", R, R, wrt="R").matrix()
-    assert (code, err) == (0, "")
+    said = f"--data R={file}: its first line is taken for names: first, second\n"
+    has_names = (files / file).read_bytes().removeprefix(b"\xef\xbb\xbf").startswith(b"first")
+    assert (code, err) == (0, said if has_names else "")
     assert "shape: (2, 2, 3, 2)\nmatrix (numerator layout, vec order C):\n" in out
     np.testing.assert_array_equal(matrix(out), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers", "heads"),
+    [
+        ('"1","2"\n"3","4"\n', [[1, 2], [3, 4]], None),  # quoted by a spreadsheet
+        ('"a, b","c"\n1,2\n', [[1, 2]], "a, b, c"),
+        (",x_1,größe\n0,1,2\n", [[0, 1, 2]], ", x_1, größe"),  # a column without a name
+        ("nan,inf\n1,-inf\n", [[np.nan, np.inf], [1, -np.inf]], None),
+        ("+.5,1.,1E-3\n", [[0.5, 1, 0.001]], None),
+    ],
+)
+def test_what_is_taken_for_names_is_said(run, files, text, numbers, heads):
+    (files / "table.csv").write_text(text, encoding="utf-8")
+    code, _, err = run("ij->ij", "A", "--order", "0", "--data", "A=table.csv", "--out", "A.npy")
+    said = f"--data A=table.csv: its first line is taken for names: {heads}\n"
+    assert (code, err) == (0, said if heads else "")
+    np.testing.assert_array_equal(np.load(files / "A.npy"), numbers)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "\N{MINUS SIGN}3,4\n1,2\n",
+            "line 1, entry 1: '\N{MINUS SIGN}3' is not a number; write -3",
+        ),
+        ("1_000,2\n", "line 1, entry 1: '1_000' is not a number; write 1000"),
+        ("1;2;3\n4;5;6\n", "line 1, entry 1: '1;2;3' is not a number; part numbers by commas"),
+        ("1\t2\n", "part numbers by commas"),
+        ("1 2 3\n", "part numbers by commas"),
+        ("1,,2\n", "line 1, entry 2: '' is not a number"),
+        ("2nd,3rd\n1,2\n", "line 1, entry 1: '2nd' is not a number"),
+        ("# a comment\n1\n", "line 1, entry 1: '# a comment' is not a number"),
+        ("a,1\n1,2\n", "line 1, entry 1: 'a' is not a number"),
+        ("a,b\nc,d\n1,2\n", "line 2, entry 1: 'c' is not a number"),
+        ("\N{ARABIC-INDIC DIGIT ONE},2\n", "line 1, entry 1: "),
+        ("0x10\n", "line 1, entry 1: '0x10' is not a number"),
+        ('"1\n', "line"),
+    ],
+)
+def test_a_line_that_is_neither_names_nor_numbers_is_refused(run, files, text, said):
+    (files / "table.csv").write_text(text, encoding="utf-8")
+    code, out, err = run("ij->", "A", "--data", "A=table.csv")
+    assert (code, out) == (1, "")
+    assert err.startswith("einsdiff: --data A=table.csv: ")
+    assert said in err or text.startswith('"')
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_array_is_refused_or_read(run, files, seed):
+    random = np.random.default_rng(seed)
+    damaged = bytearray((files / "x.npy").read_bytes())
+    for place in random.integers(0, 128, 3):  # in the header
+        damaged[place] = random.integers(256)
+    (files / "damaged.npy").write_bytes(damaged)
+    code, _, err = run("...->", "x", "--wrt", "x", "--data", "x=damaged.npy")
+    assert code == 0 or err.startswith("einsdiff: ")
+
+
+def test_names_of_files_that_cannot_be_are_refused(run, files):
+    assert run("i->", "x", "--out", "a\0b")[0] == 2
+    code, _, err = run("i->", "x", "--data", "x=a\0b.npy")
+    assert code == 1
+    assert err.startswith("einsdiff: --data ")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no such device")
+def test_a_device_is_written_to_by_its_own_name(run, files):
+    code, _, err = run("i->", "x", "--data", "x=x.npy", "--out", "/dev/full")
+    assert code == 1
+    assert err.startswith("einsdiff: ")
+    assert not os.path.exists("/dev/full.npy")
 
 
 @pytest.mark.parametrize("file", ["column.csv", "row.csv", "x.npy"])

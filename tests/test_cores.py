@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 from math import prod
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
+import einsdiff.numeric.cores
 from einsdiff.layout import as_matrix
 from einsdiff.numeric import cores as numeric_cores
 from einsdiff.numeric.cores import FORMATS, entries, laid, positions, sparse, window_of
@@ -361,13 +363,62 @@ def test_cores_need_arrays():
 
 
 def test_cores_are_computed_where_the_dense_result_is_above_the_limit():
-    t = ed.einsum("i->ii", np.ones(1000))
+    t = ed.grad("f_i = x_i x_i", x=np.ones(1000), wrt="x")  # of 8 MB as an array
     before = ed.set_memory_limit(10**5)
     try:
         with pytest.raises(ed.SizeError):
             t.dense()
         assert t.cores().count == 1000
         assert t.sparse().nnz == 1000
+    finally:
+        ed.set_memory_limit(before)
+
+
+@pytest.mark.parametrize("format", [None, "csr", "bsr"])
+@pytest.mark.parametrize("layout", ["numerator", "denominator"])
+def test_sparse_matrices_stay_within_the_memory_that_is_counted(format, layout):
+    ones = np.ones((60, 40))
+    blocks = ed.hessian("(T_ij - U_ik V_jk) (T_ij - U_il V_jl)", ones, ones, ones[:40], wrt=1)
+    shared = ed.grad("A_ij x_j + A_ji x_j", A=np.ones((90, 90)), x=np.ones(90), wrt="A")
+    diagonal = ed.grad("f_i = x_i x_i x_i", x=np.ones(20_000), wrt="x")
+    assert blocks.sparse().format == "bsr"
+    for t in (blocks, shared, diagonal):
+        cores = t.cores()
+        before = ed.set_memory_limit(10**9)
+        try:
+            peak = measured(cores, format, layout)
+            ed.set_memory_limit(peak - 1)
+            with pytest.raises(ed.SizeError, match="making the sparse matrix of shape"):
+                cores.sparse(format, layout)
+            ed.set_memory_limit(2 * peak)  # nor is more counted than that
+            cores.sparse(format, layout)
+        finally:
+            ed.set_memory_limit(before)
+
+
+def measured(cores, format, layout):
+    """Return the most bytes that are allocated while a sparse matrix is made."""
+    cores.sparse(format, layout)
+    einsdiff.numeric.cores._pattern.cache_clear()
+    tracemalloc.start()
+    try:
+        cores.sparse(format, layout)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_limits_hold_for_compiled_sparse_matrices_and_for_cores_written_out():
+    t = ed.grad("f_i = x_i x_i", x=np.ones(1000), wrt="x")
+    sparse = t.compile(form="sparse", memory_limit=10**4)
+    with pytest.raises(ed.SizeError, match=r"shape \(1000, 1000\) and dtype float64 needs"):
+        sparse(np.ones(1000))
+    assert t.compile(form="sparse", memory_limit=10**6)(np.ones(1000)).nnz == 1000
+    cores = t.cores()
+    before = ed.set_memory_limit(10**6)
+    try:
+        with pytest.raises(ed.SizeError, match=r"shape \(1000, 1000\).* needs 7.63 MiB"):
+            cores.dense()
     finally:
         ed.set_memory_limit(before)
 

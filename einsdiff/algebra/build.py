@@ -22,7 +22,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
 from einsdiff.algebra.nodes import Node, add, call, constant, delta, einsum, related
@@ -44,7 +44,7 @@ from einsdiff.algebra.parts import (
 )
 from einsdiff.algebra.relations import bounds
 from einsdiff.errors import ShapeError
-from einsdiff.notation.index import Index, Job, Symbol, Tree, run
+from einsdiff.notation.index import Affine, Index, Job, Symbol, Tree, run
 from einsdiff.notation.subscripts import Size
 
 __all__ = ["Builder", "build"]
@@ -124,6 +124,12 @@ class Builder:
         self.ties: list[tuple[Tie, int, str, int]] = []
         #: Indices that are summed and stand nowhere, and the column of their sign.
         self.idle: dict[int, int] = {}
+        #: Indices whose range is written, Σ_{i<4}: where an axis is longer, they take a part of it.
+        self.ranged: set[int] = set()
+        #: Indices whose range was given beside the text; they do so if the text has an i+1, too.
+        self.cut: set[int] = set()
+        #: Where a label stands in a sum: the operand, the axis, and the label.
+        self.slices: Collection[tuple[str, int, str]] = ()
 
     # Indices and their sizes.
 
@@ -223,6 +229,7 @@ class Builder:
             summed.append(index)
             if size is not None:
                 self.give(index, size, f"Σ_{letter}")
+                self.ranged.add(index)
             elif letter in term.idle:
                 self.idle[index] = term.column
         for letter, n in term.counts.items():
@@ -249,8 +256,10 @@ class Builder:
         axes, ties = [], []
         for k, index in enumerate(indices):
             if isinstance(index, str):
-                axes.append(env[index])
-                continue
+                if not self.is_slice(name, k, env[index]):
+                    axes.append(env[index])
+                    continue
+                index = Affine(((1, index),))
             axis = self.new()
             terms = [(c, env[letter]) for c, letter in index.terms]
             column = columns[k] if k < len(columns) else 0
@@ -258,6 +267,18 @@ class Builder:
             ties.append(Tie([*terms, (-1, axis)], index.offset))
             axes.append(axis)
         return tuple(axes), tuple(ties)
+
+    def is_slice(self, name: str, axis: int, index: int) -> bool:
+        """Tell whether an index runs over a part of an axis of an operand only."""
+        is_written = index in self.ranged
+        if not (is_written or index in self.cut):
+            return False
+        size = self.size_of(index)
+        if name not in self.names:
+            return is_written and any(place[:2] == (name, axis) for place in self.slices)
+        shape = self.names[name].shape
+        whole = shape[axis] if axis < len(shape) else ""
+        return isinstance(whole, int) and isinstance(size, int) and size < whole
 
     def reference(self, symbol: Symbol, env: Mapping[str, int]) -> None:
         """Note the sizes of an operand that is only mentioned, with its labels."""
@@ -369,6 +390,7 @@ class Builder:
         for tie, axis, name, column in self.ties:
             reach = self.reach(tie.terms, tie.offset)
             size = self.size_of(axis) if self.is_sized(axis) else ""
+            self.check_shift(tie, size, name, column)
             if reach is None or not isinstance(size, int) or reach[0] > reach[1]:
                 continue
             low, high = reach
@@ -378,10 +400,39 @@ class Builder:
                     f"an index of {name} is {low if low == high else f'{low} to {high}'}, "
                     f"outside of 0 to {size - 1}",
                     [column],
-                    f"give a size of '{letters[0]}' for which it stays inside"
+                    self.stay_inside(tie, letters, low)
                     if letters
                     else f"indices count from 0, so that the last one is {size - 1}",
                 )
+
+    def stay_inside(self, tie: Tie, letters: Sequence[str], low: float) -> str:
+        """Say how to write an index that leaves its axis."""
+        letter = letters[0]
+        if low < 0 and len(letters) > 1:
+            sums = "+".join(name for (c, _), name in zip(tie.terms, letters, strict=True) if c < 0)
+            return (
+                f"all labels count from 0: write the index so that it does, as in "
+                f"x_{{{letter}-{sums}+2}}, or leave out what is outside with a delta: "
+                f"δ_{{{sums}+j,{letter}}} x_j"
+            )
+        return (
+            f"give a size of '{letter}' for which it stays inside: a range on the left, "
+            f"f_{{{letter}<3}} = .., or at the sign of a sum, Σ_{{{letter}<3}}"
+        )
+
+    def check_shift(self, tie: Tie, size: Size, name: str, column: int) -> None:
+        """Refuse an index i+1 where i runs over the whole axis, of whatever size."""
+        if len(tie.terms) != 1 or not isinstance(size, str) or not size:
+            return
+        ((c, index),) = tie.terms
+        is_whole = self.is_sized(index) and self.size_of(index) == size
+        if is_whole and c > 0 and (c > 1 or tie.offset > 0):
+            letter = self.letters[index]
+            self.parts.fail(
+                f"an index of {name} leaves its axis, since '{letter}' runs over all of it",
+                [column],
+                self.stay_inside(tie, [letter], 0),
+            )
 
     def reach(self, terms: Sequence[tuple[int, int]], offset: int) -> tuple[float, float] | None:
         """Return the least and the largest value of an index, if all sizes are known numbers."""

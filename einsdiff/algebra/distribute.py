@@ -40,6 +40,7 @@ __all__ = [
     "check_terms",
     "multiplied_out",
     "out_of_reach",
+    "size_factor",
     "slots",
     "spread",
 ]
@@ -70,9 +71,18 @@ def slots(node: Node) -> list[Slot]:
     [(A, (0, 1))]
     """
     if isinstance(node, Einsum):
-        sizes = [(einsum([], [], (), {0: node.sizes[label]}), ()) for label in node.loose]
+        sizes = [size_factor(node.sizes[label]) for label in node.loose]
         return [*zip(node.operands, node.subscripts, strict=True), *sizes]
     return [] if node is ONE else [(node, tuple(range(len(node.shape))))]
+
+
+def size_factor(size: Size) -> Slot:
+    """Return a size as a factor.
+
+    >>> size_factor("n")
+    (Einsum((), (), ()), ())
+    """
+    return einsum([], [], (), {0: size}), ()
 
 
 def counted(node: Einsum) -> dict[Slot, int]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
-from einsdiff.algebra.distribute import Slot, slots
+from einsdiff.algebra.distribute import Slot, size_factor, slots
 from einsdiff.algebra.nodes import Add, Einsum, Node, Number, add, einsum, symmetry
 from einsdiff.notation.subscripts import Size
 
@@ -52,10 +52,10 @@ def _read(terms: Terms) -> list[_Term]:
     found = []
     for c, term in terms:
         factors = slots(term)
-        if isinstance(term, Einsum) and shared and not term.loose:
-            core, labels = term.core
+        if isinstance(term, Einsum) and shared:
+            core, labels, sizes = term.core
             if core in shared:
-                factors = [(core, labels)]
+                factors = [(core, labels), *map(size_factor, sizes)]
         found.append(_Term(c, term, factors))
     return found
 

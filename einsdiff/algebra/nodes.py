@@ -43,13 +43,13 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import permutations, product
+from itertools import accumulate
 from math import gcd, lcm
 from threading import Lock
-from typing import Any, Never, TypeVar, cast
+from typing import Any, NamedTuple, Never, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from einsdiff.algebra.canonical import Canonical, Orders, canonical
+from einsdiff.algebra.canonical import Canonical, Exchange, Orders, canonical, least
 from einsdiff.algebra.function import Function
 from einsdiff.algebra.labels import Labels
 from einsdiff.algebra.relations import Relation, simplified
@@ -220,6 +220,27 @@ class Delta(Node):
 _EQUAL = Relation((-1, 1), 0)
 
 
+class Core(NamedTuple):
+    """What an einsum is made of: its value is ``node``, laid out, times ``sizes``.
+
+    The three belong together: a core without the sizes is another value.
+
+    Attributes
+    ----------
+    node
+        The product of the factors, a node that all expressions with these factors share.
+    axes
+        The label of the einsum that each axis of the node has.
+    sizes
+        Named sizes that the node is to be multiplied by: those of the summed labels that no
+        factor has.
+    """
+
+    node: Node
+    axes: tuple[int, ...]
+    sizes: tuple[str, ...]
+
+
 class Einsum(Node):
     """A sum of products.
 
@@ -240,7 +261,7 @@ class Einsum(Node):
     subscripts: tuple[tuple[int, ...], ...]
     output: tuple[int, ...]
     sizes: Shape
-    _core: tuple[Node, tuple[int, ...]] | None
+    _core: Core | None
     _symmetric: bool | None
     kind = 3
 
@@ -259,12 +280,8 @@ class Einsum(Node):
         return f"Einsum(({operands}), {self.subscripts}, {self.output})"
 
     @property
-    def core(self) -> tuple[Node, tuple[int, ...]]:
-        """What is left without deltas, broadcasts, size factors and the order of axes.
-
-        Returns the core, a node that all expressions with these factors share, and the label
-        of this einsum that each axis of the core has.
-        """
+    def core(self) -> Core:
+        """What is left without deltas, broadcasts, named sizes and the order of axes."""
         if self._core is None:
             object.__setattr__(self, "_core", _core(self))
         assert self._core is not None
@@ -283,8 +300,8 @@ class Einsum(Node):
 
     @property
     def is_view(self) -> bool:
-        """Whether there is nothing to compute: at most one factor, and no sum over its axes."""
-        return len(self.operands) <= 1 and self.carried.issubset(self.output)
+        """Whether there is nothing to compute: at most one factor, and no sum or named size."""
+        return _is_arranged(self) and not self.loose
 
 
 class Add(Node):
@@ -648,7 +665,12 @@ def _times(a: Number, b: Number) -> Number:
 
 def _primitive(node: Add) -> tuple[Number, Node]:
     if len(node.terms) == 1:
-        return node.terms[0]
+        # A multiple of a long sum, which may itself be a multiple.
+        ((c, term),) = node.terms
+        if not isinstance(term, Add):
+            return c, term
+        inner, rest = term.primitive
+        return _times(c, inner), rest
     if not node.terms:
         return 1, node
     coefficients = [c for c, _ in node.terms]
@@ -747,7 +769,7 @@ class _Product(Labels):
                 c, rest = node.primitive
                 self.coefficient = _times(self.coefficient, c)
                 self.vanishes |= not node.terms
-                if isinstance(rest, Add):
+                if isinstance(rest, Add):  # which is primitive itself
                     self.factors.append((rest, labels))
                 else:
                     stack.append((rest, labels, inline))
@@ -757,22 +779,79 @@ class _Product(Labels):
                 inner: dict[int, int] = {}
                 for theirs, ours in zip(node.output, labels, strict=True):
                     self.unite(inner.setdefault(theirs, ours), ours)
-                if inline or node.is_view:
+                if inline or _is_arranged(node):
                     for theirs, size in enumerate(node.sizes):
                         if theirs not in inner:
                             inner[theirs] = self.new(size)
                     for factor, theirs_all in zip(node.operands, node.subscripts, strict=True):
                         stack.append((factor, [inner[t] for t in theirs_all], False))
                 else:
-                    for theirs in node.loose:
-                        self.new(node.sizes[theirs])
-                    core, axes = node.core
+                    core, axes, sizes = node.core
+                    for size in sizes:
+                        self.new(size)
                     self.factors.append((core, [inner[axis] for axis in axes]))
             else:
                 self.factors.append((node, labels))
 
-    def write_relations(self) -> None:
-        """Make the relations that are left factors."""
+    # The result.
+
+    def finish(self, output: list[int]) -> Node:
+        """Build the node: open what can be opened, then read what is there, once."""
+        self.settle(self.kept(output))
+        if self.opened(output):
+            self.settle(self.kept(output))
+        return _built(self.closed(output))
+
+    def kept(self, output: list[int]) -> set[int]:
+        """List the labels that stand in the result or in a factor."""
+        return {*output, *(label for _, labels in self.factors for label in labels)}
+
+    def opened(self, output: list[int]) -> bool:
+        """Put the factors of a product in its place if this one is only a view of it.
+
+        A view of a product is the product with its axes in another order. Returns whether it was.
+        """
+        if len(self.factors) != 1 or self.relations or self.vanishes:
+            return False
+        ((node, labels),) = self.factors
+        roots, out = [self.find(label) for label in labels], [self.find(n) for n in output]
+        if not isinstance(node, Einsum) or len(set(roots)) < len(roots) or not set(roots) <= {*out}:
+            return False
+        named = any(not isinstance(self.size[label], int) for label in self.loose(out))
+        if not named and _same_axes(node, tuple(roots), tuple(out)):
+            return False
+        self.factors = []
+        self.multiply(node, labels, inline=True)
+        return True
+
+    def loose(self, out: list[int]) -> list[int]:
+        """List the summed labels that no factor carries: each is a factor, its size."""
+        present = {*out, *self.eliminated}
+        present.update(self.find(label) for _, labels in self.factors for label in labels)
+        present.update(self.find(label) for terms, _, _ in self.relations for label in terms)
+        roots = dict.fromkeys(self.find(label) for label in range(len(self.parent)))
+        return [label for label in roots if label not in present]
+
+    def closed(self, output: list[int]) -> _Closed:
+        """Read the factors, the labels and the coefficient, after which nothing changes them."""
+        out = [self.find(label) for label in output]
+        sizes = dict(enumerate(self.size))
+        if self.vanishes:
+            return _Closed(0, [], [], out, [], sizes)
+        coefficient, loose = self.coefficient, []
+        for label in self.loose(out):
+            size = self.size[label]
+            if isinstance(size, int):
+                coefficient = _times(coefficient, size)
+            else:
+                loose.append(label)
+        factors = [*self.factors, *self.written_relations()]
+        subscripts = [tuple([self.find(label) for label in labels]) for _, labels in factors]
+        return _Closed(coefficient, [node for node, _ in factors], subscripts, out, loose, sizes)
+
+    def written_relations(self) -> list[tuple[Node, list[int]]]:
+        """Return the relations that are left as factors."""
+        written: list[tuple[Node, list[int]]] = []
         for terms, offset, is_equation in self.relations:
             sizes = [self.size[label] for label in terms]
             relation = simplified(Relation(tuple(terms.values()), offset, is_equation), sizes)
@@ -782,75 +861,60 @@ class _Product(Labels):
             )
             relation = relation._replace(coefficients=tuple(c for c, _, _, _ in axes))
             node = interned_delta(tuple(size for _, _, _, size in axes), relation)
-            self.factors.append((node, [label for _, _, label, _ in axes]))
-        self.relations = []
+            written.append((node, [label for _, _, label, _ in axes]))
+        return written
 
-    # The result.
 
-    def finish(self, output: list[int]) -> Node:
-        self.settle({*output, *(label for _, labels in self.factors for label in labels)})
-        out = [self.find(label) for label in output]
-        shape = tuple(self.size[label] for label in out)
-        if self.vanishes:
-            return zero(shape)
-        self.write_relations()
-        operands = [node for node, _ in self.factors]
-        subscripts = [tuple(self.find(label) for label in labels) for _, labels in self.factors]
-        carried = {label for labels in subscripts for label in labels}
-        loose: list[int] = []
-        for label in dict.fromkeys(self.find(label) for label in range(len(self.parent))):
-            if label not in carried and label not in out and label not in self.eliminated:
-                size = self.size[label]
-                if isinstance(size, int):
-                    self.coefficient = _times(self.coefficient, size)
-                else:
-                    loose.append(label)
-        if self.coefficient == 0:
-            return zero(shape)
-        return scale(self.coefficient, self.node(operands, subscripts, out, loose))
+class _Closed(NamedTuple):
+    """A product that is built: nothing in it is opened, united or taken out any more."""
 
-    def node(
-        self,
-        operands: list[Node],
-        subscripts: list[tuple[int, ...]],
-        out: list[int],
-        loose: list[int],
-    ) -> Node:
-        if not operands and not loose:
-            if not out:
-                return ONE
-            if len(out) == 2 and out[0] == out[1]:
-                return delta(self.size[out[0]])
-        if len(operands) == 1:
-            (operand,), (labels,) = operands, subscripts
-            distinct = len(set(labels)) == len(labels)
-            if distinct and not loose and _same_axes(operand, labels, tuple(out)):
-                return operand
-            plain = len(set(out)) == len(out) and set(out) <= set(labels) and not loose
-            if isinstance(operand, Add) and plain and operand.is_flat:
-                # A sum over axes, a diagonal or a transpose of a sum is the sum of those, and
-                # like terms may meet; with deltas or broadcasts the sum is better kept whole.
-                return add(
-                    [(c, einsum([term], [labels], out)) for c, term in operand.terms],
-                    [self.size[label] for label in out],
-                )
-            if isinstance(operand, Einsum) and distinct and set(labels) <= set(out):
-                # A view of a product is the product with its axes in another order.
-                self.factors = []
-                self.multiply(operand, list(labels), inline=True)
-                self.write_relations()
-                operands = [node for node, _ in self.factors]
-                subscripts = [tuple(self.find(t) for t in theirs) for _, theirs in self.factors]
-        return _product(operands, subscripts, out, loose, dict(enumerate(self.size)))
+    coefficient: Number
+    operands: list[Node]
+    subscripts: list[tuple[int, ...]]
+    out: list[int]
+    loose: list[int]
+    sizes: dict[int, Size]
+
+
+def _built(product: _Closed) -> Node:
+    """Return the node of a product: its coefficient times what its factors are."""
+    coefficient, operands, subscripts, out, loose, sizes = product
+    if coefficient == 0:
+        return zero([sizes[label] for label in out])
+    if not operands and not loose and (not out or (len(out) == 2 and out[0] == out[1])):
+        return scale(coefficient, delta(sizes[out[0]]) if out else ONE)
+    if len(operands) == 1 and not loose:
+        (operand,), (labels,) = operands, subscripts
+        if len(set(labels)) == len(labels) and _same_axes(operand, labels, tuple(out)):
+            return scale(coefficient, operand)
+    if len(operands) == 1 and isinstance(operands[0], Add) and operands[0].is_flat:
+        spread = _distributed(operands[0], subscripts[0], out, loose, sizes)
+        if spread is not None:
+            return scale(coefficient, spread)
+    return scale(coefficient, _product(operands, subscripts, out, loose, sizes))
+
+
+def _distributed(
+    whole: Add, labels: tuple[int, ...], out: list[int], loose: list[int], sizes: dict[int, Size]
+) -> Node | None:
+    """Sum over axes of a sum, or take its diagonal or transpose, term by term.
+
+    Like terms may meet then. With deltas or broadcasts, what they repeat is kept whole.
+    """
+    plain = len(set(out)) == len(out) and set(out) <= set(labels) and not loose
+    free = out if plain else [label for label in dict.fromkeys(labels) if label in out]
+    if not plain and tuple(free) == labels:
+        return None
+    terms = [(c, einsum([term], [labels], free)) for c, term in whole.terms]
+    found = add(terms, [sizes[label] for label in free])
+    return found if plain else einsum([found], [free], out, {n: sizes[n] for n in (*out, *loose)})
 
 
 def _same_axes(node: Node, labels: tuple[int, ...], out: tuple[int, ...]) -> bool:
-    if labels == out:
-        return True
+    if labels == out or len(labels) != len(out):
+        return labels == out
     orders = symmetry(node)
-    if isinstance(orders, tuple):
-        return any(tuple(labels[axis] for axis in order) == out for order in orders)
-    return orders and sorted(labels) == sorted(out)
+    return orders is not False and least(labels, orders) == least(out, orders)
 
 
 def symmetry(node: Node) -> Orders:
@@ -858,8 +922,8 @@ def symmetry(node: Node) -> Orders:
 
     Returns
     -------
-    bool or tuple of tuple of int
-        True for all of them, False for none but its own, or else their list.
+    bool or tuple of Exchange
+        True for all of them, False for none but its own, or else the blocks that change places.
 
     Examples
     --------
@@ -887,44 +951,34 @@ def symmetry(node: Node) -> Orders:
 
 @lru_cache(maxsize=1024)
 def _partial_orders(node: Variable) -> Orders:
-    """List the orders of ∂²x/∂z∂z: those of symmetric variables, and of equal denominators."""
+    """Return the orders of ∂²x/∂z∂z: those of symmetric variables, and of equal denominators."""
     assert node.derivative is not None
     base, wrt = node.derivative
-    blocks: list[tuple[int, ...]] = []
-    start = 0
-    for part in (base, *wrt):
-        blocks.append(tuple(range(start, start + len(part.shape))))
-        start += len(part.shape)
-    inside = [
-        list(permutations(block)) if part.symmetric else [block]
-        for part, block in zip((base, *wrt), blocks, strict=True)
-    ]
-    exchanges = [
-        order
-        for order in permutations(range(len(wrt)))
-        if all(wrt[a] is wrt[b] for a, b in enumerate(order))
-    ]
-    orders = [
-        (*first, *(axis for k in order for axis in rest[k]))
-        for order in exchanges
-        for first, *rest in product(*inside)
-    ]
-    return tuple(orders) if len(orders) > 1 else False
+    ends = list(accumulate(len(part.shape) for part in (base, *wrt)))
+    blocks: dict[Variable | None, list[tuple[int, ...]]] = {None: [tuple(range(ends[0]))]}
+    for part, start in zip(wrt, ends, strict=False):
+        blocks.setdefault(part, []).append(tuple(range(start, start + len(part.shape))))
+    return _exchanges(
+        Exchange(tuple(alike), (part or base).symmetric) for part, alike in blocks.items()
+    )
 
 
 @lru_cache(maxsize=1024)
 def _relation_orders(node: Delta) -> Orders:
-    """List the orders of the axes of a relation: those of equal coefficients and sizes."""
-    kinds = list(zip(node.relation.coefficients, node.shape, strict=True))
-    if len(set(kinds)) == len(kinds) and not node.is_identity:
-        return False
+    """Return the orders of the axes of a relation: those of equal coefficients and sizes."""
     if node.is_identity:
         return True
-    return tuple(
-        order
-        for order in permutations(range(len(kinds)))
-        if all(kinds[a] == kinds[b] for a, b in enumerate(order))
-    )
+    blocks: dict[tuple[int, Size], list[tuple[int, ...]]] = {}
+    for axis, kind in enumerate(zip(node.relation.coefficients, node.shape, strict=True)):
+        blocks.setdefault(kind, []).append((axis,))
+    return _exchanges(Exchange(tuple(alike)) for alike in blocks.values())
+
+
+def _exchanges(found: Iterable[Exchange]) -> Orders:
+    """Return exchanges, or False if they exchange nothing."""
+    orders = tuple(found)
+    moves = any(len(e.blocks) > 1 or (e.inside and len(e.blocks[0]) > 1) for e in orders)
+    return orders if moves else False
 
 
 def _product(
@@ -983,21 +1037,29 @@ def interned_einsum(
     )
 
 
-def _core(node: Einsum) -> tuple[Node, tuple[int, ...]]:
+def _is_arranged(node: Einsum) -> bool:
+    """Tell whether it is one factor, or none, laid out along axes, and perhaps times sizes."""
+    return len(node.operands) <= 1 and node.carried.issubset(node.output)
+
+
+def _core(node: Einsum) -> Core:
     carried = node.carried
     free = [label for label in dict.fromkeys(node.output) if label in carried]
-    if node.is_view:
+    loose = tuple(str(node.sizes[label]) for label in node.loose)
+    if _is_arranged(node):
         if not node.operands:
-            return ONE, ()
+            return Core(ONE, (), loose)
         labels = node.subscripts[0]
         if len(set(labels)) == len(labels):
-            return node.operands[0], labels
+            return Core(node.operands[0], labels, loose)
     sizes = dict(enumerate(node.sizes))
     form = _form(node.operands, node.subscripts, (), sizes, free)
     axes = tuple(label for label in form.number if label in free)
-    if axes == node.output and not node.loose:
-        return node, node.output
-    return _product(node.operands, node.subscripts, axes, (), sizes), axes
+    if axes == node.output and not loose:
+        return Core(node, node.output, ())
+    core = _product(node.operands, node.subscripts, axes, (), sizes)
+    # With some of its axes in another order, a product may be itself, and is left as it is then.
+    return Core(node, node.output, ()) if core is node else Core(core, axes, loose)
 
 
 # --- functions --------------------------------------------------------------------------------
@@ -1088,9 +1150,8 @@ def _elementwise(function: Function, args: tuple[Node, ...]) -> Node:
     aligned = tuple(
         einsum([core], [theirs], axes, own) if theirs else core for core, theirs in cores
     )
-    return einsum(
-        [interned_call(function, aligned)], [axes], range(len(shape)), dict(enumerate(shape))
-    )
+    # Without their repetitions the arguments may be numbers, which the function folds.
+    return einsum([call(function, aligned)], [axes], range(len(shape)), dict(enumerate(shape)))
 
 
 def _unviewed(node: Node) -> tuple[Node, tuple[int, ...]]:
@@ -1100,7 +1161,7 @@ def _unviewed(node: Node) -> tuple[Node, tuple[int, ...]]:
     if isinstance(node, Add) and len(node.terms) == 1:
         ((c, inner),) = node.terms
     distinct = isinstance(inner, Einsum) and len(set(inner.output)) == len(inner.output)
-    if isinstance(inner, Einsum) and distinct and inner.is_view and not inner.loose:
-        core, labels = inner.core
+    if isinstance(inner, Einsum) and distinct and inner.is_view:
+        core, labels, _ = inner.core
         return scale(c, core), tuple(inner.output.index(label) for label in labels)
     return node, tuple(range(len(node.shape)))

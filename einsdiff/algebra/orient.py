@@ -322,7 +322,7 @@ class _Turner:
                 for at, theirs in enumerate(labels)
                 if theirs == label
             ]
-            found.append((node.core[0].key, -1, count))
+            found.append((node.core.node.key, -1, count))
         return str(nodes[0].shape[axis]), tuple(sorted(found))
 
     def place(self, node: Node, axes: Sequence[int], axis: int) -> tuple[bytes, int, int]:

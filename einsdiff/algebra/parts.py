@@ -14,11 +14,11 @@ letter stands in a part, from which follows where it is summed (see
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
 from itertools import product
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.function import FAMILIES, FUNCTIONS, Function, lookup
 from einsdiff.algebra.functions import MOST_EXPANDED
@@ -40,12 +40,15 @@ from einsdiff.notation.index import (
     Tree,
     in_bracket,
     in_product,
+    inverse,
     letters_of,
 )
 from einsdiff.notation.subscripts import Size
 
 __all__ = [
+    "ALIASES",
     "COMPARISONS",
+    "INSTEAD",
     "MOST_EXPANDED",
     "POWERS",
     "Amount",
@@ -62,7 +65,9 @@ __all__ = [
     "Tie",
     "Total",
     "choose",
+    "is_exponential",
     "is_function",
+    "near_function",
     "places",
 ]
 
@@ -78,6 +83,47 @@ COMPARISONS = {
     "!=": ("not_equal", False),
 }
 _LETTERS = "ijklmnabcdefgh"
+#: Other names of functions, which are read.
+ALIASES = {
+    "ln": "log",
+    "sgn": "sign",
+    **{"a" + name: "arc" + name for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+}
+#: What to write for functions that index notation does without.
+INSTEAD = {
+    **dict.fromkeys(("tr", "Tr", "trace", "Trace"), "write a trace with one label twice: A_ii"),
+    **dict.fromkeys(("sum", "Sum"), "write a sum with its sign: Σ_i x_i"),
+    **dict.fromkeys(
+        ("mean", "avg", "average", "E"), "write a mean as a sum: Σ_i x_i / n, of n values"
+    ),
+    **dict.fromkeys(
+        ("var", "std"), "write a variance with labels: (x_i - m) (x_i - m) / n, of the mean m"
+    ),
+    **dict.fromkeys(("norm", "norm2", "length"), "write a norm with labels: sqrt(x_i x_i)"),
+    "norm1": "write Σ_i abs(x_i)",
+    "diag": "write δ_ij x_i for a diagonal matrix, f_i = A_ii for the diagonal of a matrix",
+    **dict.fromkeys(
+        ("transpose", "trans"), "a transpose is written by the order of the labels: A_ji"
+    ),
+    "inverse": "write inv(X)_ij",
+    **dict.fromkeys(("dot", "inner"), "write a product of vectors with one label: x_i y_i"),
+    "outer": "write x_i y_j",
+    **dict.fromkeys(("kron", "vec"), "write labels: f_ikjl = A_ij B_kl; axes are joined later"),
+    "cross": "write ε_ijk a_j b_k, with the array of the permutation symbol as an operand ε",
+    **dict.fromkeys(("eye", "identity", "delta", "δ"), "write the delta: δ_ij"),
+    "lg": "write log10(x)",
+    "cot": "write 1 / tan(x)",
+    "sec": "write 1 / cos(x)",
+    "csc": "write 1 / sin(x)",
+    "pow": "write x^n",
+    "round": "write rint(x)",
+    **dict.fromkeys(("σ", "logistic", "expit"), "write sigmoid(x)"),
+    **dict.fromkeys(("argmax", "argmin"), "it has no derivative; max(x_i) and min(x_i) have one"),
+    **dict.fromkeys(
+        ("gamma", "Γ", "lgamma", "digamma"), "it is not in the table; ed.register adds a function"
+    ),
+    **dict.fromkeys(("grad", "div", "curl", "rot"), "take derivatives with ed.grad(text, wrt='x')"),
+}
 
 
 def is_function(name: str) -> bool:
@@ -86,7 +132,7 @@ def is_function(name: str) -> bool:
     >>> is_function("sqrt"), is_function("A")
     (True, False)
     """
-    return name in FUNCTIONS or name in FAMILIES or name in POWERS
+    return name in FUNCTIONS or name in FAMILIES or name in POWERS or name in ALIASES
 
 
 # --- parts ------------------------------------------------------------------------------------
@@ -386,6 +432,8 @@ class PartReader:
         self.ranks = dict(ranks)
         self.shapes, self.text = shapes or {}, text
         self.size_names, self.labels, self.batch = size_names, labels, batch
+        #: Whether e^x is the exponential function, and e no operand.
+        self.has_e = False
 
     def fail(
         self, headline: str, columns: Iterable[int], action: str, kind: type[Any] = SubscriptsError
@@ -426,6 +474,8 @@ class PartReader:
         part: Part
         if isinstance(tree, Over):
             return [((yield self.over(tree)), 1)]
+        if self.has_e and is_exponential(tree):
+            tree = Apply(Symbol("exp"), (tree.exponent,))
         split = self.split(tree)
         if split is not None:
             first: list[tuple[Part, int]] = yield self.factor(split[0], exponent)
@@ -460,11 +510,11 @@ class PartReader:
     def split(self, tree: Tree) -> tuple[Tree, Tree] | None:
         """Take a product apart that was read as a call: ``s (x_i + 1)^2``."""
         if isinstance(tree, Apply) and self.is_product(tree):
-            return tree.symbol, _bracket(tree.arguments[0])
+            return tree.symbol, _bracket(tree)
         if isinstance(tree, Power):
             base, exponent = tree.base, tree.exponent
             if isinstance(base, Apply) and self.is_product(base):
-                return base.symbol, Power(_bracket(base.arguments[0]), exponent)
+                return base.symbol, Power(_bracket(base), exponent)
             sign = 1
             if isinstance(exponent, Product):  # x^-n(a + b)
                 sign, exponent = -1, exponent.factors[1][0]
@@ -472,14 +522,17 @@ class PartReader:
                 inner: Tree = exponent.symbol
                 if sign == -1:
                     inner = Product(((Literal(-1), 1), (inner, 1)))
-                return Power(base, inner), _bracket(exponent.arguments[0])
+                return Power(base, inner), _bracket(exponent)
         return None
 
     def is_product(self, tree: Apply) -> bool:
         """Tell whether a name before a bracket is a factor."""
         name = tree.name
-        if len(tree.arguments) > 1 or tree.labels is not None:
+        if len(tree.arguments) > 1:
             return False
+        if tree.labels is not None:  # y_i (K^-1)_ij
+            is_inverse = inverse(tree.arguments, ()) is not None and not is_function(name)
+            return is_inverse and (bool(tree.symbol.labels) or name in self.ranks)
         if tree.symbol.labels:
             return name in self.ranks or not is_function(name)
         if tree.cores is not None or is_function(name):
@@ -612,6 +665,9 @@ class PartReader:
     def apply(self, tree: Apply) -> Job[Part]:
         """Make a part of a call."""
         name, column = tree.name, tree.column
+        if name in ALIASES and name not in FUNCTIONS:
+            name = ALIASES[name]
+            tree = replace(tree, symbol=replace(tree.symbol, name=name))
         if name in ("max", "min") and len(tree.arguments) == 2:
             name += "imum"
         if not is_function(name):
@@ -693,11 +749,13 @@ class PartReader:
 
     def no_function(self, name: str, column: int) -> NoReturn:
         """Say that there is no such function."""
-        near = get_close_matches(name, [*FUNCTIONS, *FAMILIES, *POWERS], 1)
+        near = "" if name in INSTEAD else near_function(name)
+        first = INSTEAD.get(name) or (f"write {near}(..)" if near else "")
+        product = f"write a product as {name} * (..)"
         self.fail(
             f"there is no function '{name}'",
             _word(name, column),
-            (f"write {near[0]}(..), or" if near else "write") + f" a product as {name} * (..)",
+            f"{first}; {product}" if first else f"{product}; ed.register adds a function",
         )
 
     def no_choice(
@@ -741,6 +799,16 @@ class PartReader:
         )
 
 
+def near_function(name: str) -> str:
+    """Return the function whose name is nearly this one, "" if there is none.
+
+    >>> near_function("sofmax"), near_function("m")
+    ('softmax', '')
+    """
+    near = get_close_matches(name, [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES], 1)
+    return near[0] if near and len(name) > 2 else ""
+
+
 def _word(name: str, column: int) -> range:
     return range(column, column + len(name))
 
@@ -757,8 +825,23 @@ def _raised(base: Part, exponent: Number) -> tuple[Part, int]:
     return _power(base, exponent), 1
 
 
-def _bracket(tree: Tree) -> Sum:
-    return tree if isinstance(tree, Sum) else Sum(((1, tree),))
+def _bracket(tree: Apply) -> Tree:
+    """Return the bracket after a name."""
+    (argument,) = tree.arguments
+    if tree.labels is not None:
+        found = inverse(tree.arguments, tree.labels, tree.columns)
+        assert found is not None
+        return found
+    return argument if isinstance(argument, Sum) else Sum(((1, argument),))
+
+
+def is_exponential(tree: Tree) -> TypeGuard[Power]:
+    """Tell whether a tree is a power of e, without brackets around it.
+
+    >>> is_exponential(Power(Symbol("e"), Symbol("x")))
+    True
+    """
+    return isinstance(tree, Power) and tree.base == Symbol("e")
 
 
 def _power_of(tree: Tree) -> Number | None:

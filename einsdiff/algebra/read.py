@@ -20,10 +20,20 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from einsdiff.algebra.build import Builder
+from einsdiff.algebra.doubts import Doubts, below
 from einsdiff.algebra.function import FAMILIES
 from einsdiff.algebra.functions import FUNCTIONS
 from einsdiff.algebra.nodes import Node, Shape, Variable, partial, variable
-from einsdiff.algebra.parts import Part, PartReader, Total, places
+from einsdiff.algebra.parts import (
+    INSTEAD,
+    Part,
+    PartReader,
+    Total,
+    is_exponential,
+    is_function,
+    near_function,
+    places,
+)
 from einsdiff.notation.index import (
     Affine,
     Apply,
@@ -31,11 +41,11 @@ from einsdiff.notation.index import (
     Equation,
     Over,
     Partial,
-    Power,
     Product,
     Sum,
     Symbol,
     Tree,
+    inverse,
     letters_of,
     parse_equation,
     run,
@@ -75,6 +85,8 @@ def read(
     text: str,
     operands: Mapping[str, Variable | Node | Shape | None],
     sizes: Mapping[str, Size],
+    *,
+    doubts: bool = True,
 ) -> Reading:
     """Read an expression in index notation.
 
@@ -87,6 +99,8 @@ def read(
         become variables.
     sizes
         Sizes of labels.
+    doubts
+        Whether to refuse what is likely to mean something else, see `einsdiff.algebra.doubts`.
 
     Returns
     -------
@@ -114,7 +128,7 @@ def read(
     <BLANKLINE>
     write a left-hand side that says which axes there are: f_ij = ..
     """
-    return _Reader(text, operands, sizes).reading()
+    return _Reader(text, operands, sizes, doubts).reading()
 
 
 class _Reader:
@@ -125,6 +139,7 @@ class _Reader:
         text: str,
         operands: Mapping[str, Variable | Node | Shape | None],
         sizes: Mapping[str, Size],
+        doubts: bool,
     ) -> None:
         parted = [name for name in (*FUNCTIONS, *FAMILIES) if "_" in name]
         self.equation = parse_equation(text, (*operands, *parted))
@@ -135,7 +150,10 @@ class _Reader:
             if given is not None
         }
         shapes = {name: node.shape for name, node in self.known.items()}
-        every = (*(size for shape in shapes.values() for size in shape), *sizes.values())
+        given = (size for shape in shapes.values() for size in shape)
+        self.ranges = _ranges(self.equation.left)
+        written = {size for size in _written_sizes(self.equation) if size not in operands}
+        every = (*given, *sizes.values(), *written)
         self.parts = _Parts(
             {name: len(shapes[name]) if name in shapes else None for name in operands},
             shapes,
@@ -150,6 +168,15 @@ class _Reader:
         self.letters: dict[str, list[tuple[str, ...]]] = {}
         self.of: dict[str, list[str]] = {}
         self.find_names()
+        if doubts:
+            Doubts(
+                {*operands, *self.parts.size_names},
+                {*shapes, *self.parts.size_names},
+                self.parts.labels or (),
+                self.parts.fail,
+                self.is_of_indices,
+                self.parts.is_product,
+            ).check(self.equation.right)
         self.left = self.heading()
 
     def reading(self) -> Reading:
@@ -164,6 +191,16 @@ class _Reader:
         for letter in letters:
             if letter in self.sizes:
                 builder.give(env[letter], self.sizes[letter])
+            if letter in self.ranges:
+                size, column = self.ranges[letter]
+                builder.give(env[letter], size, "the left-hand side", column)
+        builder.slices = _shifted(self.equation.right)
+        builder.ranged = {env[letter] for letter in letters if letter in self.ranges}
+        builder.cut = {
+            env[letter]
+            for letter in letters
+            if letter in self.sizes and letter in {label for _, _, label in builder.slices}
+        }
         run(builder.bind(root, env))
         if isinstance(self.equation.left, Partial):
             for symbol in self.equation.left.wrt:
@@ -187,15 +224,20 @@ class _Reader:
     def find_names(self) -> None:
         """List the operands, and count the axes of those that are not known."""
         parts, right = self.parts, self.equation.right
-        heads = {tree.name for tree in _walk(right) if isinstance(tree, Apply)}
+        parts.has_e = self.find_e()
+        heads = {t.name for t in _walk(right) if isinstance(t, Apply) and not _is_factor(t)}
         for tree in _walk(right, with_comparisons=False):
             name = tree.name if isinstance(tree, Symbol) else "δ"
+            if isinstance(tree, Apply) and _is_factor(tree):
+                name = tree.name
             if name not in ("δ", *heads, *parts.size_names):
                 parts.ranks.setdefault(name, None)
         labels: set[int] = set()
         for tree in _walk(right):
-            if isinstance(tree, Compare) and None not in map(parts.index, (tree.left, tree.right)):
-                labels.update(id(part) for side in _below(tree) for part in _walk(side))
+            if parts.has_e and is_exponential(tree):
+                labels.add(id(tree.base))
+            if isinstance(tree, Compare) and self.is_of_indices(tree):
+                labels.update(id(part) for side in below(tree) for part in _walk(side))
             elif id(tree) in labels:
                 continue
             elif isinstance(tree, Symbol):
@@ -213,6 +255,32 @@ class _Reader:
         if isinstance(self.equation.left, Partial):
             for symbol in self.equation.left.wrt:
                 self.note(symbol, is_spoken=False)
+
+    def find_e(self) -> bool:
+        """Tell whether e is Euler's number, since it stands only below exponents."""
+        if "e" in self.parts.ranks:
+            return False
+        bases, others = [], []
+        for tree in _walk(self.equation.right):
+            if is_exponential(tree):
+                bases.append(tree.base)
+            elif isinstance(tree, Partial):
+                others += [symbol for symbol in _symbols(tree) if symbol.name == "e"]
+            elif isinstance(tree, Symbol) and tree.name == "e":
+                others.append(tree)
+        bases_of_powers = {id(base) for base in bases}
+        others = [symbol for symbol in others if id(symbol) not in bases_of_powers]
+        if bases and others:
+            self.parts.fail(
+                "'e' is the base of a power and stands elsewhere",
+                [symbol.column for symbol in others],
+                "write exp(x) for powers of Euler's number; if e is an operand, give it: e=''",
+            )
+        return bool(bases)
+
+    def is_of_indices(self, tree: Compare) -> bool:
+        """Tell whether a comparison is one of indices."""
+        return None not in map(self.parts.index, (tree.left, tree.right))
 
     def note(self, symbol: Symbol, is_spoken: bool = True) -> None:
         """Note that a name occurs, and its letters if they are to be those of its axes."""
@@ -450,24 +518,55 @@ def _walk(tree: Tree, with_comparisons: bool = True) -> Iterator[Tree]:
         part = stack.pop()
         yield part
         if with_comparisons or not isinstance(part, Compare):
-            stack.extend(reversed(_below(part)))
+            stack.extend(reversed(below(part)))
 
 
-def _below(part: Tree) -> list[Tree]:
-    """List the parts that a tree is made of."""
-    if isinstance(part, Sum):
-        return [term for _, term in part.terms]
-    if isinstance(part, Product):
-        return [factor for factor, _ in part.factors]
-    if isinstance(part, Power):
-        return [part.base, part.exponent]
-    if isinstance(part, Over):
-        return [part.body]
-    if isinstance(part, Apply):
-        return list(part.arguments)
-    if isinstance(part, Compare):
-        return [side for side in (part.left, part.right) if not isinstance(side, Affine)]
-    return []
+def _ranges(left: Symbol | Partial | None) -> dict[str, tuple[Size, int]]:
+    """Return the range of each label of a left-hand side that has one, and where it stands."""
+    return {
+        label: (size, column)
+        for symbol in (_symbols(left) if left is not None else ())
+        for label, size, column in zip(symbol.labels, symbol.sizes, symbol.columns, strict=False)
+        if isinstance(label, str) and size is not None
+    }
+
+
+def _written_sizes(equation: Equation) -> Iterator[str]:
+    """Yield the names of sizes that stand in a text, which are not labels in it."""
+    labels = set(_labels(equation))
+    found: list[Size | None] = [size for size, _ in _ranges(equation.left).values()]
+    for part in _walk(equation.right):
+        if isinstance(part, Over):
+            found += part.sizes
+        elif isinstance(part, Apply):
+            found += [size for core in part.cores or () for _, size in core]
+    yield from (size for size in found if isinstance(size, str) and size not in labels)
+
+
+def _shifted(tree: Tree) -> frozenset[tuple[str, int, str]]:
+    """List the axes of operands at which a label stands in a sum: the name, the axis, the label."""
+    return frozenset(
+        (part.name, axis, label)
+        for part in _walk(tree)
+        if isinstance(part, Symbol)
+        for axis, index in enumerate(part.labels)
+        if isinstance(index, Affine)
+        for _, label in index.terms
+    )
+
+
+def _is_factor(tree: Apply) -> bool:
+    """Tell whether an unknown name before a bracket is a factor.
+
+    It is one in ``m (x_i x_i - 1)``, where the bracket stands apart; ``f (x)`` could be either.
+    """
+    name = tree.name
+    if is_function(name) or name in INSTEAD or len(tree.arguments) > 1 or tree.cores is not None:
+        return False
+    if tree.labels is not None:
+        return inverse(tree.arguments, ()) is not None
+    is_alone = isinstance(tree.arguments[0], Symbol)
+    return tree.is_apart and not is_alone and not near_function(name)
 
 
 def _labels(equation: Equation) -> Iterator[str]:
@@ -495,17 +594,17 @@ def _printed_order(tree: Tree, names: Sequence[str]) -> list[str]:
     inside: dict[int, frozenset[str]] = {}
     rows: list[list[frozenset[str]]] = []
     for part in reversed(list(_walk(tree))):
-        below = [inside[id(child)] for child in _below(part)]
+        within = [inside[id(child)] for child in below(part)]
         own = {part.name} if isinstance(part, Symbol | Apply) else set()
         if isinstance(part, Partial):
             own = {part.base.name}
-        inside[id(part)] = frozenset(own.intersection(order)).union(*below)
+        inside[id(part)] = frozenset(own.intersection(order)).union(*within)
         if isinstance(part, Sum):
-            rows.append(below)
+            rows.append(within)
         elif isinstance(part, Product):
             for sign in (1, -1):
                 exponents = [exponent for _, exponent in part.factors]
-                rows.append([b for b, e in zip(below, exponents, strict=True) if e == sign])
+                rows.append([b for b, e in zip(within, exponents, strict=True) if e == sign])
     pairs = [pair for row in rows for pair in pairwise(filter(None, row))]
     for _ in range(len(order) + 1):
         before = list(order)

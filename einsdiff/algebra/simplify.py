@@ -161,7 +161,8 @@ def _weight_of_product(node: Einsum) -> int:
         found += _weights[factor] + (power if n > 1 else 0)
     if node.is_view:
         return found + 1
-    return found + (0 if len(counts) == 1 and node.carried.issubset(node.output) else FACTOR)
+    is_one_factor = len(counts) == 1 and not node.loose and node.carried.issubset(node.output)
+    return found + (0 if is_one_factor else FACTOR)
 
 
 def _untidy(node: Call) -> int:

@@ -56,6 +56,7 @@ __all__ = [
     "power",
     "stacked",
     "subforms",
+    "tells_size",
     "times",
     "total",
     "trace",
@@ -234,9 +235,29 @@ def _is_eye(form: Form) -> bool:
 
 def _rank(factors: Sequence[Form]) -> int:
     """Return the rank of a product: rows are transposed vectors."""
-    is_row = factors[0].op == "transpose" and factors[0].args[0].rank == 1
     is_column = factors[-1].rank == 1
-    return (0 if is_column else 2) if is_row else (1 if is_column else 2)
+    return (0 if is_column else 2) if _is_row(factors[0]) else (1 if is_column else 2)
+
+
+def _is_row(form: Form) -> bool:
+    """Tell whether a form of rank 2 has one row: it is the transpose of a column, or made of some.
+
+    >>> x, A = named("x", 1), named("A", 2)
+    >>> [_is_row(f) for f in (transpose(x), transpose(kron([x, x])), transpose(A))]
+    [True, True, False]
+    """
+    match form.op:
+        case "transpose":
+            return form.args[0].rank == 1
+        case "kron" | "total":
+            return all(_is_row(arg) for arg in form.args)
+        case "times":
+            return _is_row(form.args[form.value[1]])
+        case "chain":
+            return form.rank == 2 and _is_row(form.args[0])
+        case "stack":
+            return form.rank == 2 and form.value[0] == 1
+    return False
 
 
 def norm(form: Form) -> Form:
@@ -432,6 +453,7 @@ def times(c: Number, factors: Sequence[Form], below: Sequence[Form] = ()) -> For
     whole: Form | None = None
     for factor in wholes:
         if factor.rank:
+            assert whole is None, "a product with numbers has one vector or matrix"
             whole = factor
         else:
             above.append(factor)
@@ -579,6 +601,45 @@ def stacked(form: Form, rows: Size, columns: Size) -> Form:
         return form
     args = tuple(entries.get((i, j), number(0)) for i in range(rows) for j in range(columns))
     return Form("stack", args, (rows, columns, form.rank), form.rank)
+
+
+def tells_size(form: Form, side: int = 0, shows_ones: bool = False) -> bool:
+    """Tell whether one sees how many rows a form has, or with side 1 how many columns.
+
+    Of unit vectors alone one does not, and of ones only where their sizes are written.
+
+    >>> x = named("x", 1)
+    >>> (
+    ...     tells_size(total([(1, unit(0)), (1, x)])),
+    ...     tells_size(total([(1, unit(0)), (2, unit(1))])),
+    ... )
+    (True, False)
+    """
+    if form.rank < 2 and side >= form.rank:
+        return True
+
+    def tells(arg: Form, side: int = side) -> bool:
+        return tells_size(arg, side, shows_ones)
+
+    match form.op:
+        case "unit":
+            return False
+        case "ones":
+            return shows_ones and form.value is not None
+        case "transpose":
+            return tells(form.args[0], 1 - side)
+        case "times":
+            return tells(form.args[form.value[1]])
+        case "chain":
+            return tells(form.args[-side])
+        case "kron":
+            return all(map(tells, form.args))
+        case "total" | "hadamard" | "power" | "apply" | "compare" | "abs":
+            return any(tells(arg) for arg in form.args if arg.rank)
+        case "diag" | "diagonal" | "vec" | "inverse":
+            sides = [tells(form.args[0], k) for k in (0, 1)]
+            return all(sides) if form.op == "vec" else any(sides[: form.args[0].rank])
+    return True
 
 
 def _entries(form: Form) -> dict[tuple[int, int], Form] | None:

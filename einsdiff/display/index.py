@@ -58,6 +58,7 @@ __all__ = [
     "absorbable",
     "assigned",
     "axis_spellings",
+    "format_equation",
     "format_heading",
     "format_index",
     "format_number",
@@ -185,18 +186,29 @@ def affine_text(index: Affine) -> str:
     return "".join(parts).removeprefix("+")
 
 
-def format_heading(heading: Heading) -> str:
-    """Write a left-hand side.
+def format_heading(heading: Heading, ranges: Mapping[str, Size] | None = None) -> str:
+    """Write a left-hand side, with the ranges of some of its letters.
 
     >>> format_heading(Heading("f", ("i",), (("A", ("p", "q")),)))
     '∂f_i/∂A_pq'
     >>> format_heading(Heading("f", (), (("x", ("p",)), ("x", ("q",)))))
     '∂²f/∂x_p∂x_q'
+    >>> format_heading(Heading("f", ("i", "j")), {"i": 4})
+    'f_{i<4,j}'
     """
-    function = indexed(heading.name, heading.axes)
+    if ranges and not ranges.keys().isdisjoint(heading.axes):
+        shown = [f"{a}<{ranges[a]}" if a in ranges else a for a in heading.axes]
+        function = f"{heading.name}_{_braced(shown)}"
+    else:
+        function = _whole(heading.name, heading.axes)
     if not heading.wrt:
         return function
-    return _partial_text(function, [indexed(name, letters) for name, letters in heading.wrt])
+    return _partial_text(function, [_whole(name, letters) for name, letters in heading.wrt])
+
+
+def _whole(name: str, indices: Sequence[Index], braces: bool = False) -> str:
+    """Write a name with its indices, so that the end of a name with an underscore is seen."""
+    return indexed(name, indices, braces) if indices or "_" not in name else f"{name}_{{}}"
 
 
 def _partial_text(above: str, below: Sequence[str]) -> str:
@@ -241,11 +253,61 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
     str
         The right-hand side; of an expression that would be very long, a summary in brackets.
     """
+    return _written(node, axes, letters)[0].text
+
+
+def format_equation(node: Node, heading: Heading, letters: Letters) -> str:
+    """Write an expression with its left-hand side, which has the ranges that one cannot see.
+
+    Parameters
+    ----------
+    node
+        The expression.
+    heading
+        Its left-hand side.
+    letters
+        As for `format_index`.
+
+    Returns
+    -------
+    str
+        Of a variable alone, the variable.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes import einsum, related, variable
+    >>> x, first = variable("x", (5,)), related((4, 5), (1, -1), 0)
+    >>> format_equation(einsum([x, first], ["p", "ip"], "i"), Heading("f", ("i",)), Letters())
+    'f_{i<4} = x_{i+0}'
+    """
+    text, equal = _written(node, heading.letters, letters)
+    seen = set(text.sized).union(letter for _, axes in heading.wrt for letter in axes)
+    while True:
+        more = {a for pair in equal for a in pair if not seen.isdisjoint(pair)} - seen
+        if not more:
+            break
+        seen |= more
+    ranges = {
+        letter: size
+        for letter, size in zip(heading.letters, node.shape, strict=True)
+        if letter not in seen
+    }
+    left = format_heading(heading)
+    return left if left == text.text else f"{format_heading(heading, ranges)} = {text.text}"
+
+
+def _written(
+    node: Node, axes: Sequence[str], letters: Letters
+) -> tuple[_Text, set[tuple[str, str]]]:
+    """Write an expression, and list the pairs of letters that a delta says have one range."""
     order, first, length = places(node, letters)
     if too_long := summary(order, length):
-        return too_long
+        return _Text(too_long, sized=frozenset(axes)), set()
     names = {part.name for part in order if isinstance(part, Variable)}.union(letters.of)
-    return run(_Printer(letters, first, names).sum(node, tuple(axes), set(axes))).text
+    printer = _Printer(letters, first, names)
+    printer.sizes = {s for v in order if isinstance(v, Variable) for s in v.shape}
+    text = run(printer.sum(node, tuple(axes), set(axes)))
+    return text, {pair for pair in printer.equal if set(pair) <= set(axes)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +353,10 @@ class _Printer:
         self.first = first
         self.names = frozenset(names)
         self.parted = [name for name in names if "_" in name]
+        #: The sizes of the operands, by which a reader knows that a name is a size.
+        self.sizes: Collection[Size] = ()
+        #: The pairs of letters at deltas.
+        self.equal: set[tuple[str, str]] = set()
 
     def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
         """Write a node as a sum of terms; add the letters that it uses to `used`."""
@@ -377,7 +443,9 @@ class _Printer:
         for _, copies, n, theirs in groups:
             is_clear = all(counts.get(name, 0) > 1 for name in theirs)
             factors += _repeated(copies if is_clear else copies[:1], n)
-        return self.joined(c, _deltas(node.output, axes), factors, summed)
+        head = _deltas(node.output, axes)
+        self.equal.update((a, b) for a, b in (tuple(text.counts) for text in head))
+        return self.joined(c, head, factors, summed)
 
     def joined(
         self, c: Number, head: list[_Text], factors: list[_Text], summed: Mapping[str, Size]
@@ -390,7 +458,7 @@ class _Printer:
             if letter not in counts and isinstance(size, int):
                 c = c * size
                 c = c.numerator if isinstance(c, Fraction) and c.denominator == 1 else c
-            elif letter not in counts and size not in self.names:
+            elif letter not in counts and size not in self.names and size in self.sizes:
                 head.append(_Text(str(size), is_atom=True, name=str(size)))
             elif letter not in sized:
                 signs[letter] = f"{letter}<{size}"
@@ -448,14 +516,16 @@ class _Printer:
 
     def indexed(self, name: str, axes: Sequence[Index]) -> str:
         """Write a name with its indices, so that it cannot be taken for a longer name."""
-        text = indexed(name, axes)
-        if any(text == other or text.startswith(other + "_") for other in self.parted):
-            return indexed(name, axes, braces=True)
+        text = _whole(name, axes)
+        if axes and any(text == other or text.startswith(other + "_") for other in self.parted):
+            return _whole(name, axes, braces=True)
         return text
 
     def delta(self, node: Delta, axes: tuple[str, ...]) -> _Text:
         counts = _counted(axes)
         if node.is_identity:
+            if len(counts) == 2:
+                self.equal.add((axes[0], axes[1]))
             return _Text(indexed("δ", axes), counts, is_atom=True)
         c, offset, is_equation = node.relation
         sides: list[Index] = []
@@ -495,13 +565,18 @@ class _Printer:
             kind = _kind_of_power(below)
             base = base.bracketed() if kind == "exact" else base if kind else base.atom()
             return replace(base, counts=counts, is_atom=False, divides=True)
+        base = base.atom()
+        if below.shape == () and base.text == "e":  # e^x is the exponential function
+            base = base.bracketed()
         if p is None:
             exponent: _Text = yield self.sum(above, axes if above.shape else (), used)
-            exponent = exponent.atom()
+            # s^x_i could also be s_i to the power of x, as s with an upper and a lower index.
+            is_unclear = isinstance(below, Variable) and not below.shape and above.shape
+            exponent = exponent.bracketed() if is_unclear else exponent.atom()
         else:
             exponent = _Text(f"({p})" if isinstance(p, Fraction) else format_number(p))
         return _Text(
-            f"{base.atom().text}^{exponent.text}",
+            f"{base.text}^{exponent.text}",
             in_bracket([base.counts, exponent.counts]),
             base.sized | exponent.sized,
             divides=divides,
@@ -556,9 +631,13 @@ class _Printer:
             isinstance(arg, Variable) and arg.derivative is None and bool(arg.shape)
             for arg in node.args
         ]
-        is_short = all(
+        is_seen = all(
             letter in text.sized for text, core in zip(texts, cores, strict=True) for letter in core
-        ) and self.is_understood(node, texts, cores, bare, labels, batch)
+        )
+        is_short = is_seen and self.is_understood(node, texts, cores, bare, labels, batch)
+        if is_seen and not is_short and any(bare):  # max(A_ij), since max(A) is that of a vector
+            bare = [False] * len(bare)
+            is_short = self.is_understood(node, texts, cores, bare, labels, batch)
         if is_short:
             shown = [
                 repr(arg) if is_name else text.text
@@ -599,13 +678,16 @@ class _Printer:
             if [letter for letter in free if letter not in batch] != list(core):
                 return False
             arguments.append(Argument(-1, free, frozenset(counts)))
-        chosen = choose(node.function.name, arguments, labels, None if labels else 0)
-        return (
-            chosen is not None
-            and chosen.function is node.function
-            and chosen.batch == len(batch)
-            and chosen.batched == tuple(not set(batch).isdisjoint(t.counts) for t in texts)
-        )
+        batched = tuple(not set(batch).isdisjoint(text.counts) for text in texts)
+        # As one reads it who knows the operands, and as one does who knows the text alone.
+        unknown = [Argument(None) if a.rank != -1 else a for a in arguments]
+        for known in (arguments, unknown):
+            chosen = choose(node.function.name, known, labels, None if labels else 0)
+            if chosen is None or chosen.function is not node.function:
+                return False
+            if (chosen.batch, chosen.batched) != (len(batch), batched):
+                return False
+        return True
 
 
 # --- letters ----------------------------------------------------------------------------------
@@ -798,7 +880,8 @@ def _repeated(copies: list[_Text], count: int) -> list[_Text]:
     found = []
     while count:
         n = min(count, MOST_EXPANDED)
-        power = f"{text.atom().text}^{n}"
+        base = text.bracketed() if text.text == "e" else text.atom()
+        power = f"{base.text}^{n}"
         found.append(_Text(power, in_bracket([text.counts]), text.sized) if n > 1 else text)
         count -= n
     return found

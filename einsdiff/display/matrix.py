@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import combinations, count
+from itertools import combinations, count, pairwise
 from math import prod
 from operator import itemgetter
 from typing import cast
@@ -71,6 +71,7 @@ from einsdiff.display.forms import (
     power,
     stacked,
     subforms,
+    tells_size,
     times,
     total,
     trace,
@@ -154,8 +155,8 @@ def matrix_form(
     _check_size(node)
     if order == "F":
         rows, columns = rows[::-1], columns[::-1]
-    reader = _Reader(place or {}, is_real and not _has_complex_number(node), names)
-    return run(reader.matrix(node, tuple(rows), tuple(columns), order))
+    reader = _Reader(place or {}, is_real and not _has_complex_number(node), names, order)
+    return run(reader.matrix(node, tuple(rows), tuple(columns)))
 
 
 def _has_complex_number(node: Node) -> bool:
@@ -403,6 +404,18 @@ class _Factor:
     labels: list[Hashable]
 
 
+#: Why a sum of unit vectors is not written: ``𝟏ᵀ exp(e_0)`` depends on their size.
+UNSEEN = "one would not see the size of a vector"
+
+
+def _product(factors: Sequence[Form]) -> Form:
+    """Multiply matrices whose inner sizes can be seen."""
+    for left, right in pairwise(factors):
+        if not tells_size(left, 1) and not tells_size(right):
+            raise NoMatrixFormError(UNSEEN)
+    return chain(factors)
+
+
 @dataclass
 class _Path:
     """Matrices from one end to another.
@@ -420,16 +433,19 @@ class _Path:
     def column(self) -> Form:
         """Return the vector at the end, multiplied by the matrices before it."""
         assert isinstance(self.end, Form)
-        return chain([*self.matrices, self.end])
+        return _product([*self.matrices, self.end])
 
 
 class _Reader:
     """Reads the nodes of one expression; its methods are jobs, see `run`."""
 
-    def __init__(self, place: Mapping[str, int], is_real: bool, names: Collection[str]) -> None:
+    def __init__(
+        self, place: Mapping[str, int], is_real: bool, names: Collection[str], order: str
+    ) -> None:
         self.place = place
         self.is_real = is_real
         self.names = names
+        self.order = order
         self.found: dict[Node, Form] = {}
 
     def whole(self, node: Node) -> Job[Form]:
@@ -439,30 +455,28 @@ class _Reader:
             if rank > 2:
                 raise NoMatrixFormError(f"the argument of a function has {rank} axes")
             rows, columns = (0,)[:rank], (1,) if rank == 2 else ()
-            self.found[node] = yield self.matrix(node, rows, columns, "C")
+            self.found[node] = yield self.matrix(node, rows, columns)
         return self.found[node]
 
-    def matrix(
-        self, node: Node, rows: tuple[int, ...], columns: tuple[int, ...], order: str
-    ) -> Job[Form]:
+    def matrix(self, node: Node, rows: tuple[int, ...], columns: tuple[int, ...]) -> Job[Form]:
         if isinstance(node, Add):
             if not node.terms:
                 return number(0)
             terms = []
             for c, term in node.terms:
-                form: Form = yield self.matrix(term, rows, columns, order)
+                form: Form = yield self.matrix(term, rows, columns)
                 place = *self.places(term), -_degree(form), _weight(form)
                 terms.append((place, c, form))
             terms.sort(key=lambda term: term[0])
             return total([(c, form) for _, c, form in terms])
         if isinstance(node, Einsum):
-            form = yield self.product(node, rows, columns, order)
+            form = yield self.product(node, rows, columns)
             return form
         labels = range(len(node.shape))
         form = yield self.factor(node)
         factors = [_Factor(form, list(labels))]
         sizes: dict[Hashable, Size] = dict(zip(labels, node.shape, strict=True))
-        return self.assembled(factors, list(labels), sizes, rows, columns, order)
+        return self.assembled(factors, list(labels), sizes, rows, columns)
 
     def places(self, node: Node) -> tuple[int, list[int]]:
         """Return the place of the first variable that the user wrote, and of derivatives."""
@@ -498,9 +512,14 @@ class _Reader:
             raise NoMatrixFormError(f"{function.name} acts on a part of the axes only")
         args: list[Form] = []
         for arg in node.args:
-            args.append((yield self.whole(arg)))
+            form: Form = yield self.whole(arg)
+            args.append(stacked(form, *(*arg.shape, 1, 1)[:2]))
         if any(arg.op == "number" and len(n.shape) for arg, n in zip(args, node.args, strict=True)):
             raise NoMatrixFormError("a sum has no terms")
+        if not function.is_elementwise and not all(
+            tells_size(arg, side, shows_ones=True) for arg in args for side in range(arg.rank)
+        ):
+            raise NoMatrixFormError(UNSEEN)
         match function.name:
             case "inv":
                 return inverse(args[0])
@@ -528,9 +547,7 @@ class _Reader:
 
     # Products.
 
-    def product(
-        self, node: Einsum, rows: tuple[int, ...], columns: tuple[int, ...], order: str
-    ) -> Job[Form]:
+    def product(self, node: Einsum, rows: tuple[int, ...], columns: tuple[int, ...]) -> Job[Form]:
         if len(node.operands) > MOST_MULTIPLIED:
             raise NoMatrixFormError(f"it has {len(node.operands)} factors")
         slots = sorted(
@@ -543,7 +560,7 @@ class _Reader:
         sizes: dict[Hashable, Size] = dict(enumerate(node.sizes))
         for label in node.loose:
             factors.append(_Factor(self.size(node.sizes[label]), []))
-        return self.assembled(factors, list(node.output), sizes, rows, columns, order)
+        return self.assembled(factors, list(node.output), sizes, rows, columns)
 
     def size(self, size: Size) -> Form:
         """Write a size as a number; one that is called like a variable is a trace."""
@@ -558,10 +575,13 @@ class _Reader:
         sizes: Mapping[Hashable, Size],
         rows: tuple[int, ...],
         columns: tuple[int, ...],
-        order: str,
     ) -> Form:
         """Put factors together to the matrix with these rows and columns, slowest first."""
-        factors, output, rows, columns = _parted(factors, output, sizes, rows, columns)
+        parts = _Parts(factors, list(output), rows, columns)
+        stuck = parts.part(_merges(factors, sizes))
+        if stuck:
+            return self.joined(stuck[0], parts, sizes)
+        factors, output, rows, columns = parts.factors, parts.output, parts.rows, parts.columns
         network = _Network(factors, output, sizes)
         square = network.entrywise()
         network.reduce()
@@ -579,17 +599,48 @@ class _Reader:
             if isinstance(path.start, int) and isinstance(path.end, int):
                 outer[path.end] = path.reversed()
         if square is not None:
-            whole: Form | None = self.diagonal(square, rows, columns, order, output, sizes)
+            whole: Form | None = self.diagonal(square, rows, columns, output, sizes)
         else:
-            whole = _matrix(outer, rows, columns, order, [sizes[label] for label in output])
+            whole = _matrix(outer, rows, columns, self.order, [sizes[label] for label in output])
         return times(1, [*scalars, *([whole] if whole is not None else [])])
+
+    def joined(self, merge: _Merge, parts: _Parts, sizes: Mapping[Hashable, Size]) -> Form:
+        """Put factors together of which some are behind a merged index that others carry, too.
+
+        What is behind it becomes one vector or matrix: ``x ⊗ y`` in ``z ⊙ (x ⊗ y)``.
+        """
+        behind = parts.behind(merge)
+        rest = [factor for factor in parts.factors if all(factor is not f for f in behind)]
+        labels = [label for factor in behind for label in factor.labels]
+        inside = {*labels} - {merge.whole}
+        if labels.count(merge.whole) > 1:
+            raise NoMatrixFormError("an index is merged with another one of the same factor")
+        far = list(dict.fromkeys(label for label in parts.output if label in inside))
+        if len(far) < 2:
+            ends = [merge.whole, *far]
+            form = self.assembled(behind, ends, sizes, (0,), (1,)[: len(far)])
+            whole = [*rest, _Factor(form, ends)]
+            return self.assembled(whole, parts.output, sizes, parts.rows, parts.columns)
+        for side, other, is_row in (
+            (parts.columns, parts.rows, False),
+            (parts.rows, parts.columns, True),
+        ):
+            far = [parts.output[axis] for axis in side]
+            if not inside.issuperset(far) or any(parts.output[axis] in inside for axis in other):
+                continue
+            axes = tuple(range(1, 1 + len(far)))
+            right = self.assembled(behind, [merge.whole, *far], sizes, (0,), axes)
+            near = [*(parts.output[axis] for axis in other), merge.whole]
+            axes = tuple(range(len(other)))
+            left = self.assembled(rest, near, sizes, axes, (len(other),))
+            return chain([transpose(right), transpose(left)] if is_row else [left, right])
+        raise NoMatrixFormError("indices are merged, and a factor has the one that they become")
 
     def diagonal(
         self,
         square: Form,
         rows: tuple[int, ...],
         columns: tuple[int, ...],
-        order: str,
         output: Sequence[Hashable],
         sizes: Mapping[Hashable, Size],
     ) -> Form:
@@ -599,7 +650,7 @@ class _Reader:
         whole = diag(vec(square))
         if output[rows[0]] != output[columns[0]]:
             slow, fast = (sizes[output[c]] for c in columns)
-            whole = chain([whole, _crossing(slow, fast, order)])
+            whole = chain([whole, _crossing(slow, fast, self.order)])
         return whole
 
     def scalar(self, path: _Path) -> Form:
@@ -610,9 +661,9 @@ class _Reader:
             for one, other in ((path.start, path.end), (path.end, path.start)):
                 if one.op == "unit" and has_entries(other, one.value, self.names):
                     return entry(other, one.value)
-            if self.is_real and path.start == path.end and path.end.op not in ("ones", "unit"):
+            if self.is_real and path.start == path.end and tells_size(path.end):
                 return power(norm(path.end), 2)
-        forwards = chain([transpose(path.start), *path.matrices, path.end])
+        forwards = _product([transpose(path.start), *path.matrices, path.end])
         turned = path.reversed()
         backwards = chain([transpose(path.end), *turned.matrices, path.start])
         return backwards if _weight(backwards) < _weight(forwards) else forwards
@@ -649,36 +700,74 @@ def _weight(form: Form) -> int:
     return own + sum(_weight(arg) for arg in form.args)
 
 
-def _parted(
-    factors: list[_Factor],
-    output: list[Hashable],
-    sizes: Mapping[Hashable, Size],
-    rows: tuple[int, ...],
-    columns: tuple[int, ...],
-) -> tuple[list[_Factor], list[Hashable], tuple[int, ...], tuple[int, ...]]:
-    """Write an axis of the result that is two axes in one, ``δ_{3p+q,i}``, as the two."""
-    output = list(output)
-    kept = []
+@dataclass
+class _Parts:
+    """Factors, the labels of the result, and which of its axes are rows and columns."""
+
+    factors: list[_Factor]
+    output: list[Hashable]
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+    def part(self, merges: Iterable[_Merge]) -> list[_Merge]:
+        """Write axes of the result that are two axes in one, ``δ_{3p+q,i}``, as the two.
+
+        An index that another factor carries, too, cannot be replaced; these merges are returned.
+        """
+        waiting = list(merges)
+        while free := [merge for merge in waiting if self._is_free(merge)]:
+            merge = free[0]
+            waiting.remove(merge)
+            self.factors = [factor for factor in self.factors if factor is not merge.factor]
+            position = self.output.index(merge.whole)
+            self.output[position] = merge.slow
+            self.output.append(merge.fast)
+            both = position, len(self.output) - 1
+            self.rows, self.columns = (
+                axes[:k] + both + axes[k + 1 :]
+                if (k := _index(axes, position)) is not None
+                else axes
+                for axes in (self.rows, self.columns)
+            )
+            if max(len(self.rows), len(self.columns)) > MOST_AXES:
+                raise NoMatrixFormError("too many axes become one")
+        return waiting
+
+    def _is_free(self, merge: _Merge) -> bool:
+        carried = sum(factor.labels.count(merge.whole) for factor in self.factors)
+        return carried == 1 and self.output.count(merge.whole) == 1
+
+    def behind(self, merge: _Merge) -> list[_Factor]:
+        """List the factors that a merge reaches by its two indices, itself first."""
+        found = [merge.factor]
+        seen = {merge.slow, merge.fast}
+        left = [factor for factor in self.factors if factor is not merge.factor]
+        while met := [factor for factor in left if seen.intersection(factor.labels)]:
+            found += met
+            seen.update(label for factor in met for label in factor.labels)
+            seen.discard(merge.whole)
+            left = [factor for factor in left if all(factor is not other for other in met)]
+        return found
+
+
+@dataclass(frozen=True)
+class _Merge:
+    """A factor ``δ_{np+q,i}``, and its indices i, p and q."""
+
+    factor: _Factor
+    whole: Hashable
+    slow: Hashable
+    fast: Hashable
+
+
+def _merges(factors: Iterable[_Factor], sizes: Mapping[Hashable, Size]) -> Iterator[_Merge]:
+    """Yield the relations between indices, all of which have to be merges."""
     for factor in factors:
-        delta = factor.form.value if factor.form.op == "relation" else None
-        if delta is None:
-            kept.append(factor)
-            continue
-        merged = _merged(delta, factor.labels, sizes)
-        if merged is None or output.count(merged[0]) != 1:
-            raise NoMatrixFormError("indices are shifted, merged or compared")
-        whole, slow, fast = merged
-        position = output.index(whole)
-        output[position] = slow
-        output.append(fast)
-        both = position, len(output) - 1
-        rows, columns = (
-            axes[:k] + both + axes[k + 1 :] if (k := _index(axes, position)) is not None else axes
-            for axes in (rows, columns)
-        )
-        if max(len(rows), len(columns)) > MOST_AXES:
-            raise NoMatrixFormError("too many axes become one")
-    return kept, output, rows, columns
+        if factor.form.op == "relation":
+            merged = _merged(factor.form.value, factor.labels, sizes)
+            if merged is None:
+                raise NoMatrixFormError("indices are shifted, merged or compared")
+            yield _Merge(factor, *merged)
 
 
 def _stuck(times_out: int) -> NoMatrixFormError:
@@ -812,7 +901,7 @@ def _parts(
 
 def _between(path: _Path, sizes: Sequence[Size]) -> Form:
     assert isinstance(path.start, int)
-    return chain(path.matrices) if path.matrices else eye(sizes[path.start])
+    return _product(path.matrices) if path.matrices else eye(sizes[path.start])
 
 
 def _plain(
@@ -927,7 +1016,7 @@ class _Network:
             if len(others) == 1 and not out and far != label:
                 tip = hadamard([t.form for t in tips]) if tips else ones(self.sizes[far])
                 form = matrix.form if matrix.labels[0] == label else transpose(matrix.form)
-                matrix.form, matrix.labels = chain([form, tip]), [label]
+                matrix.form, matrix.labels = _product([form, tip]), [label]
                 for t in tips:
                     self._drop(t)
                 return True

@@ -30,7 +30,7 @@ from einsdiff.cores import Cores
 from einsdiff.errors import SizeError, page
 from einsdiff.formula import Formula
 from einsdiff.numeric.arrays import Array, needs_scipy, scipy_module
-from einsdiff.numeric.cores import entries, positions
+from einsdiff.numeric.cores import PLACING, check_room, entries, positions
 from einsdiff.numeric.memory import format_bytes, memory_limit
 from einsdiff.numeric.plan import Core
 
@@ -193,6 +193,13 @@ class BlockMatrix:
     @cached_property
     def _pattern(self) -> _Pattern:
         height, width = self.shape
+        count = sum(
+            prod(core.window.shape) * (2 if block.is_mirrored else 1)
+            for block, cores in zip(self.blocks, self._places[len(self.others) :], strict=True)
+            for core in cores
+        )
+        what = f"making the sparse matrix of shape {self.shape}"
+        check_room(what, count * (PLACING + 16) + 16 * height)
         keys = [np.zeros(0, np.int64)]
         for block, cores in zip(self.blocks, self._places[len(self.others) :], strict=True):
             flat = np.concatenate([keys[0], *(positions(core.window) for core in cores)])

@@ -24,11 +24,12 @@ Product(factors=((Literal(value=2), 1), (Symbol(name='A', labels=('i', 'j')), 1)
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import isinf
 from typing import Any, NoReturn, TypeVar
-from unicodedata import normalize
+from unicodedata import decomposition, normalize
 
 from einsdiff.errors import SubscriptsError, page
 from einsdiff.notation.subscripts import Size
@@ -50,6 +51,7 @@ __all__ = [
     "Tree",
     "in_bracket",
     "in_product",
+    "inverse",
     "is_index_notation",
     "letters_of",
     "parse_equation",
@@ -61,6 +63,10 @@ __all__ = [
 DEEPEST = 150
 #: Digits of a whole number, at most: Python reads no more from a text.
 LONGEST_NUMBER = 4000
+#: Characters of a text, at most; what is printed is far shorter.
+LONGEST_TEXT = 200_000
+#: Labels in one place, at most: no array has as many axes.
+MOST_LABELS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +94,16 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A name with the labels of its axes; ``δ`` is the Kronecker delta."""
+    """A name with the labels of its axes; ``δ`` is the Kronecker delta.
+
+    `sizes` has the ranges that are written on a left-hand side, ``f_{i<4}``, for each label.
+    """
 
     name: str
     labels: tuple[Index, ...] = ()
     column: int = field(default=0, compare=False, repr=False)
     columns: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    sizes: tuple[Size | None, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +182,8 @@ class Apply:
         Those of the value, after the closing bracket; None if there are none.
     cores
         The labels between name and bracket for each argument, with their sizes where written.
+    is_apart
+        Whether there is a space between name and bracket, as between factors.
     """
 
     symbol: Symbol
@@ -179,6 +191,7 @@ class Apply:
     labels: tuple[Index, ...] | None = None
     cores: tuple[tuple[tuple[str, Size | None], ...], ...] | None = None
     columns: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    is_apart: bool = field(default=False, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -260,6 +273,21 @@ def letters_of(indices: Iterable[Index]) -> list[str]:
     return found
 
 
+def inverse(
+    arguments: Sequence[Tree], labels: Sequence[Index], columns: Sequence[int] = ()
+) -> Apply | None:
+    """Read the inverse of a matrix, ``(K^-1)_ij``; None if what is in the bracket is none.
+
+    >>> inverse([Power(Symbol("K"), Literal(-1))], "ij").name
+    'inv'
+    """
+    match arguments:
+        case [Power(Symbol(labels=()) as matrix, Literal(-1))]:
+            symbol = Symbol("inv", (), matrix.column)
+            return Apply(symbol, (matrix,), tuple(labels), None, tuple(columns))
+    return None
+
+
 # --- what a text is ---------------------------------------------------------------------------
 
 
@@ -285,7 +313,7 @@ def is_index_notation(text: str, has_operands: bool) -> bool:
     >>> is_index_notation("ij", True), is_index_notation("x", False)
     (False, True)
     """
-    if re.search(r"[_=(){}\[\]^*/+∂Σ∞≥≤≠·⋅⁰¹²³⁴⁵⁶⁷⁸⁹]", text):
+    if re.search(r"[_=(){}\[\]^*/+∂Σ∑∞≥≤≠·⋅⁻⁰¹²³⁴⁵⁶⁷⁸⁹ᵀᴴ⊤'@|‖\\!]|\.[*/^TH]", text):
         return True
     if re.search(r"->|,|\.\.\.", text):
         return False
@@ -322,11 +350,12 @@ def run(job: Job[_T]) -> _T:
 
 # --- tokens -----------------------------------------------------------------------------------
 
-_NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _PART = rf"(?:{_NUMBER.pattern}|∞|nan)"
 _COMPLEX = re.compile(rf"\(\s*([-+]?{_PART})\s*([-+])\s*({_PART})j\s*\)")
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-_DIGITS = str.maketrans(_SUPERSCRIPT, "0123456789")
+_DIGITS = str.maketrans("⁻" + _SUPERSCRIPT, "-0123456789")
+_EXPONENT = re.compile(f"⁻?[{_SUPERSCRIPT}]+")
 #: Signs, longer ones first, and how they are spelled in trees.
 _SIGNS = {
     "**": "^",
@@ -340,6 +369,8 @@ _SIGNS = {
     "·": "*",
     "⋅": "*",
     "−": "-",
+    "∕": "/",
+    "∗": "*",
     **{sign: sign for sign in "+-*/^(),[]<>=∂∞"},
 }
 _COMPARE = (">", "<", ">=", "<=", "=", "!=")
@@ -372,7 +403,49 @@ class _Token:
 
 
 def _may_follow(char: str) -> bool:
-    return f"_{char}".isidentifier() and char != "·"
+    return f"_{char}".isidentifier() and char != "·" and not _raised_or_lowered(char)
+
+
+def _is_letter(char: str) -> bool:
+    return char.isalpha() and not _raised_or_lowered(char)
+
+
+@lru_cache(maxsize=1024)
+def _raised_or_lowered(char: str) -> str:
+    """Return "<super>" or "<sub>" for a raised or a lowered letter or digit, else ""."""
+    if char.isascii():
+        return ""
+    kind = decomposition(char).partition(" ")[0]
+    return kind if kind in ("<super>", "<sub>") else ""
+
+
+#: What to write in place of signs of other notations, which index notation does not have.
+_INSTEAD = {
+    **dict.fromkeys(
+        "'′ᵀᴴ⊤†",
+        "a transpose is written by the order of the labels: A_ji for the transpose of A_ij, and "
+        "x_i A_ij x_j for the product of a row, a matrix and a column",
+    ),
+    **dict.fromkeys("@⊗×", "products are written with labels: A_ij x_j, A_ij B_jk, x_i y_j"),
+    **dict.fromkeys(
+        "⊙∘⊘", "a product entry by entry has the same label at both: f_i = x_i y_i, f_i = x_i / y_i"
+    ),
+    "|": "write abs(x) for a number, sqrt(x_i x_i) for the length of a vector, det(A) of a matrix",
+    "‖": "write sqrt(x_i x_i) for a length, and x_i x_i for its square",
+    "√": "write sqrt(x)",
+    "∏": "index notation has no sign for products: prod(x_i) is that of all entries",
+    "∇": "take the derivative with ed.grad(text, wrt='x')",
+    "∫": "index notation has no integrals",
+    "!": "a factorial has no derivative; give its value as an operand",
+    "%": "write mod(x, y)",
+    "~": "index notation has no such sign",
+    "\\": "this is LaTeX; write it without commands: 1/2 x, Σ_i x_i, A_ij, θ",
+    "$": "write the formula without dollar signs",
+    "½": "write 1/2",
+    "→": "give the order of the axes on the left: f_ji = A_ij",
+    ";": "commas and semicolons part labels in braces only: A_{i,j+1}; "
+    "write one expression, stacks with deltas: δ_{i,0} a + δ_{i,1} b",
+}
 
 
 class _Lexer:
@@ -380,7 +453,16 @@ class _Lexer:
 
     def __init__(self, text: str, names: frozenset[str]) -> None:
         self.text, self.names = text, names
+        self.longest = max(map(len, names), default=0)
         self.tokens: list[_Token] = []
+        if len(text) > LONGEST_TEXT:
+            self.text = text[:40] + " .."
+            self.fail(
+                f"the text has {len(text)} characters",
+                0,
+                f"{LONGEST_TEXT} are the most; give parts of it as operands",
+                0,
+            )
         column = 0
         while column < len(text):
             column = self.token(column)
@@ -405,14 +487,16 @@ class _Lexer:
                 return self.add("complex", column, match.end())
         match = _NUMBER.match(text, column)
         if match is not None:
-            if len(match[0]) > LONGEST_NUMBER:
-                self.fail("a number is too long", column, f"{LONGEST_NUMBER} digits are the most")
+            self.check_digits(match[0], column)
             return self.add("number", column, match.end())
-        if char in _SUPERSCRIPT:
-            end = column
-            while end < len(text) and text[end] in _SUPERSCRIPT:
-                end += 1
-            return self.add("power", column, end, text[column:end].translate(_DIGITS))
+        match = _EXPONENT.match(text, column)
+        if match is not None:
+            self.check_digits(match[0], column)
+            return self.add("power", column, match.end(), match[0].translate(_DIGITS))
+        if char == "∑":
+            return self.name(column)
+        if _raised_or_lowered(char):
+            self.raised(column)
         if char.isidentifier():
             return self.name(column)
         if char == "{":
@@ -425,11 +509,25 @@ class _Lexer:
                 if sign == ")" and text.startswith("_", end) and not self.is_name(end):
                     return self.value_labels(end)
                 return end
-        return self.fail(
-            f"{char!r} cannot stand here",
-            column,
-            "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]",
+        instead = _INSTEAD.get(char, "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]")
+        if char == ".":
+            follows = text[column + 1 : column + 2]
+            instead = _INSTEAD["'" if follows == "T" else "⊙" if follows in "*/^" else "@"]
+        return self.fail(f"{char!r} cannot stand here", column, instead)
+
+    def check_digits(self, digits: str, column: int) -> None:
+        if len(digits) > LONGEST_NUMBER:
+            self.fail("a number is too long", column, f"{LONGEST_NUMBER} digits are the most")
+
+    def raised(self, column: int) -> NoReturn:
+        """Refuse a raised or lowered letter, which Python would take for the plain one."""
+        char = self.text[column]
+        plain = normalize("NFKC", char)
+        is_raised = _raised_or_lowered(char) == "<super>"
+        action = (
+            f"write x^{plain} for a power" if is_raised else f"write labels after '_': x_{plain}"
         )
+        self.fail(f"{char!r} cannot stand here", column, _INSTEAD.get(char, action))
 
     def is_name(self, column: int) -> bool:
         """Tell whether the word at a column is an operand whose name begins with "_"."""
@@ -444,14 +542,16 @@ class _Lexer:
     def name(self, column: int) -> int:
         """Read a name and its labels; of the ways to part them, the longest name that is known."""
         text = self.text
-        stop = self.word(column)
+        stop = self.word(column + 1)
         word = text[column:stop]
         braced = word.endswith("_") and text.startswith("{", stop)
+        # Normalised, a name has other characters than in the text, but not many more or fewer.
+        most = 4 * self.longest + 4
         cuts = [k for k, char in enumerate(word) if char == "_" and k > 0]
         known = [
             k
             for k in ([] if braced else [len(word)]) + cuts[::-1]
-            if normalize("NFKC", word[:k]) in self.names
+            if k <= most and normalize("NFKC", word[:k]) in self.names
         ]
         if known:
             cut = known[0]
@@ -464,10 +564,35 @@ class _Lexer:
         name = normalize("NFKC", word[:cut])
         groups: tuple[tuple[_Item, ...], ...] | None = None
         end = column + cut
-        if cut < len(word):
+        if "_" in name and text.startswith("_{}", end):
+            end += 3  # w_1_{} has no labels, where w_1 could be an entry of w
+        elif cut < len(word):
             groups, end = self.labels(end + 1)
-        self.tokens.append(_Token("name", name, column, end, groups))
+        elif self.is_lowered(end):
+            groups, end = self.lowered(end)
+        self.tokens.append(_Token("name", "Σ" if name == "∑" else name, column, end, groups))
         return end
+
+    def is_lowered(self, column: int) -> bool:
+        return column < len(self.text) and _raised_or_lowered(self.text[column]) == "<sub>"
+
+    def lowered(self, column: int) -> tuple[tuple[tuple[_Item, ...], ...], int]:
+        """Read labels that are lowered letters and digits: ``Aᵢⱼ``."""
+        items = []
+        while self.is_lowered(column):
+            char = normalize("NFKC", self.text[column])
+            if not (char.isalpha() or char in "0123456789"):
+                self.fail(f"{self.text[column]!r} is no label", column, "write A_{i,j+1}")
+            items.append(_Item(char if char.isalpha() else Affine((), int(char)), column))
+            column += 1
+        self.check_count(items, column)
+        return (tuple(items),), column
+
+    def check_count(self, items: Sequence[_Item], column: int) -> None:
+        if len(items) > MOST_LABELS:
+            self.fail(
+                f"there are {len(items)} labels in one place", column, f"{MOST_LABELS} are the most"
+            )
 
     def value_labels(self, column: int) -> int:
         """Read the labels after a closing bracket into the token of the bracket."""
@@ -484,7 +609,7 @@ class _Lexer:
             items = []
             for at in range(column, end):
                 char = text[at]
-                if not (char.isalpha() or char in "0123456789"):
+                if not (_is_letter(char) or char in "0123456789"):
                     self.fail(
                         f"{char!r} is no label",
                         at,
@@ -494,6 +619,7 @@ class _Lexer:
                 items.append(_Item(char if char.isalpha() else Affine((), int(char)), at))
             if not items:
                 self.fail("a label is missing", column, "write labels after '_': A_ij")
+            self.check_count(items, column)
             return (tuple(items),), end
         end = text.find("}", column)
         if end < 0:
@@ -502,6 +628,7 @@ class _Lexer:
         at = column + 1
         for group in text[column + 1 : end].split(";"):
             groups.append(tuple(self.group(group, at)))
+            self.check_count(groups[-1], at)
             at += len(group) + 1
         if groups == [()]:
             self.fail("a label is missing", column, "write labels between the braces: A_{ij}")
@@ -521,12 +648,12 @@ class _Lexer:
         plain = text.strip()
         if not plain:
             return []
-        is_affine = re.search(r"[-+−<*]", plain) or re.fullmatch(r"[0-9]+\s*[^\W\d_]?", plain)
+        is_affine = re.search(r"[-+−<*=%(]", plain) or re.fullmatch(r"[0-9]+\s*[^\W\d_]?", plain)
         if is_affine:
             return [self.index(text, column, False)]
         items = []
         for at, char in enumerate(text, column):
-            if char.isalpha():
+            if _is_letter(char):
                 items.append(_Item(char, at))
             elif char in "0123456789":
                 items.append(_Item(Affine((), int(char)), at))
@@ -554,13 +681,7 @@ class _Lexer:
                 or (at and not sign)
                 or (name and not (c and name.isidentifier() and (is_long or len(name) == 1)))
             ):
-                self.fail(
-                    f"'{text}' is no index",
-                    start,
-                    "an index is a label, or a sum of labels and whole numbers such as 2i+1; "
-                    "commas part indices, as in {0,i}",
-                    max(len(text), 1),
-                )
+                self.no_index(text, start)
             assert match is not None
             if sign and sign != "+":
                 c = -c
@@ -571,6 +692,23 @@ class _Lexer:
             at = match.end()
         affine = Affine(tuple((c, name) for name, c in terms.items() if c), offset)
         return _Item(affine, start, size)
+
+    def no_index(self, text: str, column: int) -> NoReturn:
+        """Say what an index is, or how to write what was meant."""
+        action = (
+            "an index is a label, or a sum of labels and whole numbers such as 2i+1; "
+            "commas part indices, as in {0,i}"
+        )
+        if "=" in text:
+            action = "indices count from 0: write Σ_i for the whole axis, Σ_{i<3} for 0, 1 and 2"
+        elif "%" in text:
+            action = (
+                "write a remainder with deltas, one for each time it wraps: "
+                "x_{(i+k)%5} is (δ_{i+k,j} + δ_{i+k,j+5}) x_j"
+            )
+        elif "(" in text:
+            action = "write sums without brackets: x_{2i+2}"
+        self.fail(f"'{text}' is no index", column, action, max(len(text), 1))
 
     def size(self, text: str, column: int) -> Size:
         if text.isidentifier():
@@ -689,6 +827,8 @@ class _Parser:
         self.text, self.names, self.tokens = text, names, lexer.tokens
         self.at = 0
         self.depth = 0
+        #: The names whose labels have ranges, as only those on the left may.
+        self.ranged: list[_Token] = []
 
     def peek(self) -> str:
         """Return the kind of the token that comes next; "" at the end."""
@@ -726,14 +866,26 @@ class _Parser:
                 self.fail(
                     "the left-hand side is no name",
                     column,
-                    "write a name and labels before '=', as in f_i = .., or ∂f_i/∂x_p = ..",
+                    "write a name and labels before '=', as in f_i = .., or ∂f_i/∂x_p = ..; "
+                    "what it is a function of is seen on the right",
                 )
             left = tree
+            self.ranged = []
             equals = self.next().column
             tree = yield self.sum()
         if self.peek():
-            self.fail("the expression should end here", self.column(), "remove what follows")
+            self.fail("the expression should end here", self.column(), self.what_follows())
+        if self.ranged:
+            self.no_labels(self.ranged[0])
         return _Parsed(left, tree, self.text, equals)
+
+    def what_follows(self) -> str:
+        """Say what to write in place of what stands behind an expression."""
+        if self.peek() == ",":
+            return "part labels by commas in braces, A_{i,j+1}; a text is one expression"
+        if self.peek() in _COMPARE:
+            return "write a comparison in brackets: [x_i > 0]"
+        return "remove what follows"
 
     def sum(self) -> Job[Tree]:
         terms: list[tuple[int, Tree]] = []
@@ -819,8 +971,7 @@ class _Parser:
     def atom(self) -> Job[Tree]:
         kind, column = self.peek(), self.column()
         if kind == "number":
-            text = self.next().text
-            return Literal(int(text) if text.isdigit() else float(text), column)
+            return self.number(self.next().text, column)
         if kind == "complex":
             match = _COMPLEX.fullmatch(self.next().text)
             assert match is not None
@@ -837,22 +988,43 @@ class _Parser:
             inner: Tree = yield self.sum()
             end = self.close(")")
             if end.groups is not None:
-                self.fail(
-                    "labels stand after a bracket",
-                    end.column + 1,
-                    "write them at the names inside the bracket",
-                    end.end - end.column - 1,
-                )
+                return self.labelled(inner, end)
             # A bracket remains one, so that what belongs together is seen.
             return inner if isinstance(inner, Sum) else Sum(((1, inner),))
         if kind == "∂":
             return self.partial()
         headline = f"'{self.next().text}' cannot stand here" if kind else ""
-        return self.fail(
-            headline or "the expression ends too early",
-            column,
-            "write a number, a name or a bracket here",
-        )
+        return self.fail(headline or "the expression ends too early", column, self.instead(kind))
+
+    def instead(self, kind: str) -> str:
+        """Say what to write where a factor is expected."""
+        if kind == "<":
+            return "write a product of vectors with labels: x_i y_i"
+        if kind == "braced":
+            return "braces are for labels; write round brackets: x^(n+1)"
+        return "write a number, a name or a bracket here"
+
+    def number(self, text: str, column: int) -> Literal:
+        if text.isdigit():
+            return Literal(int(text), column)
+        value = float(text)
+        if isinf(value) or (not value and re.search("[1-9]", re.split("[eE]", text)[0])):
+            what = "large" if value else "small"
+            self.fail(f"a number is too {what}", column, "write ∞ or 0, if that is meant")
+        return Literal(value, column)
+
+    def labelled(self, inner: Tree, end: _Token) -> Tree:
+        """Read a bracket with labels after it, which is the inverse of a matrix or nothing."""
+        (items,) = end.groups if end.groups and len(end.groups) == 1 else ((),)
+        found = inverse([inner], [item.index for item in items], [item.column for item in items])
+        if found is None or not items or any(item.size is not None for item in items):
+            self.fail(
+                "labels stand after a bracket",
+                end.column + 1,
+                "write them at the names inside the bracket; (K^-1)_ij is the inverse of K",
+                end.end - end.column - 1,
+            )
+        return found
 
     def named(self) -> Job[Tree]:
         """Read what begins with a name: a symbol, a call, or nan."""
@@ -896,26 +1068,27 @@ class _Parser:
                 )
         is_call = len(arguments) > 1 or end.groups is not None
         sized = cores is not None and any(size is not None for core in cores for _, size in core)
-        if not (is_call or sized or (token.groups and len(token.groups) > 1)):
+        is_inverse = end.groups is not None and inverse(arguments, ()) is not None
+        if is_inverse or not (is_call or sized or (token.groups and len(token.groups) > 1)):
             symbol = self.symbol(token)
         else:
             symbol = Symbol(token.text, (), token.column)
         labels = tuple(item.index for item in items) if end.groups is not None else None
         columns = tuple(item.column for item in items)
-        return Apply(symbol, tuple(arguments), labels, cores, columns)
+        is_apart = before.column > token.end
+        return Apply(symbol, tuple(arguments), labels, cores, columns, is_apart)
 
     def symbol(self, token: _Token) -> Symbol:
         """Make a symbol of a name."""
         groups = token.groups or ((),)
-        sizes = [item.size for group in groups for item in group if item.size is not None]
-        if len(groups) > 1 or sizes:
-            self.fail(
-                f"these are no labels of {token.text}",
-                token.column,
-                "part them by commas: A_{i,j+1}",
-                token.end - token.column,
-            )
+        if len(groups) > 1:
+            self.no_labels(token)
         (items,) = groups
+        sizes = tuple(item.size for item in items)
+        if not any(size is not None for size in sizes):
+            sizes = ()
+        else:
+            self.ranged.append(token)
         if token.text in ("δ", "Σ") and len(items) != 2:
             self.fail(
                 f"{token.text} needs {'two' if token.text == 'δ' else 'its'} labels",
@@ -928,6 +1101,16 @@ class _Parser:
             tuple(item.index for item in items),
             token.column,
             tuple(item.column for item in items),
+            sizes,
+        )
+
+    def no_labels(self, token: _Token) -> NoReturn:
+        self.fail(
+            f"these are no labels of {token.text}",
+            token.column,
+            "part them by commas, A_{i,j+1}; a range stands at the sign of a sum, Σ_{i<3}, or on "
+            "the left: f_{i<3} = x_{i+1}",
+            token.end - token.column,
         )
 
     def partial(self) -> Partial:
@@ -947,7 +1130,12 @@ class _Parser:
 
     def variable(self, example: str) -> Symbol:
         if self.peek() != "name" or self.tokens[self.at].text in ("δ", "Σ"):
-            self.fail("a name is missing", self.column(), f"write a name and labels: {example}")
+            self.fail(
+                "a name is missing",
+                self.column(),
+                f"write a name and labels: {example}; what is to be differentiated goes into "
+                "ed.grad(text, wrt='x')",
+            )
         return self.symbol(self.next())
 
     def compare(self) -> Job[Tree]:
@@ -957,7 +1145,8 @@ class _Parser:
             self.fail(
                 "the comparison is missing",
                 self.column(),
-                "write [x_i > 0], or one of < ≥ ≤ = ≠; brackets for products are round",
+                "write [x_i > 0], or one of < ≥ ≤ = ≠; brackets for products are round, labels "
+                "stand after '_', and a stack is a sum of deltas: δ_{i,0} a + δ_{i,1} b",
             )
         sign = self.next().kind
         right = yield self.side()

@@ -25,12 +25,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError, SizeError, page, shape_text
 from einsdiff.numeric.arrays import Array, needs_scipy, scipy_module
+from einsdiff.numeric.memory import format_bytes, memory_limit
 from einsdiff.numeric.plan import Core
 from einsdiff.numeric.views import Window
 
-__all__ = ["FORMATS", "entries", "positions", "sparse", "window_of"]
+__all__ = ["FORMATS", "PLACING", "check_room", "entries", "positions", "sparse", "window_of"]
 
 #: The formats of sparse matrices that are made.
 FORMATS = ("coo", "csr", "csc", "bsr", "dia")
@@ -42,6 +43,38 @@ def positions(window: Window) -> Array:
     for size, stride in zip(window.shape, window.strides, strict=True):
         total = total[..., None] + stride * np.arange(size)
     return np.asarray(total.ravel())
+
+
+#: The most bytes that it takes to place an entry of a sparse matrix, apart from its value:
+#: positions, rows, columns, and how they are sorted. Measured with NumPy 2.4.
+PLACING = 64
+
+
+def check_room(what: str, needed: int, limit: int | None = None) -> None:
+    """Raise SizeError for what is not to be allocated.
+
+    Parameters
+    ----------
+    what
+        What it is.
+    needed
+        The bytes that are allocated at one time while it is made.
+    limit
+        The most that may be; None for the limit that `set_memory_limit` sets.
+
+    Examples
+    --------
+    >>> check_room("the matrix", 10**6, limit=10**6)
+    """
+    limit = memory_limit() if limit is None else limit
+    if needed > limit:
+        raise SizeError(
+            page(
+                f"{what} needs {format_bytes(needed)}, and the limit is {format_bytes(limit)}",
+                action="operator(), jvp(v) and vjp(u) make no matrix; or raise the limit, with "
+                "memory_limit= or ed.set_memory_limit(bytes)",
+            )
+        )
 
 
 def window_of(out: Array, window: Window) -> Array:
@@ -106,6 +139,7 @@ def sparse(
     format: str | None = None,  # SciPy's name
     is_transposed: bool = False,
     vec: str = "C",
+    limit: int | None = None,
 ) -> Any:
     """Build the sparse matrix of a derivative from its cores.
 
@@ -123,6 +157,8 @@ def sparse(
         Whether rows and columns are exchanged.
     vec
         The order in which several axes become one.
+    limit
+        The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
 
     Returns
     -------
@@ -133,6 +169,8 @@ def sparse(
     ------
     OperandError
         SciPy is not installed, or has no matrices of this dtype.
+    SizeError
+        It would take more memory than the limit.
     """
     scipy = scipy_module("sparse")
     if scipy is None:
@@ -144,6 +182,9 @@ def sparse(
     split = len(shape) - domain
     rows, columns = prod(shape[:split]), prod(shape[split:])
     size = (columns, rows) if is_transposed else (rows, columns)
+    count = sum(prod(core.window.shape) for core in cores)
+    what = f"making the sparse matrix of shape {shape_text(size)} and dtype {dtype}"
+    check_room(what, count * 2 * dtype.itemsize, limit)
     blocks = None
     if format in (None, "bsr") and len(cores) == 1:
         blocks = _blocks(cores[0].window, shape, domain, is_transposed, vec)
@@ -152,6 +193,7 @@ def sparse(
         values = laid(cores[0], arrays[0]).transpose(order).reshape(-1, *block)
         data = np.array(values, dtype)  # SciPy may change it
         return scipy.bsr_array((data, indices.copy(), pointers.copy()), shape=size)
+    check_room(what, count * (PLACING + 2 * dtype.itemsize) + 16 * size[0], limit)
     pattern = _pattern(tuple(c.window for c in cores), shape, domain, is_transposed, vec)
     parts = [entries(core, array) for core, array in zip(cores, arrays, strict=True)]
     values = np.concatenate(parts, dtype=dtype) if parts else np.zeros(0, dtype)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def set_memory_limit(limit: int | None) -> int:
     Parameters
     ----------
     limit
-        Bytes; None for the default, half of the machine's memory (or of its container's).
+        Bytes; None for the default, half of the machine's memory, or of what its container or
+        ``ulimit`` leave to the process, as it is now.
 
     Returns
     -------
@@ -81,12 +83,52 @@ def memory_limit() -> int:
 
 
 def _machine_bytes() -> int:
-    sizes = []
+    """Return the least of what the machine has and of what the process may take of it."""
+    sizes = [*_group_bytes(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")), *_process_bytes()]
     with suppress(AttributeError, ValueError, OSError):  # not every system has sysconf
         sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    with suppress(ValueError, OSError):  # "max", or no such file: not in a limited container
-        sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return min(sizes, default=UNKNOWN_MACHINE)
+
+
+def _group_bytes(groups: Path, root: Path) -> Iterator[int]:
+    """List the limits of the control groups, of both versions, that the process is in.
+
+    Parameters
+    ----------
+    groups
+        The file in which Linux says which these are, in lines ``number:controllers:path``.
+    root
+        Where they are mounted; in a container its own group is the root.
+    """
+    lines = [""]
+    with suppress(OSError):
+        lines += groups.read_text().splitlines()
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        folders = []
+        if not controllers:
+            folders.append((root, "memory.max"))
+        if not line or "memory" in controllers.split(","):
+            folders.append((root / "memory", "memory.limit_in_bytes"))
+        for top, name in folders:
+            own = top / path.lstrip("/")
+            for folder in (own, *own.parents):
+                with suppress(ValueError, OSError):  # "max", or no such file: no limit
+                    yield int((folder / name).read_text())
+                if folder == top:
+                    break
+
+
+def _process_bytes() -> Iterator[int]:
+    """List the limits that were set for the process, such as by ``ulimit -v``."""
+    with suppress(ImportError):  # where there are none
+        import resource
+
+        for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+            most, _ = resource.getrlimit(kind)
+            if most != resource.RLIM_INFINITY:
+                yield most
 
 
 def format_bytes(count: int) -> str:

@@ -137,7 +137,9 @@ class Plan:
         """What each step costs."""
         return costs(self.instructions, self.results, self.given)
 
-    def report(self, itemsize: int = 8, domains: Sequence[int | None] = ()) -> Report:
+    def report(
+        self, itemsize: int = 8, domains: Sequence[int | None] = (), copied: int = 0
+    ) -> Report:
         """Return what the steps cost, as a table.
 
         Parameters
@@ -146,6 +148,8 @@ class Plan:
             The bytes of an entry.
         domains
             For each result that is a derivative how many axes are those of its variable.
+        copied
+            The entries of operands that are converted to the program's dtype first.
         """
         modes = {
             mode_of(node, domain, self.sizes)
@@ -153,7 +157,7 @@ class Plan:
             if domain is not None
         }
         mode = "mixed" if len(modes) > 1 else next(iter(modes), "")
-        return Report(self.instructions, tuple(self.costs), itemsize, mode)
+        return Report(self.instructions, tuple(self.costs), itemsize, mode, copied)
 
     @cached_property
     def peak(self) -> int:
@@ -457,9 +461,9 @@ class _Planner:
         if isinstance(node, Constant):
             return _Term(c * node.value, None, (), ())
         if isinstance(node, Einsum):
-            for label in node.loose:
-                c = c * self.number(node.sizes[label])
-            core, labels = node.core
+            core, labels, sizes = node.core
+            for size in sizes:
+                c = c * self.number(size)
             return _Term(c, None if isinstance(core, Constant) else core, labels, node.output)
         labels = tuple(range(len(node.shape)))
         return _Term(c, node, labels, labels)
@@ -723,7 +727,7 @@ def _core_uses(outputs: Sequence[Node]) -> Counter[Node]:
     """Count the terms that have a core."""
     uses: Counter[Node] = Counter()
     for parts in (outputs, *map(children, topological(outputs))):
-        uses.update(part.core[0] if isinstance(part, Einsum) else part for part in parts)
+        uses.update(part.core.node if isinstance(part, Einsum) else part for part in parts)
     return uses
 
 

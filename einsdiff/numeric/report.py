@@ -61,12 +61,16 @@ class Report:
         The bytes of an entry.
     mode
         In which order the chain rule is multiplied out, for a derivative: see `mode_of`.
+    copied
+        The entries of operands that are converted first, since they have another dtype. They are
+        alive in each step.
     """
 
     steps: tuple[Instruction, ...]
     costs: tuple[Cost, ...]
     itemsize: int = 8
     mode: str = ""
+    copied: int = 0
 
     @property
     def flops(self) -> int:
@@ -81,13 +85,14 @@ class Report:
     @property
     def peak(self) -> int:
         """The most bytes that are allocated at one time."""
-        return self.itemsize * max((cost.alive for cost in self.costs), default=0)
+        return self.itemsize * (self.copied + max((cost.alive for cost in self.costs), default=0))
 
     def __str__(self) -> str:
         rows = [("step", "operation", "shape", "flops", "bytes", "memory")]
         for k, (step, cost) in enumerate(zip(self.steps, self.costs, strict=True), start=1):
             if step.op not in ALIASES and step.op != "clear":
-                moved, alive = (format_bytes(self.itemsize * n) for n in (cost.entries, cost.alive))
+                entries = cost.entries, cost.alive + self.copied
+                moved, alive = (format_bytes(self.itemsize * n) for n in entries)
                 shape = _short(str(step.shape), 20)
                 rows.append(
                     (str(k), _short(_text(step), 34), shape, f"{cost.flops:,}", moved, alive)
@@ -103,6 +108,7 @@ class Report:
         lines.append(
             f"total {self.flops:,} operations, {format_bytes(self.bytes)} moved, "
             f"at most {format_bytes(self.peak)} allocated"
+            + (f", {format_bytes(self.itemsize * self.copied)} by conversions" * bool(self.copied))
             + (f", {self.mode} mode" if self.mode else "")
         )
         return "\n".join(lines)

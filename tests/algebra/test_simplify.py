@@ -16,10 +16,7 @@ from einsdiff.algebra.nodes import (
     ONE,
     Add,
     Call,
-    Constant,
-    Delta,
     Einsum,
-    Variable,
     add,
     call,
     constant,
@@ -32,7 +29,7 @@ from einsdiff.algebra.nodes import (
 )
 from einsdiff.algebra.simplify import ALL_RULES, _rewritten, collect, expand, simplify, weight
 from einsdiff.errors import EinsdiffError
-from einsdiff.numeric import special
+from tests.grid import NoValueError, evaluate
 
 N = 2
 s, t = variable("s", ()), variable("t", ())
@@ -43,93 +40,6 @@ POOL = [s, t, x, y, A, B, S]
 
 
 # --- values, by the definition ----------------------------------------------------------------
-
-
-class NoValueError(Exception):
-    """Something on the way is not finite."""
-
-
-def _operand(node, values):
-    if not isinstance(node, Delta):
-        return values[node]
-    c, offset, is_equation = node.relation
-    total = offset + sum(k * i for k, i in zip(c, np.indices(node.shape), strict=True))
-    return (total == 0 if is_equation else total >= 0).astype(float)
-
-
-def _einsum(node, values):
-    labels = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    terms = ["".join(labels[n] for n in theirs) for theirs in node.subscripts]
-    axes = list(dict.fromkeys(node.output))
-    ones = [np.ones(node.sizes[n]) for n in axes]
-    terms += [labels[n] for n in axes]
-    operands = [_operand(operand, values) for operand in node.operands]
-    core = np.einsum(f"{','.join(terms)}->{''.join(labels[n] for n in axes)}", *operands, *ones) \
-        if terms else np.array(1.0)  # fmt: skip
-    result = np.zeros(node.shape, core.dtype)
-    at = np.indices(core.shape)
-    result[tuple(at[axes.index(n)] for n in node.output)] = core
-    return result
-
-
-def on_the_edge(node, args):
-    """Tell whether a rounding error decides the value: a step, a pole, a singular matrix."""
-    name, first = node.function.name, args[0]
-    distance = {
-        "sign": lambda: first,
-        "floor": lambda: first - np.rint(first),
-        "rint": lambda: 2 * first - np.rint(2 * first),
-        "log": lambda: first,
-        "log1p": lambda: first + 1,
-        "arcsin": lambda: np.abs(first) - 1,
-        "arctanh": lambda: np.abs(first) - 1,
-        "power": lambda: first if np.any(args[1] < 1) or np.any(args[1] % 1) else np.array(1.0),
-        "tan": lambda: np.cos(first),
-        "greater": lambda: first - args[1] if node.args[0] is not node.args[1] else np.array(1.0),
-        "equal": lambda: first - args[1] if node.args[0] is not node.args[1] else np.array(1.0),
-        "logdet": lambda: 1 / np.linalg.cond(first),
-        "inv": lambda: 1 / np.linalg.cond(first),
-        "solve": lambda: 1 / np.linalg.cond(first),
-    }.get(name)
-    with np.errstate(all="ignore"):
-        return distance is not None and np.abs(distance()).min(initial=1) < 1e-5
-
-
-def evaluate(root, arrays, careful=True):
-    """Compute a node, by the definition of each kind; NoValueError if anything is not finite."""
-    values = {}
-    for node in topological([root]):
-        if isinstance(node, Variable):
-            value = arrays[node.name]
-        elif isinstance(node, Constant):
-            value = np.array(float(node.value) if node.value.imag == 0 else node.value)
-        elif isinstance(node, Delta):
-            value = _operand(node, values)
-        elif isinstance(node, Einsum):
-            value = _einsum(node, values)
-        elif isinstance(node, Add):
-            terms = (
-                (c if isinstance(c, complex) else float(c)) * values[term] for c, term in node.terms
-            )
-            value = sum(terms, np.zeros(node.shape))
-        else:
-            assert isinstance(node, Call)
-            if careful and on_the_edge(node, [values[arg] for arg in node.args]):
-                raise NoValueError
-            names = {"np": np, "dtype": "float"}
-            names |= {name: getattr(special, name) for name in special.__all__}
-            spelled = node.function.numpy.replace("{dtype}", "float")
-            code = spelled.format(*(f"a{k}" for k in range(len(node.args))))
-            names |= {f"a{k}": values[arg] for k, arg in enumerate(node.args)}
-            try:
-                with np.errstate(all="ignore"):
-                    value = np.broadcast_to(eval(code, names), node.shape)
-            except np.linalg.LinAlgError:
-                raise NoValueError from None
-        if not np.isfinite(value).all() or (careful and np.abs(value).max(initial=0) > 1e6):
-            raise NoValueError
-        values[node] = np.asarray(value)
-    return values[root]
 
 
 def points(count=4, positive=False, is_complex=False):

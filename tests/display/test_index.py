@@ -245,7 +245,7 @@ def t(node):
         (f("softmax", A), "softmax(A)_ij"),
         (f("softmax", A, ranks=(2,)), "softmax_ij(A_ij)_ij"),
         (f("max", A), "max(A)_i"),
-        (f("max", A, ranks=(2,)), "max(A)"),
+        (f("max", A, ranks=(2,)), "max(A_ij)"),
         (f("max", einsum([s], [""], "i", {"i": 3})), "max_{i<3}(s)"),
         (f("logsumexp", Ax), "logsumexp(A_ij x_j)"),
         (f("solve", X, x), "solve(X, x)_i"),
@@ -277,7 +277,7 @@ def t(node):
         (einsum([related((3, 3), (1, -1), 0, False), j], ["ij", ""], "ij"), "[{i} ≥ {j}] j"),
         # names, and derivatives that are symbols
         (variable("x_1", (3,)), "x_1_{i}"),
-        (einsum([variable("x_i", ()), x], ["", "i"], "i"), "x_i x_{i}"),
+        (einsum([variable("x_i", ()), x], ["", "i"], "i"), "x_i_{} x_{i}"),
         (partial(U, Z), "∂u_i/∂z_j"),
         (partial(partial(U, Z), Z), "∂²u_i/∂z_j∂z_k"),
         (einsum([partial(U, Z)] * 2, ["ij"] * 2, "ij"), "(∂u_i/∂z_j)^2"),

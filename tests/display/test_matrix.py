@@ -19,6 +19,7 @@ from einsdiff.display.forms import write
 from einsdiff.display.matrix import MOST_MULTIPLIED, NoMatrixFormError, matrix_form
 from einsdiff.layout import as_matrix
 from tests.catalogue_rows import ROWS, SIZES, Row, called
+from tests.display import drawn
 from tests.display.matrix_reader import evaluate, parted
 from tests.extras import katex_complaints, needs
 from tests.test_catalogue import arrays_of, bound, derivative, symbols_of, tensors_of
@@ -471,6 +472,24 @@ def test_complex_arrays_have_the_numbers_of_the_tensor(case):
     check_case(case, 1)
 
 
+@pytest.mark.parametrize("order", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(40))
+def test_drawn_tensors_have_the_numbers_of_the_tensor(seed, order):
+    """Kronecker products, reshapes, slices, stacks, traces, calls of entries, axes and matrices."""
+    rng = np.random.default_rng([seed, order])
+    sizes = drawn.SIZES[rng.integers(len(drawn.SIZES))]
+    is_named = rng.random() < 0.3
+    given = drawn.arrays(rng, sizes)
+    J = drawn.tensor(rng, sizes, is_named, depth=int(rng.integers(2, 4)))
+    try:
+        for _ in range(order if J.names else 0):
+            J = ed.grad(J, wrt=str(rng.choice(sorted(J.names))))
+    except ed.EinsdiffError:  # a function that is not differentiable
+        return
+    if np.prod([sizes.get(size, size) for size in J.shape], initial=1) <= 20_000:
+        check(J, given, sizes if is_named else {}, rtol=1e-6)
+
+
 # --- functions of the table, views, merged axes -----------------------------------------------
 
 A, x, y = (np.random.default_rng(5).normal(size=shape) for shape in ((2, 3), (3,), (2,)))
@@ -712,6 +731,44 @@ def test_merged_axes_are_taken_apart():
 
 
 # --- limits -----------------------------------------------------------------------------------
+
+
+#: Kronecker products and vecs of which another factor has the index that they become.
+MERGED = {
+    "f = z ⊙ (x ⊗ y)": lambda x, y, z, X: np.kron(x, y) * z,
+    "f = zᵀ (x ⊗ y)": lambda x, y, z, X: np.sum(np.kron(x, y) * z),
+    "f = z ⊙ vec(X)  (vec order C)": lambda x, y, z, X: z * X.ravel(),
+    "f = exp(vec(X)) ⊙ (x ⊗ y)  (vec order C)": lambda x, y, z, X: (
+        np.kron(x, y) * ed.exp(X.ravel())
+    ),
+    "f = (y ⊗ x) ⊙ (x ⊗ y)": lambda x, y, z, X: np.kron(x, y) * np.kron(y, x),
+    "f = diag(x ⊗ y)": lambda x, y, z, X: ed.diag(np.kron(x, y)),
+    "f = ((𝟏_3ᵀ ⊗ 𝟏_2ᵀ) (x ⊗ y)) X": lambda x, y, z, X: X * np.sum(np.kron(x, y).reshape(3, 2)),
+}
+
+
+@pytest.mark.parametrize("form", MERGED)
+def test_a_merged_index_that_another_factor_has(form):
+    rng = np.random.default_rng(3)
+    shapes = {"x": (2,), "y": (3,), "z": (6,), "X": (2, 3)}
+    arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    t = MERGED[form](**{name: ed.tensor(name, shape) for name, shape in shapes.items()})
+    assert check(t, arrays)[0] == form
+    for name in sorted(t.names):
+        J = ed.grad(t, wrt=name)
+        texts = check(J, arrays)
+        assert len(t.shape) == 2 or all(map(has_form, texts))
+        check(ed.grad(J, wrt=name), arrays)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda v: np.sum(ed.exp(v)), ed.logsumexp, np.linalg.norm], ids=["sum", "axes", "norm"]
+)
+def test_a_size_that_one_would_not_see(f):
+    b = ed.tensor("b", ())
+    t = f(ed.exp(np.stack([b, b * 2, b, b**2, b + 1, b**3])))
+    assert "one would not see the size" in t.format("matrix")
+    assert "[b, 2 b]" in f(ed.exp(np.stack([b, b * 2]))).format("matrix")
 
 
 def nested(depth: int) -> ed.Tensor:

@@ -263,3 +263,20 @@ def test_the_gradient_of_a_number_is_found_backwards():
 def test_there_is_no_mode_where_there_is_no_choice():
     assert mode_of(A, 1, {}) == ""
     assert mode_of(einsum([x], ["j"], "iij", {"i": 30}), 2, {}) == ""
+
+
+# --- conversions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.float32, bool])
+@pytest.mark.parametrize("text", ["A_ij x_j", "exp(A_ij) x_j", "A_ij A_jk x_k + x_i"])
+def test_operands_that_are_converted_are_counted(text, dtype):
+    given = {"A": np.ones((300, 300), dtype), "x": np.linspace(0, 1, 300)}
+    compiled = ed.parse(text, **given).compile()
+    peak, _ = peak_bytes(lambda: compiled(**given))
+    promised = compiled.report().peak
+    assert 0.8 * promised <= peak <= 1.1 * promised + 20_000
+    assert "703 KiB by conversions" in str(compiled.report())
+    limited = ed.parse(text, **given).compile(memory_limit=8 * 300**2)
+    with pytest.raises(ed.SizeError, match="with operands converted, and the limit is 703 KiB"):
+        limited(**given)

@@ -129,7 +129,8 @@ def _position(a: Node, axis: int, key: Any) -> int:
                 f"an index is of type {type(key).__name__}",
                 shapes=operands_line([a]),
                 action="use integers, slices, None and '...'; for a list of positions stack "
-                "the entries, or contract with a 0/1 matrix",
+                "the entries, or contract with a 0/1 matrix; where a position depends on values, "
+                "choose by np.where",
             )
         ) from None
     size = a.shape[axis]

@@ -243,7 +243,7 @@ def _exponent_of_logarithm(c: Number, term: Node, full: tuple[int, ...]) -> Slot
     """Read ``c n log(x)`` as ``x^(c n)``."""
     if is_call(term, "log"):
         return apply("power", arguments(term)[0], constant(c)), full
-    if not isinstance(term, Einsum) or not (is_elementwise(term) or term.is_view):
+    if not isinstance(term, Einsum) or not term.carried.issubset(term.output):
         return None
     if len(set(term.output)) < len(term.output):
         return None

@@ -130,7 +130,8 @@ def determinant_of_diagonal(node: Node) -> Node | None:
         return einsum([apply("log", apply("abs", entries))], [axes], axes[:-1])
     prod = lookup("prod", (1,))
     assert prod is not None
-    if isinstance(entries, Einsum) and not entries.operands:
+    ones = einsum([], [], axes, dict(enumerate(entries.shape)))
+    if entries is ones:
         return einsum([], [], axes[:-1], dict(enumerate(node.shape)))
     return call(prod, [entries])
 

@@ -162,7 +162,10 @@ def as_factor(node: Node, labels: Sequence[int]) -> tuple[Number, Node, tuple[in
     if isinstance(node, Einsum):
         if len(set(node.output)) < len(node.output) or not set(node.output) <= node.carried:
             return None
+        core, axes, sizes = node.core
+        if sizes:
+            # A size alone is a factor, see `slots`; a product of them is several.
+            return (c, node, ()) if core is ONE and len(sizes) == 1 else None
         name = dict(zip(node.output, labels, strict=True))
-        core, axes = node.core
         return c, core, tuple(name[axis] for axis in axes)
     return c, node, tuple(labels)
