@@ -275,6 +275,8 @@ def _sizes(formula: Formula, labels: Iterable[str]) -> str:
 
 def check(draw: Draw, trial: Trial) -> None:
     """Claim value and derivatives of random index notation, and that its text is read back."""
+    if draw.flag(0.1):
+        return meant(draw, trial)
     named = draw.flag(0.3)
     e = expression(draw, trial, named)
     has_derivative = differentiate(trial, draw, e)
@@ -282,4 +284,70 @@ def check(draw: Draw, trial: Trial) -> None:
     displayed(trial, draw, which)
     if has_derivative and not named:
         forms(trial, draw, "J", 2)
-    reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
+    return reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
+
+
+# --- what books write -------------------------------------------------------------------------
+
+#: Texts that are easily read as something else, with what they mean; they may be refused.
+MEANT: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("{x}^T {A} {x}", lambda x, y, A, B: x @ A @ x),
+    ("{x}ᵀ {A} {y}", lambda x, y, A, B: x @ A @ y),
+    ("{A}ᵀ {A}", lambda x, y, A, B: A.T @ A),
+    ("{A} {x}", lambda x, y, A, B: A @ x),
+    ("{A} {B} {x}", lambda x, y, A, B: A @ B @ x),
+    ("{x}' {A} {y}", lambda x, y, A, B: x @ A @ y),
+    ("{A}^-1 {x}", lambda x, y, A, B: np.linalg.solve(A, x)),
+    ("sin {x}_{i}", lambda x, y, A, B: np.sin(x)),
+    ("exp {x}_{i}", lambda x, y, A, B: np.exp(x)),
+    ("Σ_{i} {x}_{i} {y}_{i}^{i}", lambda x, y, A, B: x @ y ** np.arange(len(x))),
+    ("Σ_{i} {i} {x}_{i}", lambda x, y, A, B: x @ np.arange(len(x))),
+    ("sum_{i} {x}_{i} {y}_{i}", lambda x, y, A, B: x @ y),
+    ("sum({x}_{i} {y}_{i})", lambda x, y, A, B: x @ y),
+    ("prod_{i} {x}_{i}", lambda x, y, A, B: np.prod(x)),
+    ("delta_{i}{j} {A}_{i}{j}", lambda x, y, A, B: np.trace(A)),
+    ("{x}_{i} {y}^{i}", lambda x, y, A, B: x @ y),
+    ("{A}^{i}_{j} {x}_{i}", lambda x, y, A, B: x @ A),
+    ("{A}_{i}^{j} {x}_{j}", lambda x, y, A, B: A @ x),
+    ("e^({x}_{i})", lambda x, y, A, B: np.exp(x)),
+    ("e^{x}_{i}", lambda x, y, A, B: np.exp(x)),
+    ("tr({A} {B})", lambda x, y, A, B: np.trace(A @ B)),
+    ("tr {A}", lambda x, y, A, B: np.trace(A)),
+    ("ln {x}_{i}", lambda x, y, A, B: np.log(x)),
+    ("|{x}_{i}|", lambda x, y, A, B: np.abs(x)),
+    ("{x}_{i} · {y}_{i}", lambda x, y, A, B: x @ y),
+    ("{x} · {y}", lambda x, y, A, B: x @ y),
+    ("||{x}||^2", lambda x, y, A, B: x @ x),
+    ("‖{x}‖²", lambda x, y, A, B: x @ x),
+    ("2{x}_{i}", lambda x, y, A, B: 2 * x),
+    ("1/2 {x}_{i} {A}_{i}{j} {x}_{j}", lambda x, y, A, B: x @ A @ x / 2),
+    ("1/2{x}_{i}", lambda x, y, A, B: x / 2),
+    ("max_{i} {x}_{i}", lambda x, y, A, B: np.max(x)),
+    ("{x}[{i}] {y}[{i}]", lambda x, y, A, B: x @ y),
+)
+
+
+def meant(draw: Draw, trial: Trial) -> None:
+    """Claim that what books write is read as they mean it, or not at all."""
+    pattern, value = draw.choice(MEANT)
+    x, y, p, q = draw.some("xyuvwab", 2) + draw.some("ABCDMXRQ", 2)
+    i, j = draw.some("ijkl", 2)
+    text = pattern
+    for name, letter in zip("xyABij", (x, y, p, q, i, j), strict=True):
+        text = text.replace(f"{{{name}}}", letter)
+    sources = {n: drawing.array(draw, (2,), 0.5, 1.5) for n in (x, y)}
+    sources |= {n: drawing.square(draw, 2) for n in (p, q)}
+    arrays = {n: np.asarray(eval(source, {"np": np})) for n, source in sources.items()}
+    used = [n for n in sources if n in text]
+    if draw.flag():
+        trial.do(*(f"{n} = {sources[n]}" for n in used))
+        trial.do(f"f = ed.parse({text!r}, {', '.join(f'{n}={n}' for n in used)})")
+        found = "np.asarray(f)"
+    else:
+        trial.do(f"f = ed.parse({text!r})")
+        trial.do(f"given = dict({', '.join(f'{n}={sources[n]}' for n in used)})")
+        found = "f(**given)"
+    expected = value(*(arrays[n] for n in (x, y, p, q)))
+    trial.holds("meant: variables", f"set(f.names) <= set({used})")
+    trial.holds("meant: axes", f"f.ndim == {np.ndim(expected)}")
+    trial.agrees("meant", found, expected)
