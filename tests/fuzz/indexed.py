@@ -129,7 +129,7 @@ class Formula:
                 result = result * value(at, arrays)
             return result
 
-        if not self.draw.flag(0.2):
+        if not self.draw.flag(0.25):
             return Part(text, multiplied)
         under = self.factor([n for n in labels if n in self.heading][:1], depth - 1)
         if under.binds == ATOM and self.draw.flag():

@@ -33,6 +33,8 @@ def check(draw: Draw, trial: Trial) -> None:
         return
     if not set(trial.space[name].names) <= set(given):
         return
+    if not trial.ends("display", f"{name}.format('matrix')"):
+        return
     trial.do("from tests.fuzz.matrices import is_read")
     arrays = ", ".join(f"{n}=np.asarray({n})" for n in given)
     trial.holds("matrix notation", f"is_read({name}, dict({arrays}))")

@@ -172,7 +172,6 @@ class Program:
         if kind == 3:
             return f"np.prod({self.of((n,), depth)})"
         if kind == 4 and "B" in self.variables:
-            self.has_inverse = True
             self.used.add("B")
             return "np.linalg.det(B)"
         if kind == 5:
@@ -190,7 +189,7 @@ class Program:
         if kind == 8:
             return f"np.sum(np.stack([{', '.join(self.of((), depth) for _ in range(3))}])**2)"
         if kind == 10:
-            return draw.choice(["{}", "{}", "{}", "{}", "float({})"]).format(self.of((), depth))
+            return draw.choice(["{}"] * 9 + ["float({})"]).format(self.of((), depth))
         if kind == 9 and isinstance(n, int):
             return f"{self.of((n,), depth)}[{draw.choice([0, -1])}]"
         m = self.size()
@@ -223,7 +222,7 @@ class Program:
             return f"np.roll({self.of((n,), depth)}, {draw.choice([1, -1, 2])})"
         if kind == 9 and isinstance(n, int) and n > 0:
             # What does not go through NumPy's protocols may be refused, but not be wrong.
-            how = draw.choice(["stack"] * 5 + ["array", "asarray"])
+            how = draw.choice(["stack"] * 9 + ["array"])
             return f"np.{how}([{', '.join(self.of((), depth) for _ in range(n))}])"
         if kind == 10 and isinstance(n, int) and n > 1:
             parts = [self.of((n - 1,), depth), self.of((1,), depth)]
@@ -307,10 +306,12 @@ def sources_of(draw: Draw, program: Program, sizes: Mapping[str, int]) -> dict[s
     for name, shape in program.variables.items():
         if name in program.used:
             numbers = tuple(sizes[size] if isinstance(size, str) else size for size in shape)
-            is_square = name == "B" and program.has_inverse
-            found[name] = (
-                drawing.square(draw, numbers[0]) if is_square else drawing.array(draw, numbers)
-            )
+            if name == "B" and program.has_inverse:
+                found[name] = drawing.square(draw, numbers[0])
+            elif name == "B" and draw.flag(0.2):  # singular
+                found[name] = f"np.diag({[float(k) for k in range(numbers[0])]})"
+            else:
+                found[name] = drawing.array(draw, numbers)
     return found
 
 
@@ -438,12 +439,70 @@ def decomposed(draw: Draw, trial: Trial) -> None:
     trial.agrees("decompositions", f"np.asarray(np.linalg.{source.format('x')})", expected)
 
 
+#: What goes around NumPy's protocols, of a vector of two entries: refused, or right.
+AROUND = (
+    "np.sum(np.array([x[0], x[1]**2]) * x)",
+    "np.array([x[1], 2.0]) @ np.sin(x)",
+    "np.sum(np.asarray(x) * x)",
+    "np.full(2, x[0]) * x",
+    "np.r_[x[0], x[1]] * x",
+    "np.fromiter((v * v for v in x), float) * x",
+    "float(x[0]) * x",
+    "math.exp(x[0]) * x",
+    "np.sum([x[0] * x[1], x[1]]) * x",
+    "np.float64(x[0]) * x",
+    "sum(x) * x",
+    "sum(v * v for v in x) * x",
+    "np.array(x) * x",
+    "np.outer(np.asarray(x), x)",
+    "np.concatenate([[x[0]], x]) @ np.ones(3) * x",
+    "np.stack([[x[0], 1.0], x]) @ x",
+    "np.array([[x[0], x[1]], [x[1], 1.0]]) @ x",
+    "np.array([x, x * x]) @ x",
+    "np.dot([x[0], 1.0], x)",
+    "np.interp(x[0], [0.0, 2.0], [0.0, 1.0]) * x",
+    "np.linspace(x[0], x[1], 2) * x",
+    "np.vectorize(lambda v: v * v)(x) * x",
+    "scipy.special.logsumexp(x) * x",
+    "(x * x).tolist()[0] * x",
+    "(x if x[0] > 0 else -x) * x[0]",
+    "max(x[0], x[1]) * x",
+    "x / len(x)",
+    "x / x.shape[0]",
+    "x * np.sqrt(x.shape[-1])",
+    "x / x.size",
+)
+ASSIGNED = ("out[0] = x[0] * x[1]", "out[:] = x * x", "out += x", "out[0] += x[1]")
+
+
+def around(draw: Draw, trial: Trial) -> None:
+    """Claim that no dependence is lost where code asks tensors for numbers."""
+    if draw.flag(0.2):
+        body = f"    out = np.zeros(2)\n    {draw.choice(ASSIGNED)}\n    return out * x"
+    else:
+        body = f"    return {draw.choice(AROUND)}"
+    source = f"def program(x):\n{body}"
+    array = drawing.array(draw, (2,), 0.2, 1.5)
+    trial.do("import math, scipy.special", source)
+    how = draw.integer(0, 2)
+    if how == 0:
+        trial.do(f"x = {array}", "f = ed.value_and_grad(program, x, wrt='x')[0]")
+    elif how == 1:
+        trial.do(f"x = ed.tensor('x', {array})", "f = program(x)")
+    else:
+        shape = draw.choice(["2", "'n'"])
+        trial.do(f"given = {{'x': {array}}}", f"x = ed.tensor('x', {shape})", "f = program(x)")
+    truth = truth_of(f"import math, scipy.special\n{source}", ["x"])
+    values = {"x": np.asarray(eval(array, {"np": np}))}
+    differentiate(trial, draw, Expression(truth, values, analytic=False))
+
+
 def check(draw: Draw, trial: Trial) -> None:
     """Claim value and derivatives of a random program, and what JAX says of its gradient."""
     kind = draw.integer(0, 19)
-    if kind < 2:
-        return (reduced, decomposed)[kind](draw, trial)
-    if kind == 2:
+    if kind < 3:
+        return (reduced, decomposed, around)[kind](draw, trial)
+    if kind == 3:
         differentiate(trial, draw, recurrence(draw, trial))
         return displayed(trial, draw, draw.choice(["f", "J"]), 3)
     named = draw.flag(0.3)

@@ -157,13 +157,14 @@ class Trial:
         if ran and not found:
             self._note(kind, [f"assert {source}"])
 
-    def ends(self, kind: str, source: str) -> None:
-        """Claim that an expression is evaluated, or refused, within the time of a display."""
+    def ends(self, kind: str, source: str) -> bool:
+        """Claim, and tell, that an expression is evaluated or refused in the time of a display."""
         start = process_time()
         self._tried(source, kind)
         took = process_time() - start
         if took > DISPLAY:
             self._note(f"{kind}: slow", [f"{source}  # takes {took:.1f} s"])
+        return took <= DISPLAY
 
     # --- how it goes wrong --------------------------------------------------------------------
 
