@@ -38,7 +38,7 @@ KINKED: dict[str, Callable[[Any], Any]] = {
 MOST_TEXT = 130
 MOST_LOOKUPS = 500
 LETTERS = "ijklpqr"
-NAMES = "xyzABCwuDGTVabcdghXYZWUvtMNPQR"
+NAMES = (*"xyzABCwuDGTVabcdghXYZWUvtMNPQR", "xx", "yy", "zz", "AA", "BB", "CC", "DD", "GG")
 
 
 @dataclass(frozen=True)

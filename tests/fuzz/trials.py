@@ -198,8 +198,10 @@ class Trial:
                 result = run()
         except Exception as error:
             self.asked = ""
-            if isinstance(error, (ed.EinsdiffError, np.linalg.LinAlgError, Warning)):
-                raise RefusedError(reason(error)) from error
+            # NumPy replaces what an entry says when it is assigned by an error of its own.
+            for said in (error, error.__cause__):
+                if isinstance(said, (ed.EinsdiffError, np.linalg.LinAlgError, Warning)):
+                    raise RefusedError(reason(said)) from error
             message = " ".join(str(error).split())[:100]
             comment = f"# {type(error).__name__}: {message}"
             self._note(f"{kind or _verb(source)}: {_where(error)}", [source, comment])
