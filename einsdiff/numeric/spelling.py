@@ -65,11 +65,11 @@ def _as_numpy(template: str, torch: str) -> tuple[str, str, str]:
 
 
 #: For each operation how the libraries write it. ``{np}`` is the module, ``{0}`` an argument, and
-#: ``{a0}`` one in brackets unless it is a name or the like.
+#: ``{0}`` one in brackets unless it is a name or the like.
 _OPERATIONS = {
-    "transpose": _as_numpy("{a0}.transpose({axes})", "{a0}.permute({axes})"),
-    "reshape": _all("{a0}.reshape({sizes})"),
-    "reshape F": _as_numpy("{a0}.reshape({shape}, order='F')", ""),
+    "transpose": _as_numpy("{0}.transpose(*{axes})", "{0}.permute(*{axes})"),
+    "reshape": _all("{0}.reshape(*{sizes})"),
+    "reshape F": _as_numpy("{0}.reshape({shape}, order='F')", ""),
     "diagonal": _all("{np}.diagonal({0})"),
     "trace": _all("{np}.trace({0})"),
     "view": _all("{np}.einsum({subscripts}, {0})"),
@@ -84,9 +84,9 @@ _OPERATIONS = {
     "sum all": _all("{np}.sum({0})"),
     "cumsum": _as_numpy("{np}.cumsum({0}, axis=0)", "{np}.cumsum({0}, dim=0)"),
     "join": _as_numpy("{np}.concatenate([{0}, {1}])", "{np}.cat([{0}, {1}])"),
-    "copy": ("{a0}.copy()", "{a0}.clone()", "{0}"),
+    "copy": ("{0}.copy()", "{0}.clone()", "{0}"),
     "broadcast": _all("{np}.broadcast_to({0}, {shape})"),
-    "cast": _as_numpy("{a0}.astype({dtype})", "{a0}.to({dtype})"),
+    "cast": _as_numpy("{0}.astype({dtype})", "{0}.to({dtype})"),
     "where": _all("{np}.where({0}, {1}, {2})"),
     "clip": _as_numpy("{np}.clip({0}, {1}, {2})", "{np}.clamp({0}, {1}, {2})"),
     "tril": _all("{np}.tril({0})"),
@@ -94,29 +94,30 @@ _OPERATIONS = {
     "triu": _all("{np}.triu({0})"),
     "triu at": _all("{np}.triu({0}, {1})"),
     "range": _as_numpy("{np}.arange({0})", "{np}.arange({0}, device={device})"),
-    "zeros": _as_numpy("{np}.zeros({length}, {dtype})", "{np}.zeros({length}, {made})"),
-    "ones": _as_numpy("{np}.ones({length}, {dtype})", "{np}.ones({length}, {made})"),
-    "full": _as_numpy("{np}.full({shape}, {0}, {dtype})", "{np}.full({shape}, {0}, {made})"),
-    "number": _as_numpy("{np}.asarray({0}, {dtype})", "{np}.tensor({0}, {made})"),
-    "eye": _as_numpy("{np}.eye({0}, dtype={dtype})", "{np}.eye({0}, {made})"),
+    "zeros": _as_numpy("{np}.zeros({length}, {dtype})", "{np}.zeros({length}, **{made})"),
+    "ones": _as_numpy("{np}.ones({length}, {dtype})", "{np}.ones({length}, **{made})"),
+    "full": _as_numpy("{np}.full({shape}, {0}, {dtype})", "{np}.full({shape}, {0}, **{made})"),
+    "number": _as_numpy("{np}.asarray({0}, {dtype})", "{np}.tensor({0}, **{made})"),
+    "eye": _as_numpy("{np}.eye({0}, dtype={dtype})", "{np}.eye({0}, **{made})"),
     # Of the dtype and on the device of an array.
     "zeros like": ("", "{like}.new_zeros({length})", ""),
     "ones like": ("", "{like}.new_ones({length})", ""),
     "full like": ("", "{like}.new_full({shape}, {0})", ""),
     "number like": ("", "{like}.new_tensor({0})", ""),
     "eye like": ("", "", ""),
+    # What may be a number, as an array; for PyTorch, which has many dtypes, like another one.
+    "number to array": ("{np}.asarray({0})", "as_tensor({0})", "{np}.asarray({0})"),
+    "number to array like": ("{np}.asarray({0})", "as_tensor({0}, {1})", "{np}.asarray({0})"),
     "diag": _all("{np}.diag({0})"),
     "sqrt": _all("{np}.sqrt({0})"),
-    # A number in place of an array.
-    "argument": ("{0}", "{np}.tensor({0}, dtype={np}.{precision}, device={device})", "{0}"),
-    "set": ("{0}[{1}] = {2}", "{0}[{1}] = {2}", "{0} = {0}.at[{1}].set({2})"),
-    "add": ("{0}[{1}] += {2}", "{0}[{1}] += {2}", "{0} = {0}.at[{1}].add({2})"),
-    "subtract": ("{0}[{1}] -= {2}", "{0}[{1}] -= {2}", "{0} = {0}.at[{1}].add(-{m2})"),
+    # How what is written into a part of an array becomes part of a copy of it.
+    "set": ("", "", "{0}.at[{1}].set({2})"),
+    "add": ("", "", "{0}.at[{1}].add({2})"),
     # Where positions occur more than once.
     "add at": (
         "{np}.add.at({0}, {1}, {2})",
         "{0}.index_put_(({1},), {2}, accumulate=True)",
-        "{0} = {0}.at[{1}].add({2})",
+        "{0}.at[{1}].add({2})",
     ),
 }
 
@@ -125,7 +126,7 @@ def operation(name: str, backend: str) -> str:
     """Return how a library writes an operation.
 
     >>> operation("copy", "torch")
-    '{a0}.clone()'
+    '{0}.clone()'
     """
     return _OPERATIONS[name][BACKENDS.index(backend)]
 
@@ -176,7 +177,7 @@ _FUNCTIONS = {
     "expm": ("expm({0})", "torch.linalg.matrix_exp({0})", "expm({0})"),
     "dexpm": _all("dexpm({0}, {order})"),
     "solve": _all("{np}.linalg.solve({0}, {1})"),
-    "solve for vectors": _all("{np}.linalg.solve({0}, {a1}[..., None])[..., 0]"),
+    "solve for vectors": _all("{np}.linalg.solve({0}, {1}[..., None])[..., 0]"),
 }
 
 
@@ -243,6 +244,19 @@ def others(x, order, rank):
 
 #: Definitions of functions, by what they are called in the code.
 HELPERS = {
+    "as_tensor": _helper(
+        torch='''
+def as_tensor(number, like=None):
+    """Return a number as a tensor of the precision of another one, or of the full one."""
+    if isinstance(number, torch.Tensor):
+        return number
+    is_like = like is not None and (like.is_floating_point() or like.is_complex())
+    dtype = like.dtype if is_like else torch.float64
+    is_complex = torch.as_tensor(number).is_complex()
+    device = None if like is None else like.device
+    return torch.as_tensor(number, dtype=dtype.to_complex() if is_complex else dtype, device=device)
+'''
+    ),
     "sigmoid": _helper(
         """
 def sigmoid(x):
