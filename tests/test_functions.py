@@ -600,7 +600,6 @@ NOT_INVERTIBLE: dict[str, tuple[Callable[..., Any], str]] = {
     "solve": (lambda A: ed.solve(A, np.ones(2)), "solve(A"),
     "the derivative of inv": (lambda A: ed.grad(ed.inv(A), wrt="A"), "∂f_ij/∂A_pq = -inv(A"),
     "the derivative of logdet": (lambda A: ed.grad(ed.logdet(A), wrt="A"), "∂f/∂A_pq = inv(A"),
-    "the derivative of det": (lambda A: ed.grad(ed.det(A), wrt="A"), "inv(A"),
     "matrix_power": (lambda A: ed.matrix_power(A, -1), "inv(A"),
     "one of a batch": (lambda A: ed.inv(ed.stack([A + np.eye(2), A])), "inv("),
 }

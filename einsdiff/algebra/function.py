@@ -24,7 +24,16 @@ from typing import Any, cast
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.letters import DUMMY
 
-__all__ = ["FAMILIES", "FUNCTIONS", "RULE_LETTERS", "Function", "enter", "lookup", "revision"]
+__all__ = [
+    "FAMILIES",
+    "FUNCTIONS",
+    "KERNELS",
+    "RULE_LETTERS",
+    "Function",
+    "enter",
+    "lookup",
+    "revision",
+]
 
 #: Letters of the axes in a rule: those of the value, and then those of the argument.
 RULE_LETTERS = DUMMY
@@ -129,6 +138,10 @@ FUNCTIONS: dict[str, Function] = {}
 #: each argument the entry, None if there is none.
 FAMILIES: dict[str, Callable[[tuple[int, ...]], Function | None]] = {}
 
+#: Functions that only a computation has, never a formula: no text reads as one of their names,
+#: which begin with ``_``, and none is differentiated.
+KERNELS: dict[str, Function] = {}
+
 
 def enter(entries: Iterable[Function]) -> None:
     """Add entries to the table, in place of those of the same names."""
@@ -160,7 +173,7 @@ def lookup(name: str, ranks: tuple[int, ...] | None = None) -> Function | None:
     Function or None
         None if there is no such function.
     """
-    found = FUNCTIONS.get(name)
+    found = FUNCTIONS.get(name) or KERNELS.get(name)
     if found is not None and (ranks is None or found.ranks == ranks):
         return found
     family = FAMILIES.get(name)
