@@ -108,6 +108,12 @@ class Function:
         """Whether a user entered it, with an implementation of their own."""
         return callable(self.implementation)
 
+    @property
+    def title(self) -> str:
+        """What it is called in code and reports, where kernels go by what computes them."""
+        is_kernel = self.name.startswith("_") and isinstance(self.implementation, str)
+        return str(self.implementation) if is_kernel else self.name
+
     @cached_property
     def cores(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
         """The names of the axes acted on, of each argument and of the value."""

@@ -175,7 +175,7 @@ class Draft:
             return
         args = [self.pieces[arg].text for arg in step.args if arg in self.pieces]
         if step.op == "call":
-            name = step.detail.name.strip("_")  # kernels' names begin with one
+            name = step.detail.title
             if name == "power" or name in COMPARISONS:
                 return
             if len(args) == 1 and args[0] in self._arrays:

@@ -167,7 +167,7 @@ def mode_of(node: Node, domain: int, sizes: Mapping[str, int]) -> str:
 
 def _text(step: Instruction) -> str:
     """Write an instruction in one line."""
-    name = step.detail.name.strip("_") if step.op == "call" else step.op
+    name = step.detail.title if step.op == "call" else step.op
     args = ", ".join(step.args[1:] if step.op in WRITES else step.args)
     if step.op == "einsum":
         args = f"{step.detail!r}, {args}"

@@ -57,7 +57,12 @@ def _kernel(name: str, arity: int = 1) -> Function:
     slots = ", ".join(f"{{{k}}}" for k in range(arity))
     signature = ",".join(["()"] * arity) + "->()"
     entry = Function(
-        f"_{name}", ("",) * arity, f"{name}({slots})", signature, arguments, implementation=name
+        f"_{name}_entry",
+        ("",) * arity,
+        f"{name}({slots})",
+        signature,
+        arguments,
+        implementation=name,
     )
     return KERNELS.setdefault(entry.name, entry)
 

@@ -249,6 +249,15 @@ def test_differences_that_somebody_wrote_have_the_same_digits():
         np.testing.assert_allclose(np.asarray(ed.parse(text, x=x)), wanted, rtol=1e-13)
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_chunks_have_the_same_digits(name):
+    da = pytest.importorskip("dask.array")
+    x = np.arange(12.0) % 3 + 1e8
+    wanted = np.asarray(ed.parse(f"f_i = {name}(x)_i", x=x))
+    found = ed.parse(f"f_i = {name}(x)_i", x=da.from_array(x, chunks=4)).dense()
+    np.testing.assert_allclose(np.asarray(found), wanted, rtol=1e-14)
+
+
 # --- code -------------------------------------------------------------------------------------
 
 CODED = [
