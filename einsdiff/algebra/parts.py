@@ -371,7 +371,8 @@ class PartReader:
         The letters that stand at names, so that a comparison of them is one of indices; None if
         every name that is no operand is a label.
     batch
-        The labels of axes that operands with further axes have before their labelled ones.
+        The labels of axes that operands with further axes have before their labelled ones, which
+        a rule knows; None where the labels of functions' values tell.
     """
 
     def __init__(

@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, permutations
+from math import factorial
 from typing import Any
 
 from einsdiff.algebra.function import FUNCTIONS, KERNELS, Function
@@ -52,9 +53,11 @@ from einsdiff.algebra.nodes import (
 __all__ = ["with_cofactors"]
 
 #: Sums are looked through for cofactors of an order up to this one.
-MOST_ORDER = 4
+MOST_ORDER = 5
 #: A product is multiplied out into at most so many terms.
 MOST_SPREAD = 256
+#: At most so many products are made in search of cofactors.
+MOST_PRODUCTS = 2000
 
 
 def _kernel(name: str, spelled: str, signature: str) -> Function:
@@ -97,10 +100,33 @@ def with_cofactors(nodes: Sequence[Node]) -> tuple[Node, ...]:
     if any(map(_is_divided, parts)):  # by a determinant, which is not 0 then
         return tuple(nodes)
     # Where that brings all inverses together with their determinants, products are multiplied out.
-    spread = _rebuilt(_rebuilt(nodes, _spread), _written)
-    if not any(True for part in topological(spread) for _ in _terms(part)):
-        return spread
-    return _rebuilt(nodes, _written)
+    for is_spread in (True, False):
+        room = _Room(MOST_PRODUCTS)
+        try:
+            found = _rebuilt(nodes, _spread, room) if is_spread else tuple(nodes)
+            found = _rebuilt(found, _written, room)
+        except _TooManyError:
+            continue
+        if not is_spread or not any(True for part in topological(found) for _ in _terms(part)):
+            return found
+    return tuple(nodes)
+
+
+class _TooManyError(Exception):
+    """There are more products to look at than there is time for."""
+
+
+class _Room:
+    """So many products may still be made."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, count: int = 1) -> None:
+        """Raise an error if there is no room for so many more."""
+        self.left -= count
+        if self.left < 0:
+            raise _TooManyError
 
 
 def _is_divided(node: Node) -> bool:
@@ -112,12 +138,14 @@ def _is_divided(node: Node) -> bool:
     return is_det and _determinant(node) is None
 
 
-def _rebuilt(nodes: Sequence[Node], rewrite: Callable[[Node], Node]) -> tuple[Node, ...]:
+def _rebuilt(
+    nodes: Sequence[Node], rewrite: Callable[[Node, _Room], Node], room: _Room
+) -> tuple[Node, ...]:
     """Rewrite sums and products, what is below first."""
     done: dict[Node, Node] = {}
     for part in topological(nodes):
         new = rebuilt(part, done)
-        done[part] = rewrite(new) if isinstance(new, Add | Einsum) else new
+        done[part] = rewrite(new, room) if isinstance(new, Add | Einsum) else new
     return tuple(done[node] for node in nodes)
 
 
@@ -250,7 +278,7 @@ def _inverse(matrix: Node) -> Node:
 # --- products and sums of them ----------------------------------------------------------------
 
 
-def _written(node: Node) -> Node:
+def _written(node: Node, room: _Room) -> Node:
     """Write one node in cofactors; what it is made of was."""
     terms = node.terms if isinstance(node, Add) else [(1, node)]
     if not any(True for _, term in terms for _ in _terms(term)):
@@ -266,7 +294,7 @@ def _written(node: Node) -> Node:
         if term not in rest:
             continue
         for reading in _terms(term):
-            found = _by_higher_order(reading, rest)
+            found = _by_higher_order(reading, rest, room)
             if found is not None:
                 new, used = found
                 kept.append((1, new))
@@ -286,10 +314,10 @@ def _by_first_order(node: Node) -> Node | None:
         node = changed = reading.cofactors([((k,), (k,)) for k in range(len(reading.inverses))])
 
 
-def _spread(node: Node) -> Node:
+def _spread(node: Node, room: _Room) -> Node:
     """Multiply out what has determinants or inverses of one matrix in several factors."""
     if isinstance(node, Add):
-        whole = add([(c, _spread(term)) for c, term in node.terms], node.shape)
+        whole = add([(c, _spread(term, room)) for c, term in node.terms], node.shape)
         if not isinstance(whole, Add) or len(whole.terms) > MOST_SPREAD:
             return node
         return _merged(whole)
@@ -303,10 +331,11 @@ def _spread(node: Node) -> Node:
         if is_part or (is_sum and not others.isdisjoint(_matrices([factor]))):
             sizes = dict(enumerate(node.sizes))
             products = []
+            room.take(len(inner))
             for c, term in inner:
                 factors = [*node.operands[:k], term, *node.operands[k + 1 :]]
                 product = einsum(factors, node.subscripts, node.output, sizes, [k])
-                products.append((c, product if product is node else _spread(product)))
+                products.append((c, product if product is node else _spread(product, room)))
             return _merged(add(products, node.shape))
     return node
 
@@ -340,7 +369,7 @@ def _matrices(factors: Iterable[Node]) -> set[Node]:
 
 
 def _by_higher_order(
-    reading: _Term, terms: Mapping[Node, Number]
+    reading: _Term, terms: Mapping[Node, Number], room: _Room
 ) -> tuple[Node, list[Node]] | None:
     """Write what terms of a sum have in common with one of them in cofactors.
 
@@ -352,6 +381,7 @@ def _by_higher_order(
     order = len(reading.inverses)
     if order > MOST_ORDER or (order > 3 and reading.dets > 1):
         return None
+    room.take(factorial(order))
     orbit: dict[tuple[int, ...], tuple[Number, Node]] = {}
     for columns in permutations(range(order)):
         whole = reading.permuted(columns)

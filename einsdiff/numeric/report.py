@@ -277,12 +277,12 @@ def _flops(step: Instruction, read: Sequence[tuple[int, ...]]) -> int:
 #: with NumPy 2.4 and SciPy 1.17, which may need a little more or less elsewhere.
 _TEMPORARIES = {
     "sech2": 1.25,
-    "damped": 1.25,
+    "damped_product": 1.25,
     "falling_power": 4.25,
     "hypotenuse": 0.25,
-    "direction": 2.25,
+    "unit_part_of_two": 2.25,
     "root_of_squares": 0.25,
-    "unit": 0.25,
+    "unit_part": 0.25,
     "cofactor": 7,
     "cofactor_left": 7,
     "cofactor_rest": 7,

@@ -25,9 +25,8 @@ __all__ = [
     "cofactor_left",
     "cofactor_rest",
     "cofactor_right",
-    "damped",
+    "damped_product",
     "dexpm",
-    "direction",
     "eigvalsh",
     "eigvectors",
     "erf",
@@ -47,7 +46,8 @@ __all__ = [
     "softmax",
     "softplus",
     "solve",
-    "unit",
+    "unit_part",
+    "unit_part_of_two",
     "xlogy",
 ]
 
@@ -81,7 +81,7 @@ def sech2(x: Array) -> Array:
     return small
 
 
-def damped(x: Array, factor: Array) -> Array:
+def damped_product(x: Array, factor: Array) -> Array:
     """Return ``x * factor``, and 0 where the factor is, however large x is."""
     factor = np.asarray(factor)
     return np.asarray(np.where(np.equal(factor, 0), 0, x) * factor)
@@ -103,7 +103,7 @@ def hypotenuse(a: Array, b: Array) -> Array:
     return np.asarray(np.hypot(a, b))
 
 
-def direction(a: Array, b: Array) -> Array:
+def unit_part_of_two(a: Array, b: Array) -> Array:
     """Return a divided by the root of ``a**2 + b**2``, its sign where a is infinite."""
     root = hypotenuse(a, b)
     if root.dtype.kind == "c":
@@ -127,7 +127,7 @@ def root_of_squares(x: Array, rank: int) -> Array:
     return np.asarray(np.sqrt(np.einsum("...i,...i->...", flat, flat)) * top)
 
 
-def unit(x: Array, rank: int) -> Array:
+def unit_part(x: Array, rank: int) -> Array:
     """Return x divided by the root of the sum of squares over the last axes."""
     return np.asarray(x / root_of_squares(x, rank)[(..., *[None] * rank)])
 
@@ -215,7 +215,7 @@ def _by_entry(function: Callable[[float], float], x: Array) -> Array:
 def gelu(x: Array) -> Array:
     """Return ``x/2 (1 + erf(x / sqrt(2)))``, exact also where that is nearly 0."""
     x = np.asarray(x)
-    return damped(x, erfc(-math.sqrt(0.5) * x) / 2)
+    return damped_product(x, erfc(-math.sqrt(0.5) * x) / 2)
 
 
 def xlogy(a: Array, b: Array) -> Array:

@@ -178,7 +178,7 @@ _FUNCTIONS = {
     "expm": ("expm({0})", "torch.linalg.matrix_exp({0})", "expm({0})"),
     "dexpm": _all("dexpm({0}, {order})"),
     "root_of_squares": _all("root_of_squares({0}, {rank})"),
-    "unit": _all("unit({0}, {rank})"),
+    "unit_part": _all("unit_part({0}, {rank})"),
     "cofactor_left": _all("cofactor_left({0})"),
     "cofactor_right": _all("cofactor_right({0})"),
     "cofactor_rest": _all("cofactor_rest({0}, {results})"),
@@ -275,14 +275,14 @@ def sech2(x):
     return 4 * small / (1 + small) ** 2
 """,
     ),
-    "damped": _helper(
+    "damped_product": _helper(
         """
-def damped(x, factor):
+def damped_product(x, factor):
     # Where the factor vanishes, so does the product, however large x is.
     return np.where(factor == 0, 0, x) * factor
 """,
         """
-def damped(x, factor):
+def damped_product(x, factor):
     # Where the factor vanishes, so does the product, however large x is.
     return torch.where(factor == 0, 0, x) * factor
 """,
@@ -293,14 +293,14 @@ def falling_power(x, n, order):
     """Return n (n - 1) .. x**(n - order), which is 0 where a factor is."""
     factor = math.prod(n - k for k in range(order))
     is_gone = factor == 0
-    return factor * np.where(is_gone, 1, x) ** np.where(is_gone, 0, n - order)
+    return factor * np.where(is_gone, 1.0, x) ** np.where(is_gone, 0, n - order)
 ''',
         '''
 def falling_power(x, n, order):
     """Return n (n - 1) .. x**(n - order), which is 0 where a factor is."""
     factor = math.prod(n - k for k in range(order))
     is_gone = factor == 0
-    return factor * torch.where(is_gone, 1, x) ** torch.where(is_gone, 0, n - order)
+    return factor * torch.where(is_gone, 1.0, x) ** torch.where(is_gone, 0, n - order)
 ''',
     ),
     "hypotenuse": _helper(
@@ -317,15 +317,15 @@ def hypotenuse(a, b):
     return torch.sqrt(a * a + b * b) if is_complex else torch.hypot(a, b)
 """,
     ),
-    "direction": _helper(
+    "unit_part_of_two": _helper(
         """
-def direction(a, b):
+def unit_part_of_two(a, b):
     root = hypotenuse(a, b)
     is_far = np.isinf(a) & np.isfinite(b)
     return np.where(is_far, np.sign(a), a) / np.where(is_far, 1, root)
 """,
         """
-def direction(a, b):
+def unit_part_of_two(a, b):
     root = hypotenuse(a, b)
     is_far = torch.isinf(a) & torch.isfinite(b)
     return torch.where(is_far, torch.sgn(a), a) / torch.where(is_far, 1, root)
@@ -349,13 +349,13 @@ def root_of_squares(x, rank):
     return torch.sqrt(torch.sum((flat / top[..., None]) ** 2, dim=-1)) * top
 ''',
     ),
-    "unit": _helper(
+    "unit_part": _helper(
         """
-def unit(x, rank):
+def unit_part(x, rank):
     return x / root_of_squares(x, rank)[(..., *[None] * rank)]
 """,
         """
-def unit(x, rank):
+def unit_part(x, rank):
     return x / root_of_squares(x, rank)[(..., *[None] * rank)]
 """,
     ),

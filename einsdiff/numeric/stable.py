@@ -70,11 +70,11 @@ def _kernel(name: str, arity: int = 1) -> Function:
 _SECH2 = _kernel("sech2")
 _ERFC = _kernel("erfc")
 #: ``a b``, and 0 where b is: what grows, times what vanishes faster.
-_DAMPED = _kernel("damped", 2)
+_DAMPED = _kernel("damped_product", 2)
 
 #: The root of ``a^2 + b^2``, and a divided by that.
 _HYPOTENUSE = _kernel("hypotenuse", 2)
-_DIRECTION = _kernel("direction", 2)
+_DIRECTION = _kernel("unit_part_of_two", 2)
 #: The functions whose value is such a root.
 _ROOTS = _HYPOTENUSE, FUNCTIONS["hypot"]
 
@@ -109,7 +109,7 @@ def _over_axes(name: str, rank: int, keeps: bool) -> Function:
 #: The norm of the last axes, and what is divided by it, by how many these are.
 _NORMS, _UNITS = (
     {rank: _over_axes(name, rank, keeps) for rank in range(1, 5)}
-    for name, keeps in (("root_of_squares", False), ("unit", True))
+    for name, keeps in (("root_of_squares", False), ("unit_part", True))
 )
 
 #: What an expression has if there is anything to do.

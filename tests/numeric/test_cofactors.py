@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.numeric import special
+from einsdiff.numeric import cofactors, special
 from tests.numeric.test_code import run
 from tests.oracle import finite_differences
 
@@ -176,3 +176,24 @@ def test_inverses_and_singular_values_agree(order, monkeypatch):
 def test_matrices_without_entries():
     assert np.asarray(derivative(np.zeros((0, 0)), 1)).shape == (0, 0)
     assert np.asarray(derivative(np.zeros((0, 0)), 2)).shape == (0, 0, 0, 0)
+
+
+def test_the_search_for_cofactors_has_an_end(monkeypatch):
+    X = ed.tensor("X", (3, 3))
+    f = ed.det(X)
+    for k in range(5):
+        f = ed.sin(f) * ed.det(X @ ed.tensor(f"A{k}", (3, 3))) + f * f
+    node = ed.grad(ed.grad(f, wrt="X"), wrt="X").formula.expr
+    made = []
+    einsum_ = cofactors.einsum
+
+    def counted(*args):
+        made.append(1)
+        return einsum_(*args)
+
+    monkeypatch.setattr(cofactors, "einsum", counted)
+    cofactors.with_cofactors([node])
+    assert 0 < len(made) <= 30 * cofactors.MOST_PRODUCTS
+    monkeypatch.setattr(cofactors, "MOST_PRODUCTS", 0)
+    node = derivative(np.eye(3), 2).formula.expr
+    assert cofactors.with_cofactors([node]) == (node,)  # by inverses, as it is written
