@@ -265,8 +265,8 @@ def jacobian(A, x):
     """∂f_i/∂x_p = 1/4 (1 - sigmoid(A_ij x_j)) sigmoid(A_ik x_k) A_ip"""
     m, n = A.shape
     assert x.shape == (n,)
-    sigmoid_ = sigmoid(A @ x)  # (m,)
-    return A * (sigmoid_ * (1 - sigmoid_))[:, None] / 4  # (m, n)'''
+    Ax = A @ x  # (m,)
+    return A * (sigmoid(Ax) * sigmoid(-Ax))[:, None] / 4  # (m, n)'''
     )
 
 

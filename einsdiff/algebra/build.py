@@ -56,7 +56,7 @@ def build(
     output: Sequence[str],
     *,
     sizes: Mapping[str, Size] | None = None,
-    batch: Sequence[str] = (),
+    batch: Sequence[str] | None = None,
 ) -> Node:
     """Build the expression that a tree of index notation describes.
 
@@ -71,7 +71,8 @@ def build(
     sizes
         Sizes of labels that no name carries.
     batch
-        Labels of axes that every named tensor with further axes has before its labelled ones.
+        Labels of axes that every named tensor with further axes has before its labelled ones; where
+        they are left out, the labels of functions' values tell which axes are batch axes.
 
     Returns
     -------
@@ -86,7 +87,7 @@ def build(
         Two sizes under one label.
     """
     ranks = {name: len(node.shape) for name, node in names.items()}
-    builder = Builder(PartReader(ranks, batch=tuple(batch)), names)
+    builder = Builder(PartReader(ranks, batch=None if batch is None else tuple(batch)), names)
     root = run(builder.parts.whole(tree))
     env = {label: builder.new(label) for label in output}
     for label, size in (sizes or {}).items():

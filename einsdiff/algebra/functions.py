@@ -537,7 +537,7 @@ _reduction(
     is_analytic=False,
     keeps_integers=True,
 )
-_reduction("logsumexp", "exp(x_{x} - y)", "logsumexp({0}, axis={axes})")
+_reduction("logsumexp", "softmax(x)_{x}", "logsumexp({0}, axis={axes})")
 _reduction(
     "prod",
     "others(x)_{x}",

@@ -136,7 +136,7 @@ def _settled(node: Node, step: Callable[[Node], Node]) -> Node:
     for _ in range(MOST_ROUNDS):
         node = step(node)
         if node in seen:
-            return min(seen[seen.index(node) :], key=lambda node: node.key)
+            return min(seen[seen.index(node) :], key=_key)
         seen.append(node)
     return node
 

@@ -201,7 +201,7 @@ class Draft:
             return
         args = [self.pieces[arg].text for arg in step.args if arg in self.pieces]
         if step.op == "call":
-            function = step.detail.name
+            function = step.detail.title
             if function == "power" or function in COMPARISONS:
                 return
             if len(args) == 1 and args[0] in self._arrays:

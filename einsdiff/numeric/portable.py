@@ -43,6 +43,7 @@ from einsdiff.numeric.libraries import (
     library_of,
     taken_to,
 )
+from einsdiff.numeric.registered import check_result
 from einsdiff.numeric.slicing import with_numbers
 
 __all__ = ["Portable", "portable", "result_dtype"]
@@ -177,6 +178,11 @@ def _called(function: Function, library: str) -> Callable[..., Any]:
                     "or pass NumPy arrays",
                 )
             ) from error
+        if result is None:
+            raise OperandError(
+                page(f"'{function.name}' returned None", action="let it return an array")
+            )
+        check_result(function, [tuple(array.shape) for array in arrays], tuple(np.shape(result)))
         if library_of(result) == library:
             return result
         return taken_to(library, {"": arrays[0], "result": np.asarray(result)})["result"]
