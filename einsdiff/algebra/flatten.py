@@ -21,7 +21,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from einsdiff.algebra.graph import children, use_counts
-from einsdiff.algebra.nodes import Add, Call, Delta, Einsum, Node, Number, add, call, einsum
+from einsdiff.algebra.nodes import Add, Call, Delta, Einsum, Node, Number, add, call, delta, einsum
+from einsdiff.notation.subscripts import Size
 
 __all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "MOST_REPEATED_FACTORS", "flatten"]
 
@@ -72,22 +73,25 @@ def _flatten_once(
 ) -> tuple[Node, ...]:
     uses = use_counts(roots)
     # Sums inside of sums are not built on their own, since they might be long and many.
-    inside = {
+    inside: set[Node] = {
         child
         for node in uses
         if isinstance(node, Add)
         for child in children(node)
         if isinstance(child, Add) and uses[child] == 1
     }
+    # Nor are products inside of products.
+    inside |= _opened(uses, most_factors)
     done: dict[Node, Node] = {}
     for node in uses:  # children first
         if isinstance(node, Add):
             if node not in inside:
                 done[node] = _merged_sum(node, inside, uses, done)
         elif isinstance(node, Einsum):
-            done[node] = _merged_product(
-                node, uses, done, most_factors, most_repeated, merges_placed
-            )
+            if node not in inside:
+                done[node] = _merged_product(
+                    node, inside, uses, done, most_factors, most_repeated, merges_placed
+                )
         elif isinstance(node, Call):
             args = tuple(done[arg] for arg in node.args)
             done[node] = node if args == node.args else call(node.function, args)
@@ -111,28 +115,83 @@ def _merged_sum(
     return add(terms, node.shape)
 
 
+def _opened(uses: Mapping[Node, int], most_factors: int) -> set[Node]:
+    """Choose the products that are used once, in a product that has room for their factors.
+
+    Those that might become something else than a product are looked at when they have.
+    """
+    opened: set[Node] = set()
+    count: dict[Node, int] = {}
+    for node in uses:  # children first
+        if not isinstance(node, Einsum):
+            continue
+        room = most_factors - len(node.operands)
+        for inner in node.operands:
+            if inner not in count or uses[inner] > 1 or count[inner] - 1 > room:
+                continue
+            opened.add(inner)
+            room -= count[inner] - 1
+        is_plain = not any(isinstance(operand, Delta) for operand in node.operands)
+        if is_plain and len(node.operands) > 1:
+            count[node] = most_factors - room
+    return opened
+
+
 def _merged_product(
     node: Einsum,
+    inside: Collection[Node],
     uses: Mapping[Node, int],
     done: Mapping[Node, Node],
     most_factors: int,
     most_repeated: int,
     merges_placed: bool,
 ) -> Node:
-    new = [done[operand] for operand in node.operands]
+    slots, sizes = _gathered(node, inside)
+    new = [done.get(old, old) for old, _ in slots]  # a delta of two labels is what it was
     room = most_factors - len(new)
     inline = []
-    for k, (old, operand) in enumerate(zip(node.operands, new, strict=True)):
+    for k, ((old, _), operand) in enumerate(zip(slots, new, strict=True)):
         inner = operand.primitive[1] if isinstance(operand, Add) else operand
         if not isinstance(inner, Einsum) or len(inner.operands) - 1 > room:
             continue
-        is_merged = uses[old] == 1 or len(inner.operands) <= most_repeated
+        is_merged = uses.get(old) == 1 or len(inner.operands) <= most_repeated
         if is_merged or (merges_placed and _only_places(inner)):
             inline.append(k)
             room -= len(inner.operands) - 1
     if not inline and tuple(new) == node.operands:
         return node
-    return einsum(new, node.subscripts, node.output, dict(enumerate(node.sizes)), inline)
+    output = [(0, label) for label in node.output]
+    return einsum(new, [labels for _, labels in slots], output, sizes, inline)
+
+
+_Label = tuple[int, int]
+
+
+def _gathered(
+    node: Einsum, inside: Collection[Node]
+) -> tuple[list[tuple[Node, tuple[_Label, ...]]], dict[_Label, Size]]:
+    """List the factors of a product and of those inside of it; labels of each have its number."""
+    found: list[tuple[Node, tuple[_Label, ...]]] = []
+    sizes: dict[_Label, Size] = {}
+    ties: list[tuple[Node, tuple[_Label, ...]]] = []
+    stack: list[tuple[Einsum, dict[int, _Label]]] = [(node, {})]
+    count = 0
+    while stack:
+        product, name = stack.pop()
+        for label, size in enumerate(product.sizes):
+            sizes[name.setdefault(label, (count, label))] = size
+        count += 1
+        for operand, labels in zip(product.operands, product.subscripts, strict=True):
+            ours = tuple(name[label] for label in labels)
+            if operand not in inside or not isinstance(operand, Einsum):
+                found.append((operand, ours))
+                continue
+            inner: dict[int, _Label] = {}
+            for theirs, own in zip(operand.output, ours, strict=True):
+                if inner.setdefault(theirs, own) != own:
+                    ties.append((delta(operand.sizes[theirs]), (inner[theirs], own)))
+            stack.append((operand, inner))
+    return [*found, *ties], sizes
 
 
 def _only_places(node: Einsum) -> bool:
