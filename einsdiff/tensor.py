@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from einsdiff.algebra import arrays
+from einsdiff.algebra.functions import FUNCTIONS
 from einsdiff.algebra.nodes import Node, Shape, Variable, einsum, scale
 from einsdiff.checking import Check, checked
 from einsdiff.coding import CodeMethods
@@ -700,10 +701,9 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         result: Tensor = applied(function, (other, self))
         return result
 
-    def _scaled(self, c: Any) -> Tensor:
-        return combined(
-            scale(c, self.expr), self.formula.heading.letters, [self], self.formula.domain
-        )
+    def _scaled(self, c: Any, least: str = "") -> Tensor:
+        letters, domain = self.formula.heading.letters, self.formula.domain
+        return combined(scale(c, self.expr), letters, [self], domain, least)
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name not in arrays.NUMPY or name in _OWN]
@@ -1166,7 +1166,31 @@ _BITWISE = frozenset((arrays.bitwise_and, arrays.bitwise_or, arrays.invert))
 #: Functions whose results NumPy widens, and to what at least.
 _LEAST: dict[Any, str] = {
     **{arrays.NUMPY[n]: "integer" for n in ("sum", "prod", "cumsum", "trace", "linalg.trace")},
-    **{arrays.NUMPY[name]: "float" for name in ("rint", "fabs", "float_power")},
+    # What simplification makes of these may be a sum of products again, as of sqrt(x)^2 and x/2*2.
+    **{
+        function: "float"
+        for name, function in {**arrays.NUMPY, **arrays.BEYOND_NUMPY}.items()
+        if name in FUNCTIONS and name != "power" and not FUNCTIONS[name].keeps_integers
+    },
+    **{
+        arrays.NUMPY[name]: "float"
+        for name in (
+            "rint",
+            "fabs",
+            "float_power",
+            "sqrt",
+            "divide",
+            "reciprocal",
+            "exp2",
+            "mean",
+            "var",
+            "std",
+            "linalg.norm",
+            "linalg.inv",
+            "linalg.det",
+            "linalg.solve",
+        )
+    },
 }
 
 #: Functions that NumPy computes with complex conjugates.

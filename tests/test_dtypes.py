@@ -102,6 +102,25 @@ def test_functions_of_tensors_have_the_dtype_and_the_value_of_numpys(case, dtype
         np.testing.assert_allclose(ours, theirs, 2e-3 if is_half else 1e-4)
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sqrt(x) ** 2,
+        lambda x: np.linalg.norm(x) ** 2,
+        lambda x: x / 2 * 2,
+        lambda x: np.divide(x, 4) * 4 * x,
+        lambda x: np.mean(x) * 2,
+        lambda x: (x / x) * x,
+        lambda x: np.exp(np.log(x)),
+    ],
+)
+def test_what_was_a_float_stays_one_when_it_is_simplified(f):
+    x = np.array([100, 120], "i1")
+    for t in (f(ed.tensor("x", x)), ed.simplify(f(ed.tensor("x", x)))):
+        assert t.dtype == np.asarray(t).dtype == np.float64
+        np.testing.assert_allclose(np.asarray(t), f(x.astype(float)))
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int32"])
 def test_derivatives_of_wide_sums_are_wide(dtype):
     x = np.array([100, 120], dtype)
