@@ -33,7 +33,7 @@ from einsdiff.formula import Formula, fresh
 from einsdiff.notation.letters import fresh_letters
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.numeric.arrays import AnyArray, Array, is_anonymous
-from einsdiff.reading import find_variable, read_expression, read_index
+from einsdiff.reading import find_variable, keywords, read_expression, read_index
 from einsdiff.tensor import (
     VERBS,
     Tensor,
@@ -305,9 +305,13 @@ def hessian(
 
 
 def parse(
-    expression: str, /, *operands: Any, sizes: Mapping[str, Size] | None = None, **named: Any
+    expression: str | Callable[..., Any],
+    /,
+    *operands: Any,
+    sizes: Mapping[str, Size] | None = None,
+    **named: Any,
 ) -> Tensor:
-    r"""Read an expression in index notation.
+    r"""Read an expression in index notation, or what a function of arrays does.
 
     Parameters
     ----------
@@ -315,6 +319,7 @@ def parse(
         Such as ``"A_ij x_j + b_i"`` or ``"f_i = exp(A_ij x_j)"``. A label that stands twice in a
         product and not on the left-hand side is summed. Without a left-hand side the result has
         the labels that are not summed, in alphabetical order. What einsdiff prints is read.
+        Or a function of arrays, which is traced with its operands.
     *operands
         Tensors, arrays, or names, matched by what they are called.
     sizes
@@ -347,6 +352,8 @@ def parse(
     >>> parse("(y_i - A_ij x_j) (y_i - A_ik x_k)", A=(5, 3)).shape
     ()
     """
+    if callable(expression) and not isinstance(expression, Tensor):
+        return read_expression(expression, operands, sizes, named, sys._getframe(1), ()).tensor
     if not isinstance(expression, str):
         raise OperandError(
             page(
@@ -354,7 +361,8 @@ def parse(
                 action="write an expression such as 'A_ij x_j'",
             )
         )
-    return read_index(expression, operands, sizes or {}, named, sys._getframe(1)).tensor
+    numbers, arrays = keywords(expression, operands, sizes, named)
+    return read_index(expression, operands, numbers or {}, arrays, sys._getframe(1)).tensor
 
 
 @overload

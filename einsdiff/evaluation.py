@@ -200,6 +200,20 @@ class Prepared:
         """Compute from arrays of the program's dtype, in its order."""
         if self.bytes > (memory_limit() if self.limit is None else self.limit):
             raise _too_large(self)
+        try:
+            return self._computed(inputs, out)
+        except ValueError as error:
+            if "zero-size array" not in str(error):  # NumPy's word for what it cannot reduce
+                raise
+        raise ShapeError(
+            page(
+                "max or min of no entries",
+                shapes=shapes_line([(n, a.shape) for n, a in zip(self.names, inputs, strict=True)]),
+                action="there is no largest of none: leave out the empty axis",
+            )
+        )
+
+    def _computed(self, inputs: Sequence[Array], out: Array | None) -> Any:
         function = self.program.function
         if out is None:
             result = function(*inputs)

@@ -56,8 +56,8 @@ class ArrayMethods:
         """Add or subtract; a sum of derivatives is a derivative."""
 
     @abstractmethod
-    def _scaled(self, c: Any) -> Self:
-        """Multiply by a number."""
+    def _scaled(self, c: Any, least: str = "") -> Self:
+        """Multiply by a number; the result has at least this dtype, see `Formula.least`."""
 
     # --- arithmetic ---------------------------------------------------------------------------
 
@@ -99,7 +99,8 @@ class ArrayMethods:
                     action="divide by another number, or by an array",
                 )
             )
-        return self._scaled(Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c)
+        inverse = Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c
+        return self._scaled(inverse, "float")
 
     def __rtruediv__(self, other: Any) -> Self:
         return self._reflected(arrays.divide, other)

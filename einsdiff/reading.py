@@ -68,7 +68,7 @@ from einsdiff.tensor import (
     warn_of_lost,
 )
 
-__all__ = ["Source", "find_variable", "read_expression", "read_index"]
+__all__ = ["Source", "find_variable", "keywords", "read_expression", "read_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,15 +210,13 @@ def read_expression(
         The tensor, and what it was made of.
     """
     if isinstance(expression, Tensor) and not operands:
+        sizes, named = keywords(expression, operands, sizes, named)
         if named or sizes:
             expression = _bind(expression, named, sizes)
         return Source(expression)
     if callable(expression) and not isinstance(expression, Tensor):
         return _traced(expression, operands, sizes, named, wanted)
-    if sizes is not None and not isinstance(sizes, Mapping):
-        raise OperandError(
-            page(f"sizes={sizes!r} is no mapping", action="write sizes={'j': 3}, or j=3")
-        )
+    sizes, named = keywords(expression, operands, sizes, named)
     if isinstance(expression, str):
         if is_index_notation(expression, bool(operands)):
             return read_index(expression, operands, sizes or {}, named, frame)
@@ -238,6 +236,59 @@ def read_expression(
             )
         )
     return _product(subscripts, operands, sizes or {}, named, frame, wanted)
+
+
+#: Arguments of ``numpy.einsum`` that are none here, and what is written in their place.
+_OF_EINSUM = {
+    "out": "write t.dense(out=array): an expression is computed when it is asked for",
+    "dtype": "convert the operands, as in x.astype('float32'): the result has their dtype",
+    "casting": "convert the operands, as in x.astype('float32'): the result has their dtype",
+}
+
+
+def keywords(
+    expression: Any, operands: Sequence[Any], sizes: Any, named: Mapping[str, Any]
+) -> tuple[Mapping[str, Size] | None, Mapping[str, Any]]:
+    """Tell operands by keyword from arguments, which a name may collide with.
+
+    Parameters
+    ----------
+    expression, operands
+        A string and its operands, or a tensor.
+    sizes
+        Sizes of labels, or the array of an operand that is called so.
+    named
+        Other keywords.
+
+    Returns
+    -------
+    tuple
+        The sizes, and the operands by keyword. ``optimize=`` is left out: the order of products is
+        chosen when they are computed.
+
+    Raises
+    ------
+    OperandError
+        An argument of ``numpy.einsum`` that is none here.
+    """
+    if not named and (sizes is None or isinstance(sizes, Mapping)):
+        return sizes, named
+    names = {normalize("NFKC", operand) for operand in operands if isinstance(operand, str)}
+    names.update(expression.names if isinstance(expression, Tensor) else ())
+    if isinstance(expression, str) and is_index_notation(expression, bool(operands)):
+        names.update(n for n in ("sizes", "optimize", *_OF_EINSUM) if places_of(n, expression))
+    if sizes is not None and not isinstance(sizes, Mapping):
+        if "sizes" not in names:
+            raise OperandError(
+                page(f"sizes={sizes!r} is no mapping", action="write sizes={'j': 3}, or j=3")
+            )
+        sizes, named = None, {**named, "sizes": sizes}
+    for name in named.keys() - names:
+        if name in _OF_EINSUM:
+            raise OperandError(page(f"{name}= is not taken here", action=_OF_EINSUM[name]))
+    if "optimize" in named and "optimize" not in names:
+        named = {name: value for name, value in named.items() if name != "optimize"}
+    return sizes, named
 
 
 def _bind(f: Tensor, named: Mapping[str, Any], sizes: Mapping[str, Size] | None) -> Tensor:
@@ -720,6 +771,13 @@ def _traced(
         raise found from None
     finally:
         TRACED.reset(token)
+    if isinstance(result, Mapping):
+        raise OperandError(
+            page(
+                f"{shown} returns a {type(result).__name__}, which is no tensor: of dtype object",
+                action="return one of its entries, or join them with np.stack or np.concatenate",
+            )
+        )
     if isinstance(result, list | tuple) and any(isinstance(part, Tensor) for part in result):
         raise OperandError(
             page(

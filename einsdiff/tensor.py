@@ -31,11 +31,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from einsdiff.algebra import arrays
-from einsdiff.algebra.nodes import Node, Shape, Variable, scale
+from einsdiff.algebra.functions import FUNCTIONS
+from einsdiff.algebra.nodes import Node, Shape, Variable, einsum, scale
 from einsdiff.checking import Check, checked
 from einsdiff.coding import CodeMethods
 from einsdiff.compiled import Compiled
-from einsdiff.display.index import Heading, format_heading
+from einsdiff.display.index import Heading, Letters, format_heading
 from einsdiff.errors import (
     BindingError,
     LostDependenceWarning,
@@ -176,7 +177,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         if all(isinstance(size, int) for size in shape):
             return shape
         sizes = sizes_of(self.formula, self.values)
-        return tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
+        return tuple(sizes.get(s, NamedSize(s)) if isinstance(s, str) else s for s in shape)
 
     @property
     def ndim(self) -> int:
@@ -704,10 +705,9 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         result: Tensor = applied(function, (other, self))
         return result
 
-    def _scaled(self, c: Any) -> Tensor:
-        return combined(
-            scale(c, self.expr), self.formula.heading.letters, [self], self.formula.domain
-        )
+    def _scaled(self, c: Any, least: str = "") -> Tensor:
+        letters, domain = self.formula.heading.letters, self.formula.domain
+        return combined(scale(c, self.expr), letters, [self], domain, least)
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name not in arrays.NUMPY or name in _OWN]
@@ -769,6 +769,69 @@ for _name in arrays.NUMPY:
     _found: Any = getattr(np, _name, None)
     if isinstance(_found, np.ufunc) and not hasattr(Tensor, _name):
         setattr(Tensor, _name, _OfObjects(_found))
+
+
+class NamedSize(str):
+    """The name of a size whose number is not known yet, and which can be computed with.
+
+    It is the string, and in arithmetic a tensor without axes: ``x.sum() / x.shape[0]`` is a mean.
+
+    Examples
+    --------
+    >>> x = tensor("x", "n")
+    >>> x.shape
+    ('n',)
+    >>> x / x.shape[0]
+    f_i = x_i / n
+    >>> (x.sum() / (x.shape[0] - 1))(x=[1.0, 2.0, 3.0])
+    array(3.)
+    """
+
+    __slots__ = ()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        taken = [as_tensor(value) if isinstance(value, NamedSize) else value for value in inputs]
+        return applied_ufunc(ufunc, method, taken, options)
+
+    def _has_no_number(self, *_: object) -> Any:
+        piece = asking(outermost(outside()))
+        raise ShapeError(
+            page(
+                f"{piece or 'the code'} takes a number, and size '{self}' is a name",
+                action=instead(piece, _DECLARE).replace(PLAIN, _DECLARE),
+            )
+        )
+
+    __index__ = __int__ = __float__ = __complex__ = _has_no_number
+
+    def __lt__(self, other: Any) -> bool:
+        return super().__lt__(other) if isinstance(other, str) else self._has_no_number()
+
+    def __le__(self, other: Any) -> bool:
+        return super().__le__(other) if isinstance(other, str) else self._has_no_number()
+
+    def __gt__(self, other: Any) -> bool:
+        return super().__gt__(other) if isinstance(other, str) else self._has_no_number()
+
+    def __ge__(self, other: Any) -> bool:
+        return super().__ge__(other) if isinstance(other, str) else self._has_no_number()
+
+
+_DECLARE = "declare the tensor with a number for this size; products and quotients take the name"
+
+
+def _of_sizes(name: str) -> Callable[..., Any]:
+    def operator(self: NamedSize, *others: Any) -> Any:
+        return getattr(as_tensor(self), name)(*others)
+
+    return operator
+
+
+for _operator in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+    for _name in (f"__{_operator}__", f"__r{_operator}__"):
+        setattr(NamedSize, _name, _of_sizes(_name))
+for _name in ("__neg__", "__pos__", "__abs__"):
+    setattr(NamedSize, _name, _of_sizes(_name))
 
 
 def _restored(
@@ -953,6 +1016,15 @@ def checked_arrays(f: Tensor, arrays: Mapping[str, Any]) -> dict[str, Array]:
                     action=f"pass arrays for {' and '.join(known) or 'nothing'} only",
                 )
             )
+        if isinstance(value, Tensor) and not value.formula.required <= value.values.keys():
+            raise BindingError(
+                page(
+                    f"'{name}' is given as an expression, and an array is put in its place only",
+                    text=str(value),
+                    shapes=signature(value.formula.arguments),
+                    action=f"write the expression with this from the start, in place of {name}",
+                )
+            )
         found[name] = array = as_array(value, f"operand '{name}'")
         check_symmetric(known[name], array)
     return found
@@ -1101,8 +1173,31 @@ _BITWISE = frozenset((arrays.bitwise_and, arrays.bitwise_or, arrays.invert))
 #: Functions whose results NumPy widens, and to what at least.
 _LEAST: dict[Any, str] = {
     **{arrays.NUMPY[n]: "integer" for n in ("sum", "prod", "cumsum", "trace", "linalg.trace")},
-    **{arrays.NUMPY[name]: "float" for name in ("rint", "fabs")},
-    arrays.NUMPY["float_power"]: "double",
+    # What simplification makes of these may be a sum of products again, as of sqrt(x)^2 and x/2*2.
+    **{
+        function: "float"
+        for name, function in {**arrays.NUMPY, **arrays.BEYOND_NUMPY}.items()
+        if name in FUNCTIONS and name != "power" and not FUNCTIONS[name].keeps_integers
+    },
+    **{
+        arrays.NUMPY[name]: "float"
+        for name in (
+            "rint",
+            "fabs",
+            "float_power",
+            "sqrt",
+            "divide",
+            "reciprocal",
+            "exp2",
+            "mean",
+            "var",
+            "std",
+            "linalg.norm",
+            "linalg.inv",
+            "linalg.det",
+            "linalg.solve",
+        )
+    },
 }
 
 #: Functions that NumPy computes with complex conjugates.
@@ -1257,6 +1352,9 @@ def as_tensor(value: Any) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
+    if isinstance(value, NamedSize):
+        size = einsum([], [], (), {0: str(value)})
+        return Tensor(Formula(size, Heading("f", ()), Letters(), ()), {})
     c = as_number(value)
     if c is not None:
         return Tensor(number(c), {})

@@ -280,7 +280,7 @@ def as_size(value: object, of: str) -> Size:
     a size is a whole number from 0, or a name such as n
     """
     if isinstance(value, str) and value.isidentifier():
-        return value
+        return str(value)
     if is_index(value) and value >= 0:
         return int(value)
     raise ShapeError(

@@ -286,8 +286,8 @@ def needs_scipy(what: str) -> OperandError:
 
 
 #: The least dtypes that functions of NumPy's have, from the weakest to the strongest: of any;
-#: integers as wide as NumPy's sums of them; floats; floats of double precision.
-LEAST = ("", "integer", "float", "double")
+#: integers as wide as NumPy's sums of them; floats.
+LEAST = ("", "integer", "float")
 
 
 def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]], least: str = "") -> np.dtype[Any]:
@@ -324,7 +324,7 @@ def at_least(dtype: np.dtype[Any], least: str) -> np.dtype[Any]:
     >>> at_least(np.dtype("u1"), "integer"), at_least(np.dtype("f4"), "integer")
     (dtype('uint64'), dtype('float32'))
     """
-    if least == "double" or (least == "float" and dtype.kind in "biu"):
+    if least == "float" and dtype.kind in "biu":
         return np.result_type(dtype, np.float64)
     if least == "integer" and dtype.kind in "iu":
         return np.result_type(dtype, np.int64 if dtype.kind == "i" else np.uint64)

@@ -117,7 +117,7 @@ class Kernel:
         if program.plan.peak > room:
             program = program_for(self.nodes, sizes, self.dtype, limit=room)
         given = dict(zip(self.inputs, blocks, strict=True))
-        taken = [np.asarray(given[v.name], self.dtype) for v in program.inputs]
+        taken = [_as_declared(given[v.name], self.dtype) for v in program.inputs]
         results = program.function(*taken)
         return results if isinstance(results, tuple) else (results,)
 
@@ -185,6 +185,22 @@ def combined(
 
 
 # --- operands ---------------------------------------------------------------------------------
+
+
+def _as_declared(block: Any, dtype: str) -> Array:
+    """Return a chunk in the dtype that its array says it has; refuse one that this would cut."""
+    array = np.asarray(block)
+    if array.dtype == dtype:
+        return array
+    if not np.can_cast(array.dtype, dtype):
+        raise OperandError(
+            page(
+                f"a chunk of an operand has dtype {array.dtype}, and the array says {dtype}",
+                action=f"say which it is where the array is made, as in dtype={array.dtype}, or "
+                f"convert it with .map_blocks(np.asarray, dtype={array.dtype})",
+            )
+        )
+    return array.astype(dtype)
 
 
 def _blocks(chunks: tuple[Chunks, ...]) -> Iterable[tuple[tuple[int, ...], tuple[slice, ...]]]:

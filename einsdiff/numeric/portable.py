@@ -254,7 +254,7 @@ def _dtype_of_jax(nodes: Sequence[Node], arrays: Sequence[Any], least: str) -> A
     needed = wanted(np.dtype(_numpy_name(found)))
     if found.kind not in "iub":
         return jax.numpy.result_type(found, 1j) if needed.kind == "c" else found
-    if least in ("float", "double"):
+    if least == "float":
         return jax.numpy.result_type(1.0 if needed.kind != "c" else 1j)
     if needed.kind in "iub" and least:
         needed = at_least(needed, least)
