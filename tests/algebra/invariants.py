@@ -70,7 +70,8 @@ def _check_product(node: Einsum) -> None:
         {name[label]: size for label, size in reversed(sizes.items())},
     )
     assert again is node
-    core, axes = node.core
+    core, axes, loose = node.core
+    assert sorted(loose) == sorted(sizes[label] for label in node.loose)
     around = {label: sizes[label] for label in (*node.output, *node.loose)}
     assert einsum([core], [axes], node.output, around) is node
 

@@ -9,15 +9,22 @@ import numpy as np
 from tests.fuzz import einsums, indexed, programs, stacks
 from tests.fuzz.drawing import Draw
 from tests.fuzz.expressions import Expression
+from tests.fuzz.rewritten import means
 from tests.fuzz.trials import Trial
 
 BACKENDS = [name for name in ("numpy", "numpy", "numpy", "torch", "jax") if find_spec(name)]
-SOURCES = (einsums, indexed, programs, stacks)
+SOURCES = (
+    einsums.expression,
+    indexed.expression,
+    programs.expression,
+    stacks.expression,
+    means,
+)
 
 
 def derived(draw: Draw, trial: Trial, named: bool, most: int = 2) -> tuple[Expression, str]:
     """Build an expression of another family, and perhaps a derivative; return its name."""
-    e = draw.choice(SOURCES).expression(draw, trial, named)
+    e = draw.choice(SOURCES)(draw, trial, named)
     at, entries = "f", 1
     for name in "JH"[: draw.integer(0, most)]:
         by = e.small(draw, entries)

@@ -82,6 +82,8 @@ def _labels(draw: Draw, letters: str, most: int) -> str:
 def expression(draw: Draw, trial: Trial, named: bool) -> Expression:
     """Build an einsum of double precision; `named` sizes, or with its arrays."""
     case = drawn(draw, ["float64"])
+    while named and case.broadcast:  # a size that no array has would have no number
+        case = drawn(draw, ["float64"])
     build(draw, trial, case, named)
     arrays = {name: np.asarray(eval(source, {"np": np})) for name, source in case.arrays.items()}
     return Expression(partial(_truth, case), arrays)
@@ -120,7 +122,6 @@ def _symmetric(case: Einsum, name: str) -> str:
 def check(draw: Draw, trial: Trial) -> None:
     """Claim value, first and second derivatives of a random einsum, and that its forms agree."""
     case = drawn(draw)
-    # A size that no array has, only a broadcast, would have no number.
     named = draw.flag(0.2) and not case.broadcast
     build(draw, trial, case, named)
     arrays = {name: np.asarray(eval(source, {"np": np})) for name, source in case.arrays.items()}

@@ -38,7 +38,7 @@ KINKED: dict[str, Callable[[Any], Any]] = {
 MOST_TEXT = 130
 MOST_LOOKUPS = 500
 LETTERS = "ijklpqr"
-NAMES = "xyzABCwuDGTVabcdghXYZWUvtMNPQR"
+NAMES = (*"xyzABCwuDGTVabcdghXYZWUvtMNPQR", "xx", "yy", "zz", "AA", "BB", "CC", "DD", "GG")
 
 
 @dataclass(frozen=True)
@@ -104,21 +104,21 @@ class Formula:
         while places or not factors:
             here, places = _split(places, draw.integer(0 if not factors else 1, 2))
             factors.append(self.factor(here, depth))
-        factors = self._divided(factors, labels, depth)
+        whole = self._divided(factors, labels, depth)
         number, text = draw.choice([(1, "")] * 5 + [(2, "2 "), (0.5, "1/2 "), (1.5, "1.5 ")])
-        text += "".join(f"Σ_{n} " for n in alone) + factors[0].text
+        text += "".join(f"Σ_{n} " for n in alone) + whole.text
         summed = [*paired, *alone]
 
         def value(at: Labels, arrays: Arrays) -> Any:
             total: Any = 0
             for index in product(*(range(self.sizes[n]) for n in summed)):
                 here = {**at, **dict(zip(summed, index, strict=True))}
-                total = total + factors[0].value(here, arrays)
+                total = total + whole.value(here, arrays)
             return number * total
 
         return Part(text, value, PRODUCT)
 
-    def _divided(self, factors: list[Part], labels: Sequence[str], depth: int) -> list[Part]:
+    def _divided(self, factors: list[Part], labels: Sequence[str], depth: int) -> Part:
         """Write factors one after the other, the last perhaps behind a stroke."""
         text = " ".join(part.bracketed(POWER) for part in factors)
         values = [part.value for part in factors]
@@ -129,16 +129,17 @@ class Formula:
                 result = result * value(at, arrays)
             return result
 
-        if not self.draw.flag(0.15):
-            return [Part(text, multiplied)]
+        if not self.draw.flag(0.25):
+            return Part(text, multiplied)
         under = self.factor([n for n in labels if n in self.heading][:1], depth - 1)
-        divisor = f"(2 + {under.bracketed(ATOM)}^2)"
-        return [
-            Part(
-                f"{text} / {divisor}",
-                lambda at, a: multiplied(at, a) / (2 + under.value(at, a) ** 2),
+        if under.binds == ATOM and self.draw.flag():
+            return Part(
+                f"{text} / {under.text}", lambda at, a: multiplied(at, a) / under.value(at, a)
             )
-        ]
+        divisor = f"(2 + {under.bracketed(ATOM)}^2)"
+        return Part(
+            f"{text} / {divisor}", lambda at, a: multiplied(at, a) / (2 + under.value(at, a) ** 2)
+        )
 
     def factor(self, labels: Sequence[str], depth: int) -> Part:
         """Draw a factor with these labels, which may repeat."""
@@ -274,6 +275,8 @@ def _sizes(formula: Formula, labels: Iterable[str]) -> str:
 
 def check(draw: Draw, trial: Trial) -> None:
     """Claim value and derivatives of random index notation, and that its text is read back."""
+    if draw.flag(0.1):
+        return meant(draw, trial)
     named = draw.flag(0.3)
     e = expression(draw, trial, named)
     has_derivative = differentiate(trial, draw, e)
@@ -281,4 +284,70 @@ def check(draw: Draw, trial: Trial) -> None:
     displayed(trial, draw, which)
     if has_derivative and not named:
         forms(trial, draw, "J", 2)
-    reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
+    return reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
+
+
+# --- what books write -------------------------------------------------------------------------
+
+#: Texts that are easily read as something else, with what they mean; they may be refused.
+MEANT: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("{x}^T {A} {x}", lambda x, y, A, B: x @ A @ x),
+    ("{x}ᵀ {A} {y}", lambda x, y, A, B: x @ A @ y),
+    ("{A}ᵀ {A}", lambda x, y, A, B: A.T @ A),
+    ("{A} {x}", lambda x, y, A, B: A @ x),
+    ("{A} {B} {x}", lambda x, y, A, B: A @ B @ x),
+    ("{x}' {A} {y}", lambda x, y, A, B: x @ A @ y),
+    ("{A}^-1 {x}", lambda x, y, A, B: np.linalg.solve(A, x)),
+    ("sin {x}_{i}", lambda x, y, A, B: np.sin(x)),
+    ("exp {x}_{i}", lambda x, y, A, B: np.exp(x)),
+    ("Σ_{i} {x}_{i} {y}_{i}^{i}", lambda x, y, A, B: x @ y ** np.arange(len(x))),
+    ("Σ_{i} {i} {x}_{i}", lambda x, y, A, B: x @ np.arange(len(x))),
+    ("sum_{i} {x}_{i} {y}_{i}", lambda x, y, A, B: x @ y),
+    ("sum({x}_{i} {y}_{i})", lambda x, y, A, B: x @ y),
+    ("prod_{i} {x}_{i}", lambda x, y, A, B: np.prod(x)),
+    ("delta_{i}{j} {A}_{i}{j}", lambda x, y, A, B: np.trace(A)),
+    ("{x}_{i} {y}^{i}", lambda x, y, A, B: x @ y),
+    ("{A}^{i}_{j} {x}_{i}", lambda x, y, A, B: x @ A),
+    ("{A}_{i}^{j} {x}_{j}", lambda x, y, A, B: A @ x),
+    ("e^({x}_{i})", lambda x, y, A, B: np.exp(x)),
+    ("e^{x}_{i}", lambda x, y, A, B: np.exp(x)),
+    ("tr({A} {B})", lambda x, y, A, B: np.trace(A @ B)),
+    ("tr {A}", lambda x, y, A, B: np.trace(A)),
+    ("ln {x}_{i}", lambda x, y, A, B: np.log(x)),
+    ("|{x}_{i}|", lambda x, y, A, B: np.abs(x)),
+    ("{x}_{i} · {y}_{i}", lambda x, y, A, B: x @ y),
+    ("{x} · {y}", lambda x, y, A, B: x @ y),
+    ("||{x}||^2", lambda x, y, A, B: x @ x),
+    ("‖{x}‖²", lambda x, y, A, B: x @ x),
+    ("2{x}_{i}", lambda x, y, A, B: 2 * x),
+    ("1/2 {x}_{i} {A}_{i}{j} {x}_{j}", lambda x, y, A, B: x @ A @ x / 2),
+    ("1/2{x}_{i}", lambda x, y, A, B: x / 2),
+    ("max_{i} {x}_{i}", lambda x, y, A, B: np.max(x)),
+    ("{x}[{i}] {y}[{i}]", lambda x, y, A, B: x @ y),
+)
+
+
+def meant(draw: Draw, trial: Trial) -> None:
+    """Claim that what books write is read as they mean it, or not at all."""
+    pattern, value = draw.choice(MEANT)
+    x, y, p, q = draw.some("xyuvwab", 2) + draw.some("ABCDMXRQ", 2)
+    i, j = draw.some("ijkl", 2)
+    text = pattern
+    for name, letter in zip("xyABij", (x, y, p, q, i, j), strict=True):
+        text = text.replace(f"{{{name}}}", letter)
+    sources = {n: drawing.array(draw, (2,), 0.5, 1.5) for n in (x, y)}
+    sources |= {n: drawing.square(draw, 2) for n in (p, q)}
+    arrays = {n: np.asarray(eval(source, {"np": np})) for n, source in sources.items()}
+    used = [n for n in sources if n in text]
+    if draw.flag():
+        trial.do(*(f"{n} = {sources[n]}" for n in used))
+        trial.do(f"f = ed.parse({text!r}, {', '.join(f'{n}={n}' for n in used)})")
+        found = "np.asarray(f)"
+    else:
+        trial.do(f"f = ed.parse({text!r})")
+        trial.do(f"given = dict({', '.join(f'{n}={sources[n]}' for n in used)})")
+        found = "f(**given)"
+    expected = value(*(arrays[n] for n in (x, y, p, q)))
+    trial.holds("meant: variables", f"set(f.names) <= set({used})")
+    trial.holds("meant: axes", f"f.ndim == {np.ndim(expected)}")
+    trial.agrees("meant", found, expected)

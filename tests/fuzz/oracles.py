@@ -14,6 +14,8 @@ Truth = Callable[[Arrays], np.ndarray]
 
 STEP = 1e-3
 COMPLEX_STEP = 1e-30
+#: By how much the slopes of two sides may differ without a kink, a thousandth of the step apart.
+MOST_BENT = 0.05
 
 
 # --- derivatives by differences ---------------------------------------------------------------
@@ -45,24 +47,28 @@ def second(truth: Truth, arrays: Arrays, one: str, other: str, analytic: bool) -
 def differences(truth: Truth, arrays: Arrays, name: str) -> tuple[Any, Any]:
     """Differentiate by central differences, extrapolated to the step 0.
 
-    Two extrapolations that differ tell how far they may be off, for example at a kink.
+    Two extrapolations that differ tell how far they may be off. At a kink, where the slopes of the
+    two sides differ, the derivative is nan.
     """
     x = np.asarray(arrays[name])
     x = x.astype(np.result_type(x, 1.0))
 
-    def central(index: tuple[int, ...], step: float) -> np.ndarray:
+    here = np.asarray(truth({**arrays, name: x}))
+
+    def central(index: tuple[int, ...], step: float) -> tuple[np.ndarray, np.ndarray]:
         ends = []
         for sign in (1, -1):
             moved = x.copy()
             moved[index] += sign * step
             ends.append(np.asarray(truth({**arrays, name: moved})))
-        return (ends[0] - ends[1]) / (2 * step)
+        bend = np.abs(ends[0] - 2 * here + ends[1]) / step
+        return (ends[0] - ends[1]) / (2 * step), bend
 
     columns, doubts = [], []
     for index in np.ndindex(x.shape):
-        wide, middle, narrow = (central(index, STEP / 2**k) for k in range(3))
+        (wide, _), (middle, _), (narrow, bend) = (central(index, STEP / 2**k) for k in range(3))
         coarse, fine = (4 * middle - wide) / 3, (4 * narrow - middle) / 3
-        columns.append(fine)
+        columns.append(np.where(bend > MOST_BENT * np.maximum(1, np.abs(fine)), np.nan, fine))
         doubts.append(np.abs(fine - coarse))
     return tuple(_joined(part, truth, arrays, x) for part in (columns, doubts))
 

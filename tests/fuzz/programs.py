@@ -172,12 +172,13 @@ class Program:
         if kind == 3:
             return f"np.prod({self.of((n,), depth)})"
         if kind == 4 and "B" in self.variables:
-            self.has_inverse = True
             self.used.add("B")
             return "np.linalg.det(B)"
         if kind == 5:
             self.analytic = False
             how = draw.choice(["np.var", "np.max", "np.linalg.norm", "np.min", "np.std", "np.ptp"])
+            if how == "np.std" and (isinstance(n, str) or n < 2):
+                how = "np.var"  # the standard deviation of one number has no derivative
             return f"{how}({self.of((n,), depth)})"
         if kind == 6:
             return f"np.mean({self.of((n,), depth)} * np.mean({self.of((n,), depth)}))"
@@ -232,6 +233,9 @@ class Program:
             return (
                 f"np.{draw.choice(['max', 'min', 'linalg.norm'])}({self.of((m, n), depth)}, axis=0)"
             )
+        if kind == 14 and draw.flag(0.2):
+            inner = self.of((n,), depth)
+            return f"{inner} / {inner}.shape[0]"
         if kind == 14:
             return f"{self.of((n,), depth)} - np.mean({self.of((n,), depth)})"
         inner = self.of((n,), depth)
@@ -298,10 +302,13 @@ def sources_of(draw: Draw, program: Program, sizes: Mapping[str, int]) -> dict[s
     for name, shape in program.variables.items():
         if name in program.used:
             numbers = tuple(sizes[size] if isinstance(size, str) else size for size in shape)
-            is_square = name == "B" and program.has_inverse
-            found[name] = (
-                drawing.square(draw, numbers[0]) if is_square else drawing.array(draw, numbers)
-            )
+            if name == "B" and program.has_inverse:
+                found[name] = drawing.square(draw, numbers[0])
+            elif name == "B" and draw.flag(0.2):  # singular
+                rows = [float(k) for k in range(1, numbers[0] + 1)]
+                found[name] = f"np.outer({rows}, {rows[::-1]})"
+            else:
+                found[name] = drawing.array(draw, numbers)
     return found
 
 
@@ -343,19 +350,172 @@ def truth_of(source: str, names: Sequence[str], library: Any = np) -> Callable[.
     return lambda arrays: space["program"](*(arrays[name] for name in names))
 
 
+# --- programs of other kinds ------------------------------------------------------------------
+
+
+def recurrence(draw: Draw, trial: Trial) -> Expression:
+    """Build a state that is computed from itself a few times, of large and small steps."""
+    steps = draw.integer(2, 5)
+    step = draw.choice(
+        ["h * np.tanh(B @ h)", "np.tanh(B @ h + x)", "h + x * (B @ h)", "h / (1 + h @ h)"]
+    )
+    end = draw.choice(["h", "np.sum(h)", "np.sum(h**2)"])
+    body = f"    h = x\n    for _ in range({steps}):\n        h = {step}\n    return {end}"
+    source = f"def program(x, B):\n{body}"
+    arrays = {"x": drawing.array(draw, (2,)), "B": drawing.array(draw, (2, 2))}
+    trial.do(source, *(f"{name} = ed.tensor({name!r}, {text})" for name, text in arrays.items()))
+    trial.do("f = program(x, B)")
+    values = {name: np.asarray(eval(text, {"np": np})) for name, text in arrays.items()}
+    return Expression(truth_of(source, ["x", "B"]), values)
+
+
+REDUCTIONS = (
+    *(
+        "np.sum({})",
+        "np.sum({}, axis=0)",
+        "np.prod({})",
+        "np.cumsum({})",
+        "np.trace({})",
+        "{}.sum()",
+    ),
+    *(
+        "np.mean({})",
+        "np.max({})",
+        "np.var({})",
+        "{0} + {0}",
+        "{0} * {0}",
+        "np.einsum('ij->i', {})",
+    ),
+    *(
+        "{} @ {0}.T",
+        "-{}",
+        "{} + 1",
+        "{} / 2",
+        "{}**2",
+        "np.sqrt({})",
+        "np.square({})",
+        "np.abs({})",
+    ),
+)
+INTEGERS = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "float32")
+
+
+def reduced(draw: Draw, trial: Trial) -> None:
+    """Claim that functions of small integers have NumPy's values and NumPy's dtypes."""
+    dtype = draw.choice(INTEGERS)
+    signed = dtype[0] != "u"
+    rows = [[draw.integer(-9 * signed, 9) for _ in range(2)] for _ in range(2)]
+    array = f"np.array({rows}, {dtype!r})"
+    if draw.flag():
+        array += " * 10" if dtype != "float32" else ""
+    trial.do(f"a = {array}", "x = ed.tensor('x', a)")
+    source = draw.choice(REDUCTIONS).replace("{}", "{0}")
+    expected = eval(source.format("a"), {"np": np, "a": trial.space["a"]})
+    trial.agrees("integers", f"np.asarray({source.format('x')})", expected, 1e-4, dtype=True)
+    if draw.flag(0.3) and find_spec("torch") and dtype not in ("uint16", "uint32"):
+        trial.do("import torch", f"x = ed.tensor('x', torch.tensor({array}))")
+        name = source.format("x")
+        trial.holds("integers of torch: dtype", f"({name}).dense().dtype == ({name}).dtype")
+
+
+def decomposed(draw: Draw, trial: Trial) -> None:
+    """Claim that decompositions read the triangle that NumPy's read."""
+    size = draw.integer(1, 3)
+    array = drawing.square(draw, size)
+    source = draw.choice(
+        [
+            "eigvalsh({})",
+            "eigh({})[0]",
+            "cholesky({})",
+            "eigvalsh({}, UPLO='U')",
+            "eigh({}, 'U')[0]",
+        ]
+    )
+    trial.do(f"a = {array}", "x = ed.tensor('x', a)")
+    expected = eval(f"np.linalg.{source.format('a')}", {"np": np, "a": trial.space["a"]})
+    trial.agrees("decompositions", f"np.asarray(np.linalg.{source.format('x')})", expected)
+
+
+#: What goes around NumPy's protocols, of a vector of two entries: refused, or right.
+AROUND = (
+    "np.sum(np.array([x[0], x[1]**2]) * x)",
+    "np.array([x[1], 2.0]) @ np.sin(x)",
+    "np.sum(np.asarray(x) * x)",
+    "np.full(2, x[0]) * x",
+    "np.r_[x[0], x[1]] * x",
+    "np.fromiter((v * v for v in x), float) * x",
+    "float(x[0]) * x",
+    "math.exp(x[0]) * x",
+    "np.sum([x[0] * x[1], x[1]]) * x",
+    "np.float64(x[0]) * x",
+    "sum(x) * x",
+    "sum(v * v for v in x) * x",
+    "np.array(x) * x",
+    "np.outer(np.asarray(x), x)",
+    "np.concatenate([[x[0]], x]) @ np.ones(3) * x",
+    "np.stack([[x[0], 1.0], x]) @ x",
+    "np.array([[x[0], x[1]], [x[1], 1.0]]) @ x",
+    "np.array([x, x * x]) @ x",
+    "np.dot([x[0], 1.0], x)",
+    "np.interp(x[0], [0.0, 2.0], [0.0, 1.0]) * x",
+    "np.linspace(x[0], x[1], 2) * x",
+    "np.vectorize(lambda v: v * v)(x) * x",
+    "scipy.special.logsumexp(x) * x",
+    "(x if x[0] > 0 else -x) * x[0]",
+    "max(x[0], x[1]) * x",
+    "x / len(x)",
+    "x / x.shape[0]",
+    "x * np.sqrt(x.shape[-1])",
+    "x / x.size",
+)
+#: With values, a tensor gives numbers where it is asked for them; this can be seen of some.
+SEEN = tuple(AROUND[k] for k in (0, 2, 5, 10, 11, 12, 13, 14, 15, 25, 26, 27, 28))
+ASSIGNED = ("out[0] = x[0] * x[1]", "out[:] = x * x", "out += x", "out[0] += x[1]")
+
+
+def around(draw: Draw, trial: Trial) -> None:
+    """Claim that no dependence is lost where code asks tensors for numbers."""
+    how = draw.integer(0, 2)
+    if how == 1:
+        body = f"    return {draw.choice(SEEN)}"
+    elif draw.flag(0.2):
+        body = f"    out = np.zeros(2)\n    {draw.choice(ASSIGNED)}\n    return out * x"
+    else:
+        body = f"    return {draw.choice(AROUND)}"
+    source = f"def program(x):\n{body}"
+    array = drawing.array(draw, (2,), 0.2, 1.5)
+    trial.do("import math, scipy.special", source)
+    if how == 0:
+        trial.do(f"x = {array}", "f = ed.value_and_grad(program, x, wrt='x')[0]")
+    elif how == 1:
+        trial.do(f"x = ed.tensor('x', {array})", "f = program(x)")
+    else:
+        shape = draw.choice(["2", "'n'"])
+        trial.do(f"given = {{'x': {array}}}", f"x = ed.tensor('x', {shape})", "f = program(x)")
+    truth = truth_of(f"import math, scipy.special\n{source}", ["x"])
+    values = {"x": np.asarray(eval(array, {"np": np}))}
+    differentiate(trial, draw, Expression(truth, values, analytic=False))
+
+
 def check(draw: Draw, trial: Trial) -> None:
     """Claim value and derivatives of a random program, and what JAX says of its gradient."""
+    kind = draw.integer(0, 19)
+    if kind < 3:
+        return (reduced, decomposed, around)[kind](draw, trial)
+    if kind == 3:
+        differentiate(trial, draw, recurrence(draw, trial))
+        return displayed(trial, draw, draw.choice(["f", "J"]), 3)
     named = draw.flag(0.3)
     e = expression(draw, trial, named)
     if not differentiate(trial, draw, e):
-        return
+        return None
     if draw.flag(0.1):
         _jax(draw, trial, e)
     which = draw.choice(["f", "J"])
     displayed(trial, draw, which)
     if not named:
         forms(trial, draw, draw.choice(["J", "J", "H"]) if "H" in trial.space else "J", 2)
-    reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
+    return reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
 
 
 def _jax(draw: Draw, trial: Trial, e: Expression) -> None:

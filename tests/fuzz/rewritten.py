@@ -14,9 +14,7 @@ VERBS = ("simplify", "expand", "collect")
 
 def check(draw: Draw, trial: Trial) -> None:
     """Claim that rewriting keeps the value, of functions and derivatives, at several sizes."""
-    source = draw.choice([programs, programs, programs, stacks, means, means])
-    expression = means if source is means else source.expression
-    e = expression(draw, trial, named=True)
+    e = draw.choice(SOURCES)(draw, trial, named=True)
     at = "f"
     if draw.flag(0.3) and (by := e.small(draw)):
         trial.do(f"J = ed.grad(f, wrt={by[0]!r})")
@@ -71,7 +69,6 @@ def _resized(draw: Draw, trial: Trial) -> str:
 
 def means(draw: Draw, trial: Trial, named: bool) -> Expression:
     """Build products of means of means, in which sizes are factors, divisors and powers."""
-    assert named
     sizes = programs.sizes_drawn(draw)
     names = [*draw.some(["y", "b", "A", "T", "s"], 2), "x"]
     shapes = {n: programs.VARIABLES[n] for n in names}
@@ -80,8 +77,9 @@ def means(draw: Draw, trial: Trial, named: bool) -> Expression:
     source = source.replace(f"({', '.join(shapes)})", f"({', '.join(used)})", 1)
     arrays = {n: drawing.array(draw, [sizes[str(k)] for k in s]) for n, s in used.items()}
     trial.do(source)
-    trial.do(f"given = {{{', '.join(f'{n!r}: {s}' for n, s in arrays.items())}}}")
-    trial.do(*(f"{n} = ed.tensor({n!r}, {s})" for n, s in used.items()))
+    if named:
+        trial.do(f"given = {{{', '.join(f'{n!r}: {s}' for n, s in arrays.items())}}}")
+    trial.do(*(f"{n} = ed.tensor({n!r}, {used[n] if named else arrays[n]})" for n in used))
     trial.do(f"f = program({', '.join(used)})")
     values = {n: np.asarray(eval(text, {"np": np})) for n, text in arrays.items()}
     return Expression(programs.truth_of(source, list(used)), values)
@@ -111,3 +109,6 @@ def _mean(draw: Draw, shapes: dict[str, tuple[int | str, ...]], shape: object, d
         how = draw.choice(["np.mean", "np.mean", "np.sum", "np.var"])
         return f"{how}({inner(other)})"
     return f"({inner(shape)} - {inner(())})"
+
+
+SOURCES = (*[programs.expression] * 3, stacks.expression, means, means)

@@ -68,6 +68,8 @@ def example(seed: str, family: str, number: int) -> Outcome:
         refused = str(error)
     except BrokenError:
         pass
+    except Exception as error:
+        trial.fails(error)
     seconds = time.process_time() - start
     program = "\n".join(trial.lines)
     return Outcome(family, number, trial.found, refused, trial.refused, seconds, program)
@@ -253,14 +255,15 @@ class Report:
         return sum(tally.disagreeing for tally in self.tallies.values())
 
     def __str__(self) -> str:
-        lines = [f"{'family':<10} {'examples':>8} {'disagree':>8} {'refused':>8} {'slowest':>9}"]
+        heads = ("examples", "disagree", "refused", "seconds", "slowest")
+        lines = [f"{'family':<10}" + "".join(f"{head:>10}" for head in heads)]
         for family, tally in sorted(self.tallies.items()):
-            refused = sum(tally.refusals.values())
             slow = tally.slowest
             assert slow is not None
+            refused = sum(tally.refusals.values()) / tally.count
             lines.append(
-                f"{family:<10} {tally.count:>8} {tally.disagreeing:>8} "
-                f"{refused / tally.count:>8.1%} {slow.seconds:>7.2f} s  {family}:{slow.number}"
+                f"{family:<10}{tally.count:>10}{tally.disagreeing:>10}{refused:>10.1%}"
+                f"{tally.seconds:>10.1f}{slow.seconds:>8.2f} s  {family}:{slow.number}"
             )
         for family, tally in sorted(self.tallies.items()):
             lines += [f"  {family}: {n} x {why}" for why, n in tally.refusals.most_common(4)]

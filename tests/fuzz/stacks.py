@@ -35,14 +35,14 @@ def scalar(draw: Draw, names: str) -> str:
 
 def expression(draw: Draw, trial: Trial, named: bool) -> Expression:
     """Build the sum of squares, or a weighted sum, of a stack of numbers."""
-    size = draw.integer(1, 3)
+    size = draw.choice([1, 2, 2, 2, 3])
     names = draw.choice(["x", "x", "xy"])
-    parts = [scalar(draw, names) for _ in range(draw.integer(2, 4))]
+    parts = [scalar(draw, names) for _ in range(draw.choice([2, 3, 3, 4, 4]))]
     twice = draw.flag(0.2)
     stack = f"np.stack([{', '.join(parts)}])"
     if draw.flag(0.2) and not named:
         stack = f"np.concatenate([{stack}, {polynomial(draw, names[0], 2)}])"
-    body = draw.choice([f"np.sum({stack}**2)"] * 3 + [f"np.sum({stack}**3)", f"{stack}"])
+    body = draw.choice([f"np.sum({stack}**2)"] * 6 + [f"np.sum({stack}**3)", f"{stack}"])
     if twice:
         body = f"np.sum(np.stack([{body}, {parts[0]}])**2)" if "sum" in body[:7] else body
     source = f"def program({', '.join(names)}):\n    return {body}"

@@ -11,6 +11,8 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -19,6 +21,8 @@ import numpy as np
 import einsdiff as ed
 
 IMPORTS = ("import numpy as np", "import einsdiff as ed")
+PACKAGE = Path(ed.__file__).parent
+LOST = getattr(ed, "LostDependenceWarning", None)
 #: Of larger arrays a reproducer shows the entry that is furthest off.
 MOST_SHOWN = 40
 #: Seconds of the processor, for anything that is displayed.
@@ -74,16 +78,18 @@ class Trial:
     def do(self, *lines: str) -> None:
         """Run lines of Python, which the rest of the example needs."""
         for line in lines:
-            self._guarded(line, lambda line=line: exec(line, self.space), needed=True)
+            self._guarded(line, partial(exec, line, self.space))
             self.lines.append(line)
 
     def get(self, source: str) -> Any:
         """Evaluate an expression that the rest of the example needs."""
-        return self._guarded(source, lambda: eval(source, self.space), needed=True)
+        return self._guarded(source, partial(eval, source, self.space))
 
     def numbers(self, name: str) -> str:
         """Write how the tensor of a name becomes numbers, with arrays from `given` if need be."""
         t = self.space[name]
+        if not isinstance(t, ed.Tensor):  # such as np.array([x[0], x[1]]) of tensors with values
+            raise RefusedError("numbers in place of a tensor")
         missing = [n for n in t.names if n not in t.values]
         if not missing:
             return f"np.asarray({name})"
@@ -151,13 +157,14 @@ class Trial:
         if ran and not found:
             self._note(kind, [f"assert {source}"])
 
-    def ends(self, kind: str, source: str) -> None:
-        """Claim that an expression is evaluated, or refused, within the time of a display."""
+    def ends(self, kind: str, source: str) -> bool:
+        """Claim, and tell, that an expression is evaluated or refused in the time of a display."""
         start = process_time()
         self._tried(source, kind)
         took = process_time() - start
         if took > DISPLAY:
             self._note(f"{kind}: slow", [f"{source}  # takes {took:.1f} s"])
+        return took <= DISPLAY
 
     # --- how it goes wrong --------------------------------------------------------------------
 
@@ -165,34 +172,42 @@ class Trial:
         """Note that what is being done does not end."""
         self._note(f"{what} in {_verb(self.asked)}", [f"{self.asked}  # {what}"])
 
+    def fails(self, error: Exception) -> None:
+        """Note that the fuzzer itself met what it did not expect."""
+        trace = "".join(traceback.format_exception(error)).replace("\n", "\n# ")
+        self._note(f"the fuzzer: {_where(error)}", [f"# {trace}"])
+
     def _tried(self, source: str, kind: str) -> tuple[bool, Any]:
         """Evaluate what the rest does not need; tell whether there is a value."""
         try:
-            return True, self._guarded(source, lambda: eval(source, self.space), False, kind)
+            return True, self._guarded(source, partial(eval, source, self.space), kind)
         except RefusedError as error:
             self.refused.append(f"{kind}: {error}")
         except BrokenError:
             pass
         return False, None
 
-    def _guarded(self, source: str, run: Callable[[], Any], needed: bool, kind: str = "") -> Any:
+    def _guarded(self, source: str, run: Callable[[], Any], kind: str = "") -> Any:
+        """Run something of einsdiff's; `asked` says what, and still does after a `HangError`."""
         self.asked = source
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                warnings.filterwarnings("error", module="einsdiff", category=UserWarning)
-                return run()
-        except (ed.EinsdiffError, np.linalg.LinAlgError) as error:
-            raise RefusedError(reason(error)) from error
-        except UserWarning as warning:
-            raise RefusedError(reason(warning)) from warning
+                if LOST is not None:  # saying that something is lost is a refusal
+                    warnings.simplefilter("error", LOST)
+                result = run()
         except Exception as error:
-            kind = f"{kind or _verb(source)}: {_where(error)}"
-            message = " ".join(str(error).split())[:100]
-            self._note(kind, [source, f"# {type(error).__name__}: {message}"])
-            raise BrokenError from error
-        finally:
             self.asked = ""
+            # NumPy replaces what an entry says when it is assigned by an error of its own.
+            for said in (error, error.__cause__):
+                if isinstance(said, (ed.EinsdiffError, np.linalg.LinAlgError, Warning)):
+                    raise RefusedError(reason(said)) from error
+            message = " ".join(str(error).split())[:100]
+            comment = f"# {type(error).__name__}: {message}"
+            self._note(f"{kind or _verb(source)}: {_where(error)}", [source, comment])
+            raise BrokenError from error
+        self.asked = ""
+        return result
 
     def _claim(
         self, source: str, found: Any, expected: Any, worst: tuple[Any, ...], allowed: float
@@ -249,7 +264,8 @@ def _verb(source: str) -> str:
 def _where(error: BaseException) -> str:
     """Name an exception and the place in the library, or the last place, that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
-    inside = [frame for frame in frames if "/einsdiff/" in frame.filename.replace("\\", "/")]
+    inside = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
     frame = (inside or frames)[-1]
-    name = frame.filename.replace("\\", "/").rsplit("/einsdiff/", 1)[-1]
+    path = Path(frame.filename)
+    name = path.relative_to(PACKAGE) if inside else path.name
     return f"{type(error).__name__} in {name}, {frame.name}"
