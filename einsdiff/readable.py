@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from einsdiff.algebra.graph import topological
 from einsdiff.display.index import format_heading, wrapped_equation
 from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.formula import Formula
@@ -46,7 +47,9 @@ MOST_TEXT = 2000
 MOST_LATEX = 20_000
 MOST_PREVIEWED = 100_000
 MOST_READ = 1_000_000  # entries of the arrays that it is computed from
-#: A derivation is folded into it if it has at most so many characters of HTML.
+#: A derivation is folded into it if the functions, of all orders, have at most so many nodes, and
+#: if it has at most so many characters of HTML.
+MOST_DERIVED = 60
 MOST_HTML = 100_000
 #: Index notation of more characters is not written in matrix notation, too, unless asked for.
 MOST_BESIDE = 500
@@ -520,6 +523,12 @@ class ReadableMethods:
         return None if isinstance(equation, str) else equation
 
     def _derivation_html(self) -> str:
+        count, formula = 0, self.formula
+        while formula.source is not None and count <= MOST_DERIVED:
+            formula = formula.source[0]
+            count += len(topological([formula.normal_form]))
+        if count > MOST_DERIVED:
+            return "<i>[a long derivation; print(t.explain()) shows it]</i>"
         try:
             derivation = self.explain()
         except OperandError as error:
@@ -560,7 +569,9 @@ def _derivation(formula: Formula) -> Derivation:
             page(
                 "this is no derivative, so there is nothing to derive",
                 text=formula.text,
-                action="differentiate first, as in ed.grad(t, wrt=...).explain()",
+                action="differentiate first, as in ed.grad(t, wrt=...).explain(); of what is "
+                "computed from derivatives, as 2 * ed.grad(f, wrt=...), explain the derivative, "
+                "or differentiate last: ed.grad(2 * f, wrt=...).explain()",
             )
         )
     from einsdiff.display.deriving import Board, derive

@@ -28,8 +28,8 @@ from dataclasses import dataclass
 from einsdiff.algebra.differentiate import derivatives
 from einsdiff.algebra.graph import children, dependencies, rebuilt, topological, variables_of
 from einsdiff.algebra.nodes import Add, Call, Einsum, Node, Shape, Variable, is_zero, variable
-from einsdiff.algebra.orient import normal_form
-from einsdiff.display.index import Heading, Letters, axis_spellings, format_heading, format_index
+from einsdiff.display.index import Heading, Letters, axis_spellings, format_heading
+from einsdiff.display.written import normal_text
 from einsdiff.errors import SizeError, page
 from einsdiff.notation.letters import first_unused
 
@@ -125,11 +125,11 @@ def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) ->
                 head,
                 local,
                 _with(local, inner, known.get(inner, inner)),
-                format_index(normal_form(local), head.letters, letters),
+                normal_text(local, head.letters, letters),
                 ""
                 if isinstance(stop, Variable)
                 else f"{format_heading(Heading(own, own_axes))} = "
-                f"{format_index(normal_form(function), own_axes, letters)}",
+                f"{normal_text(function, own_axes, letters)}",
                 stop.shape,
                 before.shape,
             )

@@ -318,7 +318,9 @@ def _block_latex(block: Sequence[Step], names: Iterable[str], comments: bool) ->
             parts: tuple[str, ...] = (right,)
         else:
             _, found = index_terms(step.after, names)
-            head, parts = (index_latex(left, names) if left else ""), wrapped(found)
+            # A range, f_{i<3}, is read on the left of an equation only.
+            head = index_terms(f"{left} = 0", names)[0] if left else ""
+            parts = wrapped(found)
         head = rf"{latex_text(f'{word} ')} {head}" if word else head
         if said and comments:
             comment = _mixed(step.comment, latex_text, lambda part: index_latex(part, names))

@@ -52,10 +52,10 @@ from einsdiff.algebra.nodes import (
     partial,
     variable,
 )
-from einsdiff.algebra.orient import normal_form
 from einsdiff.display.html import formula_html
-from einsdiff.display.index import Heading, Letters, format_heading, format_index, indexed
+from einsdiff.display.index import Heading, Letters, format_heading, indexed
 from einsdiff.display.latex import index_latex, latex_number, latex_text
+from einsdiff.display.written import normal_text
 from einsdiff.errors import EinsdiffError, SizeError, page
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -720,7 +720,7 @@ def forward_steps(
             if part.stands.of:
                 known[partial(part.stands, by)] = derivative
         below = Heading(part.name, axes, ((by.name, tuple(by_axes)),))
-        rule = format_index(normal_form(local), (*axes, *by_axes), letters)
+        rule = normal_text(local, (*axes, *by_axes), letters)
         steps.append(
             Step(
                 part.name,
@@ -738,7 +738,7 @@ def _definition(part: _Part, axes: tuple[str, ...], letters: Letters, is_variabl
     if is_variable:
         of = part.stands.of
         return f"{left}({', '.join(v.name for v in of)})" if of else left
-    return _equation(left, format_index(normal_form(part.local), axes, letters))
+    return _equation(left, normal_text(part.local, axes, letters))
 
 
 def _barred(name: str, taken: Collection[str]) -> str:
@@ -823,7 +823,7 @@ def reverse_steps(
         bar = bars[part.name]
         inner = tuple(last_axes) if part.stands is last else _axes(part.local, letters, outer)
         axes = (*outer, *inner)
-        text = format_index(normal_form(adjoint), axes, letters)
+        text = normal_text(adjoint, axes, letters)
         value = _substituted(adjoint, nodes)
         nodes[bar] = value
         is_variable = part in every[: len(own)]
@@ -846,7 +846,8 @@ def reverse_steps(
         for v, term in zip(below, found, strict=True):
             real = back.get(v, v)
             assert isinstance(real, Variable)
-            if not is_zero(term):
+            # What `last` is a function of has no row: no way leads from it back to `last`.
+            if real.name in terms and not is_zero(term):
                 terms[real.name].append(_substituted(term, back))
     return steps
 

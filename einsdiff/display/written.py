@@ -10,13 +10,22 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from einsdiff.algebra.function import FAMILIES, FUNCTIONS
+from einsdiff.algebra.nodes import Node
+from einsdiff.algebra.orient import normal_form
 from einsdiff.algebra.parts import is_function
-from einsdiff.display.index import indexed
+from einsdiff.display.index import (
+    MOST_FACTORS,
+    Letters,
+    format_index,
+    indexed,
+    places,
+    summary,
+)
 from einsdiff.errors import EinsdiffError
 from einsdiff.notation.index import (
     Affine,
@@ -39,7 +48,30 @@ from einsdiff.notation.index import (
     run,
 )
 
-__all__ = ["contracted", "counts", "derivatives_in", "is_reordered", "skeleton", "summed"]
+__all__ = [
+    "contracted",
+    "counts",
+    "derivatives_in",
+    "is_reordered",
+    "normal_text",
+    "skeleton",
+    "summed",
+]
+
+
+def normal_text(node: Node, axes: Sequence[str], letters: Letters) -> str:
+    """Write the normal form of an expression in index notation.
+
+    What is far too long to be written is not brought to its normal form first.
+
+    >>> from einsdiff.algebra.nodes import einsum, variable
+    >>> normal_text(einsum([variable("x", (3,))] * 2, ["i", "i"], "i"), ("i",), Letters())
+    'x_i^2'
+    """
+    order, _, length = places(node, letters)
+    if length[node] > 4 * MOST_FACTORS:
+        return summary(order, length)
+    return format_index(normal_form(node), axes, letters)
 
 
 def _read(text: str, names: Iterable[str]) -> Tree | None:

@@ -24,12 +24,14 @@ ENTRYWISE = (ed.sin, ed.exp, ed.tanh, ed.sigmoid, ed.relu, ed.abs, ed.square)
 Rng = np.random.Generator
 
 
-def leaves(sizes: Mapping[str, int], is_named: bool) -> dict[str, ed.Tensor]:
+def leaves(
+    sizes: Mapping[str, int], is_named: bool, values: Mapping[str, np.ndarray] | None = None
+) -> dict[str, ed.Tensor]:
     """Return the variables, with sizes that are names or numbers."""
     return {
         name: ed.tensor(
             name,
-            tuple(axes if is_named else [sizes[axis] for axis in axes]),
+            values[name] if values else tuple(axes if is_named else [sizes[axis] for axis in axes]),
             symmetric=name == "S",
         )
         for name, axes in SHAPES.items()
@@ -44,9 +46,15 @@ def arrays(rng: Rng, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
     return found
 
 
-def tensor(rng: Rng, sizes: Mapping[str, int], is_named: bool = False, depth: int = 3) -> ed.Tensor:
-    """Draw an expression with at most four axes."""
-    given = leaves(sizes, is_named)
+def tensor(
+    rng: Rng,
+    sizes: Mapping[str, int],
+    is_named: bool = False,
+    depth: int = 3,
+    values: Mapping[str, np.ndarray] | None = None,
+) -> ed.Tensor:
+    """Draw an expression with at most four axes, of variables with values if there are some."""
+    given = leaves(sizes, is_named, values)
     kinds = NAMED if is_named else (*NAMED, *NUMBERED)
 
     def drawn(left: int) -> ed.Tensor:

@@ -507,3 +507,15 @@ def test_what_cannot_be_explained_says_so():
         y = ed.sin(y)
     with pytest.raises(ed.OperandError, match="too long"):
         ed.grad(y, wrt="x").explain()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda J: 2 * J, lambda J: ed.einsum("ii->i", ed.grad(J, wrt="x"))],
+    ids=["times a number", "einsum"],
+)
+def test_what_is_computed_from_a_derivative_tells_what_to_write(build):
+    t = build(ed.grad("x_i x_i", wrt="x"))
+    with pytest.raises(ed.OperandError, match=r"differentiate last: ed.grad\(2 \* f, wrt="):
+        t.explain()
+    assert len(ed.grad(2 * ed.parse("x_i x_i"), wrt="x").explain()) > 1

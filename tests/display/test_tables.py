@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 
 import einsdiff as ed
@@ -21,6 +24,7 @@ from einsdiff.display.tables import (
     width_of,
 )
 from tests.catalogue_rows import ROWS
+from tests.display import drawn
 from tests.extras import katex_complaints
 from tests.test_catalogue import arrays_of, derivative, symbols_of, tensors_of
 
@@ -225,3 +229,41 @@ def test_the_most_steps_are_made():
     steps = forward_steps(scale(2, node), Heading("f", ("i",)), Letters(), [x], x, ("p",))
     assert len(steps) == 1 + module.MOST_STEPS
     assert steps[-1].rule.endswith("∂v199_i/∂x_p")
+
+
+# --- functions of others, and numbers ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrt", ["x", "A", "z"])
+@pytest.mark.parametrize(
+    "text",
+    ["A_ij ∂x_j/∂z_p", "A_ij ∂x_j/∂z_p x_i", "A_ij exp(∂²x_j/∂z_p∂z_q) z_q", "∂x_j/∂z_p A_jj"],
+)
+def test_reverse_mode_of_derivatives_of_unspecified_functions(text, wrt):
+    table = ed.grad(text, wrt=wrt).table("reverse")
+    assert table[-1][0].startswith(wrt)
+    assert table.latex()
+    assert table.markdown()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_tables_of_drawn_tensors_end_with_the_derivative(seed):
+    rng = np.random.default_rng([11, seed])
+    sizes = drawn.SIZES[rng.integers(len(drawn.SIZES))]
+    given = drawn.arrays(rng, sizes)
+    t = drawn.tensor(rng, sizes, depth=3, values=given)
+    if not t.names:
+        return
+    name = str(rng.choice(sorted(t.names)))
+    try:
+        J = ed.grad(t, wrt=name)
+    except ed.EinsdiffError:  # a function that is not differentiable
+        return
+    values = [J.table("forward")[-1][-1]]
+    values += [
+        row[-1] for row in J.table("reverse") if re.match(rf"{name}\b(?!\w)|{name}_", row[0])
+    ]
+    expected = np.asarray(J)
+    for value in values:
+        if isinstance(value, np.ndarray | float | int):  # others are constants, or large
+            np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-8)
