@@ -23,6 +23,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from einsdiff.algebra.nodes import Node, add, call, constant, delta, einsum, related
@@ -285,7 +286,7 @@ class Builder:
 
     def reference(self, symbol: Symbol, env: Mapping[str, int]) -> None:
         """Note the sizes of an operand that is only mentioned, with its labels."""
-        run(self.bind(self.parts.symbol(symbol), env))
+        run(self.bind(self.parts.symbol(replace(symbol, sizes=())), env))
 
     def fit(self, part: Named) -> None:
         """Note the sizes of an operand's axes."""
