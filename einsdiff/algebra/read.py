@@ -55,6 +55,9 @@ from einsdiff.notation.subscripts import SIZES, Size
 
 __all__ = ["Reading", "read"]
 
+#: Steps in which an order of the names is looked for; beyond, they are in order of appearance.
+MOST_COMPARED = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -606,7 +609,8 @@ def _printed_order(tree: Tree, names: Sequence[str]) -> list[str]:
                 exponents = [exponent for _, exponent in part.factors]
                 rows.append([b for b, e in zip(within, exponents, strict=True) if e == sign])
     pairs = [pair for row in rows for pair in pairwise(filter(None, row))]
-    for _ in range(len(order) + 1):
+    cost = len(pairs) * len(order) + 1
+    for _ in range(min(len(order) + 1, MOST_COMPARED // cost)):
         before = list(order)
         for one, other in pairs:
             a, b = (min(group, key=order.index) for group in (one, other))
