@@ -422,7 +422,7 @@ class _Reader:
                 )
             axes = self.builder.axes.get(name, ())
             shape = [self.builder.size_of(axis) for axis in axes]
-            of = [self.variable(z) for z in self.of.get(name, ())]
+            of = [self.variable(z) for z in sorted(self.of.get(name, ()))]
             names[name] = variable(name, shape, of=of)
             waiting.remove(name)
         for key, (tree, by) in self.parts.partials.items():
