@@ -125,6 +125,8 @@ class Builder:
         self.ties: list[tuple[Tie, int, str, int]] = []
         #: Indices that are summed and stand nowhere, and the column of their sign.
         self.idle: dict[int, int] = {}
+        #: Indices in relations, which do not say how far they run, and the column of one of these.
+        self.related: dict[int, int] = {}
         #: Indices whose range is written, Σ_{i<4}: where an axis is longer, they take a part of it.
         self.ranged: set[int] = set()
         #: Indices whose range was given beside the text; they do so if the text has an i+1, too.
@@ -215,6 +217,7 @@ class Builder:
         elif isinstance(part, Related):
             terms = [(c, env[letter]) for c, letter in part.index.terms]
             part.tie = Tie(terms, part.index.offset, part.is_equation)
+            self.related.update((index, part.column) for _, index in terms)
         elif isinstance(part, Applied) and part.function is not None:
             for arg in part.args:
                 yield self.bind(arg, env)

@@ -394,7 +394,8 @@ class _Reader:
                     f"give its size, as in {letter}=3, or leave it out",
                 )
         needed = [(n, column) for tie, _, _, column in builder.ties for _, n in tie.terms]
-        for index, column in (*needed, *builder.idle.items()):
+        related = [(n, column) for n, column in builder.related.items() if n in env.values()]
+        for index, column in (*needed, *builder.idle.items(), *related):
             if not builder.is_sized(index):
                 letter = builder.letters[index]
                 self.parts.fail(
