@@ -457,7 +457,7 @@ READ = [
     (ArrayDiagonal(T, (1, 2)), "f_ij = T_ijj"),
     (PermuteDims(T, [2, 0, 1]), "f_ijk = T_jki"),
     (ArrayElementwiseApplyFunc(sympy.exp, T), "f_ijk = exp(T_ijk)"),
-    (ArrayTensorProduct(OneArray(2), ArraySymbol("a", (n,))), "f_{i<2,j} = a_j"),
+    (ArrayTensorProduct(OneArray(2), ArraySymbol("a", (n,))), "f_ij = a_j"),
     (ZeroArray(2, 3), "f_{i<2,j<3} = 0"),
     (Reshape(ArraySymbol("a", (2, 3)), (6,)), "f_i = δ_{3j+k,i} a_jk"),
 ]
