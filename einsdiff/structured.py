@@ -12,7 +12,7 @@ matrix for all rows of U, so that Newton's step takes one small factorisation.
 >>> H
 ∂²f/∂U_pq∂U_rs = 2 δ_pr V_jq V_js
 >>> H.blocks()
-f_pqs = 2 V_jq V_js
+f_{p<6,q,s} = 2 V_jq V_js
 >>> H.solver()
 <Solver: one LU factorisation of 2 x 2 for 6 right-hand sides>
 """
@@ -266,7 +266,7 @@ class LinearMapMethods:
         --------
         >>> import einsdiff as ed
         >>> ed.hessian("(y_i - A_ij X_jk) (y_i - A_il X_lk)", wrt="X").diagonal()
-        f_pq = 2 A_ip A_ip
+        f_{p,q<k} = 2 A_ip A_ip
         >>> ed.tensor("A", "nn").diagonal()
         f_i = A_ii
         """
@@ -352,7 +352,7 @@ class LinearMapMethods:
         >>> H.shape, H.blocks().shape
         (('m', 'k', 'm', 'k'), ('m', 'k', 'k'))
         >>> H.blocks()
-        f_pqs = 2 V_jq V_js
+        f_{p<m,q,s} = 2 V_jq V_js
         """
         self._split("no blocks")
         from einsdiff.algebra.structure import expression, linear_map, ties

@@ -23,6 +23,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from einsdiff.algebra.nodes import Node, add, call, constant, delta, einsum, related
@@ -125,6 +126,8 @@ class Builder:
         self.ties: list[tuple[Tie, int, str, int]] = []
         #: Indices that are summed and stand nowhere, and the column of their sign.
         self.idle: dict[int, int] = {}
+        #: Indices in relations, which do not say how far they run, and the column of one of these.
+        self.related: dict[int, int] = {}
         #: Indices whose range is written, Σ_{i<4}: where an axis is longer, they take a part of it.
         self.ranged: set[int] = set()
         #: Indices whose range was given beside the text; they do so if the text has an i+1, too.
@@ -215,6 +218,7 @@ class Builder:
         elif isinstance(part, Related):
             terms = [(c, env[letter]) for c, letter in part.index.terms]
             part.tie = Tie(terms, part.index.offset, part.is_equation)
+            self.related.update((index, part.column) for _, index in terms)
         elif isinstance(part, Applied) and part.function is not None:
             for arg in part.args:
                 yield self.bind(arg, env)
@@ -286,7 +290,7 @@ class Builder:
 
     def reference(self, symbol: Symbol, env: Mapping[str, int]) -> None:
         """Note the sizes of an operand that is only mentioned, with its labels."""
-        run(self.bind(self.parts.symbol(symbol), env))
+        run(self.bind(self.parts.symbol(replace(symbol, sizes=())), env))
 
     def fit(self, part: Named) -> None:
         """Note the sizes of an operand's axes."""

@@ -576,6 +576,12 @@ class PartReader:
     def symbol(self, tree: Symbol) -> Part:
         """Make a part of a name with its labels."""
         name, labels = tree.name, tree.labels
+        if tree.sizes:
+            self.fail(
+                f"a label of {name} has a range",
+                tree.columns,
+                "write the range at the sign of a sum, Σ_{i<3}, or on the left: f_{i<3} = x_{i+1}",
+            )
         if name == "δ":
             if any(isinstance(label, Affine) for label in labels):
                 return _related(_difference(*labels), True, tree.column)

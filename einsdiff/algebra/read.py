@@ -55,6 +55,9 @@ from einsdiff.notation.subscripts import SIZES, Size
 
 __all__ = ["Reading", "read"]
 
+#: Steps in which an order of the names is looked for; beyond, they are in order of appearance.
+MOST_COMPARED = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -391,7 +394,8 @@ class _Reader:
                     f"give its size, as in {letter}=3, or leave it out",
                 )
         needed = [(n, column) for tie, _, _, column in builder.ties for _, n in tie.terms]
-        for index, column in (*needed, *builder.idle.items()):
+        related = [(n, column) for n, column in builder.related.items() if n in env.values()]
+        for index, column in (*needed, *builder.idle.items(), *related):
             if not builder.is_sized(index):
                 letter = builder.letters[index]
                 self.parts.fail(
@@ -419,7 +423,7 @@ class _Reader:
                 )
             axes = self.builder.axes.get(name, ())
             shape = [self.builder.size_of(axis) for axis in axes]
-            of = [self.variable(z) for z in self.of.get(name, ())]
+            of = [self.variable(z) for z in sorted(self.of.get(name, ()))]
             names[name] = variable(name, shape, of=of)
             waiting.remove(name)
         for key, (tree, by) in self.parts.partials.items():
@@ -606,7 +610,8 @@ def _printed_order(tree: Tree, names: Sequence[str]) -> list[str]:
                 exponents = [exponent for _, exponent in part.factors]
                 rows.append([b for b, e in zip(within, exponents, strict=True) if e == sign])
     pairs = [pair for row in rows for pair in pairwise(filter(None, row))]
-    for _ in range(len(order) + 1):
+    cost = len(pairs) * len(order) + 1
+    for _ in range(min(len(order) + 1, MOST_COMPARED // cost)):
         before = list(order)
         for one, other in pairs:
             a, b = (min(group, key=order.index) for group in (one, other))

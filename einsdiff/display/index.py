@@ -260,6 +260,8 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
 def format_equation(node: Node, heading: Heading, letters: Letters) -> str:
     """Write an expression with its left-hand side, which has the ranges that one cannot see.
 
+    The left-hand side of a derivative has none.
+
     Parameters
     ----------
     node
@@ -304,7 +306,8 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, s
         for letter, size in zip(heading.letters, node.shape, strict=True)
         if letter not in seen
     }
-    return format_heading(heading, ranges), text.text
+    # That of a derivative is as on paper: its function says how far its indices run.
+    return format_heading(heading, None if heading.wrt else ranges), text.text
 
 
 def _written(

@@ -813,6 +813,9 @@ class _Parsed(Equation):
     equals: int = field(default=0, compare=False, repr=False)
 
     def whole_sum(self) -> Tree:
+        ranged = [symbol for symbol in _symbols_of(self.right) if symbol.sizes]
+        if ranged:
+            raise _no_labels(self.text, ranged[0].name, ranged[0].column, len(ranged[0].name))
         if self.left is None:
             return self.right
         raise SubscriptsError(
@@ -823,6 +826,25 @@ class _Parsed(Equation):
                 action="remove what follows",
             )
         )
+
+
+def _symbols_of(tree: Tree) -> tuple[Symbol, ...]:
+    """Return the names of a left-hand side."""
+    if isinstance(tree, Partial):
+        return (tree.base, *tree.wrt)
+    return (tree,) if isinstance(tree, Symbol) else ()
+
+
+def _no_labels(text: str, name: str, column: int, width: int) -> SubscriptsError:
+    return SubscriptsError(
+        page(
+            f"these are no labels of {name}",
+            text=text,
+            carets=range(column, column + width),
+            action="part them by commas, A_{i,j+1}; a range stands at the sign of a sum, "
+            "Σ_{i<3}, or on the left: f_{i<3} = x_{i+1}",
+        )
+    )
 
 
 class _Parser:
@@ -882,7 +904,7 @@ class _Parser:
             tree = yield self.sum()
         if self.peek():
             self.fail("the expression should end here", self.column(), self.what_follows())
-        if self.ranged:
+        if self.ranged and not (left is None and isinstance(tree, Symbol | Partial)):
             self.no_labels(self.ranged[0])
         return _Parsed(left, tree, self.text, equals)
 
@@ -1112,13 +1134,7 @@ class _Parser:
         )
 
     def no_labels(self, token: _Token) -> NoReturn:
-        self.fail(
-            f"these are no labels of {token.text}",
-            token.column,
-            "part them by commas, A_{i,j+1}; a range stands at the sign of a sum, Σ_{i<3}, or on "
-            "the left: f_{i<3} = x_{i+1}",
-            token.end - token.column,
-        )
+        raise _no_labels(self.text, token.text, token.column, token.end - token.column)
 
     def partial(self) -> Partial:
         sign = self.next()

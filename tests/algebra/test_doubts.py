@@ -274,3 +274,10 @@ def test_what_is_answered_is_printed_so_that_it_means_the_same(text):
 def test_indices_that_leave_their_axis_are_refused_whatever_its_size(text):
     with pytest.raises(SubscriptsError):
         ed.parse(text)
+
+
+def test_a_range_that_nothing_shows_is_asked_for():
+    with pytest.raises(SubscriptsError, match="the size of 'i' is not known"):
+        ed.parse("∂f_i/∂x = 6 δ_{i,0} x")
+    assert ed.parse("∂f_i/∂x = 6 δ_{i,0} x", i=2).shape == (2,)
+    assert ed.parse("∂f_{i<2}/∂x = 6 δ_{i,0} x").shape == (2,)

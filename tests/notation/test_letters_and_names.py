@@ -65,7 +65,7 @@ def test_a_derivative_is_printed_in_the_users_letters_and_new_ones(subscripts, n
         ("p,pq,q->", "x A x", "x", 2, "∂²f/∂x_r∂x_s = A_rs + A_sr"),
         ("i,i->i", "x x", "x", 2, "∂²f_i/∂x_p∂x_q = 2 δ_ip δ_iq"),
         ("i,i,i->i", "x x x", "x", 3, "∂³f_i/∂x_p∂x_q∂x_r = 6 δ_ip δ_iq δ_ir"),
-        ("ij,j->i", "A x", "A", 2, "∂²f_{i<m}/∂A_pq∂A_rs = 0"),
+        ("ij,j->i", "A x", "A", 2, "∂²f_i/∂A_pq∂A_rs = 0"),
     ],
 )
 def test_each_differentiation_takes_new_letters(subscripts, names, wrt, order, printed):
@@ -79,7 +79,7 @@ def test_letters_on_the_left_are_distinct_and_no_names(labels, name, order):
     i, j = labels
     H = ed.grad(f"{i}{j},{j}{i}->{i}", name, name, wrt=name, order=order)
     left = str(H).partition(" = ")[0]
-    groups = re.findall(r"_\{?(\w+)", left)
+    groups = re.findall(r"_(\w+)", left)
     letters = "".join(groups)
     assert groups[0] == i
     assert len(groups) == 1 + order

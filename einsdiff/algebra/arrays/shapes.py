@@ -225,7 +225,7 @@ def broadcast_to(array: Node, shape: Any) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.broadcast_to(ed.tensor("x", "n"), ("m", "n"))
-    f_ij = x_j
+    f_{i<m,j} = x_j
     """
     shape = tuple(as_size(size, "broadcast_to") for size in as_shape(shape))
     if len(shape) < len(array.shape) or broadcast_shape([array, zero(shape)]) != shape:
@@ -249,7 +249,7 @@ def zeros_like(a: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.zeros_like(ed.tensor("x", "n"))
-    f_i = 0
+    f_{i<n} = 0
     """
     return zero(a.shape)
 
@@ -280,7 +280,7 @@ def full_like(a: Node, fill_value: Node) -> Node:
     --------
     >>> import einsdiff as ed
     >>> ed.full_like(ed.tensor("x", "n"), ed.tensor("c", ()))
-    f_i = c
+    f_{i<n} = c
     """
     return broadcast_to(fill_value, a.shape)
 
