@@ -391,6 +391,9 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
+import_module("einsdiff.threads")  # from here on, a fork waits for imports
+
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version

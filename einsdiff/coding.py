@@ -17,6 +17,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import normalize
 
 from einsdiff.algebra.graph import dependencies, topological
 from einsdiff.algebra.nodes import Variable
@@ -65,13 +66,14 @@ class CodeMethods:
             A module with the imports it needs. The function takes arrays in the order of `names`.
             Sizes that are names are read from the arrays, which may be of any size then.
             Arrays are of floating-point or complex numbers, for PyTorch all of one dtype, as its
-            matrix products take them; the result is of that dtype and on that device. A function
-            that was registered is an argument by name.
+            matrix products take them; the result is of that dtype and on that device. What has no
+            axes may be a number. A function that was registered is an argument by name.
 
         Raises
         ------
         OperandError
-            There is no such backend, or the name is no identifier.
+            There is no such backend; the name is no identifier, or is that of a module or function
+            that the code needs.
         LayoutError
             There is no such layout or order.
 
@@ -105,7 +107,7 @@ class CodeMethods:
         check_code_backend(backend)
         if layout is not None:
             check_layout(layout, order)
-        if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+        if name is not None and not _is_name(name):
             raise OperandError(
                 page(
                     f"{name!r} cannot be the name of a function",
@@ -128,6 +130,14 @@ class CodeMethods:
             reference="" if formula.source is None else formula.source[1].name,
             matrix=None if layout is None else (formula.domain or 0, layout, order),
         )
+
+
+def _is_name(name: object) -> bool:
+    """Tell what a function can be called; Python reads names in this normal form."""
+    if not isinstance(name, str) or not name.isidentifier():
+        return False
+    plain = normalize("NFKC", name)
+    return not keyword.iskeyword(plain) and plain != "__debug__"
 
 
 def _arguments(formula: Formula) -> list[Variable]:

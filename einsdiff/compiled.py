@@ -39,7 +39,7 @@ from einsdiff.evaluation import (
     with_dimensions,
 )
 from einsdiff.formula import Formula, dumped, joined_arguments, loaded, token
-from einsdiff.numeric.arrays import Array, as_array, carried, received
+from einsdiff.numeric.arrays import Array, as_array, carried, check_intact, checksum, received
 from einsdiff.numeric.libraries import LIBRARIES, OWNERS, library_of, taken_to
 from einsdiff.numeric.memory import check_limit, memory_limit
 from einsdiff.numeric.named import KNOWN
@@ -165,10 +165,11 @@ class Compiled:
         values, fixed = carried({name: array for name, array in pairs if array is not ABSENT})
         formulas, count = dumped(self._formulas), len(self._formulas)
         options = self.form, self._build, self._limit, self.backend, self._optimize
-        return _restored, (formulas, count, values, fixed, *options)
+        check = checksum(values, *_marks(self._formulas, fixed, options))
+        return _restored, (formulas, count, values, fixed, check, *options)
 
     def __dask_tokenize__(self) -> Any:
-        _, (_, _, values, _, *options) = self.__reduce__()
+        _, (_, _, values, _, _, *options) = self.__reduce__()
         return token(type(self), self._formulas, values, *options)
 
     def __repr__(self) -> str:
@@ -464,9 +465,18 @@ def _restored(
     count: int,
     values: Mapping[str, Array],
     fixed: Sequence[str],
+    check: int,
     *options: Any,
 ) -> Compiled:
-    return Compiled(loaded(*formulas)[:count], received(values, fixed), *options)
+    found = loaded(*formulas)[:count]
+    check_intact(check, values, *_marks(found, fixed, options))
+    return Compiled(found, received(values, fixed), *options)
+
+
+def _marks(formulas: Sequence[Formula], fixed: Sequence[str], options: Sequence[Any]) -> list[Any]:
+    """List what tells a compiled function from others, as plain data."""
+    plain = [o if isinstance(o, str | int | float | None) else type(o).__name__ for o in options]
+    return [[formula.check for formula in formulas], fixed, plain]
 
 
 def check_backend(backend: str | None) -> None:

@@ -31,7 +31,7 @@ from einsdiff.errors import (
     shape_text,
     shapes_line,
 )
-from einsdiff.formula import Formula, joined_arguments
+from einsdiff.formula import Formula, joined_arguments, joined_least
 from einsdiff.layout import Layout, VecOrder, as_matrix
 from einsdiff.numeric.arrays import Array, dtype_of
 from einsdiff.numeric.libraries import (
@@ -268,7 +268,10 @@ class Elsewhere:
                     action="leave it out",
                 )
             )
-        return self.function(inputs)
+        result = self.function(inputs)
+        if isinstance(result, tuple):
+            return tuple(self.converted(result))
+        return self.converted([result])[0]  # functions of the library may have widened it
 
     @property
     def plan(self) -> NoReturn:
@@ -325,7 +328,7 @@ def prepare(
     from einsdiff.numeric.program import program_for
 
     dtypes = [array.dtype for array in values.values()]
-    dtype = np.result_type(*(dtype_of(formula.expr, dtypes) for formula in formulas))
+    dtype = np.result_type(*(dtype_of(f.expr, dtypes, f.least) for f in formulas))
     known = tuple(sorted(sizes.items()))
     wanted = nodes or tuple(f.expr for f in formulas)
     optimizer = _optimizer(optimize, formulas)
@@ -385,7 +388,7 @@ def prepare_anywhere(
 
     shapes = [tuple(sizes[s] if isinstance(s, str) else s for s in node.shape) for node in nodes]
     _check_ranks(formulas, shapes)
-    dtype = result_dtype(library, nodes, taken)
+    dtype = result_dtype(library, nodes, taken, joined_least(f.least for f in formulas))
     bound = tuple(v for v in joined_arguments(formulas) if v.name in values)
     optimizer = _optimizer(optimize, formulas)
     if library == "dask":  # whose results are as large as their chunks
@@ -459,10 +462,11 @@ def evaluated_dtype(formula: Formula, values: Mapping[str, Any]) -> Any:
     """
     library = common_library(values)
     if library in ("numpy", "cupy", "dask"):
-        return dtype_of(formula.expr, (array.dtype for array in values.values()))
+        dtypes = (array.dtype for array in values.values())
+        return dtype_of(formula.expr, dtypes, formula.least)
     from einsdiff.numeric.portable import result_dtype
 
-    return result_dtype(library, [formula.expr], taken_to(library, values))
+    return result_dtype(library, [formula.expr], taken_to(library, values), formula.least)
 
 
 def _optimizer(optimize: Any, formulas: Sequence[Formula]) -> Optimizer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +23,8 @@ from einsdiff.display.index import Heading, Letters, format_equation
 from einsdiff.errors import BindingError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.arrays import LEAST
+from einsdiff.threads import cached_property
 
 __all__ = [
     "Formula",
@@ -30,6 +32,7 @@ __all__ = [
     "fresh",
     "function_name",
     "joined_arguments",
+    "joined_least",
     "loaded",
     "number",
     "symbol",
@@ -60,6 +63,8 @@ class Formula:
         this is no derivative.
     source
         What a derivative is the derivative of, and by which variable.
+    least
+        The least dtype of the value, as `einsdiff.numeric.arrays.dtype_of` takes it.
     """
 
     expr: Node
@@ -68,6 +73,7 @@ class Formula:
     arguments: tuple[Variable, ...]
     domain: int | None = None
     source: tuple[Formula, Variable] | None = None
+    least: str = ""
 
     @cached_property
     def normal_form(self) -> Node:
@@ -101,8 +107,13 @@ class Formula:
         """A digest of what formulas are compared by, the same in every process."""
         return structure_hash(self.normal_form, self.domain)
 
+    @cached_property
+    def check(self) -> str:
+        """A digest of all that the formula is, by which a damaged pickle is found."""
+        return _data([self])[0].check
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (*dumped([self]), 0)
+        return _restored, dumped([self])
 
     def __copy__(self) -> Formula:
         return self
@@ -151,9 +162,10 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
                 tuple([roots.setdefault(v, len(roots)) for v in formula.arguments]),
                 formula.domain,
                 source and (place[source[0]], roots.setdefault(source[1], len(roots))),
+                formula.least,
             )
         )
-    return dump_nodes(roots), tuple(records)
+    return dump_nodes(roots, tuple(records)), tuple(records)
 
 
 def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
@@ -172,7 +184,8 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     Raises
     ------
     OperandError
-        The data was written in a way that this version of the library does not know.
+        The data was written in a way that this version of the library does not know, or it is
+        not what was written.
 
     Examples
     --------
@@ -180,11 +193,11 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     >>> formula.text
     'A_ij'
     """
-    nodes: list[Any] = load_nodes(graph)
+    nodes: list[Any] = load_nodes(graph, records)
     made: dict[int, Formula] = {}
 
     def make(k: int) -> Formula:
-        expr, heading, letters, arguments, domain, source = records[k]
+        expr, heading, letters, arguments, domain, source, *least = records[k]
         return Formula(
             nodes[expr],
             Heading(*heading),
@@ -192,6 +205,7 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
             tuple([nodes[n] for n in arguments]),
             domain,
             source and (made[source[0]], nodes[source[1]]),
+            *least,
         )
 
     for k in range(len(records)):  # what a formula comes from is made first
@@ -229,8 +243,8 @@ def token(kind: type, formulas: Sequence[Formula], values: Mapping[str, Any], *o
     return normalised(parts)
 
 
-def _restored(graph: Sequence[Any], records: Sequence[Any], k: int) -> Formula:
-    return loaded(graph, records)[k]
+def _restored(graph: Sequence[Any], records: Sequence[Any] = (), *_: object) -> Formula:
+    return loaded(graph, records)[0]
 
 
 # --- making formulas --------------------------------------------------------------------------
@@ -311,6 +325,15 @@ def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
                     )
                 )
     return tuple(arguments.values())
+
+
+def joined_least(given: Iterable[str]) -> str:
+    """Return the least dtype of what is made of parts that have these.
+
+    >>> joined_least(["", "integer"])
+    'integer'
+    """
+    return max(given, key=LEAST.index, default="")
 
 
 def function_name(names: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
+from unicodedata import normalize
 
 from einsdiff.algebra import arrays
 from einsdiff.algebra.build import build
@@ -221,7 +222,7 @@ def register(
     >>> ed.check("swish(x_i)", wrt="x").ok
     True
     """
-    if not name.isidentifier() or "_" in name or name in _PYTHON:
+    if not _is_name(name) or "_" in name or name in _PYTHON:
         raise OperandError(
             page(f"{name!r} cannot be a function's name", action="use letters and digits only")
         )
@@ -238,13 +239,17 @@ def register(
                 action=f"pass the callable that computes '{name}' of NumPy arrays",
             )
         )
-    rules = (derivative,) if isinstance(derivative, str) else tuple(derivative)
-    if not _SIGNATURE.fullmatch(signature):
+    rules = (derivative,) if isinstance(derivative, str) else _texts(name, derivative)
+    if not _SIGNATURE.fullmatch(str(signature)):
         raise OperandError(
             page(
                 f"{signature!r} is no signature",
                 action="write one like '()->()', '(n)->()' or '(n,n),(n)->(n)'",
             )
+        )
+    if not isinstance(arguments, Sequence):
+        raise OperandError(
+            page(f"{arguments!r} are no names of arguments", action="pass a list of strings")
         )
     count = signature.count("(") - 1
     given = tuple(arguments) or (("x",) if count == 1 else tuple("abcdefgh"[:count]))
@@ -256,6 +261,7 @@ def register(
                 action="give one derivative for each argument",
             )
         )
+    _check_arguments(name, given)
     slots = ", ".join(f"{{{k}}}" for k in range(count))
     entry = Function(
         name,
@@ -272,6 +278,43 @@ def register(
     return _of_entry(entry)
 
 
+def _is_name(name: Any) -> bool:
+    """Tell whether something is a name, and the one that Python reads it as."""
+    return isinstance(name, str) and name.isidentifier() and normalize("NFKC", name) == name
+
+
+def _texts(name: str, derivative: Any) -> tuple[str, ...]:
+    """Return several derivatives, each an index expression."""
+    is_several = isinstance(derivative, Sequence)
+    if not is_several or not all(isinstance(rule, str) for rule in derivative):
+        raise OperandError(
+            page(
+                f"{derivative!r} is no derivative of '{name}'",
+                action="write an index expression of the value y and the arguments, for several "
+                "arguments a list with one each",
+            )
+        )
+    return tuple(derivative)
+
+
+def _check_arguments(name: str, given: Sequence[Any]) -> None:
+    """Raise OperandError unless derivatives can speak of arguments by these names."""
+    for k, argument in enumerate(given):
+        reason = ""
+        if not _is_name(argument) or "_" in argument or argument in _PYTHON:
+            reason = "use letters and digits only"
+        elif argument == "y":
+            reason = "y is the value of the function"
+        elif argument in given[:k]:
+            reason = "give each argument a name of its own"
+        elif is_function(argument) or argument == "δ":
+            reason = "there is a function of this name"
+        if reason:
+            raise OperandError(
+                page(f"{argument!r} cannot be the name of an argument of '{name}'", action=reason)
+            )
+
+
 def _of_entry(entry: Function) -> TensorFunction[Any]:
     """Return the function that applies an entry of the user's."""
     found = _REGISTERED.get(entry.name)
@@ -283,6 +326,15 @@ def _of_entry(entry: Function) -> TensorFunction[Any]:
 def _check_rules(entry: Function) -> None:
     """Read the derivatives once, with stand-ins for the arguments, so that errors come early."""
     given, result = entry.cores
+    lost = [n for n in result if not any(n in names for names in given)]
+    if lost:
+        raise OperandError(
+            page(
+                f"the signature {entry.signature!r} of '{entry.name}' does not say how long "
+                f"{lost[0]!r} is",
+                action="let each axis of the value be one of an argument",
+            )
+        )
     sizes: dict[str, int] = {}
     for names in (*given, result):
         for n in names:
@@ -368,7 +420,8 @@ def _public() -> dict[str, TensorFunction[Any]]:
         name = path.rpartition(".")[2]
         name = _RENAMED.get(name, name)
         if name and name not in found:
-            found[name] = TensorFunction(name, function, FUNCTIONS.get(name))
+            of = arrays.OF_TRIANGLES.get(function, function)
+            found[name] = TensorFunction(name, of, FUNCTIONS.get(name))
     return found
 
 

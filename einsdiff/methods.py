@@ -144,13 +144,13 @@ class ArrayMethods:
         return self._applied(arrays.less_equal, other)
 
     def __and__(self, other: Any) -> Self:
-        return self._applied(arrays.logical_and, other)
+        return self._applied(arrays.bitwise_and, other)
 
     def __or__(self, other: Any) -> Self:
-        return self._applied(arrays.logical_or, other)
+        return self._applied(arrays.bitwise_or, other)
 
     def __invert__(self) -> Self:
-        return self._applied(arrays.logical_not)
+        return self._applied(arrays.invert)
 
     # --- as an array of NumPy's ---------------------------------------------------------------
 

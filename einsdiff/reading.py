@@ -35,7 +35,7 @@ from einsdiff.errors import (
     shapes_line,
 )
 from einsdiff.evaluation import check_dimensions, in_conflict, places_of
-from einsdiff.formula import Formula, function_name, joined_arguments, number, symbol
+from einsdiff.formula import Formula, function_name, joined_arguments, joined_least, number, symbol
 from einsdiff.notation.index import is_index_notation
 from einsdiff.notation.letters import DUMMY, fresh_letters
 from einsdiff.notation.names import as_name, name_of, value_of
@@ -420,7 +420,8 @@ def _einsum(
     arguments = joined_arguments(formulas)
     expr = einsum_node([f.expr for f in formulas], axes.inputs, axes.output, axes.sizes)
     name = function_name(argument.name for argument in arguments)
-    return Formula(expr, Heading(name, _distinct(axes.output, set(axes.sizes))), letters, arguments)
+    heading = Heading(name, _distinct(axes.output, set(axes.sizes)))
+    return Formula(expr, heading, letters, arguments, least=joined_least(f.least for f in formulas))
 
 
 def _distinct(labels: Sequence[str], used: set[str]) -> tuple[str, ...]:
@@ -589,7 +590,8 @@ def read_index(
     domain = len(reading.wrt[-1][1]) if reading.wrt else None
     order = {name: k for k, name in enumerate(reading.operands)}
     ordered = sorted(arguments.values(), key=lambda v: order.get(v.name, len(order)))
-    formula = Formula(reading.node, heading, letters, tuple(ordered), domain)
+    least = joined_least(f.least for f in formulas)
+    formula = Formula(reading.node, heading, letters, tuple(ordered), domain, None, least)
     tensor = Tensor(formula, checked_arrays(Tensor(formula, {}), values))
     if KNOWN:
         check_dimensions([formula], tensor.values)

@@ -542,7 +542,8 @@ class LinearMapMethods:
         """Make a tensor of an expression in the same variables."""
         formula = self.formula
         heading = Heading(function_name(v.name for v in formula.arguments), letters)
-        return type(self)(Formula(expr, heading, formula.letters, formula.arguments), self.values)
+        made = Formula(expr, heading, formula.letters, formula.arguments, least=formula.least)
+        return type(self)(made, self.values)
 
 
 def _or(value: int | None, default: int) -> int:
@@ -563,7 +564,7 @@ def _part_of(formula: Formula, node: Node) -> Formula:
     """Return the formula of a part of another one's expression."""
     names = [argument.name for argument in formula.arguments]
     heading = Heading(function_name(names), fresh(len(node.shape), names))
-    return Formula(node, heading, formula.letters, formula.arguments)
+    return Formula(node, heading, formula.letters, formula.arguments, least=formula.least)
 
 
 @lru_cache(maxsize=1024)
@@ -578,7 +579,8 @@ def _product_of(formula: Formula, node: Node, summed: tuple[int, ...]) -> tuple[
     vectors = variable(name, (*(node.shape[axis] for axis in summed), columns))
     expr = contracted(node, summed, vectors)
     heading = Heading(function_name([*names, name]), fresh(len(expr.shape), [*names, name]))
-    return Formula(expr, heading, formula.letters, (*formula.arguments, vectors)), name
+    arguments = (*formula.arguments, vectors)
+    return Formula(expr, heading, formula.letters, arguments, least=formula.least), name
 
 
 # These are no closures, so that solvers and operators can be pickled.

@@ -57,7 +57,16 @@ from einsdiff.evaluation import (
     sizes_of,
     with_dimensions,
 )
-from einsdiff.formula import Formula, fresh, function_name, joined_arguments, number, symbol, token
+from einsdiff.formula import (
+    Formula,
+    fresh,
+    function_name,
+    joined_arguments,
+    joined_least,
+    number,
+    symbol,
+    token,
+)
 from einsdiff.layout import Layout, VecOrder, check_layout
 from einsdiff.methods import ArrayMethods, NodeFunction
 from einsdiff.notation.letters import first_unused
@@ -69,12 +78,14 @@ from einsdiff.numeric.arrays import (
     as_array,
     as_number,
     carried,
+    check_intact,
+    checksum,
     received,
     same_array,
 )
 from einsdiff.numeric.asked import CHOOSE, PLAIN, asking, instead, outermost
 from einsdiff.numeric.dependence import lost, note
-from einsdiff.numeric.libraries import as_numpy, kind_of, library_of
+from einsdiff.numeric.libraries import as_numpy, dtype_kind, is_traced, kind_of, library_of
 from einsdiff.numeric.memory import check_limit
 from einsdiff.numeric.named import own_name
 from einsdiff.readable import ReadableMethods
@@ -200,11 +211,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         >>> n.dtype, (n / 2).dtype
         (dtype('int64'), dtype('float64'))
         """
-        values = dict(self.values)
-        for name, array in (TRACED.get() or {}).items():
-            if name in self.names:
-                values.setdefault(name, array)
-        found: np.dtype[Any] = evaluated_dtype(self.formula, values)
+        found: np.dtype[Any] = evaluated_dtype(self.formula, _known_values(self))
         return found
 
     @property
@@ -248,14 +255,16 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
     # --- copies -------------------------------------------------------------------------------
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.formula, *carried(self.values))
+        values, fixed = carried(self.values)
+        check = checksum(values, self.formula.check, fixed)
+        return _restored, (self.formula, values, fixed, check)
 
     def __copy__(self) -> Tensor:
         return Tensor(self.formula, self.values)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        formula, values, fixed = self.__reduce__()[1]
-        return _restored(formula, deepcopy(values, memo), fixed)
+        values, fixed = carried(self.values)
+        return Tensor(self.formula, received(deepcopy(values, memo), fixed))
 
     def __dask_tokenize__(self) -> Any:
         return token(type(self), [self.formula], carried(self.values)[0])
@@ -762,8 +771,11 @@ for _name in arrays.NUMPY:
         setattr(Tensor, _name, _OfObjects(_found))
 
 
-def _restored(formula: Formula, values: dict[str, Array], fixed: Sequence[str]) -> Tensor:
-    """Make a tensor of what was pickled or copied."""
+def _restored(
+    formula: Formula, values: dict[str, Array], fixed: Sequence[str], check: int
+) -> Tensor:
+    """Make a tensor of what was pickled, if it is what was written."""
+    check_intact(check, values, formula.check, fixed)
     return Tensor(formula, received(values, fixed))
 
 
@@ -974,7 +986,11 @@ def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
 
 
 def combined(
-    expr: Node, axes: Sequence[str], parts: Sequence[Tensor], domain: int | None = None
+    expr: Node,
+    axes: Sequence[str],
+    parts: Sequence[Tensor],
+    domain: int | None = None,
+    least: str = "",
 ) -> Tensor:
     """Make a tensor of an expression built from those of other tensors.
 
@@ -988,6 +1004,8 @@ def combined(
         The tensors that it is made of.
     domain
         How many axes, the last ones, are those of a derivative's variable.
+    least
+        The least dtype of the result, if not that of a part.
 
     Returns
     -------
@@ -1001,7 +1019,8 @@ def combined(
         join_values(values, part.values)
     arguments = joined_arguments(part.formula for part in parts)
     heading = Heading(function_name([v.name for v in arguments]), tuple(axes))
-    return Tensor(Formula(expr, heading, letters, arguments, domain), values)
+    least = joined_least([part.formula.least for part in parts] + [least])
+    return Tensor(Formula(expr, heading, letters, arguments, domain, None, least), values)
 
 
 def as_direction(value: Any, name: str, shape: Shape, f: Tensor) -> Tensor:
@@ -1076,6 +1095,16 @@ EVALUATED = frozenset(
 )
 
 
+#: Functions of the bits of integers, which are taken of conditions only.
+_BITWISE = frozenset((arrays.bitwise_and, arrays.bitwise_or, arrays.invert))
+
+#: Functions whose results NumPy widens, and to what at least.
+_LEAST: dict[Any, str] = {
+    **{arrays.NUMPY[n]: "integer" for n in ("sum", "prod", "cumsum", "trace", "linalg.trace")},
+    **{arrays.NUMPY[name]: "float" for name in ("rint", "fabs")},
+    arrays.NUMPY["float_power"]: "double",
+}
+
 #: Functions that NumPy computes with complex conjugates.
 _CONJUGATING = frozenset(arrays.NUMPY[name] for name in ("linalg.norm", "vdot", "var", "std"))
 
@@ -1119,6 +1148,9 @@ def applied(
     }
     if plain:
         warn_of_lost(plain, parts)
+    if function in _BITWISE:
+        for part in parts:
+            _check_truth(part)
     if function in _CONJUGATING and any(map(_is_complex, parts)):
         raise OperandError(
             page(
@@ -1131,7 +1163,21 @@ def applied(
     result = function(*given, **named)
     if isinstance(result, tuple):
         return type(result)(*(combined(node, _axes(node, parts), parts) for node in result))
-    return combined(result, _axes(result, parts), parts)
+    return combined(result, _axes(result, parts), parts, None, _LEAST.get(function, ""))
+
+
+def _check_truth(part: Tensor) -> None:
+    """Refuse the bits of numbers: a condition is 0 or 1, and a number has many."""
+    values = _known_values(part)
+    truths = [name for name in part.names if name not in values or dtype_kind(values[name]) == "b"]
+    if not arrays.is_condition(part.expr, truths):
+        raise OperandError(
+            page(
+                "&, | and ~ of numbers are functions of their bits, and these have no derivative",
+                text=str(part),
+                action="compare first, as in (x > 0) & (y > 0), or write np.logical_and(x, y)",
+            )
+        )
 
 
 def warn_of_lost(plain: Iterable[Any], parts: Sequence[Tensor]) -> None:
@@ -1358,6 +1404,8 @@ def _applied_numpy(
     unknown = [k for k in given if k not in known]
     if function in (arrays.zeros_like, arrays.ones_like, arrays.full_like):
         unknown = [k for k in unknown if k not in ("dtype", "order", "subok")]
+        if function is arrays.full_like and given.get("dtype") is None:
+            _check_fill(*args[:2], **{k: v for k, v in given.items() if k in known})
         given = {k: v for k, v in given.items() if k in known}
     if unknown or len(args) > len(known):
         what = f"{unknown[0]}=" if unknown else "so many arguments"
@@ -1367,7 +1415,46 @@ def _applied_numpy(
                 action=f"leave it out; it takes {', '.join(known)}",
             )
         )
+    if function in arrays.OF_TRIANGLES and args:
+        first = as_tensor(args[0])
+        args, given = (first, *args[1:]), {**given, "is_whole": _is_symmetric(first)}
     return applied(function, args, given)
+
+
+def _check_fill(a: Any, fill_value: Any) -> None:
+    """Refuse a number with a fraction where NumPy would cut it off."""
+    c = as_number(fill_value)
+    t = as_tensor(a)
+    if c is not None and complex(c).real % 1 and _known_values(t) and kind_of(t.dtype) in "iu":
+        raise OperandError(
+            page(
+                f"numpy.full_like of integers would make {fill_value!r} a whole number",
+                shapes=shapes_line([(t.formula.heading.name, t.shape)]),
+                action="say which dtype is meant, as in np.full_like(t, value, dtype=float)",
+            )
+        )
+
+
+def _is_symmetric(t: Tensor) -> bool:
+    """Tell whether both triangles of matrices are the same, or their values are not known yet."""
+    values = _known_values(t)
+    if arrays.is_symmetric(t.expr) or not t.formula.required <= values.keys() or t.ndim < 2:
+        return True
+    if any(is_traced(values[name]) for name in t.formula.required):
+        return True
+    array = as_numpy(evaluate(t.formula, values))
+    other = np.swapaxes(array, -1, -2)
+    error = 1e3 * np.finfo(np.result_type(array, np.float16)).eps * np.abs(array).max(initial=0)
+    return array.shape == other.shape and bool(np.allclose(array, other, 0, error, equal_nan=True))
+
+
+def _known_values(t: Tensor) -> dict[str, Array]:
+    """Return the arrays given so far; those that a function is traced for are among them."""
+    values = dict(t.values)
+    for name, array in (TRACED.get() or {}).items():
+        if name in t.formula.by_name:
+            values.setdefault(name, array)
+    return values
 
 
 def _uncovered(name: str) -> OperandError:

@@ -105,6 +105,59 @@ def test_code_of_a_traced_function(function, arrays, backend):
         np.testing.assert_allclose(found, np.asarray(t), rtol=1e-9, atol=1e-11)
 
 
+#: Products of matrices that are divided, multiplied and subtracted entry by entry.
+QUOTIENTS = {
+    "a quotient of a product of matrices": "f_ij = w_ij v_jk y_k / x_j",
+    "and what it is divided by": "f_ij = w_ij / (v_jk y_k / x_j)",
+    "its square": "f_ij = w_ij (v_jk y_k / x_j)^2",
+    "its negative": "f_ij = w_ij - v_jk y_k / x_j",
+    "and a quotient": "f_ij = w_ij v_jk y_k / x_j / (1 + x_j^2)",
+}
+
+
+@every_backend
+@pytest.mark.parametrize("text", QUOTIENTS.values(), ids=QUOTIENTS)
+def test_products_of_matrices_keep_their_brackets(text, backend):
+    rng = np.random.default_rng(4)
+    arrays = {
+        n: rng.uniform(0.5, 1, shape)
+        for n, shape in zip("wvyx", [(3, 2), (2, 2), 2, 2], strict=True)
+    }
+    f = ed.parse(text, **arrays)
+    for t in (f, ed.grad(f, wrt="x"), ed.grad(f, wrt="v")):
+        found = run(t.code(backend), {name: arrays[name] for name in t.names}, backend)
+        np.testing.assert_allclose(found, np.asarray(t), rtol=1e-12)
+
+
+@every_backend
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A_kk A_ij",
+        "A_kk A_ji",
+        "f_im = A_kk A_im + A_ij A_jl B_lm",
+        "f_jl = A_kk A_ii B_jl + A_jl",
+        "f_jl = A_kk A_ij B_lm A_mi",
+        "A_kk A_ll A_ij",
+        "x_i A_kk A_kk + A_ij x_j A_kk",
+    ],
+)
+def test_arrays_of_indices_that_several_writes_use(text, size, backend):
+    """An array of indices with axes of length one in front does not fit where fewer axes are."""
+    rng = np.random.default_rng(size)
+    known = {name: rng.normal(size=(size, size)) for name in "AB"} | {"x": rng.normal(size=size)}
+    arrays = {name: array for name, array in known.items() if f"{name}_" in text}
+    named = {name: ed.tensor(name, "nn" if name in "AB" else "n") for name in arrays}
+    for order in (1, 2):
+        J = ed.grad(text, wrt="A", order=order, **named)
+        bound = ed.grad(text, wrt="A", order=order, **arrays)
+        needed = {name: arrays[name] for name in J.names}
+        np.testing.assert_allclose(
+            run(J.code(backend), needed, backend), np.asarray(bound), rtol=1e-12, atol=1e-12
+        )
+
+
 # --- what it looks like -----------------------------------------------------------------------
 
 LEAST_SQUARES = "(y_i - A_ij x_j) (y_i - A_ik x_k)"
@@ -144,6 +197,11 @@ def jacobian(A, x):
     J[i, i] = x
     return J'''
     )
+
+
+def test_a_quotient_of_a_product_of_matrices():
+    code = ed.parse("f_ij = w_ij v_jk y_k / x_j").code()
+    assert code.endswith("    return w * (v @ y / x)  # (k, m)")
 
 
 def test_a_gradient_of_least_squares():
@@ -207,8 +265,8 @@ def jacobian(A, x):
     """∂f_i/∂x_p = 1/4 (1 - sigmoid(A_ij x_j)) sigmoid(A_ik x_k) A_ip"""
     m, n = A.shape
     assert x.shape == (n,)
-    sigmoid_ = sigmoid(A @ x)  # (m,)
-    return A * (sigmoid_ * (1 - sigmoid_))[:, None] / 4  # (m, n)'''
+    Ax = A @ x  # (m,)
+    return A * (sigmoid(Ax) * sigmoid(-Ax))[:, None] / 4  # (m, n)'''
     )
 
 
@@ -350,6 +408,27 @@ def test_a_size_that_no_array_has_is_an_argument():
     np.testing.assert_array_equal(run(code, {"x": np.ones(2)}, "numpy", k=3), expected)
 
 
+@every_backend
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_sizes_that_are_names_in_numbers(size, backend):
+    """What arithmetic makes of a size is no number: 2 n, n^2, 1/n, a fraction of it, its root."""
+    x, y = ed.tensor("x", "n"), ed.tensor("y", "m")
+    arrays = {"x": np.arange(1.0, size + 1) ** 2, "y": np.array([0.5, -1.0, 2.0])}
+    n = ed.einsum(
+        "ii->", ed.grad(x * x, wrt="x") / 2 - ed.grad(x * x, wrt="x") / 2 + ed.grad(x, wrt="x")
+    )
+    for f in (
+        np.var(x), np.mean(x) ** 2, np.mean(x) * np.mean(y), np.var(x) * np.sum(y * y),
+        n * np.sum(x**3) / 3, n * n * np.sum(x**2) * 0.5, np.sqrt(np.mean(x * x)), np.sum(x**2) / n,
+        np.mean(np.outer(x, y)) ** 2, 2.5 * n, (n + 1) * np.mean(x * x) / (n * 7),
+    ):  # fmt: skip
+        for t in (f, ed.grad(f, wrt=x), ed.grad(f, wrt=x, order=2)):
+            needed = {name: arrays[name] for name in t.names}
+            found, expected = run(t.code(backend), needed, backend), t(**needed)
+            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+            assert found.shape == expected.shape
+
+
 def test_a_library_that_is_not_known_is_named():
     x = ed.tensor("x", 2)
     with pytest.raises(ed.OperandError, match="no code for backend='fortran'") as caught:
@@ -357,10 +436,32 @@ def test_a_library_that_is_not_known_is_named():
     assert "'numpy', 'torch', 'jax'" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["2x", "lambda", "", "f(x): pass\ndef g"])
+@pytest.mark.parametrize(
+    "name", ["2x", "lambda", "", "f(x): pass\ndef g", 3, "ｄｅｆ", "__debug__"]
+)
 def test_the_name_of_a_function_is_an_identifier(name):
     with pytest.raises(ed.OperandError, match="cannot be the name of a function"):
         ed.tensor("x", 2).code(name=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        ("np", "numpy"), ("ｎｐ", "numpy"), ("torch", "torch"), ("jnp", "jax"), ("jax", "jax"),
+        ("sigmoid", "numpy"),
+    ],
+)  # fmt: skip
+def test_the_name_of_a_function_is_none_that_its_code_needs(name, backend):
+    f = ed.grad(ed.sigmoid(ed.tensor("x", np.ones(2))), wrt="x")
+    with pytest.raises(ed.OperandError, match="means something else in its code"):
+        f.code(backend, name=name)
+
+
+def test_a_function_is_called_as_what_its_code_does_not_need():
+    f = ed.sigmoid(ed.tensor("x", np.ones(2)))
+    for name, backend in (("sigmoid", "torch"), ("torch", "numpy"), ("np", "jax"), ("x", "numpy")):
+        found = run(f.code(backend, name=name), {"x": np.ones(2)}, backend)
+        np.testing.assert_allclose(found, np.asarray(f), rtol=1e-12)
 
 
 def test_layouts_are_checked():

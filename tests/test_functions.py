@@ -600,7 +600,6 @@ NOT_INVERTIBLE: dict[str, tuple[Callable[..., Any], str]] = {
     "solve": (lambda A: ed.solve(A, np.ones(2)), "solve(A"),
     "the derivative of inv": (lambda A: ed.grad(ed.inv(A), wrt="A"), "∂f_ij/∂A_pq = -inv(A"),
     "the derivative of logdet": (lambda A: ed.grad(ed.logdet(A), wrt="A"), "∂f/∂A_pq = inv(A"),
-    "the derivative of det": (lambda A: ed.grad(ed.det(A), wrt="A"), "inv(A"),
     "matrix_power": (lambda A: ed.matrix_power(A, -1), "inv(A"),
     "one of a batch": (lambda A: ed.inv(ed.stack([A + np.eye(2), A])), "inv("),
 }
@@ -978,6 +977,31 @@ NO_FUNCTION: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         "k",
     ),
     "no function at all": ({"function": "sin"}, ed.OperandError, "callable|function"),
+    "a ligature, which Python reads as two letters": (
+        {"name": "ﬁ"},
+        ed.OperandError,
+        "cannot be a function's name",
+    ),
+    "a name that is no text": ({"name": 3}, ed.OperandError, "cannot be a function's name"),
+    "an argument of two words": ({"arguments": ["a b"]}, ed.OperandError, "'a b' cannot be"),
+    "an argument with a label": ({"arguments": ["a_i"]}, ed.OperandError, "'a_i' cannot be"),
+    "an argument that is the value": ({"arguments": ["y"]}, ed.OperandError, "'y' cannot be"),
+    "an argument that is a function": ({"arguments": ["exp"]}, ed.OperandError, "'exp' cannot"),
+    "an argument that is a ligature": ({"arguments": ["ﬁ"]}, ed.OperandError, "cannot be"),
+    "two arguments of one name": (
+        {"derivative": ["1", "1"], "arguments": ["a", "a"], "signature": "(),()->()"},
+        ed.OperandError,
+        "a name of its own",
+    ),
+    "arguments that are no list": ({"arguments": 3}, ed.OperandError, "no names of arguments"),
+    "no derivative": ({"derivative": None}, ed.OperandError, "no derivative of 'mine'"),
+    "a derivative that is a number": ({"derivative": [1]}, ed.OperandError, "no derivative"),
+    "an axis of the value alone": (
+        {"signature": "(n)->(m)"},
+        ed.OperandError,
+        "does not say how long 'm' is",
+    ),
+    "a signature that is no text": ({"signature": 3}, ed.OperandError, "is no signature"),
 }
 
 
@@ -990,6 +1014,39 @@ def test_what_cannot_be_registered_is_refused_and_not_registered(case):
         ed.register(**given)
     assert isinstance(caught.value, ed.EinsdiffError)
     assert before == FUNCTIONS
+
+
+WRONG: dict[str, tuple[Callable[..., Any], str]] = {
+    "entries are lost": (lambda x: x[:1], r"returned the shape \(1,\), not \(3,\)"),
+    "an axis too many": (lambda x: np.outer(x, x), r"returned the shape \(3, 3\)"),
+    "a sum": (np.sum, r"returned the shape \(\), not \(3,\)"),
+    "complex numbers": (lambda x: x * 1j, "complex numbers for real ones"),
+    "nothing": (lambda x: None, "returned None"),
+    "text": (lambda x: "no", "returned str"),
+    "a list of objects": (lambda x: [object()] * 3, "no array of numbers"),
+    "changed in place": (lambda x: x.__iadd__(1), "changes its argument"),
+    "filled": (lambda x: x.fill(0) or x, "changes its argument"),
+    "written by out": (lambda x: np.sin(x, out=x), "changes its argument"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_a_registered_function_returns_is_checked(case):
+    function, text = WRONG[case]
+    f = ed.register("wrong", function, "1")
+    given = np.array([1.0, 2.0, 3.0])
+    with pytest.raises(ed.OperandError, match=f"'wrong'.*{text}"):
+        np.asarray(f(ed.tensor("x", given)))
+    np.testing.assert_array_equal(given, [1, 2, 3])
+    if "changes" not in text:
+        with pytest.raises(ed.OperandError, match="'wrong'"):
+            np.asarray(ed.grad(f(ed.tensor("x", given)) * f(ed.tensor("z", given)), wrt="x"))
+
+
+def test_a_registered_function_of_axes_is_checked_against_its_signature():
+    f = ed.register("total", lambda x: x, "1", signature="(n)->()")
+    with pytest.raises(ed.OperandError, match=r"'total' returned the shape \(2, 3\), not \(2,\)"):
+        np.asarray(f(ed.tensor("X", np.ones((2, 3)))))
 
 
 def test_a_registered_function_of_matrices_refuses_other_shapes():
@@ -1007,3 +1064,44 @@ def test_the_wrong_number_of_arguments_is_refused():
     for call in (lambda: ed.exp(), lambda: ed.exp(1, 2), lambda: ed.exp(1, axis=0)):
         with pytest.raises(TypeError):
             call()
+
+
+# --- one triangle -----------------------------------------------------------------------------
+
+TRIANGLES: list[Callable[[Any], Any]] = [
+    lambda A: np.linalg.eigvalsh(A),
+    lambda A: np.linalg.eigvalsh(A, UPLO="U"),
+    lambda A: np.linalg.eigvalsh(A, "L"),
+    lambda A: np.linalg.eigh(A)[0],
+    lambda A: np.linalg.eigh(A, "U").eigenvectors ** 2,
+    lambda A: np.linalg.cholesky(A),
+    lambda A: np.linalg.eigvalsh(A + 0.1 * A @ A),
+]
+
+
+@pytest.mark.parametrize("f", TRIANGLES)
+def test_numpys_functions_read_the_triangle_that_numpy_reads(f):
+    A = np.array([[4.0, 0.5], [1.0, 3.0]])
+    t = f(ed.tensor("A", A))
+    np.testing.assert_allclose(np.asarray(t), f(A))
+    J = np.asarray(ed.grad(f, A, wrt="A"))
+    h = 1e-6
+    for i, j in np.ndindex(2, 2):
+        step = h * np.outer(np.eye(2)[i], np.eye(2)[j])
+        np.testing.assert_allclose(J[..., i, j], (f(A + step) - f(A - step)) / (2 * h), atol=1e-7)
+
+
+@pytest.mark.parametrize("f", TRIANGLES)
+def test_of_a_symmetric_matrix_the_derivative_is_symmetric(f):
+    A = np.array([[4.0, 0.5], [0.5, 3.0]])
+    for t in (f(ed.tensor("A", A)), f(ed.tensor("A", "nn")), f(ed.tensor("A", (2, 2)))):
+        assert "≥" not in str(t)
+        J = ed.grad(t, wrt="A")
+        J = np.asarray(J if t.values else J(A=A))
+        np.testing.assert_allclose(J, np.swapaxes(J, -1, -2), atol=1e-14)
+
+
+def test_what_is_symmetric_in_any_case_is_read_as_it_is():
+    A = ed.tensor("A", np.array([[4.0, 0.5], [1.0, 3.0]]))
+    assert str(np.linalg.eigvalsh(A @ A.T)) == "f_i = eigvalsh(A_ik A_jk)_i"
+    assert str(np.linalg.cholesky(ed.tensor("S", "nn", symmetric=True))) == "f_ij = cholesky(S)_ij"

@@ -185,7 +185,7 @@ ARGUMENTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "np.stack(t, casting=)": (lambda t: np.stack([t, t], casting="unsafe"), "casting="),
     "np.linalg.pinv(t, rcond=)": (lambda t: np.linalg.pinv(t[None], rcond=0.1), "rcond="),
     "np.linalg.eigvalsh(t, UPLO=)": (
-        lambda t: np.linalg.eigvalsh(t[:, None] * t, UPLO="U"),
+        lambda t: np.linalg.eigvalsh(t[:, None] * t, UPLO="V"),
         "UPLO=",
     ),
     "np.matmul(t, axes=)": (lambda t: np.matmul(t, t, axes=[0, 0, ()]), "axes="),

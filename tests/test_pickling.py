@@ -7,6 +7,7 @@ import inspect
 import multiprocessing
 import pickle
 import pickletools
+import random
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -420,6 +421,57 @@ def test_what_another_version_wrote_is_made_canonical_again():
     for row in ROWS[::10]:
         node = derivative(row, "build", symbols_of(row)).formula.normal_form
         assert records.restored(records.dumped([node])._replace(version="0.0.0")) is node
+
+
+def _whole(t: Any) -> Any:
+    """Return all that is to come back of a tensor or a compiled function, to be compared."""
+    if isinstance(t, ed.Tensor):
+        values = {name: (a.dtype.str, a.tobytes()) for name, a in t.values.items()}
+        return str(t), t.formula.check, values
+    return repr(t), t.form, [getattr(a, "tolist", str)() for a in t._values]
+
+
+# What NumPy says of a damaged dtype when it is collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("which", ["values", "symbols", "derivative", "compiled"])
+def test_a_damaged_pickle_is_refused_or_is_the_same(which, protocol):
+    local = np.random.default_rng(3)
+    A, x = ed.tensor("A", local.standard_normal((3, 2))), ed.tensor("x", np.array([0.5, -1.0]))
+    made = {
+        "values": ed.einsum("ij,j->i", A, x),
+        "symbols": ed.parse("f_i = A_ij x_j + 1/3 b_i"),
+        "derivative": ed.hessian("exp(a_i x_i)^2", a=np.ones(2), x=x, wrt="x"),
+        "compiled": ed.compile(ed.value_and_grad("(A_ij x_j)^2", A=A, x=x, wrt="x")),
+    }[which]
+    pickled = pickle.dumps(made, protocol)
+    rng = random.Random(protocol)
+    refused = 0
+    for at in range(len(pickled)):
+        broken = bytearray(pickled)
+        broken[at] ^= 1 << rng.randrange(8)
+        if broken[at] in pickle.BYTEARRAY8 + pickle.LONG_BINPUT:
+            continue  # which may take memory without a limit before pickle looks at the rest
+        try:
+            found = pickle.loads(bytes(broken))
+        except Exception:  # of which pickle has many
+            refused += 1
+            continue
+        # A pickle that ends early holds a part of what was written, which is no tensor.
+        if isinstance(found, ed.Tensor | ed.Compiled):
+            assert _whole(found) == _whole(made)
+    assert refused > len(pickled) // 2
+
+
+def test_damage_to_numbers_is_found_where_pickle_finds_none():
+    x = ed.tensor("x", np.array([0.5, -1.0]))
+    pickled = pickle.dumps(ed.einsum("i,i->", x, x) * 3)
+    number = np.array([0.5, -1.0]).tobytes()
+    with pytest.raises(ed.OperandError, match="damaged: the arrays"):
+        pickle.loads(pickled.replace(number, number[::-1]))
+    factor = pickle.dumps(ed.parse("123456 x_i"))
+    with pytest.raises(ed.OperandError, match="damaged: the expressions"):
+        pickle.loads(factor.replace((123456).to_bytes(4, "little"), (123457).to_bytes(4, "little")))
 
 
 # --- registered functions ---------------------------------------------------------------------

@@ -745,3 +745,85 @@ def test_random_maps(J):
         np.testing.assert_allclose(x, expected, atol=1e-14 * condition * 100 * size, rtol=1e-7)
     residual = np.tensordot(dense, x, J.domain) - b
     assert np.linalg.norm(residual) <= 1e-8 * (np.linalg.norm(b) + scale * np.linalg.norm(x))
+
+
+# --- maps whose terms tie, repeat and trace as they like ------------------------------------------
+
+
+@st.composite
+def tangled_maps(draw):
+    """Draw a square map whose terms repeat labels: diagonals, traces, transposes, free ranges."""
+    dims = draw(st.sampled_from([(1,), (3,), (1, 1), (2, 2), (2, 1), (2, 3), (2, 2, 2), (2, 1, 2)]))
+    local = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    X = ed.tensor("X", local.standard_normal(dims))
+    known: dict[tuple[int, ...], ed.Tensor] = {}
+
+    def labels(sizes: dict[str, int], wanted: tuple[int, ...], often: int) -> str:
+        found = ""
+        for size in wanted:
+            alike = [n for n, own in sizes.items() if own == size]
+            if alike and draw(st.integers(0, 9)) < often:
+                found += draw(st.sampled_from(alike))
+            else:
+                found += (n := "ijklmnopqrstuvw"[len(sizes)])
+                sizes[n] = size
+        return found
+
+    def term() -> ed.Tensor:
+        sizes: dict[str, int] = {}
+        inputs = [labels(sizes, dims, 2)]
+        output = labels(sizes, dims, 8)
+        operands = [X]
+        for _ in range(draw(st.integers(0, 2))):
+            own = "".join(draw(st.lists(st.sampled_from(list(sizes)), max_size=2)))
+            shape = tuple(sizes[n] for n in own)
+            if shape not in known:
+                known[shape] = ed.tensor(f"V{len(known)}", local.standard_normal(shape))
+            inputs.append(own)
+            operands.append(known[shape])
+        return ed.einsum(f"{','.join(inputs)}->{output}", *operands, sizes=sizes)
+
+    total = term()
+    for _ in range(draw(st.integers(0, 3))):
+        total = total + draw(st.sampled_from([1, 2, -1])) * term()
+    return ed.grad(total, wrt="X")
+
+
+@settings(max_examples=300, deadline=None)
+@given(tangled_maps())
+def test_a_regular_map_is_solved_and_a_singular_one_refused(J):
+    matrix = J.matrix()
+    values = np.linalg.svd(matrix, compute_uv=False)
+    condition = values[-1] / values[0] if values[0] else 0.0
+    b = np.random.default_rng(1).standard_normal(J.shape[: J.ndim - J.domain])
+    try:
+        x = J.solve(b)
+    except ed.SolveError:
+        assert condition < 1e-8
+        return
+    assert condition > 1e-15
+    expected = np.linalg.solve(matrix, b.ravel()).reshape(x.shape)
+    np.testing.assert_allclose(x, expected, rtol=0, atol=1e-9 / condition * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("formula", "arrays"),
+    [
+        ("f_ij = A_ii x_j + A_ij", {"A": rng.standard_normal((3, 3)), "x": [0.5, -0.2, 0.3]}),
+        ("f_ij = A_ii + A_ij", {"A": [[0.5]]}),
+        ("f_ij = A_ii y_i + 3 A_ij", {"A": [[0.5]], "y": [2.0]}),
+    ],
+)
+def test_axes_that_one_term_ties_to_tied_ones(formula, arrays):
+    arrays = {name: np.array(value) for name, value in arrays.items()}
+    J = ed.grad(formula, wrt="A", **arrays)
+    b = np.random.default_rng(2).standard_normal(arrays["A"].shape)
+    x = J.solve(b)
+    np.testing.assert_allclose(J.matrix() @ x.ravel(), b.ravel(), atol=1e-12)
+
+
+def test_a_term_that_ties_two_pairs_to_each_other_has_empty_blocks():
+    X = ed.tensor("X", np.ones((2, 1, 2)))
+    J = ed.grad(ed.einsum("iji->kii", X, sizes={"k": 1}), wrt="X")
+    with pytest.raises(ed.SolveError, match="entries to divide by are zero"):
+        J.solve(np.ones((1, 2, 2)))

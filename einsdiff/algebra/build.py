@@ -56,7 +56,7 @@ def build(
     output: Sequence[str],
     *,
     sizes: Mapping[str, Size] | None = None,
-    batch: Sequence[str] = (),
+    batch: Sequence[str] | None = None,
 ) -> Node:
     """Build the expression that a tree of index notation describes.
 
@@ -71,7 +71,8 @@ def build(
     sizes
         Sizes of labels that no name carries.
     batch
-        Labels of axes that every named tensor with further axes has before its labelled ones.
+        Labels of axes that every named tensor with further axes has before its labelled ones; where
+        they are left out, the labels of functions' values tell which axes are batch axes.
 
     Returns
     -------
@@ -86,7 +87,7 @@ def build(
         Two sizes under one label.
     """
     ranks = {name: len(node.shape) for name, node in names.items()}
-    builder = Builder(PartReader(ranks, batch=tuple(batch)), names)
+    builder = Builder(PartReader(ranks, batch=None if batch is None else tuple(batch)), names)
     root = run(builder.parts.whole(tree))
     env = {label: builder.new(label) for label in output}
     for label, size in (sizes or {}).items():
@@ -274,11 +275,14 @@ class Builder:
         if not (is_written or index in self.cut):
             return False
         size = self.size_of(index)
+        is_shifted = is_written and any(place[:2] == (name, axis) for place in self.slices)
         if name not in self.names:
-            return is_written and any(place[:2] == (name, axis) for place in self.slices)
+            return is_shifted
         shape = self.names[name].shape
-        whole = shape[axis] if axis < len(shape) else ""
-        return isinstance(whole, int) and isinstance(size, int) and size < whole
+        whole = shape[axis] if axis < len(shape) else size
+        if isinstance(whole, int) and isinstance(size, int):
+            return size < whole
+        return is_shifted and whole != size
 
     def reference(self, symbol: Symbol, env: Mapping[str, int]) -> None:
         """Note the sizes of an operand that is only mentioned, with its labels."""
@@ -388,22 +392,31 @@ class Builder:
             if len(unknown) == 1 and self.is_sized(axis):
                 self.widen(unknown[0])
         for tie, axis, name, column in self.ties:
-            reach = self.reach(tie.terms, tie.offset)
             size = self.size_of(axis) if self.is_sized(axis) else ""
             self.check_shift(tie, size, name, column)
-            if reach is None or not isinstance(size, int) or reach[0] > reach[1]:
-                continue
-            low, high = reach
-            if low < 0 or high >= size:
-                letters = [self.letters[n] for _, n in tie.terms]
-                self.parts.fail(
-                    f"an index of {name} is {low if low == high else f'{low} to {high}'}, "
-                    f"outside of 0 to {size - 1}",
-                    [column],
-                    self.stay_inside(tie, letters, low)
-                    if letters
-                    else f"indices count from 0, so that the last one is {size - 1}",
-                )
+            reach = self.reach(tie.terms, tie.offset)
+            if reach is not None and reach[0] <= reach[1]:
+                self.check_reach(tie, reach, size, name, column)
+
+    def check_reach(
+        self, tie: Tie, reach: tuple[float, float], size: Size, name: str, column: int
+    ) -> None:
+        """Refuse an index whose values, which are known, are not all inside of its axis."""
+        low, high = reach
+        if low >= 0 and not (isinstance(size, int) and high >= size):
+            return
+        last = f"{size - 1}" if isinstance(size, int) else "the last one"
+        letters = [self.letters[n] for _, n in tie.terms]
+        self.parts.fail(
+            f"an index of {name} is {low if low == high else f'{low} to {high}'}, "
+            f"outside of 0 to {last}",
+            [column],
+            self.stay_inside(tie, letters, low)
+            if letters
+            else f"indices count from 0, so that the last one is {last}"
+            if isinstance(size, int)
+            else "indices count from 0",
+        )
 
     def stay_inside(self, tie: Tie, letters: Sequence[str], low: float) -> str:
         """Say how to write an index that leaves its axis."""
@@ -421,7 +434,14 @@ class Builder:
         )
 
     def check_shift(self, tie: Tie, size: Size, name: str, column: int) -> None:
-        """Refuse an index i+1 where i runs over the whole axis, of whatever size."""
+        """Refuse an index i+1 where i runs over the whole axis, of whatever size, and i-1."""
+        if tie.offset < 0 and tie.terms and self.reach(tie.terms, 0) is None:
+            letters = [self.letters[n] for _, n in tie.terms]
+            self.parts.fail(
+                f"an index of {name} begins at {tie.offset} or below",
+                [column],
+                self.stay_inside(tie, letters, tie.offset),
+            )
         if len(tie.terms) != 1 or not isinstance(size, str) or not size:
             return
         ((c, index),) = tie.terms

@@ -28,6 +28,7 @@ from einsdiff.algebra.nodes import (
     add,
     call,
     constant,
+    delta,
     einsum,
 )
 from einsdiff.errors import OperandError, page
@@ -47,12 +48,13 @@ __all__ = [
 
 #: A sum that is multiplied out has at most this many terms.
 MOST_TERMS = 4096
-#: A term of it has at most so many factors, and for a power at most so many products are made:
-#: they take some seconds.
+#: A term of it has at most so many factors, and for a power at most so many products are made.
 MOST_FACTORS = 64
 MOST_PRODUCTS = 2**15
-#: Before like terms are collected there may be so many times more.
+#: Before like terms are collected there may be so many times more; of those that only their
+#: canonical form shows to be alike, so many.
 MOST_ALIKE = 16
+MOST_WRITTEN_ALIKE = 4
 #: Sums are looked through up to so many terms in all.
 MOST_WRITTEN = 2**18
 #: Products without sums in them are merged up to this many factors, so that like terms meet.
@@ -61,6 +63,9 @@ MOST_MERGED = 16
 #: A factor, and the label of each of its axes.
 Slot = tuple[Node, tuple[int, ...]]
 Terms = list[tuple[Number, Node]]
+#: Factors by number, with exponents; and a sum of those with coefficients.
+_Monomial = frozenset[tuple[int, int]]
+_Polynomial = dict[_Monomial, Number]
 
 
 def slots(node: Node) -> list[Slot]:
@@ -191,8 +196,11 @@ def spread(node: Node, below: Sequence[Node], most_terms: int = MOST_TERMS) -> N
         return _distributed(node, below, most_terms)
     if isinstance(node, Call):
         n = _whole_power(node)
-        if n is not None and isinstance(below[0], Add):
-            return _power(below[0], n, most_terms)
+        if n is not None and isinstance(below[0], Add) and _is_sum(below[0], n):
+            axes = tuple(range(len(node.shape)))
+            factors = _Factors(most_terms, MOST_FACTORS)
+            power = factors.power(factors.polynomial(below[0], axes), n)
+            return factors.written(power, axes, dict(enumerate(node.shape)))
         return node if tuple(below) == node.args else call(node.function, below)
     return node
 
@@ -226,20 +234,13 @@ def _distributed(node: Einsum, below: Sequence[Node], most_terms: int) -> Node:
             counts[slot] = counts.get(slot, 0) + 1
         else:
             plain.append(slot)
-    labels = tuple(dict.fromkeys(label for _, theirs in plain for label in theirs))
-    product = einsum(
-        [f for f, _ in plain], [ls for _, ls in plain], labels, inline=range(len(plain))
-    )
-    terms = _terms(product)
-    most_factors = max(MOST_FACTORS, 2 * len(node.operands))
+    factors = _Factors(most_terms, max(MOST_FACTORS, 2 * len(node.operands)))
+    total: _Polynomial = {factors.monomial(plain): 1}
     for (factor, theirs), count in counts.items():
         # Equal factors first: like terms of a power are many.
-        power = _terms(_power(factor, count, most_terms))
-        terms, labels = _times(terms, labels, power, theirs, sizes, most_terms, most_factors)
-    loose = {label: sizes[label] for label in (*node.loose, *node.output)}
-    return add(
-        [(c, einsum([t], [labels], node.output, loose, inline=(0,))) for c, t in terms], node.shape
-    )
+        power = factors.power(factors.polynomial(factor, theirs), count)
+        total = factors.times(total, power)
+    return factors.written(total, node.output, sizes)
 
 
 def _merged(factors: Sequence[Node]) -> list[int]:
@@ -253,68 +254,135 @@ def _merged(factors: Sequence[Node]) -> list[int]:
     return inline
 
 
-def _times(
-    left: Terms,
-    labels: tuple[int, ...],
-    right: Terms,
-    theirs: tuple[int, ...],
-    sizes: Mapping[Hashable, Size],
-    most_terms: int,
-    most_factors: int,
-) -> tuple[Terms, tuple[int, ...]]:
-    """Multiply two sums, each term with each, and collect; nothing is summed over yet."""
-    check_terms(len(left) * len(right) // MOST_ALIKE, most_terms)
-    merged = tuple(dict.fromkeys((*labels, *theirs)))
-    shape = {label: sizes[label] for label in merged}
-    products = []
-    for c, t in left:
-        for d, s in right:
-            product = einsum([t, s], [labels, theirs], merged, shape, inline=(0, 1))
-            if isinstance(product, Einsum) and _is_long(product):
-                product = _with_powers(product)
-            check_terms(len(slots(product)), most_factors, "factors in a term")
-            products.append((c * d, product))
-    total = add(products, tuple(sizes[label] for label in merged))
-    check_terms(len(_terms(total)), most_terms)
-    return _terms(total), merged
+def _is_sum(node: Add, n: int) -> bool:
+    """Tell whether a power of a sum is to be multiplied out; one number times something is not."""
+    return len(node.terms) != 1 or n <= MOST_EXPANDED
 
 
-def _is_long(node: Einsum) -> bool:
-    return len(node.operands) > MOST_EXPANDED or any(map(_whole_power, node.operands))
+class _Factors:
+    """The factors of a product that is multiplied out, by number; polynomials in them.
+
+    Products of terms are made of numbers and exponents, and like terms collected by them, before
+    any of them becomes a node: that takes a hundred times as long.
+    """
+
+    def __init__(self, most_terms: int, most_factors: int) -> None:
+        self.most_terms = most_terms
+        self.most_factors = most_factors
+        self.slots: list[Slot] = []
+        self.numbers: dict[Slot, int] = {}
+
+    # Polynomials.
+
+    def polynomial(self, node: Node, labels: tuple[int, ...]) -> _Polynomial:
+        """Write a sum as a polynomial, with labels for its axes."""
+        found: _Polynomial = {}
+        for c, term in _terms(node):
+            if isinstance(term, Constant):
+                c, term = c * term.value, ONE
+            _collect(found, self.monomial([(term, labels)]), c)
+        return found
+
+    def monomial(self, factors: Sequence[Slot]) -> _Monomial:
+        """Write a product as a monomial."""
+        exponents: dict[int, int] = {}
+        for factor, labels in factors:
+            for inner, theirs in _apart(factor, labels):
+                base, n = inner, _whole_power(inner) or 1
+                if n > 1 and isinstance(inner, Call):
+                    base = inner.args[0]
+                number = self.numbers.setdefault((base, theirs), len(self.slots))
+                if number == len(self.slots):
+                    self.slots.append((base, theirs))
+                exponents[number] = exponents.get(number, 0) + n
+        return frozenset(exponents.items())
+
+    def times(self, left: _Polynomial, right: _Polynomial) -> _Polynomial:
+        """Multiply, each term with each, and collect."""
+        check_terms(len(left) * len(right) // MOST_ALIKE, self.most_terms)
+        found: _Polynomial = {}
+        for one, c in left.items():
+            for other, d in right.items():
+                _collect(found, _joined(one, other), c * d)
+        return found
+
+    def power(self, base: _Polynomial, n: int) -> _Polynomial:
+        """Multiply n times by itself."""
+        found = base
+        products = 0
+        for _ in range(n - 1 if base else 0):
+            products += len(found) * len(base)
+            check_terms(products, MOST_PRODUCTS, "products in a power")
+            found = self.times(found, base)
+        return found
+
+    # Nodes.
+
+    def written(
+        self, terms: _Polynomial, output: Sequence[int], sizes: Mapping[Hashable, Size]
+    ) -> Node:
+        """Write a polynomial as a node: a sum of products, summed over labels not in `output`."""
+        check_terms(len(terms) // MOST_WRITTEN_ALIKE, self.most_terms)
+        for monomial in terms:
+            check_terms(sum(map(self.length, monomial)), self.most_factors, "factors in a term")
+        products = [(c, self.product(m, output, sizes)) for m, c in terms.items()]
+        total = add(products, [sizes[label] for label in output])
+        check_terms(len(_terms(total)), self.most_terms)
+        return total
+
+    def length(self, power: tuple[int, int]) -> int:
+        """Count the factors that a power is written with: many equal ones are one."""
+        number, n = power
+        node, _ = self.slots[number]
+        return (
+            1 if n > MOST_EXPANDED else n * (len(node.operands) if isinstance(node, Einsum) else 1)
+        )
+
+    def product(
+        self, monomial: _Monomial, output: Sequence[int], sizes: Mapping[Hashable, Size]
+    ) -> Node:
+        factors: list[Slot] = []
+        for number, n in sorted(monomial):
+            node, labels = self.slots[number]
+            if n > MOST_EXPANDED:
+                factors.append((call(FUNCTIONS["power"], [node, constant(n)]), labels))
+            else:
+                factors += [(node, labels)] * n
+        nodes, subscripts = [f for f, _ in factors], [ls for _, ls in factors]
+        return einsum(nodes, subscripts, output, sizes, inline=range(len(factors)))
 
 
-def _with_powers(node: Einsum) -> Node:
-    """Write many equal factors as one power."""
-    power = FUNCTIONS["power"]
-    counts: dict[Slot, int] = {}
-    for factor, labels in zip(node.operands, node.subscripts, strict=True):
-        n = _whole_power(factor)
-        if n is not None and isinstance(factor, Call):
-            factor = factor.args[0]
-        counts[factor, labels] = counts.get((factor, labels), 0) + (n or 1)
-    factors = [
-        (call(power, [f, constant(n)]), ls) if n > MOST_EXPANDED else (f, ls)
-        for (f, ls), n in counts.items()
-        for _ in range(1 if n > MOST_EXPANDED else n)
-    ]
-    operands = [f for f, _ in factors]
-    return einsum(operands, [ls for _, ls in factors], node.output, dict(enumerate(node.sizes)))
+def _apart(node: Node, labels: tuple[int, ...]) -> list[Slot]:
+    """List the factors of a product that are told apart; one that is summed over is one."""
+    if not isinstance(node, Einsum):
+        return [] if node is ONE else [(node, labels)]
+    name: dict[int, int] = {}
+    found: list[Slot] = []
+    for theirs, ours in zip(node.output, labels, strict=True):
+        if name.setdefault(theirs, ours) != ours:
+            found.append((delta(node.sizes[theirs]), (name[theirs], ours)))
+    factors = slots(node)
+    if not node.carried.issubset(node.output):
+        core, axes, sizes = node.core
+        factors = [(core, axes), *map(size_factor, sizes)]
+    return [*found, *((factor, tuple(name[n] for n in own)) for factor, own in factors)]
 
 
-def _power(node: Node, n: int, most_terms: int) -> Node:
-    """Multiply a sum n times by itself, entry by entry."""
-    if n == 1:
-        return node
-    labels = tuple(range(len(node.shape)))
-    sizes: dict[Hashable, Size] = dict(enumerate(node.shape))
-    base = _terms(node)
-    terms = base
-    products = 0
-    for _ in range(n - 1 if base else 0):
-        products += len(terms) * len(base)
-        check_terms(products, MOST_PRODUCTS, "products in a power")
-        terms, _ = _times(terms, labels, base, labels, sizes, most_terms, MOST_FACTORS)
-    return add(terms, node.shape)
+def _collect(terms: _Polynomial, monomial: _Monomial, c: Number) -> None:
+    total = terms.get(monomial, 0) + c
+    if total == 0:
+        terms.pop(monomial, None)
+    else:
+        terms[monomial] = total
+
+
+def _joined(one: _Monomial, other: _Monomial) -> _Monomial:
+    if not one or not other:
+        return one or other
+    exponents = dict(one)
+    for number, n in other:
+        exponents[number] = exponents.get(number, 0) + n
+    return frozenset(exponents.items())
 
 
 def out_of_reach(

@@ -17,14 +17,23 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
 from typing import Any, cast
 
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.letters import DUMMY
+from einsdiff.threads import cached_property
 
-__all__ = ["FAMILIES", "FUNCTIONS", "RULE_LETTERS", "Function", "enter", "lookup", "revision"]
+__all__ = [
+    "FAMILIES",
+    "FUNCTIONS",
+    "KERNELS",
+    "RULE_LETTERS",
+    "Function",
+    "enter",
+    "lookup",
+    "revision",
+]
 
 #: Letters of the axes in a rule: those of the value, and then those of the argument.
 RULE_LETTERS = DUMMY
@@ -99,6 +108,12 @@ class Function:
         """Whether a user entered it, with an implementation of their own."""
         return callable(self.implementation)
 
+    @property
+    def title(self) -> str:
+        """What it is called in code and reports, where kernels go by what computes them."""
+        is_kernel = self.name.startswith("_") and isinstance(self.implementation, str)
+        return str(self.implementation) if is_kernel else self.name
+
     @cached_property
     def cores(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
         """The names of the axes acted on, of each argument and of the value."""
@@ -128,6 +143,10 @@ FUNCTIONS: dict[str, Function] = {}
 #: Functions that act on any number of axes, such as ``max``: for the numbers of axes acted on in
 #: each argument the entry, None if there is none.
 FAMILIES: dict[str, Callable[[tuple[int, ...]], Function | None]] = {}
+
+#: Functions that only a computation has, never a formula: no text reads as one of their names,
+#: which begin with ``_``, and none is differentiated.
+KERNELS: dict[str, Function] = {}
 
 
 def enter(entries: Iterable[Function]) -> None:
@@ -160,7 +179,7 @@ def lookup(name: str, ranks: tuple[int, ...] | None = None) -> Function | None:
     Function or None
         None if there is no such function.
     """
-    found = FUNCTIONS.get(name)
+    found = FUNCTIONS.get(name) or KERNELS.get(name)
     if found is not None and (ranks is None or found.ranks == ranks):
         return found
     family = FAMILIES.get(name)

@@ -35,6 +35,8 @@ __all__ = ["FUNCTIONS", "MOST_EXPANDED"]
 
 #: Powers up to this one are products, in which equal factors meet and cancel by counting.
 MOST_EXPANDED = 16
+#: Powers of numbers are computed up to this exponent: others have too many digits.
+MOST_EXACT = 1024
 
 
 # --- powers -----------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ def _whole_power(base: Node, n: int) -> Node | None:
     power = FUNCTIONS["power"]
     if isinstance(base, Add):
         c, rest = base.primitive
-        if not is_one(c) and isinstance(c, int | Fraction):
+        if not is_one(c) and isinstance(c, int | Fraction) and abs(n) <= MOST_EXACT:
             return scale(Fraction(c) ** n, call(power, [rest, constant(n)]))
     if isinstance(base, Call) and base.function is power:
         inner, p = base.args
@@ -105,7 +107,7 @@ def _whole_power(base: Node, n: int) -> Node | None:
 def _power_of_number(base: Constant, n: int | Fraction | float | complex) -> Node | None:
     value = base.value
     if isinstance(value, int | Fraction) and isinstance(n, int):
-        return constant(Fraction(value) ** n) if abs(n) <= 1024 else None
+        return constant(Fraction(value) ** n) if abs(n) <= MOST_EXACT else None
     if isinstance(value, int | Fraction) and isinstance(n, Fraction) and n.denominator == 2:
         root = _square_root(Fraction(value))
         return None if root is None else constant(root**n.numerator)
@@ -535,7 +537,7 @@ _reduction(
     is_analytic=False,
     keeps_integers=True,
 )
-_reduction("logsumexp", "exp(x_{x} - y)", "logsumexp({0}, axis={axes})")
+_reduction("logsumexp", "softmax(x)_{x}", "logsumexp({0}, axis={axes})")
 _reduction(
     "prod",
     "others(x)_{x}",

@@ -45,7 +45,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 from math import gcd, lcm
-from threading import Lock
+from threading import RLock
 from typing import Any, NamedTuple, Never, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -54,6 +54,7 @@ from einsdiff.algebra.function import Function
 from einsdiff.algebra.labels import Labels
 from einsdiff.algebra.relations import Relation, simplified
 from einsdiff.notation.subscripts import Size
+from einsdiff.threads import in_child
 
 __all__ = [
     "ONE",
@@ -373,7 +374,16 @@ class Call(Node):
 # --- interning --------------------------------------------------------------------------------
 
 _nodes: WeakValueDictionary[Hashable, Node] = WeakValueDictionary()
-_lock = Lock()
+# One that the same thread may take again: what is collected meanwhile may build expressions.
+_lock = RLock()
+
+
+def _open_lock() -> None:
+    global _lock
+    _lock = RLock()
+
+
+in_child(_open_lock)
 _N = TypeVar("_N", bound=Node)
 
 

@@ -18,10 +18,10 @@ are deltas that all terms have: :math:`x_k (\delta_{ij} y_i + \delta_{ij} z_i)` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import permutations, product
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise, permutations, product
 from math import factorial, prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS, flatten
 from einsdiff.algebra.graph import topological
@@ -42,7 +42,12 @@ __all__ = ["normal_form", "oriented"]
 
 #: So many orders are tried of axes that look alike, and of those of symmetric factors.
 MOST_TRIED = 120
-#: Two rounds are the rule, and this is a bound.
+#: The same for each order of the axes of a sum that is tried.
+MOST_COPIES = 12
+#: So many orders are listed of axes that may be exchanged.
+MOST_WAYS = 5040
+#: How often products are merged and axes put in order, at most, to find the normal form. Two rounds
+#: are the rule.
 MOST_ROUNDS = 8
 
 
@@ -68,10 +73,6 @@ class _View(NamedTuple):
 _Colour = tuple[str, tuple[tuple[bytes, int, int], ...]]
 
 
-#: How often products are merged and axes put in order, at most, to find the normal form.
-MOST_ROUNDS = 8
-
-
 def normal_form(node: Node) -> Node:
     """Merge products of products and sums of sums, and put axes in order.
 
@@ -95,15 +96,12 @@ def normal_form(node: Node) -> Node:
     """
     limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
     (node,) = flatten([node], *limits)
-    for _ in range(MOST_ROUNDS):  # what is merged may be turned, and the other way round
-        (turned,) = flatten([oriented(node)], *limits)
-        if turned is node:
-            break
-        node = turned
-    return node
+    turner = _Turner()
+    # What is merged may be turned, and the other way round.
+    return _settled(node, lambda node: flatten([oriented(node, turner)], *limits)[0])
 
 
-def oriented(root: Node) -> Node:
+def oriented(root: Node, turner: _Turner | None = None) -> Node:
     """Choose the order of the axes of sums and functions inside of products.
 
     Sums that have met, and products that have been opened, are merged (see `flatten`), until
@@ -113,20 +111,34 @@ def oriented(root: Node) -> Node:
     ----------
     root
         An expression.
+    turner
+        What is known of the parts of other expressions.
 
     Returns
     -------
     Node
         Of the same value, the same for all orders.
     """
-    for _ in range(MOST_ROUNDS):
-        before, turner = root, _Turner()
+    turner = turner or _Turner()
+
+    def turned(root: Node) -> Node:
         for node in topological([root]):
-            turner.turn(node)
-        (root,) = flatten([turner.done[root]], MOST_COMPARED_FACTORS)
-        if root is before:
-            break
-    return root
+            if node not in turner.done:
+                turner.turn(node)
+        return flatten([turner.done[root]], MOST_COMPARED_FACTORS)[0]
+
+    return _settled(root, turned)
+
+
+def _settled(node: Node, step: Callable[[Node], Node]) -> Node:
+    """Repeat a step until nothing changes; of nodes that it goes round in, return the least."""
+    seen = [node]
+    for _ in range(MOST_ROUNDS):
+        node = step(node)
+        if node in seen:
+            return min(seen[seen.index(node) :], key=_key)
+        seen.append(node)
+    return node
 
 
 class _Turner:
@@ -211,7 +223,7 @@ class _Turner:
             for view, labels in zip(views, subscripts, strict=True)
         ]
         if prod(map(len, choices)) > most:
-            choices = [ways[:1] for ways in choices]
+            choices = [[_first(ways, output)] for ways in choices]
         operands = [*(view.core for view in views), *(node for node, _ in ties)]
         tied = [labels for _, labels in ties]
         return min(
@@ -235,12 +247,19 @@ class _Turner:
             ties = tuple(_ties(terms, alive))
         free = [axis for axis in alive if axis not in {b for _, b in ties}]
         old = [term for _, term in node.terms]
-        found = []
-        for order in _orders([self.colour(old, axis) for axis in free]):
-            axes = tuple(free[k] for k in order)
-            turned = [(c, self.taken(term, axes)) for c, term in node.terms]
-            found.append((add(turned, [node.shape[axis] for axis in axes]), axes))
-        return _least(found, ties)
+
+        def turned(axes: tuple[int, ...]) -> Node:
+            terms = [(c, self.taken(term, axes)) for c, term in node.terms]
+            return add(terms, [node.shape[axis] for axis in axes])
+
+        groups = [
+            tuple(free[k] for k in group)
+            for group in _alike([self.colour(old, axis) for axis in free])
+        ]
+        symmetric = _exchangeable(groups, turned)
+        orders = _orders([[group] if group in symmetric else group for group in groups])
+        view = _least([(turned(axes), axes) for axes in orders], ties)
+        return view._replace(ways=_exchanged(view.ways, symmetric))
 
     def call(self, node: Call) -> _View:
         """View a function."""
@@ -256,7 +275,7 @@ class _Turner:
         ]
         tail = tuple(range(count, count + len(result)))
         found = []
-        for order in _orders([self.colour(batched, axis) for axis in alive]):
+        for order in _orders(_alike([self.colour(batched, axis) for axis in alive])):
             axes = tuple(alive[k] for k in order)
             turned = []
             for arg, names in zip(node.args, given, strict=True):
@@ -295,7 +314,7 @@ class _Turner:
             node.subscripts,
             [node.output[axis] for axis in axes],
             node,
-            MOST_TRIED // 10,
+            MOST_COPIES,
         )
 
     # What an axis is, as far as that does not depend on the order of the axes.
@@ -339,10 +358,17 @@ def _written(
     """Write a view as a product, in every way."""
     sizes = {label: like.shape[axis] for axis, label in enumerate(labels) if label in output}
     deltas = [delta(like.shape[a]) for a, _ in view.ties]
-    for axes in view.ways:
-        own = [labels[axis] for axis in axes]
-        tied = [(labels[a], labels[b]) for a, b in view.ties]
+    tied = [(labels[a], labels[b]) for a, b in view.ties]
+    ways = [tuple(labels[axis] for axis in axes) for axes in view.ways]
+    for own in ways if len(ways) <= MOST_COPIES else [_first(ways, output)]:
         yield einsum([view.core, *deltas], [own, *tied], output, sizes)
+
+
+def _first(ways: Sequence[tuple[int, ...]], output: Sequence[int]) -> tuple[int, ...]:
+    """Choose the way whose labels come in the order of the result."""
+    place = {label: k for k, label in reversed(list(enumerate(output)))}
+    late = len(output)
+    return min(ways, key=lambda labels: [place.get(n, late + n) for n in labels])
 
 
 def _ties(terms: Sequence[Node], axes: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -363,17 +389,60 @@ def _tied(node: Node, a: int, b: int) -> bool:
     return isinstance(node, Einsum) and node.output[a] == node.output[b]
 
 
-def _orders(colours: Sequence[_Colour]) -> list[tuple[int, ...]]:
-    """List the orders of axes that leave those of one colour together."""
+def _alike(colours: Sequence[_Colour]) -> list[list[int]]:
+    """Group axes that look alike, in an order that is that of how they look."""
     groups: dict[_Colour, list[int]] = {}
     for axis in sorted(range(len(colours)), key=lambda axis: colours[axis]):
         groups.setdefault(colours[axis], []).append(axis)
-    if prod(factorial(len(group)) for group in groups.values()) > MOST_TRIED:
-        return [tuple(axis for group in groups.values() for axis in group)]
-    return [
-        tuple(axis for group in choice for axis in group)
-        for choice in product(*(list(permutations(group)) for group in groups.values()))
-    ]
+    return list(groups.values())
+
+
+def _orders(groups: Sequence[Sequence[Any]]) -> list[tuple[int, ...]]:
+    """List the orders of axes that leave those of one group together; a tuple stays as it is."""
+    if prod(factorial(len(group)) for group in groups) > MOST_TRIED:
+        return [_chained(groups)]
+    return [_chained(choice) for choice in product(*map(permutations, groups))]
+
+
+def _chained(groups: Iterable[Sequence[Any]]) -> tuple[int, ...]:
+    flat: list[int] = []
+    for group in groups:
+        for member in group:
+            flat.extend(member if isinstance(member, tuple) else (member,))
+    return tuple(flat)
+
+
+def _exchangeable(
+    groups: Sequence[tuple[int, ...]], turned: Callable[[tuple[int, ...]], Node]
+) -> list[tuple[int, ...]]:
+    """Choose the groups of axes whose order means nothing, by exchanging neighbours.
+
+    That takes as many trials as there are axes, and not as there are orders.
+    """
+    found = []
+    axes = _chained(groups)
+    for group in groups:
+        swaps = []
+        for a, b in pairwise(group if len(group) > 2 else ()):
+            other = {a: b, b: a}
+            swaps.append(tuple(other.get(axis, axis) for axis in axes))
+        if swaps:
+            node = turned(axes)
+            if all(turned(swap) is node for swap in swaps):
+                found.append(group)
+    return found
+
+
+def _exchanged(
+    ways: Sequence[tuple[int, ...]], symmetric: Sequence[tuple[int, ...]]
+) -> tuple[tuple[int, ...], ...]:
+    """List all ways that differ by an order of exchangeable axes."""
+    if prod(factorial(len(group)) for group in symmetric) > MOST_WAYS:
+        return tuple(ways)
+    for group in symmetric:
+        moves = [dict(zip(group, order, strict=True)) for order in permutations(group)]
+        ways = [tuple(move.get(axis, axis) for axis in way) for way in ways for move in moves]
+    return tuple(dict.fromkeys(ways))
 
 
 def _least(

@@ -354,6 +354,8 @@ def choose(
         None if no function of the table fits.
     """
     default = lookup(name)
+    if default is not None and len(default.ranks) != len(arguments):
+        return None  # all functions of a name have as many arguments
     carried = frozenset[str]().union(*(argument.letters for argument in arguments))
     best: tuple[tuple[bool, bool, int], Choice] | None = None
     for count in range(len(labels) + 1) if batch is None else (batch,):
@@ -417,7 +419,8 @@ class PartReader:
         The letters that stand at names, so that a comparison of them is one of indices; None if
         every name that is no operand is a label.
     batch
-        The labels of axes that operands with further axes have before their labelled ones.
+        The labels of axes that operands with further axes have before their labelled ones, which
+        a rule knows; None where the labels of functions' values tell.
     """
 
     def __init__(
@@ -427,11 +430,12 @@ class PartReader:
         text: str = "",
         size_names: frozenset[str] = frozenset(),
         labels: frozenset[str] | None = None,
-        batch: tuple[str, ...] = (),
+        batch: tuple[str, ...] | None = None,
     ) -> None:
         self.ranks = dict(ranks)
         self.shapes, self.text = shapes or {}, text
-        self.size_names, self.labels, self.batch = size_names, labels, batch
+        self.size_names, self.labels = size_names, labels
+        self.is_rule, self.batch = batch is not None, batch or ()
         #: Whether e^x is the exponential function, and e no operand.
         self.has_e = False
 
@@ -690,7 +694,7 @@ class PartReader:
             else:
                 args.append((yield self.whole(argument)))
         labels, columns, count = tree.labels, tree.columns, None
-        if self.batch:  # the value has these axes, if its arguments have them
+        if self.is_rule:  # the value has the batch axes, if its arguments have them
             every = (*self.batch, *(labels or ()))
             if choose(name, self.described(args), every, len(self.batch)) is not None:
                 labels, columns, count = every, (), len(self.batch)

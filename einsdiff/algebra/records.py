@@ -51,10 +51,19 @@ from einsdiff.algebra.nodes import (
 from einsdiff.algebra.relations import Relation
 from einsdiff.errors import OperandError, page
 
-__all__ = ["FORMAT", "Graph", "digest", "dumped", "loaded", "restored", "structure_hash"]
+__all__ = [
+    "FORMAT",
+    "Graph",
+    "damaged",
+    "digest",
+    "dumped",
+    "loaded",
+    "restored",
+    "structure_hash",
+]
 
 #: The number of this way of writing expressions down. It is raised when records change.
-FORMAT = 1
+FORMAT = 2
 
 Record = tuple[Any, ...]
 
@@ -72,12 +81,16 @@ class Graph(NamedTuple):
         For each node, those below it first, its kind and what makes it.
     roots
         Which of the records are the expressions.
+    check
+        A digest of the records, the roots and what else belongs to them, by which damage is found.
+        It is no protection from malice: whoever can change a pickle can have it call anything.
     """
 
     format: int
     version: str
     records: tuple[Record, ...]
     roots: tuple[int, ...]
+    check: str = ""
 
 
 @cache
@@ -122,13 +135,15 @@ def _record(node: Node, place: Mapping[Node, int]) -> Record:
     return "call", below, node.function
 
 
-def dumped(roots: Iterable[Node]) -> Graph:
+def dumped(roots: Iterable[Node], *marks: object) -> Graph:
     """Write expressions as data; what they share is written once.
 
     Parameters
     ----------
     roots
         The expressions.
+    *marks
+        What belongs to them, plain data that is to be read unchanged as well.
 
     Returns
     -------
@@ -139,7 +154,8 @@ def dumped(roots: Iterable[Node]) -> Graph:
     order = topological(roots, _below)
     place = {node: k for k, node in enumerate(order)}
     records = tuple(_record(node, place) for node in order)
-    return Graph(FORMAT, _version(), records, tuple(place[root] for root in roots))
+    graph = Graph(FORMAT, _version(), records, tuple(place[root] for root in roots))
+    return graph._replace(check=digest(graph, *marks))
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -186,13 +202,15 @@ _ANEW: Mapping[str, Callable[..., Node]] = {
 }
 
 
-def loaded(graph: Sequence[Any]) -> list[Node]:
+def loaded(graph: Sequence[Any], *marks: object) -> list[Node]:
     """Read expressions that were written as data.
 
     Parameters
     ----------
     graph
         What `dumped` returned, maybe in another process.
+    *marks
+        What was given to it.
 
     Returns
     -------
@@ -202,7 +220,8 @@ def loaded(graph: Sequence[Any]) -> list[Node]:
     Raises
     ------
     OperandError
-        The data was written in a way that this version of the library does not know.
+        The data was written in a way that this version of the library does not know, or it is
+        not what was written.
 
     Examples
     --------
@@ -210,6 +229,9 @@ def loaded(graph: Sequence[Any]) -> list[Node]:
     >>> loaded(dumped([x]))[0] is x
     True
     """
+    data: Any = graph
+    if not isinstance(data, tuple | list) or not data:
+        raise damaged("the expressions")
     if graph[0] != FORMAT:
         raise OperandError(
             page(
@@ -217,12 +239,38 @@ def loaded(graph: Sequence[Any]) -> list[Node]:
                 action="read it with the version of einsdiff that wrote it, and write it again",
             )
         )
-    _, version, records, roots = graph
+    if not _is_intact(graph, marks):
+        raise damaged("the expressions")
+    _, version, records, roots, _ = graph
     make = _AS_IT_WAS if version == _version() else _ANEW
     nodes: list[Node] = []
     for kind, below, *rest in records:
         nodes.append(make[kind](tuple([nodes[k] for k in below]), *rest))
     return [nodes[k] for k in roots]
+
+
+def _is_intact(graph: Sequence[Any], marks: Sequence[object]) -> bool:
+    try:
+        return bool(digest(Graph(*graph), *marks) == graph[4])
+    except Exception:  # whatever the records have become
+        return False
+
+
+def damaged(what: str) -> OperandError:
+    """Return the error for a pickle whose checksum does not fit.
+
+    >>> raise damaged("the arrays")
+    Traceback (most recent call last):
+    einsdiff.OperandError: this pickle is damaged: the arrays in it are not those that were written
+    <BLANKLINE>
+    read another copy of it, or write it again
+    """
+    return OperandError(
+        page(
+            f"this pickle is damaged: {what} in it are not those that were written",
+            action="read another copy of it, or write it again",
+        )
+    )
 
 
 def restored(graph: Sequence[Any]) -> Node:

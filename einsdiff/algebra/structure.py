@@ -39,7 +39,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import product
+from itertools import chain, product
 from math import prod
 
 from einsdiff.algebra.distribute import Slot, slots
@@ -688,8 +688,8 @@ class _Reader:
         return (
             self.scaled(m)
             or self.low_rank(m, split, blocks)
-            or _kronecker_sum(m, split, blocks)
-            or _kronecker(m, split, blocks)
+            or (_kronecker_sum(m, split, blocks) if _ties_are_apart(m, split) else None)
+            or (_kronecker(m, split, blocks) if _ties_are_apart(m, split) else None)
             or blocks
         )
 
@@ -804,6 +804,11 @@ def _is_idle(m: LinearMap, pair: tuple[int, int]) -> bool:
     return True
 
 
+def _ties_are_apart(m: LinearMap, split: Split) -> bool:
+    """Tell whether no term ties two pairs to each other, and so is zero in most blocks."""
+    return all(len({term.labels[c] for c in split.tied}) == len(split.tied) for term in m.terms)
+
+
 def _without(m: LinearMap, pairs: Pairs) -> LinearMap:
     gone = {axis for pair in pairs for axis in pair}
     return replace(
@@ -846,8 +851,10 @@ def _kronecker(m: LinearMap, split: Split, blocks: Blocks) -> Structure | None:
     for term, found in zip(m.terms, parts, strict=True):
         first: dict[int, int] = {}
         for axis in split.rows + split.columns:
-            root = found.find(term.labels[axis])
-            together.unite([first.setdefault(root, axis), axis])
+            # An axis that a term ties to tied ones is a factor by itself for each of their indices.
+            if term.labels[axis] in found.parent:
+                root = found.find(term.labels[axis])
+                together.unite([first.setdefault(root, axis), axis])
     members: dict[int, tuple[list[int], list[int]]] = {}
     for side, axes in enumerate((split.rows, split.columns)):
         for axis in axes:
@@ -861,6 +868,7 @@ def _kronecker(m: LinearMap, split: Split, blocks: Blocks) -> Structure | None:
             found.find(term.labels[axis]): k
             for k, sides in enumerate(members.values())
             for axis in (*sides[0], *sides[1])
+            if term.labels[axis] in found.parent
         }
         own: list[list[Slot]] = [[] for _ in members]
         for slot in term.factors:
@@ -907,7 +915,9 @@ def _kronecker_sum(m: LinearMap, split: Split, blocks: Blocks) -> Structure | No
     parts = _Classes(split.rows)
     touched = []
     for term in m.terms:
-        carried = {label for _, labels in term.factors for label in labels}
+        # What is tied to tied axes is no identity either.
+        carried = {term.labels[axis] for axis in split.tied}
+        carried.update(label for _, labels in term.factors for label in labels)
         touched.append(
             [
                 c
@@ -935,8 +945,15 @@ def _kronecker_sum(m: LinearMap, split: Split, blocks: Blocks) -> Structure | No
 
 
 def _group(m: LinearMap, split: Split, rows: Sequence[int], columns: Sequence[int]) -> Group:
+    carried = [
+        {
+            *(term.labels[axis] for axis in (*rows, *columns)),
+            *chain(*(ls for _, ls in term.factors)),
+        }
+        for term in m.terms
+    ]
     is_carried = tuple(
-        any(term.labels[c] in labels for term in m.terms for _, labels in term.factors)
+        any(term.labels[c] in labels for term, labels in zip(m.terms, carried, strict=True))
         for c in split.tied
     )
     tied = [c for c, is_here in zip(split.tied, is_carried, strict=True) if is_here]

@@ -65,8 +65,9 @@ MOST_TERMS = 64
 MOST_TUPLES = 4096
 #: In so many ways equations may hold or not.
 MOST_PATTERNS = 4096
-#: So many cases are still read.
+#: So many cases are still read, and so many terms in all of them before those alike are added.
 MOST_CASES = 64
+MOST_WRITTEN = 1500
 #: Text is at most so wide, where it can be.
 WIDTH = 80
 
@@ -475,6 +476,8 @@ def _patterns_of(atoms: Sequence[_Atom], shape: Shape) -> list[_Pattern]:
             at = dict(zip(axes, index, strict=True))
             found[frozenset(atom for atom in atoms if _is_true(atom, at))] = None
         return list(found)
+    if all(atom.is_equality for atom in atoms):
+        return _partitions(atoms)
     ways: list[tuple[_Pattern, _Pattern]] = [(frozenset(), frozenset())]  # those that hold, or not
     for atom in atoms:
         ways = [
@@ -486,6 +489,33 @@ def _patterns_of(atoms: Sequence[_Atom], shape: Shape) -> list[_Pattern]:
         if len(ways) > MOST_PATTERNS:
             break  # the caller refuses them
     return [yes for yes, _ in ways]
+
+
+def _partitions(atoms: Sequence[_Atom]) -> list[_Pattern]:
+    """List the ways in which indices can be equal or not."""
+    axes = sorted({axis for atom in atoms for axis, _ in atom.terms})
+    # What holds, the least index that each is equal to, and pairs of those that are not equal.
+    ways: list[tuple[_Pattern, dict[int, int], frozenset[frozenset[int]]]] = [
+        (frozenset(), {axis: axis for axis in axes}, frozenset())
+    ]
+    for atom in atoms:
+        (one, _), (other, _) = atom.terms
+        after = []
+        for yes, root, apart in ways:
+            a, b = sorted((root[one], root[other]))
+            pair = frozenset((a, b))
+            if a == b:
+                after.append((yes | {atom}, root, apart))
+                continue
+            if pair not in apart:
+                joined = {axis: a if r == b else r for axis, r in root.items()}
+                moved = frozenset(frozenset(a if r == b else r for r in p) for p in apart)
+                after.append((yes | {atom}, joined, moved))
+            after.append((yes, root, apart | {pair}))
+        ways = after
+        if len(ways) > MOST_PATTERNS:
+            break  # the caller refuses them
+    return [yes for yes, _, _ in ways]
 
 
 def _is_true(atom: _Atom, index: Mapping[int, int]) -> bool:
@@ -587,17 +617,15 @@ def by_cases(expr: Node, heading: Heading, letters: Letters) -> Cases:
     for pattern in patterns:
         left = tuple(k for k, term in enumerate(terms) if term.atoms <= pattern)
         alike.setdefault(left, []).append(pattern)
+    written = sum(map(len, alike))
+    if len(alike) > 2 * MOST_CASES or written > MOST_WRITTEN:
+        raise _too_many(f"there are up to {len(alike)} cases with {written} terms in all")
     found: dict[tuple[Node, tuple[int, ...]], list[_Pattern]] = {}
     for left, members in alike.items():
         value = _value([terms[k] for k in left], frozenset.intersection(*members), expr.shape)
         found.setdefault(value, []).extend(members)
     if len(found) > MOST_CASES:
-        raise SizeError(
-            page(
-                f"there are {len(found)} cases, and {MOST_CASES} are still read",
-                action="take a part of the derivative, such as J[0], or contract some axes",
-            )
-        )
+        raise _too_many(f"there are {len(found)} cases")
     places = {pattern: k for k, pattern in enumerate(patterns)}
     cases = []
     for (node, own), members in found.items():
@@ -613,6 +641,15 @@ def by_cases(expr: Node, heading: Heading, letters: Letters) -> Cases:
         cases.append((order, case))
     cases.sort(key=lambda item: item[0])
     return Cases(format_heading(heading), axes, tuple(case for _, case in cases))
+
+
+def _too_many(what: str) -> SizeError:
+    return SizeError(
+        page(
+            f"{what}, and {MOST_CASES} with {MOST_WRITTEN} terms are still read",
+            action="take a part of the derivative, such as J[0], or contract some axes",
+        )
+    )
 
 
 def _value(terms: Sequence[_Term], pattern: _Pattern, shape: Shape) -> tuple[Node, tuple[int, ...]]:
@@ -650,23 +687,24 @@ def _covers(
     members: Sequence[_Pattern], patterns: Sequence[_Pattern], atoms: Sequence[_Atom]
 ) -> list[_Literals]:
     """Describe some of the patterns by few conditions, alternatives of conjunctions."""
+    bits = {atom: 1 << k for k, atom in enumerate(atoms)}
+    codes = [sum(bits[atom] for atom in member) for member in members]
     inside = set(members)
-    outside = [pattern for pattern in patterns if pattern not in inside]
-    covers: list[_Literals] = []
-    for member in members:
-        if any(_matches(member, cover) for cover in covers):
+    outside = [sum(bits[atom] for atom in p) for p in patterns if p not in inside]
+    covers: list[tuple[int, int]] = []  # which relations are looked at, and what they are
+    for code in codes:
+        if any(not (code ^ other) & looked_at for looked_at, other in covers):
             continue
-        kept = [(atom, atom in member) for atom in atoms]
-        for literal in sorted(kept, key=lambda literal: literal[1]):  # what does not hold first
-            fewer = [other for other in kept if other is not literal]
-            if not any(_matches(pattern, fewer) for pattern in outside):
-                kept = fewer
-        covers.append(tuple(kept))
-    return covers
-
-
-def _matches(pattern: _Pattern, literals: Iterable[tuple[_Atom, bool]]) -> bool:
-    return all((atom in pattern) is truth for atom, truth in literals)
+        looked_at = (1 << len(atoms)) - 1
+        for bit in sorted(bits.values(), key=lambda bit: code & bit != 0):  # what does not hold
+            fewer = looked_at & ~bit
+            if all((code ^ other) & fewer for other in outside):
+                looked_at = fewer
+        covers.append((looked_at, code))
+    return [
+        tuple((atom, code & bit != 0) for atom, bit in bits.items() if looked_at & bit)
+        for looked_at, code in covers
+    ]
 
 
 def _condition(atom: _Atom, holds: bool, axes: Sequence[str]) -> Condition:

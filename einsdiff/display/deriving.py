@@ -63,6 +63,7 @@ from einsdiff.display.index import (
     axis_spellings,
     format_heading,
     format_index,
+    format_sides,
     places,
     terms,
 )
@@ -418,8 +419,7 @@ class _Deriver:
         """Write the derivation of one function."""
         axes = heading.letters
         value = self.with_names(node, but=node)
-        right = self.text(value, axes)
-        left = format_heading(heading)
+        left, right = format_sides(value, heading, self.letters)
         is_inner = result is None
         if node not in self.known:
             yield Step("definition", left, "", right, "Let" if is_inner else "")
@@ -427,15 +427,14 @@ class _Deriver:
         if spelled and spelled != right:
             said = f"the sum{'s' if spelled.count('Σ') > 1 else ''} written out"
             yield Step("expand", left, right, spelled, said, (value, value))
-        whole = format_heading(
-            Heading(heading.name, heading.axes, (*heading.wrt, (self.wrt.name, self.domain)))
-        )
-        axes = (*axes, *self.domain)
+        head = Heading(heading.name, heading.axes, (*heading.wrt, (self.wrt.name, self.domain)))
         if node not in self.changes:
-            zero = self.text(add([], (*node.shape, *self.wrt.shape)), axes)
+            nothing = add([], (*node.shape, *self.wrt.shape))
+            whole, zero = format_sides(nothing, head, self.letters)
             yield Step("constant", whole, "", zero, self.why_zero(node))
             return
-        written = self.lines(node, axes, result)
+        written = self.lines(node, head.letters, result)
+        whole, _ = format_sides(written[-1].form, head, self.letters)
         before, before_node = "", written[0].form
         for line in written:
             yield Step(line.rule, whole, before, line.text, line.said, (before_node, line.form))

@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import groupby
 from typing import Any
@@ -68,7 +68,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Form:
     """A number, vector or matrix, as it is written.
 
@@ -88,6 +88,22 @@ class Form:
     args: tuple[Form, ...] = ()
     value: Any = None
     rank: int = 0
+    _hash: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Kept, since that of a whole form would be computed at each of its levels.
+        object.__setattr__(self, "_hash", hash((self.op, self.args, self.value, self.rank)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or not isinstance(other, Form):
+            return self is other
+        own, theirs = (
+            (form._hash, form.op, form.value, form.rank, form.args) for form in (self, other)
+        )
+        return own == theirs
 
 
 # --- atoms ------------------------------------------------------------------------------------
@@ -346,6 +362,11 @@ def hadamard(factors: Sequence[Form]) -> Form:
     >>> write(hadamard([w, power(x, -2)])), write(hadamard([w, w, times(2, [w]), w]))
     ('w ⊘ (x ⊙ x)', '2 w^∘4')
     """
+    return _multiplied(factors, 1)
+
+
+def _multiplied(factors: Sequence[Form], n: int) -> Form:
+    """Multiply entry by entry, each factor n times; it takes as long for every n."""
     c, over, wholes, under = _peeled(factors)
     if number(0) in wholes:
         return number(0)
@@ -364,9 +385,14 @@ def hadamard(factors: Sequence[Form]) -> Form:
     if not any(sides):  # what is left would have no size
         sides = _counts(*counted)
     above, below = (
-        [part for base, n in side for part in ([base] * n if n < 4 else [_raised(base, n)])]
+        [
+            part
+            for base, k in side
+            for part in ([base] * k * n if k * n < 4 else [_raised(base, k * n)])
+        ]
         for side in sides
     )
+    c, over, under = c**n, [power(f, n) for f in over], [power(f, n) for f in under]
     above = above or every[:1]
     whole = Form("hadamard", (*above, *below), len(above), rank)
     return times(c, [*over, above[0] if len(above) == 1 and not below else whole], under)
@@ -383,6 +409,10 @@ def _is_ones(form: Form) -> bool:
             _is_ones(f.args[0] if f.op == "transpose" else f) for f in form.args
         )
     return form.op == "ones"
+
+
+#: Numbers before a vector are raised to at most such a power: beyond, they have too many digits.
+MOST_MULTIPLIED = 64
 
 
 def power(base: Form, exponent: Number | Form) -> Form:
@@ -402,9 +432,17 @@ def power(base: Form, exponent: Number | Form) -> Form:
         parts = whole.args if whole.op == "hadamard" else (whole,)
         divided = Form("hadamard", (_all_ones(base.rank), *parts), 1, base.rank)
         return times(1, [*under, divided], [number(c), *over])
-    if base.rank and isinstance(exponent, int):
-        return hadamard([base] * exponent)
+    if (
+        base.rank
+        and isinstance(exponent, int)
+        and (exponent <= MOST_MULTIPLIED or not _has_factors(base))
+    ):
+        return _multiplied([base], exponent)
     return _raised(base, exponent)
+
+
+def _has_factors(form: Form) -> bool:
+    return form.op == "times" and not is_one(form.value[0])
 
 
 def _raised(base: Form, exponent: Number | Form) -> Form:

@@ -62,6 +62,7 @@ __all__ = [
     "format_heading",
     "format_index",
     "format_number",
+    "format_sides",
     "places",
     "summary",
     "terms",
@@ -280,6 +281,17 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> str:
     >>> format_equation(einsum([x, first], ["p", "ip"], "i"), Heading("f", ("i",)), Letters())
     'f_{i<4} = x_{i+0}'
     """
+    left, right = format_sides(node, heading, letters)
+    return right if format_heading(heading) == right else f"{left} = {right}"
+
+
+def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, str]:
+    """Write both sides of an equation, see `format_equation`.
+
+    >>> from einsdiff.algebra.nodes import zero
+    >>> format_sides(zero((2,)), Heading("f", ("i",)), Letters())
+    ('f_{i<2}', '0')
+    """
     text, equal = _written(node, heading.letters, letters)
     seen = set(text.sized).union(letter for _, axes in heading.wrt for letter in axes)
     while True:
@@ -292,8 +304,7 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> str:
         for letter, size in zip(heading.letters, node.shape, strict=True)
         if letter not in seen
     }
-    left = format_heading(heading)
-    return left if left == text.text else f"{format_heading(heading, ranges)} = {text.text}"
+    return format_heading(heading, ranges), text.text
 
 
 def _written(

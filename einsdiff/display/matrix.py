@@ -31,8 +31,9 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations, count, pairwise
-from math import prod
+from math import comb, prod
 from operator import itemgetter
 from typing import cast
 
@@ -347,8 +348,11 @@ def _regrouped(node: Node) -> Node:
     return collect(expand(node))
 
 
-#: Expressions with more nodes are not rewritten to find a shorter matrix form.
+#: Expressions with more nodes, more factors when written out, or more of them when they are
+#: multiplied out, are not rewritten to find a shorter matrix form.
 MOST_REWRITTEN = 400
+MOST_COLLECTED = 3000
+MOST_EXPANDED = 2000
 #: Ways to write an expression, and how much its length counts: what is multiplied out says less
 #: about where it comes from, and has to be much shorter.
 _WAYS = ((_same, 1.0), (collect, 1.0), (expand, 1.25), (_regrouped, 1.5))
@@ -367,14 +371,10 @@ def _shortest(
     place = {name: k for k, name in enumerate(names)}
     found: list[tuple[float, Form]] = []
     reason: NoMatrixFormError | None = None
-    is_small = len(topological([node])) <= MOST_REWRITTEN
-    for rewrite, weight in _WAYS if is_small else _WAYS[:1]:
+    for weight, new in _ways(node):
         try:
-            new = rewrite(node)
             form = matrix_form(new, rows, columns, order, place, is_real, known)
             found.append((weight * cost(form), form))
-        except OperandError:  # too long to be written out
-            continue
         except NoMatrixFormError as error:
             reason = reason or error
     if not found:
@@ -383,17 +383,114 @@ def _shortest(
     return min(found, key=itemgetter(0))[1]
 
 
-def _check_size(node: Node) -> None:
+@lru_cache(maxsize=16)  # the same for each layout and order
+def _ways(node: Node) -> tuple[tuple[float, Node], ...]:
+    """Rewrite an expression in all ways that do not take long, each with its weight."""
+    is_small = len(topological([node])) <= MOST_REWRITTEN and _lengths(node)[0] <= MOST_COLLECTED
+    ways = _WAYS if is_small and _expanded_length(node) <= MOST_EXPANDED else _WAYS[: 1 + is_small]
+    found: dict[Node, float] = {}
+    for rewrite, weight in ways:
+        try:
+            found.setdefault(rewrite(node), weight)
+        except OperandError:  # too long to be written out
+            continue
+    return tuple((weight, new) for new, weight in found.items())
+
+
+def _lengths(node: Node) -> tuple[int, int]:
+    """Count the factors of an expression that is written out, and how deep they stand."""
     length: dict[Node, int] = {}
     depth: dict[Node, int] = {}
     for part in topological([node]):
         below = children(part)
         length[part] = 1 + sum(length[child] for child in below)
         depth[part] = 1 + max((depth[child] for child in below), default=0)
-    if length[node] > MOST_FACTORS or depth[node] > DEEPEST:
-        raise NoMatrixFormError(
-            f"written out it has {length[node]} factors, {depth[node]} levels deep"
-        )
+    return length[node], depth[node]
+
+
+def _expanded_length(node: Node) -> int:
+    """Count the factors that `expand` writes, those of what is shared once, without doing it.
+
+    >>> from einsdiff.algebra.nodes import add, einsum, variable
+    >>> x, y = variable("x", ()), variable("y", ())
+    >>> _expanded_length(
+    ...     einsum([add([(1, x), (1, y)])] * 2, ["", ""], "")
+    ... )  # x x + x y + y x + y y
+    8
+    """
+    size: dict[Node, tuple[int, int]] = {}  # terms, and factors of all of them
+    total = 0
+    for part in topological([node]):
+        below = [size[child] for child in children(part)]
+        size[part] = 1, 1
+        n = _whole_exponent(part)
+        if isinstance(part, Add):
+            size[part] = sum(terms for terms, _ in below), sum(length for _, length in below)
+        elif isinstance(part, Einsum):
+            terms = _product_terms(part, [terms for terms, _ in below])
+            size[part] = terms, sum(terms * length // max(n, 1) for n, length in below)
+        elif n > 1 and below[0][0] > 1:
+            terms, length = below[0]
+            many = comb(terms + n - 1, n) if max(n, terms) < MOST_EXPANDED else MOST_EXPANDED
+            size[part] = many, many * n * length // terms
+        if not isinstance(part, Add) and size[part][0] > 1:
+            total += size[part][1]
+        if total > MOST_EXPANDED:
+            break
+    return total
+
+
+def _product_terms(node: Einsum, counts: Sequence[int]) -> int:
+    """Count the terms of a product, of whose factors the terms are counted.
+
+    Of stacks with the same index, ``δ_{i,0} x + δ_{i,1} y``, only terms of one entry meet.
+    """
+    terms = 1
+    stacks: dict[int, list[int]] = {}
+    for operand, labels, n in zip(node.operands, node.subscripts, counts, strict=True):
+        axis = _stacked_axis(operand)
+        if axis is None:
+            terms *= n
+        else:
+            stacks.setdefault(labels[axis], []).append(n)
+    return terms * prod(1 if 1 in found else max(found) for found in stacks.values())
+
+
+def _stacked_axis(node: Node) -> int | None:
+    """Return the axis of which each term of a sum has one entry, if there is one."""
+    if isinstance(node, Delta):
+        return 0 if len(node.shape) == 1 else None
+    if not isinstance(node, Add):
+        return None
+    for axis in range(len(node.shape)):
+        if all(
+            (isinstance(term, Einsum) and _has_unit(term, term.output[axis]))
+            or _stacked_axis(term) == axis
+            for _, term in node.terms
+        ):
+            return axis
+    return None
+
+
+def _has_unit(node: Einsum, label: int) -> bool:
+    return any(
+        isinstance(operand, Delta) and labels == (label,)
+        for operand, labels in zip(node.operands, node.subscripts, strict=True)
+    )
+
+
+def _whole_exponent(node: Node) -> int:
+    """Return n for the n-th power of something, 0 if it is none."""
+    if isinstance(node, Call) and node.function.name == "power":
+        exponent = node.args[1].value if isinstance(node.args[1], Constant) else 0
+        return exponent if isinstance(exponent, int) else 0
+    return 0
+
+
+def _check_size(node: Node) -> None:
+    length, depth = _lengths(node)
+    if length > MOST_FACTORS or depth > DEEPEST:
+        raise NoMatrixFormError(f"written out it has {length} factors, {depth} levels deep")
 
 
 @dataclass

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
@@ -33,6 +32,7 @@ from einsdiff.numeric.arrays import Array, needs_scipy, scipy_module
 from einsdiff.numeric.cores import PLACING, check_room, entries, positions
 from einsdiff.numeric.memory import format_bytes, memory_limit
 from einsdiff.numeric.plan import Core
+from einsdiff.threads import cached_property
 
 __all__ = ["Block", "BlockMatrix"]
 

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import partial
 from importlib import import_module
 from itertools import compress, count, permutations
 from typing import Any
@@ -43,7 +43,7 @@ from einsdiff.errors import OperandError, page
 from einsdiff.evaluation import Elsewhere, Prepared, signature, sizes_of
 from einsdiff.formula import Formula, dumped, loaded
 from einsdiff.notation.subscripts import Size
-from einsdiff.numeric.arrays import needs_extra
+from einsdiff.numeric.arrays import check_intact, checksum, needs_extra
 from einsdiff.numeric.libraries import (
     LIBRARIES,
     dtype_kind,
@@ -54,6 +54,7 @@ from einsdiff.numeric.libraries import (
 )
 from einsdiff.numeric.portable import Portable, portable
 from einsdiff.tensor import outside
+from einsdiff.threads import cached_property
 
 __all__ = ["STEPS", "Differentiable", "Step", "as_jax", "as_torch"]
 
@@ -254,7 +255,8 @@ class Differentiable(Compiled):
         known = zip(self.names, self._values, strict=True)
         values = {name: a for name, a in known if getattr(a, "shape", None) is not None}
         formulas, number = dumped(self._formulas), len(self._formulas)
-        return _restored, (formulas, number, values, self._build, self.backend)
+        check = checksum(values, [formula.check for formula in self._formulas], self.backend)
+        return _restored, (formulas, number, values, check, self._build, self.backend)
 
     def __repr__(self) -> str:
         assert self.backend is not None
@@ -380,9 +382,11 @@ def _check_specified(formula: Formula) -> None:
 
 
 def _restored(
-    formulas: Sequence[Any], number: int, values: Mapping[str, Any], *options: Any
+    formulas: Sequence[Any], number: int, values: Mapping[str, Any], check: int, *options: Any
 ) -> Differentiable:
-    return Differentiable(loaded(*formulas)[:number], values, *options)
+    found = loaded(*formulas)[:number]
+    check_intact(check, values, [formula.check for formula in found], options[-1])
+    return Differentiable(found, values, *options)
 
 
 # --- verbs ------------------------------------------------------------------------------------

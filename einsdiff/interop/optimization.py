@@ -24,7 +24,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from itertools import accumulate, count
 from math import prod
 from typing import Any
@@ -53,6 +52,7 @@ from einsdiff.numeric.libraries import LIBRARIES, library_of
 from einsdiff.numeric.named import original
 from einsdiff.reading import find_variable, read_expression
 from einsdiff.tensor import Tensor
+from einsdiff.threads import cached_property
 
 __all__ = ["MATRIX_FORMS", "Problem", "problem"]
 

@@ -14,6 +14,9 @@ The grammar, with juxtaposition for products::
     labels   =  ( letter | digit ) { letter | digit } | "{" index { "," index } "}"
     index    =  label | sum of labels and whole numbers, such as 2i+j-1
 
+At the sign of a sum and on the left, a label may have a range, ``Σ_{i<3}`` and ``f_{i<3} = ..``.
+Labels may be lowered letters and digits, ``Aᵢⱼ``, and exponents raised digits, ``x⁻²``.
+
 A label says which axes belong together; where it is summed is decided by how often it stands in a
 term, which `in_product` and `in_bracket` count.
 
@@ -556,7 +559,11 @@ class _Lexer:
         if known:
             cut = known[0]
         elif word[0] == "_":
-            self.fail(f"'{word}' is no name", column, "a name begins with a letter: A_ij")
+            self.fail(
+                f"'{word}' is no name",
+                column,
+                "a name begins with a letter, and all labels stand in one place: A_ij",
+            )
         elif braced:
             cut = len(word) - 1
         else:

@@ -15,21 +15,26 @@ from threading import Lock
 from types import ModuleType
 from typing import Any, Protocol
 from weakref import finalize
+from zlib import crc32
 
 import numpy as np
 
 from einsdiff.algebra.graph import topological
 from einsdiff.algebra.nodes import Add, Call, Constant, Node, Number
+from einsdiff.algebra.records import damaged
 from einsdiff.errors import OperandError, page
 from einsdiff.numeric.libraries import check_strided, dtype_kind, library_of
 from einsdiff.numeric.named import are_told_apart, bare, is_named, original
+from einsdiff.threads import in_child
 
 __all__ = [
+    "LEAST",
     "AnyArray",
     "Array",
     "anonymous_name",
     "as_array",
     "as_number",
+    "at_least",
     "carried",
     "dtype_of",
     "is_anonymous",
@@ -180,6 +185,37 @@ def carried(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
     return found, tuple(name for name, array in values.items() if is_unchangeable(array))
 
 
+def checksum(values: Mapping[str, Any], *marks: object) -> int:
+    """Return a number that changes when arrays are damaged: NumPy's, in every bit.
+
+    >>> checksum({"x": np.ones(2)}) == checksum({"x": np.ones(2)}) != checksum(
+    ...     {"x": np.zeros(2)}
+    ... )
+    True
+    """
+    found = crc32(ascii(marks).encode())
+    for name, array in values.items():
+        plain = array if isinstance(array, np.ndarray) and array.dtype.kind != "O" else None
+        kind = None if plain is None else (plain.dtype.str, plain.shape)
+        found = crc32(ascii((name, type(array).__name__, kind)).encode(), found)
+        if plain is not None and plain.size:
+            found = crc32(np.ascontiguousarray(plain).reshape(-1).view(np.uint8).data, found)
+    return found
+
+
+def check_intact(check: object, values: Mapping[str, Any], *marks: object) -> None:
+    """Raise OperandError unless this is the checksum of arrays and of what belongs to them.
+
+    >>> check_intact(checksum({"x": np.ones(2)}), {"x": np.ones(2)})
+    """
+    try:
+        is_intact = check == checksum(values, *marks)
+    except Exception:  # whatever the arrays have become
+        is_intact = False
+    if not is_intact:
+        raise damaged("the arrays")
+
+
 def received(values: Mapping[str, Any], fixed: Iterable[str]) -> dict[str, Any]:
     """Return arrays that `carried` gave, after they were copied.
 
@@ -249,7 +285,12 @@ def needs_scipy(what: str) -> OperandError:
     return needs_extra(what, "SciPy")
 
 
-def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
+#: The least dtypes that functions of NumPy's have, from the weakest to the strongest: of any;
+#: integers as wide as NumPy's sums of them; floats; floats of double precision.
+LEAST = ("", "integer", "float", "double")
+
+
+def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]], least: str = "") -> np.dtype[Any]:
     """Return the dtype in which an expression of arrays is given.
 
     Parameters
@@ -259,6 +300,8 @@ def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
     dtypes
         Those of the arrays it is made of. With none, integers, floats or complex numbers are
         given as the expression needs.
+    least
+        One of `LEAST`.
 
     Returns
     -------
@@ -272,6 +315,19 @@ def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
     if dtype.kind in "iu":
         for c in (lowest, highest):
             dtype = _with_room(dtype, c)
+    return at_least(dtype, least)
+
+
+def at_least(dtype: np.dtype[Any], least: str) -> np.dtype[Any]:
+    """Widen a dtype to the least one that there may be.
+
+    >>> at_least(np.dtype("u1"), "integer"), at_least(np.dtype("f4"), "integer")
+    (dtype('uint64'), dtype('float32'))
+    """
+    if least == "double" or (least == "float" and dtype.kind in "biu"):
+        return np.result_type(dtype, np.float64)
+    if least == "integer" and dtype.kind in "iu":
+        return np.result_type(dtype, np.int64 if dtype.kind == "i" else np.uint64)
     return dtype
 
 
@@ -316,6 +372,10 @@ class _Anonymous:
         self.numbers: dict[int, int] = {}  # of id(array)
         self.free: list[int] = []
         self.highest = 0
+        self.open_lock()
+        in_child(self.open_lock)
+
+    def open_lock(self) -> None:
         self.lock = Lock()
 
     def name(self, array: Array) -> str:

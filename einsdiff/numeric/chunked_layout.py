@@ -301,7 +301,10 @@ class Cutter:
     def _shifted(self, node: Call) -> Node:
         r"""Write a softmax over an index that is in chunks by the sum of exponentials.
 
-        .. math:: \log \operatorname{softmax}(x)_i = x_i - \log \sum_j e^{x_j}
+        .. math::
+            \log \operatorname{softmax}(x)_i = s_i - \log \sum_j e^{s_j} \qquad s = x - \max_k x_k
+
+        Without the maximum the difference would have few digits where x is large.
         """
         if node.function.name not in ("softmax", "log_softmax"):
             return node
@@ -310,12 +313,16 @@ class Cutter:
         if not any(self._is_many(chunks) for chunks in self.layouts[x][lead:]):
             return node
         rank = len(x.shape) - lead
-        function, exponential = lookup("logsumexp", (rank,)), lookup("exp")
-        assert function is not None
-        assert exponential is not None
         labels = range(len(x.shape))
-        total = einsum([call(function, [x])], [labels[:lead]], labels, dict(enumerate(x.shape)))
-        shifted = add([(1, x), (-1, total)], x.shape)
+        shifted: Node = x
+        for name in ("max", "logsumexp"):
+            function = lookup(name, (rank,))
+            assert function is not None
+            reduced = call(function, [shifted])
+            whole = einsum([reduced], [labels[:lead]], labels, dict(enumerate(x.shape)))
+            shifted = add([(1, shifted), (-1, whole)], x.shape)
+        exponential = lookup("exp")
+        assert exponential is not None
         return shifted if node.function.name == "log_softmax" else call(exponential, [shifted])
 
     def _sliced(self, node: Einsum) -> Node | None:

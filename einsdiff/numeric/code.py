@@ -23,26 +23,29 @@ from the arrays, so that one function serves arrays of any size.
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
 from math import prod
 from textwrap import wrap
 from typing import NamedTuple, TypeVar
 from unicodedata import normalize
 
-from einsdiff.algebra.graph import rebuilt, topological, variables_of
-from einsdiff.algebra.nodes import Delta, Einsum, Node, Variable, einsum, variable
+from einsdiff.algebra.graph import topological
+from einsdiff.algebra.nodes import Delta, Node, Variable
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.subscripts import Size
-from einsdiff.numeric.drafts import LINE, Draft
+from einsdiff.numeric.drafts import LINE, Draft, Line
 from einsdiff.numeric.engines import Optimizer
 from einsdiff.numeric.extents import check_extents, extents_of
-from einsdiff.numeric.pieces import OWN, Piece, shape_text
+from einsdiff.numeric.pieces import OWN, Piece
 from einsdiff.numeric.plan import plain_plan
-from einsdiff.numeric.spelling import BACKENDS, HELPERS, IMPORTS, RESERVED
+from einsdiff.numeric.spelling import BACKENDS, HELPERS, IMPORTS, RESERVED, operation
 from einsdiff.numeric.statements import reshaped, transposed
+from einsdiff.numeric.trees import assigned, listed, names_of, numbers_as_arrays
+from einsdiff.numeric.trees import name as identity
 from einsdiff.numeric.writes import targets_of, uses_of, write_plan
 
 __all__ = ["check_code_backend", "docstring", "function_source", "identifier", "source"]
@@ -160,13 +163,15 @@ def source(
     Raises
     ------
     OperandError
-        Indices are related in a way that depends on the numbers that named sizes stand for.
+        Indices are related in a way that depends on the numbers that named sizes stand for. The
+        function is called as a module, or a function, that its code needs.
     """
     draft, (piece,), known = _drafted([node], arguments, name, backend, letters, result, reference)
     if matrix is not None:
         piece = _as_matrix(draft, piece, *matrix)
-    shown = "" if re.fullmatch(r"\w+", piece.text) else f"  # {shape_text(piece.shape)}"
-    return _whole(draft, name, known, docstring(text), f"return {piece.text}{shown}")
+    shown = None if re.fullmatch(r"\w+", piece.text) else piece.shape
+    last = Line(ast.Return(piece.tree), shown)
+    return _whole(draft, name, known, docstring(text), last, with_numbers=True)
 
 
 def function_source(
@@ -229,9 +234,8 @@ def function_source(
         if piece.memory != OWN or piece.text in names:
             pieces[k] = draft.made("copy", [piece], piece.shape)
         names.add(piece.text)
-    results = ", ".join(piece.text for piece in pieces) + "," * (len(pieces) == 1)
-    text = _whole(draft, "computed", known, "", f"return ({results})")
-    return text, dict(draft.functions)
+    last = Line(ast.Return(listed(piece.tree for piece in pieces)))
+    return _whole(draft, "computed", known, "", last), dict(draft.functions)
 
 
 class _Known(NamedTuple):
@@ -255,11 +259,9 @@ def _drafted(
 ) -> tuple[Draft, list[Piece], _Known]:
     """Write the lines of a function, and what it returns."""
     _check_relations(topological(nodes))
-    nodes, counts = _counted(nodes, arguments)
     parts = topological(nodes)
     names = _identified({argument: argument.name for argument in arguments}, ())
-    counted = [counts[v] for v in variables_of(nodes) if v in counts]
-    found = [*_sizes_in(arguments), *_sizes_in(parts), *counted]
+    found = [*_sizes_in(arguments), *_sizes_in(parts)]
     sizes = _identified({size: size for size in found if isinstance(size, str)}, names.values())
 
     plan = plain_plan(nodes, extents_of(parts, sizes), optimizer)
@@ -268,9 +270,8 @@ def _drafted(
     draft = Draft(
         plan,
         backend,
-        {handle: sizes[counts[v]] if v in counts else names[v] for v, handle in plan.inputs},
+        {handle: names[v] for v, handle in plan.inputs},
         uses=uses_of(plan, targets),
-        numbers=sizes.values(),
         scalars=[n for v, n in names.items() if not v.shape],
         reference=_reference(names, reference),
         taken={*names.values(), *sizes.values(), name},
@@ -279,17 +280,50 @@ def _drafted(
     return draft, write_plan(draft, plan, targets), _Known(names, sizes)
 
 
-def _whole(draft: Draft, name: str, known: _Known, text: str, last: str) -> str:
-    """Put together a function: its docstring, its lines, and the imports that it needs."""
+def _whole(
+    draft: Draft, name: str, known: _Known, text: str, last: Line, with_numbers: bool = False
+) -> str:
+    """Put together a function: its docstring, its lines, and the imports that it needs.
+
+    Raises
+    ------
+    OperandError
+        The function is called as something that its code needs.
+    """
     unpacked, told = _unpacked(known.names, known.sizes)
-    body = [*unpacked, *draft.lines, last]
-    code = "\n".join(body)
-    missing = [n for s, n in known.sizes.items() if s not in told and re.search(rf"\b{n}\b", code)]
+    lines = [*draft.lines, last]
+    if with_numbers:
+        lines = [*_made_arrays(draft, known, [line.statement for line in lines]), *lines]
+    used = set[str]().union(*(names_of(line.statement) for line in lines))
+    missing = [n for s, n in known.sizes.items() if s not in told and n in used]
     functions = draft.functions.values()
     parameters = [*known.names.values(), *missing, *(["*", *functions] if functions else [])]
-    lines = [*([text] if text else []), *body]
-    definition = [*_head(name, parameters), *("    " + line for line in lines)]
-    return "\n".join(_with_helpers(code, definition, draft.backend))
+    body = [*([text] if text else []), *unpacked, *map(str, lines)]
+    definition = [*_head(name, parameters), *("    " + line for line in body)]
+    needed, before = _helpers(used.difference(parameters), draft.backend)
+    if normalize("NFKC", name) in needed:
+        raise OperandError(
+            page(
+                f"the function cannot be called {name!r}, which means something else in its code",
+                action="pass another name",
+            )
+        )
+    return "\n".join([*before, "", "", *definition] if before else definition)
+
+
+def _made_arrays(draft: Draft, known: _Known, statements: Sequence[ast.stmt]) -> list[Line]:
+    """Write lines that make arrays of arguments that may be numbers, where it takes arrays."""
+    scalars = {name for v, name in known.names.items() if not v.shape}
+    found = numbers_as_arrays(
+        statements, scalars, draft.functions.values(), in_calls=draft.backend == "torch"
+    )
+    like = [identity(name) for v, name in known.names.items() if v.shape][:1]
+    op = operation("number to array like" if like else "number to array", draft.backend)
+    return [
+        Line(assigned(identity(name), draft.spell(op, *map(Piece, [identity(name), *like]))))
+        for name in known.names.values()
+        if name in found
+    ]
 
 
 def _check_relations(nodes: Iterable[Node]) -> None:
@@ -307,27 +341,6 @@ def _check_relations(nodes: Iterable[Node]) -> None:
                     action="give these sizes as numbers, as in ed.tensor('x', (5,))",
                 )
             )
-
-
-def _counted(
-    nodes: Sequence[Node], arguments: Iterable[Variable]
-) -> tuple[list[Node], dict[Variable, str]]:
-    """Put a variable in the place of each factor that is a named size; return also which one."""
-    # No argument is called so.
-    prefix = "count " + "'" * max((len(argument.name) for argument in arguments), default=0)
-    counts: dict[Variable, str] = {}
-    done: dict[Node, Node] = {}
-    for part in topological(nodes):
-        new = rebuilt(part, done)
-        if isinstance(new, Einsum) and new.loose:
-            factors = [variable(f"{prefix}{new.sizes[n]}", ()) for n in new.loose]
-            counts.update(zip(factors, (str(new.sizes[n]) for n in new.loose), strict=True))
-            sizes = {n: size for n, size in enumerate(new.sizes) if n not in new.loose}
-            operands = [*new.operands, *factors]
-            subscripts = [*new.subscripts, *[()] * len(factors)]
-            new = einsum(operands, subscripts, new.output, sizes)
-        done[part] = new
-    return [done[node] for node in nodes], counts
 
 
 def _sizes_in(nodes: Iterable[Node]) -> list[Size]:
@@ -410,17 +423,14 @@ def _head(name: str, parameters: Sequence[str]) -> list[str]:
     return [f"def {name}(", *("    " + line for line in lines), "):"]
 
 
-def _with_helpers(code: str, definition: Sequence[str], backend: str) -> list[str]:
-    """Put before a function what it needs."""
+def _helpers(used: Collection[str], backend: str) -> tuple[frozenset[str], list[str]]:
+    """Return what is needed for names that are used: which ones, and the lines that define them."""
     needed: dict[str, str] = {}
-    words = [code]
-    for text in words:
-        for word in re.findall(r"[^\W\d]\w*", text):
-            if word in HELPERS and backend in HELPERS[word] and word not in needed:
-                needed[word] = HELPERS[word][backend]
-                words.append(HELPERS[word][backend])
-    used = {word for text in words for word in re.findall(r"(?<![.\w])[^\W\d]\w*", text)}
-    imports = [line[backend] for word, line in IMPORTS.items() if word in used and backend in line]
-    helpers = [text for word in reversed(needed) for text in ("", "", needed[word])]
-    before = [*imports, *helpers]
-    return [*before, "", "", *definition] if before else list(definition)
+    names = list(used)
+    for name in names:
+        if name in HELPERS and backend in HELPERS[name] and name not in needed:
+            needed[name] = HELPERS[name][backend]
+            names += sorted(names_of(ast.parse(needed[name])))
+    imports = [line[backend] for n, line in IMPORTS.items() if n in names and backend in line]
+    helpers = [text for name in reversed(needed) for text in ("", "", needed[name])]
+    return RESERVED.intersection(names), [*imports, *helpers]

@@ -10,37 +10,50 @@ used again or too long:
 >>> plan = plain_plan(variable("x", (3,)), {})
 >>> draft = Draft(plan, "numpy", {"x_": "x"}, uses={}, reference="x")
 >>> draft.pieces["t9"] = draft.made("cumsum", [draft.piece("x_")], (3,))
->>> draft.bind("t9", "total").text, draft.lines
-('total', ['total = np.cumsum(x, axis=0)  # (3,)'])
+>>> draft.bind("t9", "total").text, *map(str, draft.lines)
+('total', 'total = np.cumsum(x, axis=0)  # (3,)')
 """
 
 from __future__ import annotations
 
+import ast
 import keyword
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 
 from einsdiff.numeric.pieces import (
-    ATOM,
-    COMPARISON,
     COMPLEX,
     EXACT,
     FLOAT,
     NO_ONE,
-    PRODUCT,
     Piece,
     is_number,
     joined,
     names_in,
+    negated,
+    number_of,
     read_number,
+    shape_of,
     shape_text,
 )
 from einsdiff.numeric.plan import Plan
 from einsdiff.numeric.spelling import ALIASES, COMPARISONS, RESERVED, operation
 from einsdiff.numeric.steps import WRITES, Instruction
+from einsdiff.numeric.trees import (
+    Index,
+    assigned,
+    called,
+    changed,
+    filled,
+    keywords,
+    literal,
+    name,
+    subscripted,
+    whole,
+    written,
+)
 
 __all__ = ["LINE", "WIDTH", "Draft", "Writer"]
 
@@ -49,17 +62,26 @@ WIDTH = 72
 #: What can be broken into lines anywhere has lines of this length.
 LINE = 86
 
-#: The levels at which templates ask for their arguments, by the letter before the number.
-_LEVELS = {"": COMPARISON, "a": ATOM, "m": PRODUCT}
-
 #: Numbers of each kind, as they are and as PyTorch's dtypes, and the dtypes of these alone.
-_SAMPLES = {EXACT: [], FLOAT: ["1.0"], COMPLEX: ["1j"]}
-_TORCH_SAMPLES = {EXACT: [], FLOAT: ["torch.float32"], COMPLEX: ["torch.complex64"]}
+_SAMPLES = {EXACT: [], FLOAT: [literal(1.0)], COMPLEX: [literal(1j)]}
+_TORCH_SAMPLES = {EXACT: [], FLOAT: [name("torch.float32")], COMPLEX: [name("torch.complex64")]}
 _DTYPES = {EXACT: "int", FLOAT: "float", COMPLEX: "complex"}
 
 
 #: The largest integer of 32 bits.
 MOST_INTEGER = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Line:
+    """A statement, and the shape of what it makes."""
+
+    statement: ast.stmt
+    shape: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        comment = "" if self.shape is None else f"  # {shape_text(self.shape)}"
+        return written(self.statement) + comment
 
 
 class Draft:
@@ -75,8 +97,6 @@ class Draft:
         What the function's arguments are called, by their names in the plan.
     uses
         How often each array of the plan is read.
-    numbers
-        Those arguments that are sizes.
     scalars
         Those that are arrays without axes, or numbers.
     reference
@@ -97,7 +117,7 @@ class Draft:
     functions
         The user's functions, and what they are called.
     ranges
-        Arrays of indices: their names by size, and by how many axes they have after the first.
+        Arrays of indices, by what they are called: each has one axis that is longer than one.
     floats
         Arrays that cannot be of integers.
     """
@@ -109,7 +129,6 @@ class Draft:
         names: Mapping[str, str],
         *,
         uses: Mapping[str, int],
-        numbers: Collection[str] = (),
         scalars: Collection[str] = (),
         reference: str = "",
         taken: Collection[str] = (),
@@ -119,17 +138,18 @@ class Draft:
         self.backend = backend
         self.reference = reference
         self.uses = Counter(uses)
-        self.lines: list[str] = []
+        self.lines: list[Line] = []
         self.functions: dict[str, str] = {}
-        self.ranges: dict[tuple[str, int], str] = {}
+        self.ranges: list[Piece] = []
         self.floats: set[str] = set()
         self.steps = {step.target: step for step in plan.instructions if step.op not in WRITES}
         self.pieces: dict[str, Piece] = {}
-        for handle, name in names.items():
-            found = frozenset[str]() if name in numbers else frozenset([name])
-            self.pieces[handle] = Piece(name, plan.given[handle], names=found, is_simple=True)
+        for handle, text in names.items():
+            self.pieces[handle] = Piece(
+                name(text), plan.given[handle], frozenset([text]), is_simple=True
+            )
         self._scalars = frozenset(scalars)
-        self._arrays = frozenset(names.values()).difference(numbers)
+        self._arrays = frozenset(names.values())
         self._taken = {*taken, *RESERVED, *keyword.kwlist}
         self._numbers: dict[str, Iterator[int]] = {}  # of names that differ by these
         self._sources: dict[str, frozenset[str]] = {}  # what arrays are made of
@@ -138,33 +158,39 @@ class Draft:
 
     def named(self, *wanted: str) -> str:
         """Choose a name that is not taken: one of these, or else one with a number."""
-        for name in wanted:
-            if name not in self._taken:
+        for found in wanted:
+            if found not in self._taken:
                 break
         else:
             stem, first = (wanted[-1], 2) if wanted else ("t", 1)
             numbers = self._numbers.setdefault(stem, count(first))
-            name = next(n for k in numbers if (n := f"{stem}{k}") not in self._taken)
-        self._taken.add(name)
-        return name
+            found = next(n for k in numbers if (n := f"{stem}{k}") not in self._taken)
+        self._taken.add(found)
+        return found
 
-    def assign(self, name: str, text: str, shape: tuple[int, ...]) -> None:
+    def assign(self, target: str, piece: Piece) -> None:
         """Write a line that gives an expression a name."""
-        self.lines.append(f"{name} = {text}  # {shape_text(shape)}")
+        self.lines.append(Line(assigned(name(target), piece.tree), piece.shape))
+
+    def write(self, statement: ast.stmt) -> None:
+        """Write a line that needs no comment."""
+        self.lines.append(Line(statement))
 
     def bind(self, handle: str, *wanted: str) -> Piece:
         """Give an expression a name of its own."""
         piece = self.piece(handle)
-        if piece.level == ATOM and piece.text.isidentifier():
+        if piece.is_name:
             return piece
-        name = self.named(*wanted, *self._suggested(handle))
-        self.assign(name, piece.text, piece.shape)
-        self.cover(name, piece.names)
+        chosen = self.named(*wanted, *self._suggested(handle))
+        self.assign(chosen, piece)
+        self.cover(chosen, piece.names)
         if piece.kind == FLOAT:
-            self.floats.add(name)
-        # What keeps integers has the dtype of what it is made of.
-        names = piece.names if piece.kind == EXACT else frozenset([name])
-        made = Piece(name, piece.shape, names=names, is_simple=True, memory=piece.memory)
+            self.floats.add(chosen)
+        # What keeps integers has the dtype of what it is made of; what no array is in, has none.
+        is_like = piece.kind == EXACT or not piece.names
+        names = piece.names if is_like else frozenset([chosen])
+        kind = EXACT if piece.names else piece.kind
+        made = Piece(name(chosen), piece.shape, names, kind, is_simple=True, memory=piece.memory)
         self.pieces[handle] = made
         return made
 
@@ -175,12 +201,12 @@ class Draft:
             return
         args = [self.pieces[arg].text for arg in step.args if arg in self.pieces]
         if step.op == "call":
-            name = step.detail.name
-            if name == "power" or name in COMPARISONS:
+            function = step.detail.title
+            if function == "power" or function in COMPARISONS:
                 return
             if len(args) == 1 and args[0] in self._arrays:
-                yield f"{name}_{args[0]}"
-            yield f"{name}_" if name in RESERVED else name
+                yield f"{function}_{args[0]}"
+            yield f"{function}_" if function in RESERVED else function
         elif _is_product(step):
             plain = [arg.removesuffix(".T") for arg in args]
             if all(len(arg) <= 2 and arg in self._arrays for arg in plain):
@@ -199,7 +225,7 @@ class Draft:
         found = read_number(handle)
         # JAX takes no longer integers unless it is told to.
         if self.has_floats and isinstance(found.number, int) and abs(found.number) > MOST_INTEGER:
-            return read_number(repr(float(found.number)))
+            return number_of(float(found.number))
         return found
 
     def arguments(self, step: Instruction, room: int = WIDTH) -> list[Piece]:
@@ -212,51 +238,72 @@ class Draft:
                 return pieces
             self.bind(step.args[pieces.index(longest)])
 
-    def spell(self, template: str, *pieces: Piece, **known: object) -> str:
+    def spell(self, template: str, *pieces: Piece, **known: ast.expr) -> ast.expr:
         """Fill in a template of `einsdiff.numeric.spelling`."""
-        known = {"np": ALIASES[self.backend], "device": self.device, **known}
-
-        def filled(found: re.Match[str]) -> str:
-            key = found[1]
-            if key[-1:].isdigit():
-                return pieces[int(key[-1])].at(_LEVELS[key[:-1]])
-            return str(known[key])
-
-        return re.sub(r"\{(\w+)\}", filled, template)
-
-    def spell_operation(self, name: str, *pieces: Piece, **known: object) -> str:
-        """Write an operation as the library writes it."""
-        return self.spell(operation(name, self.backend), *pieces, **known)
+        parts = {str(k): piece.tree for k, piece in enumerate(pieces)}
+        library = name(ALIASES[self.backend])
+        return filled(template, {"np": library, "device": self.device, **parts, **known})
 
     def made(
         self,
-        name: str,
+        op: str,
         pieces: Sequence[Piece],
         shape: tuple[int, ...],
         kind: int = EXACT,
-        **known: object,
+        **known: ast.expr,
     ) -> Piece:
         """Return an operation as the library writes it, for a result of this shape."""
-        text = self.spell_operation(name, *pieces, shape=shape_text(shape), **known)
-        return joined(text, pieces, shape, kind)
+        template = operation(op, self.backend)
+        return joined(
+            self.spell(template, *pieces, shape=shape_of(shape), **known), pieces, shape, kind
+        )
 
-    def where(self, condition: str, a: Piece, shape: tuple[int, ...]) -> Piece:
+    def change(self, op: str, target: str, indices: Sequence[Index], value: Piece) -> None:
+        """Write a statement that changes a part of an array.
+
+        Parameters
+        ----------
+        op
+            What is done to the part: "set", "add" or "subtract"; "add at", where an entry may be
+            in it more than once.
+        target, indices
+            What the array is called, and which part it is.
+        value
+            What is written there.
+        """
+        at = subscripted(name(target), indices or [...])
+        assert isinstance(at, ast.Subscript)
+        if self.backend == "jax":
+            value, op = (negated(value), "add") if op == "subtract" else (value, op)
+            template = operation(op, self.backend)
+            made = self.spell(template, Piece(name(target)), Piece(at.slice), value)
+            statement = assigned(name(target), made)
+        elif op == "add at":
+            template = operation(op, self.backend)
+            statement = ast.Expr(self.spell(template, Piece(name(target)), Piece(at.slice), value))
+        elif op == "set":
+            statement = assigned(at, value.tree)
+        else:
+            statement = changed(at, "+" if op == "add" else "-", value.tree)
+        self.write(statement)
+
+    def where(self, condition: Piece, a: Piece, shape: tuple[int, ...]) -> Piece:
         """Put zeros where a condition does not hold."""
-        found = self.made("where", [Piece(condition), a, Piece("0")], shape)
+        found = self.made("where", [condition, a, number_of(0)], shape)
         return replace(found, names=a.names)
 
     # Dtypes and devices.
 
     @property
-    def device(self) -> str:
+    def device(self) -> ast.expr:
         """Where new arrays are made."""
-        return f"{self.reference}.device" if self.reference else "None"
+        return name(f"{self.reference}.device") if self.reference else ast.Constant(None)
 
-    def cover(self, name: str, sources: frozenset[str]) -> None:
+    def cover(self, target: str, sources: frozenset[str]) -> None:
         """Remember what an array is made of: its dtype has room for theirs."""
-        self._sources[name] = sources.union(*(self._sources.get(n, ()) for n in sources))
+        self._sources[target] = sources.union(*(self._sources.get(n, ()) for n in sources))
 
-    def dtype_of(self, names: Collection[str], kind: int) -> str:
+    def dtype_of(self, names: Collection[str], kind: int) -> ast.expr:
         """Write the dtype of arrays together with a number of this kind.
 
         Parameters
@@ -269,36 +316,36 @@ class Draft:
         """
         arrays = sorted(set(names) - {NO_ONE}) or ([self.reference] if self.reference else [])
         if not arrays:
-            return _DTYPES[kind]
+            return name(_DTYPES[kind])
         if kind == FLOAT and not self.floats.isdisjoint(arrays):
             kind = EXACT
         is_torch = self.backend == "torch"
         if len(arrays) == 1 and kind == EXACT and (is_torch or arrays[0] not in self._scalars):
-            return f"{arrays[0]}.dtype"
+            return name(f"{arrays[0]}.dtype")
         if not is_torch:
-            known = ", ".join([*arrays, *_SAMPLES[kind]])
-            return f"{ALIASES[self.backend]}.result_type({known})"
-        text, *others = [*(f"{name}.dtype" for name in arrays), *_TORCH_SAMPLES[kind]]
+            known = [*map(name, arrays), *_SAMPLES[kind]]
+            return called(f"{ALIASES[self.backend]}.result_type", *known)
+        found, *others = [*(name(f"{n}.dtype") for n in arrays), *_TORCH_SAMPLES[kind]]
         for other in others:
-            text = f"torch.promote_types({text}, {other})"
-        return text
+            found = called("torch.promote_types", found, other)
+        return found
 
-    def dtype_of_conditions(self, names: frozenset[str]) -> str | None:
+    def dtype_of_conditions(self, names: frozenset[str]) -> ast.expr | None:
         """Write the dtype in which a comparison of arrays is 0 or 1; None if there are none."""
-        known = sorted(names - {NO_ONE}, key=lambda name: (name in self._scalars, name))
+        known = sorted(names - {NO_ONE}, key=lambda n: (n in self._scalars, n))
         if not known:
             return None
         like = self.reference if self.reference in known else known[0]
         return self.dtype_of([like], EXACT)
 
     def constant(
-        self, name: str, shape: tuple[int, ...], like: Sequence[Piece], kind: int, *args: Piece
+        self, op: str, shape: tuple[int, ...], like: Sequence[Piece], kind: int, *args: Piece
     ) -> Piece:
         """Write a new array of a dtype in which these expressions have room.
 
         Parameters
         ----------
-        name
+        op
             The operation: zeros, ones, full, eye, or number.
         shape
             The shape of the array.
@@ -310,17 +357,18 @@ class Draft:
         names = self._distinct(names_in(like)) or ([self.reference] if self.reference else [])
         kind = max([kind, *(piece.kind for piece in like)])
         dtype = self.dtype_of(names, kind)
-        template = operation(name, self.backend)
+        template = operation(op, self.backend)
         if len(names) == 1 and kind == EXACT:
-            template = operation(f"{name} like", self.backend) or template
+            template = operation(f"{op} like", self.backend) or template
+        made = {"dtype": dtype} | ({"device": self.device} if self.reference else {})
         found = self.spell(
             template,
             *args,
-            like=names[0] if names else "",
-            shape=shape_text(shape),
-            length=str(shape[0]) if len(shape) == 1 else shape_text(shape),
+            like=name(names[0] if names else "None"),
+            shape=shape_of(shape),
+            length=whole(shape[0]) if len(shape) == 1 else shape_of(shape),
             dtype=dtype,
-            made=f"dtype={dtype}" + (f", device={self.device}" if self.reference else ""),
+            made=keywords(made),
         )
         return Piece(found, shape, names=frozenset(names or [NO_ONE]), kind=kind)
 

@@ -15,15 +15,16 @@ different names never agree, and a size that has lost its name is noticed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from math import prod
 from typing import Any
 
-from einsdiff.algebra.nodes import Node
+from einsdiff.algebra.graph import rebuilt, topological, variables_of
+from einsdiff.algebra.nodes import Einsum, Node, Variable, einsum, variable
 from einsdiff.numeric.steps import Instruction
 
-__all__ = ["Extent", "check_extents", "extents_of", "sum_of_multiples"]
+__all__ = ["Extent", "check_extents", "counted", "extents_of", "sum_of_multiples"]
 
 #: Extents are larger than this, and than the product of all sizes that are numbers.
 SMALLEST = 1009
@@ -136,6 +137,52 @@ def extents_of(nodes: Iterable[Node], names: Mapping[str, str]) -> dict[str, Ext
     """
     primes = _primes(_base(nodes))
     return {size: Extent.named(name, next(primes)) for size, name in names.items()}
+
+
+def counted(
+    nodes: Sequence[Node], extents: Mapping[str, int]
+) -> tuple[list[Node], dict[Variable, Extent]]:
+    """Put a variable in the place of each factor that is a named size.
+
+    A coefficient may become any number, a fraction or a complex one, which would forget the name.
+
+    Parameters
+    ----------
+    nodes
+        The expressions.
+    extents
+        The numbers that named sizes stand for; those that forget their names stay as they are.
+
+    Returns
+    -------
+    tuple
+        The expressions, and the extent that each new variable stands for.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes import einsum
+    >>> (node,), found = counted([einsum([], [], "", {"k": "n"})], {"n": Extent.named("n", 11)})
+    >>> node in found, list(found.values())
+    (True, [n])
+    """
+    # No variable of theirs is called so.
+    longest = max((len(v.name) for v in variables_of(nodes)), default=0)
+    found: dict[Variable, Extent] = {}
+    done: dict[Node, Node] = {}
+    for part in topological(nodes):
+        new = rebuilt(part, done)
+        if isinstance(new, Einsum):
+            loose = {n: extents.get(str(new.sizes[n])) for n in new.loose}
+            known = {n: extent for n, extent in loose.items() if isinstance(extent, Extent)}
+            if known:
+                factors = [variable(f"{new.sizes[n]} {longest * '_'}", ()) for n in known]
+                found.update(zip(factors, known.values(), strict=True))
+                sizes = {n: size for n, size in enumerate(new.sizes) if n not in known}
+                operands = [*new.operands, *factors]
+                subscripts = [*new.subscripts, *[()] * len(factors)]
+                new = einsum(operands, subscripts, new.output, sizes)
+        done[part] = new
+    return [done[node] for node in nodes], found
 
 
 def check_extents(instructions: Iterable[Instruction], nodes: Iterable[Node]) -> None:

@@ -22,14 +22,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from einsdiff.numeric.drafts import WIDTH, Draft, Writer
-from einsdiff.numeric.extents import sum_of_multiples
-from einsdiff.numeric.pieces import ATOM, EXACT, NO_ONE, PRODUCT, SUM, Piece, joined
+from einsdiff.numeric.pieces import (
+    EXACT,
+    NO_ONE,
+    Piece,
+    broadcast,
+    entries,
+    joined,
+    number_of,
+    operation,
+)
 from einsdiff.numeric.steps import Affine, Gather, Instruction
+from einsdiff.numeric.trees import name, summed
 
 __all__ = ["INDEXING", "index_range", "sum_of_indices"]
 
 
-def index_range(draft: Draft, size: int, after: int = 0) -> str:
+def index_range(draft: Draft, size: int, after: int = 0) -> Piece:
     """Write the array of all indices below a size, with so many axes of length one after it.
 
     Parameters
@@ -41,32 +50,34 @@ def index_range(draft: Draft, size: int, after: int = 0) -> str:
     after
         The number of axes after them.
     """
-    text = draft.spell_operation("range", Piece(str(size)))
-    return text + (f"[:{', None' * after}]" if after else "")
+    found = draft.made("range", [number_of(size)], (size,))
+    if after:
+        found = entries(found, [slice(None), *[None] * after], (size, *[1] * after))
+    return replace(found, names=frozenset([NO_ONE]))
 
 
-def sum_of_indices(terms: Iterable[tuple[int, str]], offset: int) -> str:
+def sum_of_indices(terms: Iterable[tuple[int, Piece]], offset: int) -> Piece:
     """Write a sum of multiples and a number, with what is not subtracted first.
 
-    >>> sum_of_indices([(-1, "i"), (2, "j")], 3), sum_of_indices([(-1, "i")], 3)
+    >>> i, j = (Piece(name(text), (3,)) for text in "ij")
+    >>> sum_of_indices([(-1, i), (2, j)], 3).text, sum_of_indices([(-1, i)], 3).text
     ('2 * j + 3 - i', '3 - i')
     """
-    every = [*terms, (offset, "")] if offset else list(terms)
-    return sum_of_multiples(sorted(every, key=lambda term: (term[0] < 0, not term[1])))
+    pieces = [piece for _, piece in terms]
+    every = [(c, piece.tree) for c, piece in terms] + ([(offset, None)] if offset else [])
+    tree = summed(sorted(every, key=lambda term: (term[0] < 0, term[1] is None)))
+    return joined(tree, pieces, broadcast(*(piece.shape for piece in pieces)))
 
 
 def _affine(draft: Draft, affine: Affine) -> Piece:
     """Write an array of sums of indices."""
     last = len(affine.shape) - 1
-    text = sum_of_indices(
-        [
-            (c, index_range(draft, size, last - axis))
-            for axis, (c, size) in enumerate(zip(affine.coefficients, affine.shape, strict=True))
-            if c
-        ],
-        affine.offset,
-    )
-    return Piece(text, affine.shape, SUM, names=frozenset([NO_ONE]))
+    terms = [
+        (c, index_range(draft, size, last - axis))
+        for axis, (c, size) in enumerate(zip(affine.coefficients, affine.shape, strict=True))
+        if c
+    ]
+    return sum_of_indices(terms, affine.offset)
 
 
 def _positions(draft: Draft, step: Instruction) -> Piece:
@@ -90,11 +101,10 @@ def _masked(draft: Draft, a: Piece, affine: Affine, is_equation: bool) -> Piece:
     """Put zeros where a relation does not hold."""
     *rest, c, d = 0, 0, *affine.coefficients  # of the last two indices
     if not is_equation and not any(rest) and sorted((c, d)) == [-1, 1]:
-        name, k = ("tril", affine.offset) if c > 0 else ("triu", -affine.offset)
-        made = draft.made(f"{name} at" if k else name, [a, Piece(str(k))], a.shape)
-        return replace(made, names=a.names)
-    sign = "==" if is_equation else ">="
-    return draft.where(f"{_affine(draft, affine).text} {sign} 0", a, a.shape)
+        op, k = ("tril", affine.offset) if c > 0 else ("triu", -affine.offset)
+        return draft.made(f"{op} at" if k else op, [a, number_of(k)], a.shape)
+    condition = operation(_affine(draft, affine), "==" if is_equation else ">=", number_of(0))
+    return draft.where(condition, a, a.shape)
 
 
 def _cumsum(draft: Draft, step: Instruction) -> Piece:
@@ -114,22 +124,22 @@ def _gather(draft: Draft, step: Instruction) -> Piece:
     a, at = draft.piece(step.args[0]), draft.bind(step.args[1], "at")
     detail: Gather = step.detail
     size, divisor = detail.size, detail.divisor
-    index = replace(at, text=f"{at.text} // {divisor}", level=PRODUCT) if divisor > 1 else at
+    index = operation(at, "//", number_of(divisor)) if divisor > 1 else at
     if detail.outside != "none":
-        index = draft.made("clip", [index, Piece("0"), Piece(str(size - 1))], at.shape)
-    indices = [index.text] + [
+        index = draft.made("clip", [index, number_of(0), number_of(size - 1)], at.shape)
+    shared = [
         index_range(draft, step.shape[axis], detail.rank - 1 - axis) for axis in detail.shared
     ]
-    text = f"{a.at(ATOM)}[{', '.join(indices)}]"
-    taken = joined(text, [a], step.shape)
+    taken = entries(a, [piece.tree for piece in (index, *shared)], step.shape)
     if detail.outside != "zero":
         return taken
     inside = _is_inside(at, size * divisor)
     if divisor > 1:
-        inside += f" & ({at.text} % {divisor} == 0)"
+        exact = operation(operation(at, "%", number_of(divisor)), "==", number_of(0))
+        inside = operation(inside, "&", exact)
     rest = len(step.shape) - len(at.shape)
     if rest:
-        inside = f"({inside})[...{', None' * rest}]"
+        inside = entries(inside, [..., *[None] * rest], (*inside.shape, *[1] * rest))
     return draft.where(inside, taken, step.shape)
 
 
@@ -139,18 +149,20 @@ def _scatter(draft: Draft, step: Instruction) -> Piece:
     shape = (size if is_inside else size + 1, *step.shape[1:])
     index = at
     if not is_inside:  # what is outside is added up behind the end
-        parts = Piece(_is_inside(at, size)), at, Piece(str(size))
+        parts = _is_inside(at, size), at, number_of(size)
         index = draft.made("where", parts, at.shape)
     target = draft.named("total")
-    draft.assign(target, draft.constant("zeros", shape, [a], EXACT).text, shape)
-    name = "set" if is_injective and is_inside else "add at"
-    draft.lines.append(draft.spell_operation(name, Piece(target), Piece(index.text), a))
-    text = target if is_inside else f"{target}[:{size}]"
-    return Piece(text, step.shape, names=frozenset([target]), is_simple=True)
+    draft.assign(target, draft.constant("zeros", shape, [a], EXACT))
+    draft.change("set" if is_injective and is_inside else "add at", target, [index.tree], a)
+    made = Piece(name(target), shape, frozenset([target]), is_simple=True)
+    if is_inside:
+        return made
+    return replace(entries(made, [slice(None, size)], step.shape), is_simple=True)
 
 
-def _is_inside(at: Piece, end: int) -> str:
-    return f"({at.text} >= 0) & ({at.text} < {end})"
+def _is_inside(at: Piece, end: int) -> Piece:
+    above, below = operation(at, ">=", number_of(0)), operation(at, "<", number_of(end))
+    return operation(above, "&", below)
 
 
 #: How the steps of this module are written, by what they are called in a plan.

@@ -33,6 +33,7 @@ from math import gcd, prod
 
 from einsdiff.algebra.relations import Relation, bounds, is_digits, truth
 from einsdiff.numeric.contraction import Factor, contract
+from einsdiff.numeric.extents import Extent
 from einsdiff.numeric.steps import Affine, Gather, Handle, Labels, Range, Steps
 from einsdiff.numeric.views import Contracted, View, laid_out, view, viewed, write
 
@@ -530,9 +531,14 @@ class _Product:
         if self.vanishes:
             return Contracted(None, (), (), 0)
         carried = self.carried()
-        factor = prod(
-            n for label, n in self.size.items() if label not in carried and label not in self.output
-        )
+        factor = 1
+        for label, n in self.size.items():
+            if label in carried or label in self.output:
+                continue
+            if isinstance(n, Extent):  # no number can remember its name in all that it may become
+                self.factors.append((self.steps.emit("size", [], (), n), ()))
+            else:
+                factor *= n
         if not self.factors:
             return self.unjoined(Contracted(None, (), (), factor))
         for step in self.views:

@@ -1,53 +1,70 @@
 r"""Pieces of code: expressions in Python, until they are given a name or written into another one.
 
-A piece knows how tightly it binds, so that it gets brackets where it needs them and nowhere else:
+A piece is a tree, and what is known of its value: the shape, the arrays that it is made of, what it
+does to integers. Whatever is made of pieces gets its shape from theirs, as in NumPy, and brackets
+where it needs them and nowhere else:
 
 .. math:: -2\,(y - A x) / n
 
->>> y, A, x, n = (Piece(name, names=frozenset([name])) for name in "yAxn")
->>> Ax = joined("A @ x", [A, x], (), level=PRODUCT, sign="@")
->>> residual = joined(f"{y.at(SUM)} - {Ax.at(PRODUCT)}", [y, Ax], (), level=SUM)
->>> product(reciprocal(n, ()), product(read_number("(-2)"), residual)).text
+>>> from einsdiff.numeric.trees import name
+>>> y, x = (Piece(name(text), (3,), frozenset([text])) for text in "yx")
+>>> A, n = Piece(name("A"), (3, 3), frozenset(["A"])), Piece(name("n"))
+>>> residual = operation(y, "-", matmul(A, x))
+>>> product(reciprocal(n), product(read_number("(-2)"), residual)).text
 '-2 * (y - A @ x) / n'
 """
 
 from __future__ import annotations
 
-import re
+import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from functools import cached_property
+
+from einsdiff.numeric.trees import (
+    Index,
+    added,
+    attribute,
+    listed,
+    literal,
+    multiplied,
+    negative,
+    operated,
+    subscripted,
+    whole,
+    written,
+)
 
 __all__ = [
-    "ATOM",
-    "COMPARISON",
     "COMPLEX",
     "EXACT",
     "FLOAT",
     "NO_ONE",
     "OWN",
-    "POWER",
-    "PRODUCT",
     "REPEATED",
     "SHARED",
-    "SUM",
-    "UNARY",
     "Piece",
+    "broadcast",
+    "entries",
     "is_number",
     "joined",
+    "matmul",
     "names_in",
+    "negated",
+    "number_of",
+    "operation",
     "product",
-    "range_text",
+    "quotient",
+    "range_of",
     "read_number",
     "reciprocal",
+    "shape_of",
     "shape_text",
+    "transpose_of",
     "view_of",
     "whole_power",
 ]
-
-#: How tightly expressions bind, as in Python.
-COMPARISON, SUM, PRODUCT, UNARY, POWER, ATOM = range(6)
 
 #: What numbers become: they keep integers, make floats of them, or complex numbers.
 EXACT, FLOAT, COMPLEX = range(3)
@@ -65,14 +82,10 @@ class Piece:
 
     Attributes
     ----------
-    text
-        How it is written.
+    tree
+        The expression.
     shape
         Of its value.
-    level
-        How tightly its outermost operator binds.
-    sign
-        That operator, if it is one of a product.
     names
         The arrays that it is made of; none for a number.
     kind
@@ -89,10 +102,8 @@ class Piece:
         The condition of which it is the truth value.
     """
 
-    text: str
+    tree: ast.expr
     shape: tuple[int, ...] = ()
-    level: int = ATOM
-    sign: str = ""
     names: frozenset[str] = frozenset()
     kind: int = EXACT
     is_simple: bool = False
@@ -101,9 +112,15 @@ class Piece:
     divisor: Piece | None = None
     condition: Piece | None = None
 
-    def at(self, level: int) -> str:
-        """Write it as an operand, in brackets if need be."""
-        return self.text if self.level >= level else f"({self.text})"
+    @cached_property
+    def text(self) -> str:
+        """How it is written."""
+        return written(self.tree)
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is a name, or a number that is one."""
+        return isinstance(self.tree, ast.Name)
 
 
 def names_in(pieces: Iterable[Piece]) -> frozenset[str]:
@@ -112,25 +129,66 @@ def names_in(pieces: Iterable[Piece]) -> frozenset[str]:
 
 
 def joined(
-    text: str,
-    pieces: Sequence[Piece],
-    shape: tuple[int, ...],
-    kind: int = EXACT,
-    level: int = ATOM,
-    sign: str = "",
+    tree: ast.expr, pieces: Sequence[Piece], shape: tuple[int, ...], kind: int = EXACT
 ) -> Piece:
     """Make an expression of others.
 
     Parameters
     ----------
-    text
-        How it is written.
+    tree
+        The expression.
     pieces
         What it is made of.
-    shape, kind, level, sign
+    shape, kind
         As for `Piece`; integers stay integers only if they do so in all that it is made of.
     """
-    return Piece(text, shape, level, sign, names_in(pieces), max([kind, *(p.kind for p in pieces)]))
+    return Piece(tree, shape, names_in(pieces), max([kind, *(p.kind for p in pieces)]))
+
+
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of arrays that are combined entry by entry.
+
+    >>> broadcast((3, 1), (4,), ())
+    (3, 4)
+    """
+    rank = max(map(len, shapes), default=0)
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    found = tuple(
+        next((n for n in sizes if n != 1), sizes[0]) for sizes in zip(*padded, strict=True)
+    )
+    for shape in padded:
+        assert all(n in (1, m) for n, m in zip(shape, found, strict=True)), f"{shapes} do not fit"
+    return found
+
+
+def operation(a: Piece, sign: str, b: Piece) -> Piece:
+    """Join expressions by an operator entry by entry, or by a comparison.
+
+    >>> from einsdiff.numeric.trees import name
+    >>> x = Piece(name("x"), (3,))
+    >>> operation(x, "+", negated(product(x, x))).text
+    'x - x * x'
+    """
+    tree = added(a.tree, sign, b.tree) if sign in "+-" else operated(a.tree, sign, b.tree)
+    kind = FLOAT if sign == "/" else EXACT
+    return joined(tree, [a, b], broadcast(a.shape, b.shape), kind)
+
+
+def matmul(a: Piece, b: Piece) -> Piece:
+    """Multiply matrices, or a matrix and a vector, or vectors; also stacks of matrices."""
+    inner = b.shape[0] if len(b.shape) == 1 else b.shape[-2]
+    assert a.shape[-1] == inner, f"{a.shape} and {b.shape} do not fit"
+    stack = broadcast(a.shape[:-2], b.shape[:-2])
+    shape = (*stack, *a.shape[-2:-1], *b.shape[-1:][: len(b.shape) - 1])
+    return joined(operated(a.tree, "@", b.tree), [a, b], shape)
+
+
+def negated(a: Piece) -> Piece:
+    """Put a minus sign before an expression, or take it away."""
+    return joined(negative(a.tree), [a], a.shape)
+
+
+# --- views and entries ------------------------------------------------------------------------
 
 
 def view_of(a: Piece, piece: Piece) -> Piece:
@@ -139,12 +197,26 @@ def view_of(a: Piece, piece: Piece) -> Piece:
     return replace(piece, is_simple=a.is_simple, memory=memory)
 
 
+def transpose_of(a: Piece) -> Piece:
+    """Exchange the axes of a matrix."""
+    rows, columns = a.shape
+    return view_of(a, joined(attribute(a.tree, "T"), [a], (columns, rows)))
+
+
+def entries(a: Piece, indices: Sequence[Index], shape: tuple[int, ...]) -> Piece:
+    """Return the entries of an array at indices; the array where there are none."""
+    if not indices:
+        assert a.shape == shape
+        return a
+    return joined(subscripted(a.tree, indices), [a], shape)
+
+
 # --- numbers, slices and shapes ---------------------------------------------------------------
 
 
-def is_number(name: str) -> bool:
+def is_number(text: str) -> bool:
     """Tell numbers from the names of arrays, in the arguments of a step."""
-    return not name.isidentifier()
+    return not text.isidentifier()
 
 
 def read_number(text: str) -> Piece:
@@ -153,21 +225,23 @@ def read_number(text: str) -> Piece:
     >>> read_number("(-1/2)").number, read_number("(-3)").text, read_number("float('inf')").text
     (Fraction(-1, 2), '-3', "float('inf')")
     """
-    is_complex = "j" in text
     if "'" in text:  # as what is not finite is written
-        return Piece(text, kind=COMPLEX if is_complex else FLOAT)
-    plain = text if is_complex else text.removeprefix("(").removesuffix(")")
+        return number_of(complex(text[9:-2]) if "complex" in text else float(text[7:-2]))
+    if "j" in text:
+        return number_of(complex(text))
+    plain = text.removeprefix("(").removesuffix(")")
     if "/" in plain:
-        shown = plain.replace("/", " / ")
-        return Piece(shown, (), PRODUCT, "/", kind=FLOAT, number=Fraction(plain))
-    value: Any
-    if is_complex:
-        value, kind = complex(text), COMPLEX
-    elif re.search(r"[.e]", plain):
-        value, kind = float(plain), FLOAT
-    else:
-        value, kind = int(plain), EXACT
-    return Piece(plain, (), UNARY if plain.startswith("-") else ATOM, kind=kind, number=value)
+        return number_of(Fraction(plain))
+    return number_of(float(plain) if "." in plain or "e" in plain else int(plain))
+
+
+def number_of(value: int | Fraction | float | complex) -> Piece:
+    """Write a number."""
+    if isinstance(value, Fraction):
+        tree = operated(whole(value.numerator), "/", whole(value.denominator))
+        return Piece(tree, kind=FLOAT, number=value)
+    kind = EXACT if isinstance(value, int) else COMPLEX if isinstance(value, complex) else FLOAT
+    return Piece(literal(value), kind=kind, number=value)
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -179,16 +253,19 @@ def shape_text(shape: Sequence[int]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
-def range_text(start: int, step: int, length: int, size: int) -> str:
-    """Write indices of an axis of this size as a slice.
+def shape_of(shape: Sequence[int]) -> ast.expr:
+    """Write a shape as a tuple, in a tree."""
+    return listed(map(whole, shape))
 
-    >>> range_text(0, 2, 3, 5), range_text(1, 1, 3, 5)
-    ('::2', '1:4')
+
+def range_of(start: int, step: int, length: int, size: int) -> slice:
+    """Return indices of an axis of this size as a slice.
+
+    >>> range_of(0, 2, 3, 5), range_of(1, 1, 3, 5)
+    (slice(None, None, 2), slice(1, 4, None))
     """
     stop = start + (length - 1) * step + 1
-    first = "" if not start else str(start)
-    last = "" if stop == size else str(stop)
-    return f"{first}:{last}" + (f":{step}" if step != 1 else "")
+    return slice(start or None, None if stop == size else stop, None if step == 1 else step)
 
 
 # --- products ---------------------------------------------------------------------------------
@@ -196,42 +273,38 @@ def range_text(start: int, step: int, length: int, size: int) -> str:
 
 def product(a: Piece, b: Piece) -> Piece:
     """Multiply, a number first and divisors last."""
-    shape = max(a.shape, b.shape, key=len)
     c = a.number
-    if c == 1 and isinstance(c, int):
-        return b
-    if c == -1 and isinstance(c, int):
-        inner = b.text if b.level >= PRODUCT and b.sign != "@" else b.at(POWER)
-        return joined(f"-{inner}", [b], shape, level=PRODUCT, sign=b.sign)
+    if isinstance(c, int) and abs(c) == 1:
+        return b if c == 1 else negated(b)
     if isinstance(c, Fraction):
-        sign = "-" if c < 0 else ""
         if b.divisor is not None and not b.divisor.number:
-            below = product(read_number(str(c.denominator)), b.divisor)
-            return _quotient(str(c.numerator), below, [b], shape)
+            return quotient(number_of(c.numerator), product(number_of(c.denominator), b.divisor))
         if abs(c.numerator) == 1:
-            inner = b.at(PRODUCT) if b.sign != "@" or not sign else f"({b.text})"
-            return _quotient(f"{sign}{inner}", Piece(str(c.denominator)), [b], shape)
+            return quotient(b if c > 0 else negated(b), number_of(c.denominator))
     is_scalar = bool(a.shape) and not b.shape
-    is_quotient = a.sign == "/" and b.sign != "/" and a.number is None
+    is_quotient = is_divided(a) and not is_divided(b) and a.number is None
     if b.divisor is None and (a.divisor is not None or is_scalar or is_quotient):
         a, b = b, a
     if b.divisor is not None:
-        return _quotient(a.at(PRODUCT), b.divisor, [a, b], shape)
-    left = a.at(PRODUCT) if a.sign != "@" else f"({a.text})"
-    right = b.text if b.sign in ("*", "/") and not b.text.startswith("-") else b.at(UNARY)
-    return joined(f"{left} * {right}", [a, b], shape, level=PRODUCT, sign="*")
+        return quotient(a, b.divisor)
+    return joined(multiplied(a.tree, b.tree), [a, b], broadcast(a.shape, b.shape))
 
 
-def reciprocal(a: Piece, shape: tuple[int, ...]) -> Piece:
+def is_divided(a: Piece) -> bool:
+    """Tell quotients."""
+    return isinstance(a.tree, ast.BinOp) and isinstance(a.tree.op, ast.Div)
+
+
+def quotient(a: Piece, b: Piece) -> Piece:
+    """Divide."""
+    return operation(a, "/", b)
+
+
+def reciprocal(a: Piece) -> Piece:
     """Divide one by an expression; what is multiplied by the result is divided by it instead."""
-    return replace(_quotient("1", a, [a], shape), divisor=a)
-
-
-def _quotient(above: str, below: Piece, pieces: Sequence[Piece], shape: tuple[int, ...]) -> Piece:
-    return joined(f"{above} / {below.at(UNARY)}", pieces, shape, FLOAT, PRODUCT, "/")
+    return replace(quotient(number_of(1), a), divisor=a)
 
 
 def whole_power(a: Piece, n: int) -> Piece:
-    """Write a whole power, with spaces around the operator unless it is that of a name."""
-    space = "" if re.fullmatch(r"[\w.]+", a.text) else " "
-    return joined(f"{a.at(ATOM)}{space}**{space}{n}", [a], a.shape, level=POWER)
+    """Write a whole power."""
+    return joined(operated(a.tree, "**", whole(n)), [a], a.shape)

@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import prod
+from types import MappingProxyType
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -47,6 +47,7 @@ from einsdiff.errors import OperandError, page
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.contraction import Factor, contract
 from einsdiff.numeric.engines import Explicit, Optimizer
+from einsdiff.numeric.extents import Extent, counted
 from einsdiff.numeric.fusing import bases, fused, needed
 from einsdiff.numeric.lowering import contract_related
 from einsdiff.numeric.paths import NETWORK, Finder, given_path
@@ -63,6 +64,7 @@ from einsdiff.numeric.views import (
     window,
     write,
 )
+from einsdiff.threads import cached_property
 
 __all__ = [
     "VIEWS",
@@ -311,9 +313,11 @@ def plain_plan(
     """
     numbers = {name: int(size) for name, size in sizes.items()}
     wanted = [outputs] if isinstance(outputs, Node) else outputs
-    nodes = rearranged(wanted, numbers)
+    # Rearranging leaves further factors that are sizes.
+    first, before = counted(wanted, sizes)
+    nodes, after = counted(rearranged(first, numbers), sizes)
     finder = _finder(optimizer, nodes, numbers)
-    return _planned(nodes, sizes, False, is_plain=True, finder=finder)
+    return _planned(nodes, sizes, False, is_plain=True, finder=finder, counts=before | after)
 
 
 def _planned(
@@ -323,8 +327,9 @@ def _planned(
     is_plain: bool = False,
     finder: Finder = None,
     room: int | None = None,
+    counts: Mapping[Variable, Extent] = MappingProxyType({}),
 ) -> Plan:
-    planner = _Planner(outputs, sizes, Steps(is_plain, finder, room))
+    planner = _Planner(outputs, sizes, Steps(is_plain, finder, room), counts)
     cores: tuple[tuple[Core, ...], ...] = ()
     if in_cores:
         cores = planner.all_cores(outputs)
@@ -356,12 +361,20 @@ class _Term:
 
 
 class _Planner:
-    def __init__(self, outputs: Sequence[Node], sizes: Mapping[str, int], steps: Steps) -> None:
+    def __init__(
+        self,
+        outputs: Sequence[Node],
+        sizes: Mapping[str, int],
+        steps: Steps,
+        counts: Mapping[Variable, Extent],
+    ) -> None:
         self.sizes = sizes
         self.steps = steps
         self.inputs: dict[Variable, str] = {}
         taken: set[str] = set()
         for variable in variables_of(outputs):
+            if variable in counts:
+                continue
             # Trailing underscores keep users' names apart from the program's own t0, t1, ..;
             # Python itself reads identifiers in this normal form, in which two may become one.
             name = normalize("NFKC", variable.name)
@@ -374,6 +387,8 @@ class _Planner:
             variable: Handle(name, self.shape(variable), True)
             for variable, name in self.inputs.items()
         }
+        for variable, extent in counts.items():
+            self.arrays[variable] = steps.emit("size", [], (), extent)
         self.cores: dict[Node, tuple[Contracted, Number]] = {}  # and what they are multiplied by
         self.uses = _core_uses(outputs)
 

@@ -32,7 +32,7 @@ from einsdiff.algebra.function import Function, revision
 from einsdiff.algebra.graph import topological, variables_of
 from einsdiff.algebra.nodes import Call, Node, Variable
 from einsdiff.errors import OperandError, page
-from einsdiff.numeric.arrays import dtype_of
+from einsdiff.numeric.arrays import at_least, dtype_of
 from einsdiff.numeric.code import function_source
 from einsdiff.numeric.engines import Optimizer
 from einsdiff.numeric.libraries import (
@@ -43,6 +43,7 @@ from einsdiff.numeric.libraries import (
     library_of,
     taken_to,
 )
+from einsdiff.numeric.registered import check_result
 from einsdiff.numeric.slicing import with_numbers
 
 __all__ = ["Portable", "portable", "result_dtype"]
@@ -177,6 +178,11 @@ def _called(function: Function, library: str) -> Callable[..., Any]:
                     "or pass NumPy arrays",
                 )
             ) from error
+        if result is None:
+            raise OperandError(
+                page(f"'{function.name}' returned None", action="let it return an array")
+            )
+        check_result(function, [tuple(array.shape) for array in arrays], tuple(np.shape(result)))
         if library_of(result) == library:
             return result
         return taken_to(library, {"": arrays[0], "result": np.asarray(result)})["result"]
@@ -187,7 +193,9 @@ def _called(function: Function, library: str) -> Callable[..., Any]:
 # --- dtypes -----------------------------------------------------------------------------------
 
 
-def result_dtype(library: str, nodes: Sequence[Node], values: Mapping[str, Any]) -> Any:
+def result_dtype(
+    library: str, nodes: Sequence[Node], values: Mapping[str, Any], least: str = ""
+) -> Any:
     """Return the dtype in which a library computes expressions of these arrays.
 
     Parameters
@@ -198,6 +206,8 @@ def result_dtype(library: str, nodes: Sequence[Node], values: Mapping[str, Any])
         The expressions.
     values
         Their arrays, of that library, by name.
+    least
+        The least dtype, one of `einsdiff.numeric.arrays.LEAST`.
 
     Returns
     -------
@@ -213,16 +223,19 @@ def result_dtype(library: str, nodes: Sequence[Node], values: Mapping[str, Any])
     arrays = list(values.values())
     if library == "torch":
         check_dtypes(values)
-        return _dtype_of_torch(nodes, [array.dtype for array in arrays])
+        return _dtype_of_torch(nodes, [array.dtype for array in arrays], least)
     if library == "jax":
-        return _dtype_of_jax(nodes, arrays)
-    return np.result_type(*(dtype_of(node, [a.dtype for a in arrays]) for node in nodes))
+        return _dtype_of_jax(nodes, arrays, least)
+    return np.result_type(*(dtype_of(node, [a.dtype for a in arrays], least) for node in nodes))
 
 
-def _dtype_of_torch(nodes: Sequence[Node], dtypes: Sequence[Any]) -> Any:
+def _dtype_of_torch(nodes: Sequence[Node], dtypes: Sequence[Any], least: str) -> Any:
     torch = sys.modules["torch"]
     known = [np.dtype(_numpy_name(dtype)) for dtype in dtypes]
     wanted = np.result_type(*(dtype_of(node, known) for node in nodes))
+    wanted = (
+        np.dtype(int) if least == "integer" and wanted.kind in "iu" else at_least(wanted, least)
+    )
     floats = [dtype for dtype in dtypes if kind_of(dtype) in "fc"]
     if not floats and wanted.kind in "iub":
         return getattr(torch, wanted.name, torch.int64)
@@ -231,7 +244,7 @@ def _dtype_of_torch(nodes: Sequence[Node], dtypes: Sequence[Any]) -> Any:
     return found.to_complex() if wanted.kind == "c" else found
 
 
-def _dtype_of_jax(nodes: Sequence[Node], arrays: Sequence[Any]) -> Any:
+def _dtype_of_jax(nodes: Sequence[Node], arrays: Sequence[Any], least: str) -> Any:
     jax = sys.modules["jax"]
     found = jax.numpy.result_type(*arrays) if arrays else jax.numpy.result_type(int)
 
@@ -241,6 +254,10 @@ def _dtype_of_jax(nodes: Sequence[Node], arrays: Sequence[Any]) -> Any:
     needed = wanted(np.dtype(_numpy_name(found)))
     if found.kind not in "iub":
         return jax.numpy.result_type(found, 1j) if needed.kind == "c" else found
+    if least in ("float", "double"):
+        return jax.numpy.result_type(1.0 if needed.kind != "c" else 1j)
+    if needed.kind in "iub" and least:
+        needed = at_least(needed, least)
     if needed.kind in "iub":  # of which JAX may have no long ones
         there = jax.dtypes.canonicalize_dtype(needed)
         return there if wanted(there) == there else jax.numpy.result_type(1.0)

@@ -32,6 +32,7 @@ from einsdiff.numeric.engines import Optimizer
 from einsdiff.numeric.fusing import is_entrywise
 from einsdiff.numeric.large import LARGE, assign, entrywise, sparse_zeros, touches_little
 from einsdiff.numeric.plan import Plan, plan
+from einsdiff.numeric.registered import checked
 from einsdiff.numeric.steps import WRITES, Affine, Instruction, Sliced
 
 __all__ = ["Program", "program_for"]
@@ -117,6 +118,8 @@ def _implementations(made: Plan) -> dict[str, Any]:
             named = step.detail.implementation
             if isinstance(named, str):
                 named = getattr(special, named)
+            if callable(step.detail.implementation):
+                named = checked(step.detail)
             if named is not None:
                 found[_called(step.detail).partition("(")[0]] = named
     return found

@@ -32,6 +32,7 @@ from einsdiff.algebra.graph import rebuilt, use_counts
 from einsdiff.algebra.nodes import Add, Delta, Einsum, Node, Number, Shape, add, einsum
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.paths import find_path
+from einsdiff.numeric.stable import stable
 
 __all__ = ["rearranged"]
 
@@ -57,9 +58,9 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
     Returns
     -------
     tuple of Node
-        Expressions with the same values, with products merged.
+        Expressions with the same values, with products merged, and with `stable` differences.
     """
-    nodes = flatten(outputs, merges_placed=True)
+    nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
     for _ in range(MOST_ROUNDS):
         if not any(isinstance(node, Add) for node in use_counts(nodes)):
             break

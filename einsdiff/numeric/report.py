@@ -173,7 +173,7 @@ def mode_of(node: Node, domain: int, sizes: Mapping[str, int]) -> str:
 
 def _text(step: Instruction) -> str:
     """Write an instruction in one line."""
-    name = step.detail.name if step.op == "call" else step.op
+    name = step.detail.title if step.op == "call" else step.op
     args = ", ".join(step.args[1:] if step.op in WRITES else step.args)
     if step.op == "einsum":
         args = f"{step.detail!r}, {args}"
@@ -282,6 +282,17 @@ def _flops(step: Instruction, read: Sequence[tuple[int, ...]]) -> int:
 #: What functions allocate on their way, in multiples of the larger of argument and result. Measured
 #: with NumPy 2.4 and SciPy 1.17, which may need a little more or less elsewhere.
 _TEMPORARIES = {
+    "sech2": 1.25,
+    "damped_product": 1.25,
+    "falling_power": 4.25,
+    "hypotenuse": 0.25,
+    "unit_part_of_two": 2.25,
+    "root_of_squares": 0.25,
+    "unit_part": 0.25,
+    "cofactor": 7,
+    "cofactor_left": 7,
+    "cofactor_rest": 7,
+    "cofactor_right": 7,
     "sigmoid": 1,
     "softplus": 2.25,
     "gelu": 1.25,
@@ -289,7 +300,7 @@ _TEMPORARIES = {
     "logsumexp": 2.25,
     "log_softmax": 1.25,
     "softmax": 0.25,
-    "others": 3.5,
+    "others": 5,
     "cholesky": 1,
     "eigvalsh": 1,
     "eigvectors": 1,

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cache
 from math import prod, sqrt
 from types import ModuleType
 from typing import Any, Protocol
@@ -56,6 +56,7 @@ from einsdiff.algebra.structure import (
 from einsdiff.errors import EinsdiffError, page
 from einsdiff.numeric.arrays import Array, needs_scipy, scipy_module
 from einsdiff.numeric.memory import memory_limit
+from einsdiff.threads import cached_property
 
 __all__ = [
     "Evaluation",

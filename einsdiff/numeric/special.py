@@ -21,21 +21,33 @@ from einsdiff.numeric.arrays import needs_scipy, scipy_module
 __all__ = [
     "MOST_PAIRS",
     "cholesky",
+    "cofactor",
+    "cofactor_left",
+    "cofactor_rest",
+    "cofactor_right",
+    "damped_product",
     "dexpm",
     "eigvalsh",
     "eigvectors",
     "erf",
+    "erfc",
     "expm",
+    "falling_power",
     "gelu",
     "gram",
+    "hypotenuse",
     "log_softmax",
     "logsumexp",
     "others",
     "pairs",
+    "root_of_squares",
+    "sech2",
     "sigmoid",
     "softmax",
     "softplus",
     "solve",
+    "unit_part",
+    "unit_part_of_two",
     "xlogy",
 ]
 
@@ -54,6 +66,70 @@ def sigmoid(x: Array) -> Array:
     y = np.exp(-x)
     y += 1
     return np.asarray(np.reciprocal(y))
+
+
+def sech2(x: Array) -> Array:
+    """Return ``1 / cosh(x)**2``, which is ``1 - tanh(x)**2``, exact also where that is nearly 0."""
+    x = np.asarray(x)
+    small = np.asarray(np.where(x.real < 0, -x, x) if x.dtype.kind == "c" else np.abs(x))
+    small *= -2
+    np.exp(small, out=small)
+    below = np.asarray(small + 1)
+    below *= below
+    small *= 4
+    small /= below
+    return small
+
+
+def damped_product(x: Array, factor: Array) -> Array:
+    """Return ``x * factor``, and 0 where the factor is, however large x is."""
+    factor = np.asarray(factor)
+    return np.asarray(np.where(np.equal(factor, 0), 0, x) * factor)
+
+
+def falling_power(x: Array, n: Array, order: int) -> Array:
+    """Return ``n (n - 1) .. x**(n - order)``, a derivative of ``x**n``, which has no poles at 0."""
+    factor = np.asarray(n)
+    for k in range(1, order):
+        factor = factor * (n - k)
+    is_gone = np.equal(factor, 0)
+    return np.asarray(factor * np.where(is_gone, 1, x) ** np.where(is_gone, 0, n - order))
+
+
+def hypotenuse(a: Array, b: Array) -> Array:
+    """Return the root of ``a**2 + b**2`` without overflow."""
+    if "c" in (np.asarray(a).dtype.kind, np.asarray(b).dtype.kind):
+        return np.asarray(np.sqrt(a * a + b * b))
+    return np.asarray(np.hypot(a, b))
+
+
+def unit_part_of_two(a: Array, b: Array) -> Array:
+    """Return a divided by the root of ``a**2 + b**2``, its sign where a is infinite."""
+    root = hypotenuse(a, b)
+    if root.dtype.kind == "c":
+        return np.asarray(a / root)
+    is_far = np.isinf(a) & np.isfinite(b)
+    return np.asarray(np.where(is_far, np.sign(a), a) / np.where(is_far, 1, root))
+
+
+def root_of_squares(x: Array, rank: int) -> Array:
+    """Return the root of the sum of squares over the last axes without overflow."""
+    flat = x.reshape(*x.shape[: x.ndim - rank], math.prod(x.shape[x.ndim - rank :]))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        total = np.asarray(np.einsum("...i,...i->...", flat, flat))
+    limits = np.finfo(total.dtype)
+    size = np.abs(total)
+    if ((size > limits.tiny / limits.eps) & (size < np.inf)).all() or not flat.shape[-1]:
+        return np.asarray(np.sqrt(total))
+    top = np.abs(flat).max(-1)
+    top = np.where((top > 0) & np.isfinite(top), top, 1)
+    flat = flat / top[..., None]
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", flat, flat)) * top)
+
+
+def unit_part(x: Array, rank: int) -> Array:
+    """Return x divided by the root of the sum of squares over the last axes."""
+    return np.asarray(x / root_of_squares(x, rank)[(..., *[None] * rank)])
 
 
 def gram(x: Array, weights: Array) -> Array:
@@ -122,7 +198,8 @@ def erf(x: Array) -> Array:
     return np.asarray(scipy.erf(x)) if scipy is not None else _by_entry(math.erf, x)
 
 
-def _erfc(x: Array) -> Array:
+def erfc(x: Array) -> Array:
+    """Return ``1 - erf(x)``, exact also where that is nearly 0."""
     scipy = scipy_module("special")
     return np.asarray(scipy.erfc(x)) if scipy is not None else _by_entry(math.erfc, x)
 
@@ -138,8 +215,7 @@ def _by_entry(function: Callable[[float], float], x: Array) -> Array:
 def gelu(x: Array) -> Array:
     """Return ``x/2 (1 + erf(x / sqrt(2)))``, exact also where that is nearly 0."""
     x = np.asarray(x)
-    share = _erfc(-math.sqrt(0.5) * x) / 2
-    return np.asarray(np.where(share == 0, 0, x) * share)
+    return damped_product(x, erfc(-math.sqrt(0.5) * x) / 2)
 
 
 def xlogy(a: Array, b: Array) -> Array:
@@ -205,10 +281,7 @@ def others(x: Array, order: int, axes: int) -> Array:
 
 def _others(x: Array, order: int) -> Array:
     if order == 1:
-        ones = np.ones((*x.shape[:-1], 1), x.dtype)
-        before = np.cumprod(np.concatenate([ones, x[..., :-1]], -1), -1)[..., : x.shape[-1]]
-        after = np.cumprod(np.concatenate([ones, x[..., :0:-1]], -1), -1)[..., : x.shape[-1]]
-        return np.asarray(before * after[..., ::-1])
+        return _all_but_one(x)
     n = x.shape[-1]
     diagonal = np.eye(n, dtype=bool)
     rest = _others(np.where(diagonal, 1, x[..., None, :]), order - 1)
@@ -219,6 +292,34 @@ def _others(x: Array, order: int) -> Array:
     return rest
 
 
+def _all_but_one(x: Array) -> Array:
+    """Multiply all that is before an entry, and all that is after it."""
+    if x.dtype.kind != "f":
+        return _before_and_after(x)
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = _before_and_after(x)
+    if not products.size or (_are_finite(products) and products.all()) or not _are_finite(x):
+        return products
+    # Exponents apart, so that nothing overflows on the way.
+    del products
+    fractions, exponents = np.frexp(x)
+    np.subtract(np.sum(exponents, -1, keepdims=True), exponents, out=exponents, casting="unsafe")
+    products = _before_and_after(fractions)
+    return np.asarray(np.ldexp(products, exponents, out=products))
+
+
+def _are_finite(x: Array) -> bool:
+    """Tell whether all entries are, without an array of truth values."""
+    return bool(np.isfinite(x.min()) and np.isfinite(x.max()))
+
+
+def _before_and_after(x: Array) -> Array:
+    ones = np.ones((*x.shape[:-1], 1), x.dtype)
+    before = np.cumprod(np.concatenate([ones, x[..., :-1]], -1), -1)[..., : x.shape[-1]]
+    after = np.cumprod(np.concatenate([ones, x[..., :0:-1]], -1), -1)[..., : x.shape[-1]]
+    return np.asarray(before * after[..., ::-1])
+
+
 def solve(A: Array, b: Array) -> Array:
     """Solve ``A x = b`` for vectors, those of a batch by one factorisation where A is one."""
     if A.ndim == 2 and b.ndim > 1:
@@ -226,6 +327,97 @@ def solve(A: Array, b: Array) -> Array:
         columns = np.linalg.solve(A, b.reshape(count, b.shape[-1]).T)
         return np.asarray(columns.T.reshape(b.shape))
     return np.asarray(np.linalg.solve(A, b[..., None])[..., 0])
+
+
+# A derivative of a determinant is a polynomial in the entries, which has a value where the inverse
+# does not exist. It is made of L, R and s with inv(X) = R diag(1/s) L^T: by the inverse itself,
+# with L and s trivial, where that costs no more than a third of the digits, else by singular
+# values.
+
+
+def cofactor(X: Array) -> Array:
+    """Return the matrix of cofactors: the derivative of the determinant."""
+
+    def by_inverse(X: Array, inverse: Array) -> Array:
+        return np.asarray(np.linalg.det(X)[..., None, None] * np.swapaxes(inverse, -1, -2))
+
+    def by_singular_values(X: Array) -> Array:
+        U, _, V = np.linalg.svd(X)
+        return np.asarray((U.conj() * _rest(X, 1)[..., None, :]) @ V.conj())
+
+    return _in_either_way(X, 1, 2, by_inverse, by_singular_values)
+
+
+def cofactor_left(X: Array, order: int) -> Array:
+    """Return L for cofactors of some order."""
+
+    def by_inverse(X: Array, _: Array) -> Array:
+        return np.broadcast_to(np.eye(X.shape[-1], dtype=X.dtype), X.shape)
+
+    def by_singular_values(X: Array) -> Array:
+        return np.asarray(np.linalg.svd(X)[0].conj())
+
+    return _in_either_way(X, order, 2, by_inverse, by_singular_values)
+
+
+def cofactor_right(X: Array, order: int) -> Array:
+    """Return R for cofactors of some order."""
+
+    def by_singular_values(X: Array) -> Array:
+        return np.asarray(np.swapaxes(np.linalg.svd(X)[2].conj(), -1, -2))
+
+    return _in_either_way(X, order, 2, lambda _, inverse: inverse, by_singular_values)
+
+
+def cofactor_rest(X: Array, order: int) -> Array:
+    """Return for cofactors of some order the determinant without so many of s."""
+
+    def by_inverse(X: Array, _: Array) -> Array:
+        ones = _others(np.ones(X.shape[-1], X.dtype), order)
+        return np.asarray(ones * np.linalg.det(X)[(..., *[None] * order)])
+
+    return _in_either_way(X, order, order, by_inverse, lambda X: _rest(X, order))
+
+
+def _rest(X: Array, order: int) -> Array:
+    U, s, V = np.linalg.svd(X)
+    sign = np.linalg.det(U) * np.linalg.det(V)
+    if X.dtype.kind == "f":
+        sign = np.rint(sign)
+    return np.asarray(_others(s, order) * sign[(..., *[None] * order)])
+
+
+def _in_either_way(
+    X: Array,
+    order: int,
+    rank: int,
+    by_inverse: Callable[[Array, Array], Array],
+    by_singular_values: Callable[[Array], Array],
+) -> Array:
+    """Compute something of `rank` axes by the inverses of those matrices for which that is exact.
+
+    It is nan for matrices that have entries that are not finite.
+    """
+    n = X.shape[-1]
+    batch = X.shape[:-2]
+    if X.size == 0:
+        return np.zeros((*batch, *[n] * rank), X.dtype)
+    X = X.reshape(-1, n, n)
+    limits = np.finfo(X.dtype)
+    with np.errstate(all="ignore"):
+        det = np.abs(np.linalg.det(X))
+        is_exact = (limits.tiny < det) & (det < limits.max)
+        inverse = np.linalg.inv(np.where(is_exact[:, None, None], X, np.eye(n, dtype=X.dtype)))
+        condition = n * np.abs(X).max((1, 2)) * np.abs(inverse).max((1, 2))
+        is_exact &= condition <= float(limits.eps) ** (-1 / (3 * order))
+    if is_exact.all():
+        result = by_inverse(X, inverse)
+    else:
+        result = np.full((len(X), *[n] * rank), np.nan, X.dtype)
+        result[is_exact] = by_inverse(X[is_exact], inverse[is_exact])
+        others = ~is_exact & np.isfinite(X).all((1, 2))
+        result[others] = by_singular_values(X[others])
+    return result.reshape(*batch, *[n] * rank)
 
 
 def _symmetric(A: Array) -> Array:

@@ -51,6 +51,7 @@ IMPORTS = {
     "torch": {"torch": "import torch"},
     "expm": {"numpy": "from scipy.linalg import expm", "jax": "from jax.scipy.linalg import expm"},
     "erf": {"jax": "from jax.scipy.special import erf"},
+    "erfc": {"jax": "from jax.scipy.special import erfc"},
     "logsumexp": {"jax": "from jax.scipy.special import logsumexp"},
     "xlogy": {"jax": "from jax.scipy.special import xlogy"},
 }
@@ -65,11 +66,11 @@ def _as_numpy(template: str, torch: str) -> tuple[str, str, str]:
 
 
 #: For each operation how the libraries write it. ``{np}`` is the module, ``{0}`` an argument, and
-#: ``{a0}`` one in brackets unless it is a name or the like.
+#: ``{0}`` one in brackets unless it is a name or the like.
 _OPERATIONS = {
-    "transpose": _as_numpy("{a0}.transpose({axes})", "{a0}.permute({axes})"),
-    "reshape": _all("{a0}.reshape({sizes})"),
-    "reshape F": _as_numpy("{a0}.reshape({shape}, order='F')", ""),
+    "transpose": _as_numpy("{0}.transpose(*{axes})", "{0}.permute(*{axes})"),
+    "reshape": _all("{0}.reshape(*{sizes})"),
+    "reshape F": _as_numpy("{0}.reshape({shape}, order='F')", ""),
     "diagonal": _all("{np}.diagonal({0})"),
     "trace": _all("{np}.trace({0})"),
     "view": _all("{np}.einsum({subscripts}, {0})"),
@@ -84,9 +85,9 @@ _OPERATIONS = {
     "sum all": _all("{np}.sum({0})"),
     "cumsum": _as_numpy("{np}.cumsum({0}, axis=0)", "{np}.cumsum({0}, dim=0)"),
     "join": _as_numpy("{np}.concatenate([{0}, {1}])", "{np}.cat([{0}, {1}])"),
-    "copy": ("{a0}.copy()", "{a0}.clone()", "{0}"),
+    "copy": ("{0}.copy()", "{0}.clone()", "{0}"),
     "broadcast": _all("{np}.broadcast_to({0}, {shape})"),
-    "cast": _as_numpy("{a0}.astype({dtype})", "{a0}.to({dtype})"),
+    "cast": _as_numpy("{0}.astype({dtype})", "{0}.to({dtype})"),
     "where": _all("{np}.where({0}, {1}, {2})"),
     "clip": _as_numpy("{np}.clip({0}, {1}, {2})", "{np}.clamp({0}, {1}, {2})"),
     "tril": _all("{np}.tril({0})"),
@@ -94,29 +95,30 @@ _OPERATIONS = {
     "triu": _all("{np}.triu({0})"),
     "triu at": _all("{np}.triu({0}, {1})"),
     "range": _as_numpy("{np}.arange({0})", "{np}.arange({0}, device={device})"),
-    "zeros": _as_numpy("{np}.zeros({length}, {dtype})", "{np}.zeros({length}, {made})"),
-    "ones": _as_numpy("{np}.ones({length}, {dtype})", "{np}.ones({length}, {made})"),
-    "full": _as_numpy("{np}.full({shape}, {0}, {dtype})", "{np}.full({shape}, {0}, {made})"),
-    "number": _as_numpy("{np}.asarray({0}, {dtype})", "{np}.tensor({0}, {made})"),
-    "eye": _as_numpy("{np}.eye({0}, dtype={dtype})", "{np}.eye({0}, {made})"),
+    "zeros": _as_numpy("{np}.zeros({length}, {dtype})", "{np}.zeros({length}, **{made})"),
+    "ones": _as_numpy("{np}.ones({length}, {dtype})", "{np}.ones({length}, **{made})"),
+    "full": _as_numpy("{np}.full({shape}, {0}, {dtype})", "{np}.full({shape}, {0}, **{made})"),
+    "number": _as_numpy("{np}.asarray({0}, {dtype})", "{np}.tensor({0}, **{made})"),
+    "eye": _as_numpy("{np}.eye({0}, dtype={dtype})", "{np}.eye({0}, **{made})"),
     # Of the dtype and on the device of an array.
     "zeros like": ("", "{like}.new_zeros({length})", ""),
     "ones like": ("", "{like}.new_ones({length})", ""),
     "full like": ("", "{like}.new_full({shape}, {0})", ""),
     "number like": ("", "{like}.new_tensor({0})", ""),
     "eye like": ("", "", ""),
+    # What may be a number, as an array; for PyTorch, which has many dtypes, like another one.
+    "number to array": ("{np}.asarray({0})", "as_tensor({0})", "{np}.asarray({0})"),
+    "number to array like": ("{np}.asarray({0})", "as_tensor({0}, {1})", "{np}.asarray({0})"),
     "diag": _all("{np}.diag({0})"),
     "sqrt": _all("{np}.sqrt({0})"),
-    # A number in place of an array.
-    "argument": ("{0}", "{np}.tensor({0}, dtype={np}.{precision}, device={device})", "{0}"),
-    "set": ("{0}[{1}] = {2}", "{0}[{1}] = {2}", "{0} = {0}.at[{1}].set({2})"),
-    "add": ("{0}[{1}] += {2}", "{0}[{1}] += {2}", "{0} = {0}.at[{1}].add({2})"),
-    "subtract": ("{0}[{1}] -= {2}", "{0}[{1}] -= {2}", "{0} = {0}.at[{1}].add(-{m2})"),
+    # How what is written into a part of an array becomes part of a copy of it.
+    "set": ("", "", "{0}.at[{1}].set({2})"),
+    "add": ("", "", "{0}.at[{1}].add({2})"),
     # Where positions occur more than once.
     "add at": (
         "{np}.add.at({0}, {1}, {2})",
         "{0}.index_put_(({1},), {2}, accumulate=True)",
-        "{0} = {0}.at[{1}].add({2})",
+        "{0}.at[{1}].add({2})",
     ),
 }
 
@@ -125,7 +127,7 @@ def operation(name: str, backend: str) -> str:
     """Return how a library writes an operation.
 
     >>> operation("copy", "torch")
-    '{a0}.clone()'
+    '{0}.clone()'
     """
     return _OPERATIONS[name][BACKENDS.index(backend)]
 
@@ -145,6 +147,7 @@ _FUNCTIONS = {
         "jax.nn.softplus({0})",
     ),
     "erf": ("erf({0})", "torch.erf({0})", "erf({0})"),
+    "erfc": ("erfc({0})", "torch.special.erfc({0})", "erfc({0})"),
     "gelu": ("gelu({0})", "gelu({0})", "jax.nn.gelu({0}, approximate=False)"),
     "relu": ("", "torch.relu({0})", "jax.nn.relu({0})"),
     "rint": ("", "torch.round({0})", ""),
@@ -175,8 +178,13 @@ _FUNCTIONS = {
     "others": _all("others({0}, {order}, {rank})"),
     "expm": ("expm({0})", "torch.linalg.matrix_exp({0})", "expm({0})"),
     "dexpm": _all("dexpm({0}, {order})"),
+    "root_of_squares": _all("root_of_squares({0}, {rank})"),
+    "unit_part": _all("unit_part({0}, {rank})"),
+    "cofactor_left": _all("cofactor_left({0})"),
+    "cofactor_right": _all("cofactor_right({0})"),
+    "cofactor_rest": _all("cofactor_rest({0}, {results})"),
     "solve": _all("{np}.linalg.solve({0}, {1})"),
-    "solve for vectors": _all("{np}.linalg.solve({0}, {a1}[..., None])[..., 0]"),
+    "solve for vectors": _all("{np}.linalg.solve({0}, {1}[..., None])[..., 0]"),
 }
 
 
@@ -215,6 +223,7 @@ def spelled(function: Function, backend: str) -> str | None:
     known = {
         "np": ALIASES[backend],
         "rank": rank,
+        "results": results,
         "axes": axes if rank != 1 else -1,
         # others(x) has rank axes for each order, dexpm(x) as many and those of its value.
         "order": results // rank - (name == "dexpm") if rank else 0,
@@ -243,6 +252,19 @@ def others(x, order, rank):
 
 #: Definitions of functions, by what they are called in the code.
 HELPERS = {
+    "as_tensor": _helper(
+        torch='''
+def as_tensor(number, like=None):
+    """Return a number as a tensor of the precision of another one, or of the full one."""
+    if isinstance(number, torch.Tensor):
+        return number
+    is_like = like is not None and (like.is_floating_point() or like.is_complex())
+    dtype = like.dtype if is_like else torch.float64
+    is_complex = torch.as_tensor(number).is_complex()
+    device = None if like is None else like.device
+    return torch.as_tensor(number, dtype=dtype.to_complex() if is_complex else dtype, device=device)
+'''
+    ),
     "sigmoid": _helper(
         """
 def sigmoid(x):
@@ -253,6 +275,154 @@ def sigmoid(x):
         jax="",
     ),
     "erf": _helper("erf = np.vectorize(math.erf, otypes=[float])", jax=""),
+    "sech2": _helper(
+        """
+def sech2(x):
+    # 1 - tanh(x)**2, which is left over where the hyperbolic tangent rounds to 1.
+    small = np.exp(-2 * np.where(np.real(x) < 0, -x, x))
+    return 4 * small / (1 + small) ** 2
+""",
+        """
+def sech2(x):
+    # 1 - tanh(x)**2, which is left over where the hyperbolic tangent rounds to 1.
+    small = torch.exp(-2 * torch.where(torch.real(x) < 0, -x, x))
+    return 4 * small / (1 + small) ** 2
+""",
+    ),
+    "damped_product": _helper(
+        """
+def damped_product(x, factor):
+    # Where the factor vanishes, so does the product, however large x is.
+    return np.where(factor == 0, 0, x) * factor
+""",
+        """
+def damped_product(x, factor):
+    # Where the factor vanishes, so does the product, however large x is.
+    return torch.where(factor == 0, 0, x) * factor
+""",
+    ),
+    "falling_power": _helper(
+        '''
+def falling_power(x, n, order):
+    """Return n (n - 1) .. x**(n - order), which is 0 where a factor is."""
+    factor = math.prod(n - k for k in range(order))
+    is_gone = factor == 0
+    return factor * np.where(is_gone, 1.0, x) ** np.where(is_gone, 0, n - order)
+''',
+        '''
+def falling_power(x, n, order):
+    """Return n (n - 1) .. x**(n - order), which is 0 where a factor is."""
+    factor = math.prod(n - k for k in range(order))
+    is_gone = factor == 0
+    return factor * torch.where(is_gone, 1.0, x) ** torch.where(is_gone, 0, n - order)
+''',
+    ),
+    "hypotenuse": _helper(
+        """
+def hypotenuse(a, b):
+    # A square overflows long before the root does.
+    is_complex = np.iscomplexobj(a) or np.iscomplexobj(b)
+    return np.sqrt(a * a + b * b) if is_complex else np.hypot(a, b)
+""",
+        """
+def hypotenuse(a, b):
+    # A square overflows long before the root does.
+    is_complex = torch.is_complex(a) or torch.is_complex(b)
+    return torch.sqrt(a * a + b * b) if is_complex else torch.hypot(a, b)
+""",
+    ),
+    "unit_part_of_two": _helper(
+        """
+def unit_part_of_two(a, b):
+    root = hypotenuse(a, b)
+    is_far = np.isinf(a) & np.isfinite(b)
+    return np.where(is_far, np.sign(a), a) / np.where(is_far, 1, root)
+""",
+        """
+def unit_part_of_two(a, b):
+    root = hypotenuse(a, b)
+    is_far = torch.isinf(a) & torch.isfinite(b)
+    return torch.where(is_far, torch.sgn(a), a) / torch.where(is_far, 1, root)
+""",
+    ),
+    "root_of_squares": _helper(
+        '''
+def root_of_squares(x, rank):
+    """Return the norm of the last axes, whose squares may overflow."""
+    axes = tuple(range(-rank, 0))
+    top = np.max(np.abs(x), axis=axes, keepdims=True, initial=0)
+    top = np.where((top > 0) & np.isfinite(top), top, 1)
+    return np.sqrt(np.sum((x / top) ** 2, axis=axes)) * np.squeeze(top, axes)
+''',
+        '''
+def root_of_squares(x, rank):
+    """Return the norm of the last axes, whose squares may overflow."""
+    flat = torch.flatten(x, -rank)
+    top = torch.nn.functional.pad(torch.abs(flat), (0, 1)).amax(-1)
+    top = torch.where((top > 0) & torch.isfinite(top), top, 1)
+    return torch.sqrt(torch.sum((flat / top[..., None]) ** 2, dim=-1)) * top
+''',
+    ),
+    "unit_part": _helper(
+        """
+def unit_part(x, rank):
+    return x / root_of_squares(x, rank)[(..., *[None] * rank)]
+""",
+        """
+def unit_part(x, rank):
+    return x / root_of_squares(x, rank)[(..., *[None] * rank)]
+""",
+    ),
+    "cofactor": _helper(
+        '''
+def cofactor(X):
+    """Return the derivative of the determinant, also where X has no inverse."""
+    left = cofactor_left(X) * cofactor_rest(X, 1)[..., None, :]
+    return left @ np.swapaxes(cofactor_right(X), -1, -2)
+''',
+        '''
+def cofactor(X):
+    """Return the derivative of the determinant, also where X has no inverse."""
+    left = cofactor_left(X) * cofactor_rest(X, 1)[..., None, :]
+    return left @ cofactor_right(X).mT
+''',
+    ),
+    "cofactor_left": _helper(
+        """
+def cofactor_left(X):
+    return np.linalg.svd(X)[0].conj()
+""",
+        """
+def cofactor_left(X):
+    return torch.linalg.svd(X)[0].conj()
+""",
+    ),
+    "cofactor_right": _helper(
+        """
+def cofactor_right(X):
+    return np.swapaxes(np.linalg.svd(X)[2].conj(), -1, -2)
+""",
+        """
+def cofactor_right(X):
+    return torch.linalg.svd(X)[2].conj().mT
+""",
+    ),
+    "cofactor_rest": _helper(
+        '''
+def cofactor_rest(X, order):
+    """Return the products of all singular values but `order` of them, with a sign."""
+    U, s, V = np.linalg.svd(X)
+    sign = np.linalg.det(U) * np.linalg.det(V)
+    return others_of_vectors(s, order) * sign[(..., *[None] * order)]
+''',
+        '''
+def cofactor_rest(X, order):
+    """Return the products of all singular values but `order` of them, with a sign."""
+    U, s, V = torch.linalg.svd(X)
+    sign = torch.linalg.det(U) * torch.linalg.det(V)
+    return others_of_vectors(s, order) * sign[(..., *[None] * order)]
+''',
+    ),
     "erfc": _helper("erfc = np.vectorize(math.erfc, otypes=[float])", jax=""),
     "gelu": _helper(
         """
@@ -325,10 +495,9 @@ def log_softmax(x, dim):
 """,
         jax="",
     ),
-    "others": _helper(
-        _OTHERS
-        + """
-
+    "others": _helper(_OTHERS, _OTHERS),
+    "others_of_vectors": _helper(
+        """
 def others_of_vectors(x, order):
     n = x.shape[-1]
     if order == 1:
@@ -336,16 +505,14 @@ def others_of_vectors(x, order):
         before = np.cumprod(np.concatenate([ones, x], -1), -1)[..., :n]
         after = np.cumprod(np.concatenate([ones, np.flip(x, -1)], -1), -1)[..., :n]
         return before * np.flip(after, -1)
-    same = np.eye(n, dtype=bool)
+    same = np.arange(n)[:, None] == np.arange(n)
     rest = others_of_vectors(np.where(same, 1, x[..., None, :]), order - 1)
     for axis in range(order - 1):  # an entry cannot be left out twice
         shape = [n if k in (0, axis + 1) else 1 for k in range(order)]
         rest = np.where(same.reshape(shape), 0, rest)
     return rest
 """,
-        _OTHERS
-        + """
-
+        """
 def others_of_vectors(x, order):
     n = x.shape[-1]
     if order == 1:
@@ -353,7 +520,8 @@ def others_of_vectors(x, order):
         before = torch.cumprod(torch.cat([ones, x], -1), -1)[..., :n]
         after = torch.cumprod(torch.cat([ones, torch.flip(x, (-1,))], -1), -1)[..., :n]
         return before * torch.flip(after, (-1,))
-    same = torch.eye(n, dtype=torch.bool, device=x.device)
+    at = torch.arange(n, device=x.device)
+    same = at[:, None] == at
     rest = others_of_vectors(torch.where(same, 1, x[..., None, :]), order - 1)
     for axis in range(order - 1):  # an entry cannot be left out twice
         shape = [n if k in (0, axis + 1) else 1 for k in range(order)]
@@ -403,6 +571,4 @@ def dexpm(X, order):
 }
 
 #: Names that mean something in the code, so that no variable is called so.
-RESERVED = frozenset(
-    (*IMPORTS, *HELPERS, "others_of_vectors", "bool", "complex", "float", "int", "range", "tuple")
-)
+RESERVED = frozenset((*IMPORTS, *HELPERS, "bool", "complex", "float", "int", "range", "tuple"))

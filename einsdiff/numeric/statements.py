@@ -21,20 +21,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from einsdiff.numeric.arithmetic import ARITHMETIC
+from einsdiff.numeric.arithmetic import ARITHMETIC, as_array
 from einsdiff.numeric.drafts import WIDTH, Draft, Writer
 from einsdiff.numeric.indexing import INDEXING
 from einsdiff.numeric.pieces import (
-    ATOM,
     EXACT,
     OWN,
-    PRODUCT,
-    UNARY,
     Piece,
-    joined,
+    entries,
+    matmul,
+    number_of,
+    shape_of,
+    transpose_of,
     view_of,
 )
-from einsdiff.numeric.steps import Instruction
+from einsdiff.numeric.steps import Instruction, indices
+from einsdiff.numeric.trees import listed, string, whole
 
 __all__ = ["expanded", "reshaped", "transposed", "written"]
 
@@ -60,24 +62,26 @@ def transposed(draft: Draft, a: Piece, axes: Sequence[int]) -> Piece:
     """Permute axes."""
     if list(axes) == list(range(len(axes))):
         return a
-    shape = tuple(a.shape[axis] for axis in axes)
     if tuple(axes) == (1, 0):
-        made = joined(f"{a.at(ATOM)}.T", [a], shape)
-    else:
-        made = draft.made("transpose", [a], shape, axes=", ".join(map(str, axes)))
-    return view_of(a, made)
+        return transpose_of(a)
+    shape = tuple(a.shape[axis] for axis in axes)
+    return view_of(a, draft.made("transpose", [a], shape, axes=listed(map(whole, axes))))
 
 
 def reshaped(draft: Draft, a: Piece, shape: tuple[int, ...]) -> Piece:
     """Merge or split axes."""
-    sizes = ", ".join(map(str, shape)) if shape else "()"
+    if not a.names:  # a number
+        return draft.constant("full", shape, [], a.kind, a)
+    sizes = shape_of(shape) if shape else listed([shape_of(())])
     return view_of(a, draft.made("reshape", [a], shape, sizes=sizes))
 
 
-def expanded(a: Piece, mask: Sequence[bool], shape: tuple[int, ...]) -> Piece:
+def expanded(a: Piece, mask: Sequence[bool]) -> Piece:
     """Insert axes of length one where there is none in the mask."""
-    index = ", ".join(":" if there else "None" for there in mask)
-    return view_of(a, joined(f"{a.at(ATOM)}[{index}]", [a], shape))
+    sizes = iter(a.shape)
+    shape = tuple(next(sizes) if there else 1 for there in mask)
+    assert not list(sizes), "an axis was lost"
+    return view_of(a, entries(a, [slice(None) if there else None for there in mask], shape))
 
 
 def _transpose(draft: Draft, step: Instruction) -> Piece:
@@ -92,43 +96,37 @@ def _reshape(draft: Draft, step: Instruction) -> Piece:
 
 def _expand(draft: Draft, step: Instruction) -> Piece:
     (a,) = draft.arguments(step)
-    return expanded(a, step.detail, step.shape)
+    return expanded(a, step.detail) if a.names else reshaped(draft, a, step.shape)
 
 
 def _slice(draft: Draft, step: Instruction) -> Piece:
     (a,) = draft.arguments(step)
-    texts = [text for text in step.detail if text != "..."]
+    parts = indices(step.detail)
     if draft.backend == "torch":
-        a, texts = _flipped(draft, a, texts, step.shape)
-    while texts and texts[-1] == ":":
-        del texts[-1]
-    if not texts:
-        return replace(a, shape=step.shape)
-    text = f"{a.at(ATOM)}[{', '.join(texts)}]"
-    return view_of(a, joined(text, [a], step.shape))
+        a, parts = _flipped(draft, a, parts, step.shape)
+    return view_of(a, entries(a, parts, step.shape))
 
 
 def _flipped(
-    draft: Draft, a: Piece, texts: Sequence[str], shape: Sequence[int]
-) -> tuple[Piece, list[str]]:
+    draft: Draft, a: Piece, parts: Sequence[int | slice], shape: Sequence[int]
+) -> tuple[Piece, list[int | slice]]:
     """Reverse the axes that are sliced backwards, since PyTorch takes no negative steps."""
-    forward = list(texts)
+    forward = list(parts)
     lengths = iter(shape)
-    for axis, text in enumerate(texts):
-        if ":" not in text:
+    for axis, part in enumerate(parts):
+        if isinstance(part, int):
             continue
         length, size = next(lengths), a.shape[axis]
-        start, _, stride = (*text.split(":"), "")[:3]
-        if not stride.startswith("-"):
+        if part.step is None or part.step > 0:
             continue
-        a = draft.made("flip", [a], a.shape, axes=axis)
-        first = size - 1 - int(start) if start else 0
-        step = -int(stride)
-        stop = first + (length - 1) * step + 1
-        if first or step != 1:
-            forward[axis] = f"{first}:{stop}:{step}"
-        else:
-            forward[axis] = ":" if length == size else f":{stop}"
+        a = draft.made("flip", [a], a.shape, axes=whole(axis))
+        first = 0 if part.start is None else size - 1 - part.start
+        stop = first + (length - 1) * -part.step + 1
+        forward[axis] = slice(
+            first or None, None if stop == size else stop, None if part.step == -1 else -part.step
+        )
+    while forward and forward[-1] == slice(None):
+        del forward[-1]
     return a, forward
 
 
@@ -137,7 +135,7 @@ def _diagonal(draft: Draft, step: Instruction) -> Piece:
     if _is_diagonal(step):
         made = draft.made("diagonal", [a], step.shape)
     else:
-        made = draft.made("view", [a], step.shape, subscripts=f'"{step.detail}"')
+        made = draft.made("view", [a], step.shape, subscripts=string(step.detail))
     return replace(view_of(a, made), is_simple=False)
 
 
@@ -155,27 +153,25 @@ def _sum(draft: Draft, step: Instruction) -> Piece:
     (a,) = draft.arguments(step)
     if not step.shape:
         return draft.made("sum all", [a], step.shape)
-    axes = step.detail[0] if len(step.detail) == 1 else step.detail
+    axes = whole(step.detail[0]) if len(step.detail) == 1 else shape_of(step.detail)
     return draft.made("sum", [a], step.shape, axes=axes)
 
 
 def _einsum(draft: Draft, step: Instruction) -> Piece:
-    pieces = draft.arguments(step, WIDTH - 20)
+    pieces = [as_array(draft, a) for a in draft.arguments(step, WIDTH - 20)]
     one, other = map(set, step.detail.partition("->")[0].split(","))
     name = "einsum" if one == other else "einsum by BLAS"
-    return draft.made(name, pieces, step.shape, subscripts=f'"{step.detail}"')
+    return draft.made(name, pieces, step.shape, subscripts=string(step.detail))
 
 
 def _matmul(draft: Draft, step: Instruction) -> Piece:
     a, b = draft.arguments(step)
     if step.op == "dot" and len(a.shape) == 1 and len(b.shape) == 2:  # the matrix comes first
         below = draft.steps.get(step.args[1])
-        if below is not None and below.op == "transpose" and b.text.endswith(".T"):
-            a, b = draft.piece(below.args[0]), a
-        else:
-            a, b = transposed(draft, b, (1, 0)), a
-    left = a.text if a.sign == "@" else a.at(UNARY)
-    return joined(f"{left} @ {b.at(UNARY)}", [a, b], step.shape, level=PRODUCT, sign="@")
+        is_transposed = below is not None and below.op == "transpose" and not b.is_name
+        turned = draft.piece(below.args[0]) if below is not None and is_transposed else None
+        a, b = turned or transposed(draft, b, (1, 0)), a
+    return matmul(a, b)
 
 
 # --- numbers and copies -----------------------------------------------------------------------
@@ -185,14 +181,20 @@ def _number(draft: Draft, step: Instruction) -> Piece:
     return replace(draft.piece(step.args[0]), is_simple=True)
 
 
+def _size(_: Draft, step: Instruction) -> Piece:
+    return Piece(whole(step.detail), is_simple=True)
+
+
 def _zeros(draft: Draft, step: Instruction) -> Piece:
     if not step.shape:
-        return Piece("0", number=0, is_simple=True)
+        return replace(number_of(0), is_simple=True)
     return draft.constant("zeros", step.shape, [], EXACT)
 
 
 def _copy(draft: Draft, step: Instruction) -> Piece:
     (a,) = draft.arguments(step)
+    if not a.names:
+        return draft.constant("number", (), [], a.kind, a)
     below = draft.steps.get(step.args[0])
     # A function of the user's may return what it was given.
     is_own = below is None or below.op != "call" or not callable(below.detail.implementation)
@@ -213,6 +215,7 @@ _STEPS: Mapping[str, Writer] = {
     "matmul": _matmul,
     "number": _number,
     "reshape": _reshape,
+    "size": _size,
     "slice": _slice,
     "split": _reshape,
     "sum": _sum,

@@ -46,6 +46,7 @@ __all__ = [
     "Range",
     "Sliced",
     "Steps",
+    "indices",
     "letters",
     "literal",
 ]
@@ -402,6 +403,23 @@ def literal(value: Number) -> str:
         return f"({value})"
     text = repr(value)
     return f"({text})" if text.startswith("-") else text
+
+
+def indices(texts: Sequence[str]) -> list[int | slice]:
+    """Read the detail of a slice, up to the last axis that is sliced.
+
+    >>> indices((":", "2", "1:-1", ":"))
+    [slice(None, None, None), 2, slice(1, -1, None)]
+    """
+    found: list[int | slice] = []
+    for text in texts:
+        if ":" in text:
+            found.append(slice(*(int(part) if part else None for part in text.split(":"))))
+        elif text != "...":
+            found.append(int(text))
+    while found and found[-1] == slice(None):
+        del found[-1]
+    return found
 
 
 def letters(inputs: Sequence[Labels], output: Sequence[int]) -> str:

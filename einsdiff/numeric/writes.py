@@ -13,7 +13,7 @@ unless it is one expression: a diagonal matrix, or an array that is repeated.
 >>> targets = targets_of(plan, "J", "ipq")
 >>> draft = Draft(plan, "numpy", {"x_": "x"}, uses=uses_of(plan, targets))
 >>> (result,) = write_plan(draft, plan, targets)
->>> print("\n".join(draft.lines))
+>>> print(*draft.lines, sep="\n")
 J = np.zeros((2, 2, 3), x.dtype)  # (2, 2, 3)
 i = np.arange(2)
 J[i, i] = x
@@ -21,33 +21,46 @@ J[i, i] = x
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from einsdiff.numeric.drafts import LINE, Draft
+from einsdiff.numeric.drafts import LINE, Draft, Line
 from einsdiff.numeric.indexing import index_range, sum_of_indices
 from einsdiff.numeric.pieces import (
-    ATOM,
     EXACT,
     FLOAT,
-    PRODUCT,
+    NO_ONE,
     REPEATED,
-    UNARY,
     Piece,
+    broadcast,
     is_number,
     names_in,
+    negated,
+    number_of,
     product,
-    range_text,
-    read_number,
+    range_of,
 )
 from einsdiff.numeric.plan import Plan
 from einsdiff.numeric.regions import Region, through, whole
 from einsdiff.numeric.spelling import ALIASES
-from einsdiff.numeric.statements import expanded, transposed, written
+from einsdiff.numeric.statements import expanded, transposed
+from einsdiff.numeric.statements import written as expression
 from einsdiff.numeric.steps import ALIASES as VIEWS_OF
 from einsdiff.numeric.steps import WRITES, Instruction
+from einsdiff.numeric.trees import (
+    Index,
+    assigned,
+    is_negative,
+    listed,
+    name,
+    names_of,
+    replaced,
+    subscripted,
+    written,
+)
 
 __all__ = ["Target", "Write", "targets_of", "uses_of", "write_plan"]
 
@@ -176,7 +189,7 @@ def write_plan(draft: Draft, plan: Plan, targets: Targets) -> list[Piece]:
                 target.writes.append(Write(step, region))
         elif step.target not in targets:
             _complete(draft, step.args, targets)
-            piece = draft.pieces[step.target] = written(draft, step)
+            piece = draft.pieces[step.target] = expression(draft, step)
             if draft.uses[step.target] > 1 and not piece.is_simple:
                 draft.bind(step.target)
     _complete(draft, plan.results, targets)
@@ -204,7 +217,7 @@ def _complete(draft: Draft, handles: Sequence[str], targets: Targets) -> None:
         missing = [arg for arg in needed if arg in targets and arg not in draft.pieces]
         waiting += reversed(missing)
         if not missing:
-            draft.pieces[handle] = written(draft, step) if is_view else _filled(draft, target)
+            draft.pieces[handle] = expression(draft, step) if is_view else _filled(draft, target)
 
 
 # --- arrays -----------------------------------------------------------------------------------
@@ -218,17 +231,17 @@ def _filled(draft: Draft, target: Target) -> Piece:
 
 
 def _added_to_copy(draft: Draft, target: Target) -> Piece:
-    base = written(draft, target.step)
+    base = expression(draft, target.step)
     kind = max([base.kind, *(draft.piece(write.value).kind for write in target.writes)])
     if kind > base.kind and draft.floats.isdisjoint(base.names):
         dtype = draft.dtype_of(base.names, kind)
         base = draft.made("cast", [base], base.shape, dtype=dtype)
-    name = draft.named(*target.names)
-    draft.assign(name, base.text, target.step.shape)
-    draft.cover(name, base.names)
+    made = draft.named(*target.names)
+    draft.assign(made, base)
+    draft.cover(made, base.names)
     for write in target.writes:
-        _write_into(draft, name, target, write, sets=False)
-    return _result(draft, name, target, base.names, kind)
+        _write_into(draft, made, target, write, sets=False)
+    return _result(draft, made, target, base.names, kind)
 
 
 def _written_into_zeros(draft: Draft, target: Target) -> Piece:
@@ -247,24 +260,24 @@ def _written_into_zeros(draft: Draft, target: Target) -> Piece:
     if is_joined:
         _index(draft, target, writes[0].region)
     zeros = draft.constant("zeros", target.step.shape, like, kind)
-    name = draft.named(*target.names)
-    draft.assign(name, zeros.text, target.step.shape)
-    draft.cover(name, names_in(like))
+    made = draft.named(*target.names)
+    draft.assign(made, zeros)
+    draft.cover(made, names_in(like))
     for k, write in enumerate(writes):
         sets = k <= MOST_COMPARED and all(
             write.region.is_apart(other.region) for other in writes[:k]
         )
-        _write_into(draft, name, target, write, sets)
+        _write_into(draft, made, target, write, sets)
         if is_joined and not k:
-            _join_lines(draft, name)
-    return _result(draft, name, target, zeros.names, kind)
+            _join_lines(draft, made)
+    return _result(draft, made, target, zeros.names, kind)
 
 
-def _result(draft: Draft, name: str, target: Target, names: frozenset[str], kind: int) -> Piece:
+def _result(draft: Draft, made: str, target: Target, names: frozenset[str], kind: int) -> Piece:
     if kind == FLOAT:
-        draft.floats.add(name)
-    names = names if kind == EXACT else frozenset([name])
-    return Piece(name, target.step.shape, names=names, is_simple=True)
+        draft.floats.add(made)
+    names = names if kind == EXACT else frozenset([made])
+    return Piece(name(made), target.step.shape, names, is_simple=True)
 
 
 def _short(draft: Draft, target: Target) -> Piece | None:
@@ -278,8 +291,8 @@ def _short(draft: Draft, target: Target) -> Piece | None:
         if not value.names:
             if not shape:
                 return value
-            name = "ones" if value.text == "1" else "full"
-            return draft.constant(name, shape, [], value.kind, value)
+            is_one = value.kind == EXACT and value.number == 1
+            return draft.constant("ones" if is_one else "full", shape, [], value.kind, value)
         if value.shape == shape:
             return value
         return replace(draft.made("broadcast", [value], shape), memory=REPEATED)
@@ -289,8 +302,8 @@ def _short(draft: Draft, target: Target) -> Piece | None:
     if shape != (length, length) or region.axes != (({index: 1}, 0),) * 2:
         return None
     if value.number in (1, -1):
-        eye = draft.constant("eye", shape, [], EXACT, Piece(str(length)))
-        return eye if value.number == 1 else replace(eye, text=f"-{eye.text}", level=UNARY)
+        eye = draft.constant("eye", shape, [], EXACT, number_of(length))
+        return eye if value.number == 1 else negated(eye)
     if value.names and len(value.shape) == 1:
         return draft.made("diag", [value], shape)
     return None
@@ -306,35 +319,37 @@ def _multiple(draft: Draft, write: Write, value: Piece) -> Piece:
 # --- statements -------------------------------------------------------------------------------
 
 
-def _write_into(draft: Draft, name: str, target: Target, write: Write, sets: bool) -> None:
+def _write_into(draft: Draft, made: str, target: Target, write: Write, sets: bool) -> None:
     """Write the statement that writes into a part of an array, or adds to it."""
-    index, order = _index(draft, target, write.region)
+    index, order, shape = _index(draft, target, write.region)
     value = _multiple(draft, write, _aligned(draft, write, order))
+    assert broadcast(value.shape, shape) == shape, f"{value.text} does not fit into {shape}"
     kind = {"assign": "set", "accumulate": "add", "deduct": "subtract"}[write.step.op]
     if sets:
-        value = product(read_number("-1"), value) if kind == "subtract" else value
+        value = negated(value) if kind == "subtract" else value
         kind = "set"
-    if kind == "add" and value.text.startswith("-") and value.level >= PRODUCT:
-        kind, value = "subtract", replace(value, text=value.text[1:])
-    pieces = Piece(name), Piece(index or "..."), value
-    draft.lines.append(draft.spell_operation(kind, *pieces))
+    if kind == "add" and is_negative(value.tree):
+        kind, value = "subtract", negated(value)
+    draft.change(kind, made, index, value)
 
 
-def _join_lines(draft: Draft, name: str) -> None:
+def _join_lines(draft: Draft, made: str) -> None:
     """Write the first write in the line that makes the zeros, if that stays short."""
-    above, text = draft.lines[-2:]
-    above, _, comment = above.partition("  # ")
-    made = above.removeprefix(f"{name} = ")
-    joined = text.replace(f"= {name}.", f"= {made}.", 1)
-    if made != above and len(joined) < LINE:
-        draft.lines[-2:] = [f"{joined}  # {comment}"]
+    above, below = draft.lines[-2:]
+    if isinstance(above.statement, ast.Assign) and isinstance(below.statement, ast.Assign):
+        zeros = above.statement.value
+        statement = assigned(name(made), replaced(below.statement.value, {made: zeros}))
+        if names_of(above.statement.targets[0]) == {made} and len(written(statement)) < LINE:
+            draft.lines[-2:] = [Line(statement, above.shape)]
 
 
 # --- indices ----------------------------------------------------------------------------------
 
 
-def _index(draft: Draft, target: Target, region: Region) -> tuple[str, list[int]]:
-    """Write the indices of a region; return also the order of what they leave."""
+def _index(
+    draft: Draft, target: Target, region: Region
+) -> tuple[list[Index], list[int], tuple[int, ...]]:
+    """Write the indices of a region; return also the order of what they leave, and its shape."""
     counts = Counter(index for terms, _ in region.axes for index in terms)
     meshed = {
         n
@@ -346,51 +361,68 @@ def _index(draft: Draft, target: Target, region: Region) -> tuple[str, list[int]
         # Libraries disagree on the order of what numbers and arrays leave.
         meshed = set(region.sizes)
     mesh = [n for n in region.sizes if n in meshed]
-    names = _meshed(draft, target, region, mesh)
-    texts, places = [], []
+    ranges = _meshed(draft, target, region, mesh)
+    found: list[Index] = []
+    places: list[int] = []
     for axis, (terms, start) in enumerate(region.axes):
         if not terms:
-            texts.append(str(start))
+            found.append(start)
         elif meshed.isdisjoint(terms):
             ((n, step),) = terms.items()
-            texts.append(range_text(start, step, region.sizes[n], region.shape[axis]))
+            found.append(range_of(start, step, region.sizes[n], region.shape[axis]))
         else:
             places.append(axis)
-            texts.append(sum_of_indices([(c, names[n]) for n, c in terms.items()], start))
+            piece = sum_of_indices([(c, ranges[n]) for n, c in terms.items()], start)
+            found.append(piece.tree)
     order = [n for terms, _ in region.axes for n in terms if n not in meshed]
     # Axes of arrays of indices come first, or where these stand if they stand side by side.
     before = 0
     if places and places[-1] - places[0] == len(places) - 1:
         before = sum(bool(terms) for terms, _ in region.axes[: places[0]])
     order[before:before] = mesh
-    while texts and texts[-1] == ":":
-        del texts[-1]
-    return ", ".join(texts), order
+    while found and found[-1] == slice(None):
+        del found[-1]
+    return found, order, tuple(region.sizes[n] for n in order)
 
 
-def _meshed(draft: Draft, target: Target, region: Region, mesh: Sequence[int]) -> dict[int, str]:
-    """Give arrays of indices names, and write what makes them."""
-    names: dict[int, str] = {}
-    new: list[tuple[str, str]] = []
+def _meshed(draft: Draft, target: Target, region: Region, mesh: Sequence[int]) -> dict[int, Piece]:
+    """Return arrays of indices that span a mesh, and write what makes those that are new.
+
+    Each has its indices along one axis of the mesh, with axes of length one after it. It may have
+    such axes before it, but no more than the mesh has: else the mesh would get further axes.
+    """
+    found: dict[int, Piece] = {}
+    new: list[Piece] = []
     for k, n in enumerate(mesh):
-        after = len(mesh) - 1 - k
-        key = (str(region.sizes[n]), after)
-        known = draft.ranges.get(key)
-        if known is not None and known not in names.values():
-            names[n] = known
+        size, after = region.sizes[n], len(mesh) - 1 - k
+        shape = (size, *[1] * after)
+        known = [
+            piece
+            for piece in draft.ranges
+            if len(shape) <= len(piece.shape) <= len(mesh) and piece.shape[-len(shape) :] == shape
+        ]
+        if known:
+            found[n] = known[-1]
             continue
         axis = next(a for a, (terms, _) in enumerate(region.axes) if n in terms)
         letter = target.letters[axis] if axis < len(target.letters) else ""
         wanted = [letter] if letter.isidentifier() else []
-        names[n] = draft.ranges[key] = draft.named(*wanted, *INDICES, "i")
-        new.append((names[n], index_range(draft, region.sizes[n], after)))
+        chosen = draft.named(*wanted, *INDICES, "i")
+        found[n] = Piece(name(chosen), shape, frozenset([NO_ONE]))
+        new.append(found[n])
     if len(new) > 1 and len(new) == len(mesh) and draft.backend != "torch":
-        parts = ", ".join(f":{region.sizes[n]}" for n in mesh)
-        left = ", ".join(name for name, _ in new)
-        draft.lines.append(f"{left} = {ALIASES[draft.backend]}.ogrid[{parts}]")
+        ogrid = name(f"{ALIASES[draft.backend]}.ogrid")
+        parts: list[Index] = [slice(None, region.sizes[n]) for n in mesh]
+        draft.write(assigned(listed(piece.tree for piece in new), subscripted(ogrid, parts)))
+        for k, n in enumerate(mesh):  # of which all have as many axes
+            found[n] = replace(found[n], shape=(*[1] * k, *found[n].shape))
+        new = list(found.values())
     else:
-        draft.lines += [f"{name} = {text}" for name, text in new]
-    return names
+        for piece in new:
+            made = index_range(draft, piece.shape[0], len(piece.shape) - 1)
+            draft.write(assigned(piece.tree, made.tree))
+    draft.ranges += new
+    return found
 
 
 def _aligned(draft: Draft, write: Write, order: Sequence[int]) -> Piece:
@@ -409,14 +441,11 @@ def _aligned(draft: Draft, write: Write, order: Sequence[int]) -> Piece:
     piece = draft.piece(handle)
     if step is not None and step.op == "transpose":
         below = draft.piece(step.args[0])
-        if below.is_simple or piece.text.startswith(below.at(ATOM)):
+        if below.is_simple or not piece.is_name:
             piece = below
             carried = [carried[step.detail.index(k)] for k in range(len(carried))]
     wanted = [n for n in order if n in carried]
     piece = transposed(draft, piece, [carried.index(n) for n in wanted])
     first = next((k for k, n in enumerate(order) if n in carried), len(order))
     mask = [n in carried for n in order[first:]]
-    if all(mask):
-        return piece
-    shape = tuple(write.region.sizes[n] if n in carried else 1 for n in order[first:])
-    return expanded(piece, mask, shape)
+    return piece if all(mask) else expanded(piece, mask)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from einsdiff.algebra import distribute
 from einsdiff.algebra.function import lookup
 from einsdiff.algebra.functions import FUNCTIONS
 from einsdiff.algebra.graph import topological
@@ -560,3 +561,36 @@ def test_a_rule_that_never_ends_is_stopped():
     assert len(topological([grown])) < 1_000
     turning = {x: y, y: x}
     assert _rewritten(x, turning.get) in turning
+
+
+@pytest.mark.parametrize("n", [200, 20_000_000])
+def test_powers_are_refused_before_a_product_is_made(n, monkeypatch):
+    node = product(power(total(s, t, ONE), n), x)
+    made = []
+    monkeypatch.setattr(distribute, "einsum", lambda *args, **kwargs: made.append(args))
+    with pytest.raises(EinsdiffError, match="32768 products in a power"):
+        expand(node)
+    assert not made
+
+
+def test_like_terms_are_collected_before_they_are_written(monkeypatch):
+    nested = power(total(product(s, s), s, ONE), 60)  # 1891 products, 121 terms
+    made = []
+
+    def counted(*args, **kwargs):
+        made.append(args)
+        return einsum(*args, **kwargs)
+
+    monkeypatch.setattr(distribute, "einsum", counted)
+    assert len(expand(nested).terms) == 121
+    assert len(made) <= 121
+
+
+def test_powers_of_sums_with_products_that_are_summed():
+    node = power(total(norm2, product(s, t)), 18)
+    expanded = expand(node)
+    assert len(expanded.terms) == 19
+    assert (1, power(norm2, 18)) in expanded.terms
+    assert same_value(node, expanded)
+    assert expand(power(scale(0.5, s), 2)) is scale(0.25, product(s, s))
+    assert expand(power(scale(0.5, s), 1_000_000)) is power(scale(0.5, s), 1_000_000)

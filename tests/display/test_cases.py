@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import einsdiff as ed
 from einsdiff.algebra.nodes import add, einsum, related, variable, zero
+from einsdiff.algebra.orient import normal_form
 from einsdiff.display import cases as module
 from einsdiff.display.cases import Cases, Condition, by_cases
 from einsdiff.display.index import Heading, Letters
@@ -18,7 +19,9 @@ from einsdiff.formula import Formula
 from einsdiff.tensor import Tensor
 from tests.catalogue_rows import ROWS
 from tests.display.expressions import arrays_for, derivatives
+from tests.expressions import Expressions, points
 from tests.extras import katex_complaints
+from tests.grid import NoValueError, evaluate
 from tests.test_catalogue import (
     arrays_of,
     derivative,
@@ -366,3 +369,52 @@ def test_equal_indices_may_have_different_ranges():
     J = ed.grad(ed.sin(ed.concatenate([S, S])), wrt="S")
     check(J)
     assert "i = q" in str(J.cases()) or "p = i" in str(J.cases()) or "i = p" in str(J.cases())
+
+
+# --- random expressions of named sizes --------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_cases_of_any_expression_have_its_values(block):
+    for seed in range(30 * block, 30 * block + 30):
+        drawn = Expressions(seed)
+        node = normal_form(drawn.any())
+        letters = tuple("pqrs"[: len(node.shape)])
+        try:
+            cases = by_cases(node, Heading("f", letters), Letters())
+        except ed.SizeError:
+            continue
+        for arrays, sizes in points(drawn.variables):
+            try:
+                whole = evaluate(node, arrays, sizes)
+                values = [evaluate(case.expr, arrays, sizes) for case in cases]
+            except NoValueError:
+                continue
+            for index in np.ndindex(whole.shape):
+                named = dict(zip(letters, index, strict=True))
+                (k,) = [k for k, case in enumerate(cases) if case.applies(named)]
+                entry = values[k][tuple(named[axis] for axis in cases[k].axes)]
+                np.testing.assert_allclose(entry, whole[index], rtol=1e-7, atol=1e-7)
+
+
+def test_cases_are_counted_before_a_value_is_computed(monkeypatch):
+    computed = []
+    monkeypatch.setattr(module, "_value", lambda *args: computed.append(args))
+    J = ed.grad("f_i = x_i / sqrt(x_j x_j)", wrt="x", order=5)
+    with pytest.raises(ed.SizeError, match="up to 203 cases with 1635 terms in all"):
+        J.cases()
+    assert not computed
+
+
+@pytest.mark.parametrize("pairs", ["ab ac ad", "ab bc cd de", "ab bc ac cd", "ab cd ac bd"])
+def test_equalities_hold_or_not_as_partitions_do(pairs):
+    axes = sorted(set(pairs) - {" "})
+    atoms = [module._atom([(axes.index(a), 1), (axes.index(b), -1)], 0, True)
+             for a, b in pairs.split()]  # fmt: skip
+    seen = set()
+    for index in product(range(len(axes)), repeat=len(axes)):
+        at = dict(enumerate(index))
+        seen.add(frozenset(atom for atom in atoms if module._is_true(atom, at)))
+    found = module._partitions(atoms)
+    assert len(found) == len(set(found))
+    assert set(found) == seen

@@ -15,7 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.display.forms import write
+from einsdiff.algebra.graph import topological
+from einsdiff.algebra.nodes import Einsum
+from einsdiff.algebra.simplify import expand
+from einsdiff.display import matrix
+from einsdiff.display.forms import hadamard, named, power, times, write
 from einsdiff.display.matrix import MOST_MULTIPLIED, NoMatrixFormError, matrix_form
 from einsdiff.layout import as_matrix
 from tests.catalogue_rows import ROWS, SIZES, Row, called
@@ -814,3 +818,65 @@ def test_reader_of_nodes_tells_why():
     node = ed.tensor("A", (2, 3)).formula.expr
     assert write(matrix_form(node, [1], [0])) == "Aᵀ"
     assert write(matrix_form(node, [], [0, 1])) == "vec(A)ᵀ"
+
+
+def recurrent(steps: int) -> ed.Tensor:
+    W, h = ed.tensor("W", ("n", "n")), ed.tensor("h", ("n",))
+    for _ in range(steps):
+        h = h * ed.tanh(W @ h)
+    return h
+
+
+def filtered(steps: int) -> ed.Tensor:
+    """Return the mean of a Kalman filter."""
+    A, P, Q, H, R = (
+        ed.tensor(name, shape)
+        for name, shape in zip("APQHR", [(3, 3)] * 3 + [(2, 3), (2, 2)], strict=True)
+    )
+    x = ed.tensor("x", (3,))
+    for t in range(steps):
+        x, P = A @ x, A @ P @ A.T + Q
+        K = P @ H.T @ ed.inv(H @ P @ H.T + R)
+        x, P = x + K @ (ed.tensor(f"z{t}", (2,)) - H @ x), P - K @ H @ P
+    return x
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        *(ed.grad(recurrent(steps), wrt=name) for steps in (7, 9, 40) for name in "Wh"),
+        *(filtered(steps) for steps in (3, 4, 9)),
+        *(ed.grad(filtered(steps), wrt="Q") for steps in (2, 3)),
+    ],
+)
+def test_what_would_be_long_is_not_multiplied_out(tensor, monkeypatch):
+    def expand(node):
+        raise AssertionError("it is multiplied out")
+
+    monkeypatch.setattr(matrix, "_WAYS", (*matrix._WAYS[:2], (expand, 1.25)))
+    matrix._ways.cache_clear()
+    text = tensor.format("matrix")
+    assert has_form(text) or text.startswith(str(tensor))
+    matrix._ways.cache_clear()
+
+
+@pytest.mark.parametrize("build", [lambda t: t, lambda t: ed.grad(t, wrt="x")])
+def test_what_is_multiplied_out_is_not_longer_than_counted(build):
+    x, y = ed.tensor("x", ("n",)), ed.tensor("y", ("n",))
+    for t in ((x + y) ** 5, (x + y) * (x - 2 * y) * (x + 3), (ed.sin(x + y) + y) ** 3 * (x + 1)):
+        node = build(t).formula.normal_form
+        counted = matrix._expanded_length(node)
+        factors = [len(n.operands) for n in topological([expand(node)]) if isinstance(n, Einsum)]
+        assert sum(factors) <= counted <= 40 * sum(factors)
+
+
+def test_a_power_is_not_written_factor_by_factor():
+    n = 20_000_000
+    t = ed.parse(f"x_ij^{n}")
+    assert t.format("matrix") == f"f = x^∘{n}"
+    J = ed.grad(t, wrt="x").format("matrix")
+    assert J.startswith(f"∂vec(f)/∂vec(x) = {n} diag(vec(x^∘{n - 1}))")
+    product = hadamard([named("x", 1), named("y", 1)])
+    assert write(power(product, 5)) == "x^∘5 ⊙ y^∘5"
+    assert write(power(times(2, [product]), 3)) == "8 x ⊙ x ⊙ x ⊙ y ⊙ y ⊙ y"
+    assert write(power(times(2, [named("x", 1)]), n)) == f"(2 x)^∘{n}"

@@ -444,8 +444,8 @@ READ = [
     (sympy.DiagMatrix(v), "f_ij = δ_ij v_i"),
     (sympy.DiagonalMatrix(M), "f_ij = δ_ij M_ii"),
     (sympy.DiagonalOf(M), "f_i = M_ii"),
-    (sympy.Identity(3) + sympy.OneMatrix(3, 3), "f_ij = 1 + δ_ij"),
-    (sympy.ZeroMatrix(2, 3), "f_ij = 0"),
+    (sympy.Identity(3) + sympy.OneMatrix(3, 3), "f_{i<3,j<3} = 1 + δ_ij"),
+    (sympy.ZeroMatrix(2, 3), "f_{i<2,j<3} = 0"),
     (t * M + 2 * sympy.Determinant(M) * M.T, "f_ij = 2 det(M) M_ji + t M_ij"),
     (M[0, 1], "f = M_01"),
     (M[i, j] * y[j], "f_i = M_ij y_j"),
@@ -458,7 +458,7 @@ READ = [
     (PermuteDims(T, [2, 0, 1]), "f_ijk = T_jki"),
     (ArrayElementwiseApplyFunc(sympy.exp, T), "f_ijk = exp(T_ijk)"),
     (ArrayTensorProduct(OneArray(2), ArraySymbol("a", (n,))), "f_ij = a_j"),
-    (ZeroArray(2, 3), "f_ij = 0"),
+    (ZeroArray(2, 3), "f_{i<2,j<3} = 0"),
     (Reshape(ArraySymbol("a", (2, 3)), (6,)), "f_i = δ_{3j+k,i} a_jk"),
 ]
 

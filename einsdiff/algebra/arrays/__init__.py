@@ -28,6 +28,7 @@ from einsdiff.algebra.arrays.arithmetic import (
     divide,
     entrywise,
     exp2,
+    fabs,
     float_power,
     floor_divide,
     multiply,
@@ -42,10 +43,14 @@ from einsdiff.algebra.arrays.arithmetic import (
     subtract,
 )
 from einsdiff.algebra.arrays.conditions import (
+    bitwise_and,
+    bitwise_or,
     clip,
     fmax,
     fmin,
     heaviside,
+    invert,
+    is_condition,
     less,
     less_equal,
     logical_and,
@@ -125,7 +130,16 @@ from einsdiff.algebra.arrays.shapes import (
     ones_like,
     zeros_like,
 )
-from einsdiff.algebra.arrays.symmetric import Eigh, cholesky, eigh, eigvalsh
+from einsdiff.algebra.arrays.symmetric import (
+    Eigh,
+    cholesky,
+    cholesky_of_triangle,
+    eigh,
+    eigh_of_triangle,
+    eigvalsh,
+    eigvalsh_of_triangle,
+    is_symmetric,
+)
 from einsdiff.algebra.arrays.transposing import (
     expand_dims,
     matrix_transpose,
@@ -139,10 +153,13 @@ from einsdiff.algebra.functions import FUNCTIONS
 __all__ = [
     "BEYOND_NUMPY",
     "NUMPY",
+    "OF_TRIANGLES",
     "Axis",
     "Eigh",
     "Slogdet",
     "add_",
+    "bitwise_and",
+    "bitwise_or",
     "broadcast_shape",
     "broadcast_to",
     "clip",
@@ -154,6 +171,9 @@ __all__ = [
     "floor_divide",
     "full_like",
     "index",
+    "invert",
+    "is_condition",
+    "is_symmetric",
     "less",
     "less_equal",
     "logical_and",
@@ -194,7 +214,7 @@ NUMPY: dict[str, Callable[..., Any]] = {
         if FUNCTIONS[name].numpy.startswith(f"np.{name}(") and name != "abs"
     },
     "absolute": _ENTRIES["abs"],
-    "fabs": _ENTRIES["abs"],
+    "fabs": fabs,
     "fmax": fmax,
     "fmin": fmin,
     "greater": _ENTRIES["greater"],
@@ -225,9 +245,9 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "logical_and": logical_and,
     "logical_or": logical_or,
     "logical_not": logical_not,
-    "bitwise_and": logical_and,
-    "bitwise_or": logical_or,
-    "invert": logical_not,
+    "bitwise_and": bitwise_and,
+    "bitwise_or": bitwise_or,
+    "invert": invert,
     "matmul": matmul,
     "where": where,
     "clip": clip,
@@ -279,9 +299,9 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "linalg.pinv": pinv,
     "linalg.det": det,
     "linalg.slogdet": slogdet,
-    "linalg.cholesky": cholesky,
-    "linalg.eigvalsh": eigvalsh,
-    "linalg.eigh": eigh,
+    "linalg.cholesky": cholesky_of_triangle,
+    "linalg.eigvalsh": eigvalsh_of_triangle,
+    "linalg.eigh": eigh_of_triangle,
     "linalg.solve": solve,
     "linalg.matrix_power": matrix_power,
     "linalg.multi_dot": multi_dot,
@@ -289,6 +309,13 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "linalg.outer": outer,
     "linalg.trace": matrix_trace,
     "linalg.diagonal": matrix_diagonal,
+}
+
+#: What NumPy reads one triangle for, and what it is a function of the symmetric part of.
+OF_TRIANGLES = {
+    cholesky_of_triangle: cholesky,
+    eigvalsh_of_triangle: eigvalsh,
+    eigh_of_triangle: eigh,
 }
 
 #: Functions that NumPy lacks.

@@ -31,6 +31,7 @@ __all__ = [
     "elementwise",
     "entrywise",
     "exp2",
+    "fabs",
     "float_power",
     "floor_divide",
     "multiply",
@@ -109,6 +110,11 @@ def multiply(x1: Node, x2: Node) -> Node:
 def divide(x1: Node, x2: Node) -> Node:
     """Divide the entries: ``y_i = a_i / b_i``; the same as ``a / b``."""
     return multiply(x1, reciprocal(x2))
+
+
+def fabs(x: Node) -> Node:
+    """Take absolute values, see `abs`: of integers they are floats, as NumPy's are."""
+    return elementwise("abs", x)
 
 
 def negative(x: Node) -> Node:

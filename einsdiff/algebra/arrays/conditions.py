@@ -14,18 +14,34 @@ The derivative of a condition is 0, also at the step, where it has none.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from fractions import Fraction
 
 from einsdiff.algebra.arrays.arithmetic import add_, elementwise, multiply, subtract
 from einsdiff.algebra.arrays.shapes import operands_line
-from einsdiff.algebra.nodes import Constant, Node, constant, scale, zero
+from einsdiff.algebra.nodes import (
+    Add,
+    Call,
+    Constant,
+    Delta,
+    Einsum,
+    Node,
+    Variable,
+    constant,
+    scale,
+    zero,
+)
 from einsdiff.errors import OperandError, page
 
 __all__ = [
+    "bitwise_and",
+    "bitwise_or",
     "clip",
     "fmax",
     "fmin",
     "heaviside",
+    "invert",
+    "is_condition",
     "less",
     "less_equal",
     "logical_and",
@@ -117,6 +133,61 @@ def logical_or(x1: Node, x2: Node) -> Node:
 def logical_not(x: Node) -> Node:
     """Tell where a number is 0: ``y_i = [x_i = 0]``; the same as ``~x``."""
     return elementwise("equal", x, zero(()))
+
+
+def bitwise_and(x1: Node, x2: Node) -> Node:
+    """Tell where both conditions hold: of conditions the same as `logical_and`."""
+    return logical_and(x1, x2)
+
+
+def bitwise_or(x1: Node, x2: Node) -> Node:
+    """Tell where one condition or both hold: of conditions the same as `logical_or`."""
+    return logical_or(x1, x2)
+
+
+def invert(x: Node) -> Node:
+    """Tell where a condition does not hold: of conditions the same as `logical_not`."""
+    return logical_not(x)
+
+
+#: Functions of entries that are 1 where something holds, and 0 elsewhere.
+_CONDITIONS = ("greater", "greater_equal", "equal", "not_equal")
+
+
+def is_condition(x: Node, truths: Collection[str] = ()) -> bool:
+    """Tell whether all entries are 0 or 1, as far as that is seen.
+
+    >>> from einsdiff.algebra.nodes import variable
+    >>> x = variable("x", (3,))
+    >>> is_condition(logical_not(step(x))), is_condition(x), is_condition(x, ["x"])
+    (True, False, True)
+    """
+    if isinstance(x, Variable):
+        return x.name in truths
+    if isinstance(x, Constant):
+        return x.value in (0, 1)
+    if isinstance(x, Call):
+        if x.function.name in ("maximum", "minimum"):
+            return all(is_condition(part, truths) for part in x.args)
+        return x.function.name in _CONDITIONS
+    if isinstance(x, Add):
+        return not x.terms  # zero
+    return (
+        isinstance(x, Einsum)
+        and _picks(x)
+        and all(isinstance(part, Delta) or is_condition(part, truths) for part in x.operands)
+    )
+
+
+def _picks(x: Einsum) -> bool:
+    """Tell whether no entries are added up: each index that is summed is fixed by a relation."""
+    relations = [
+        labels
+        for part, labels in zip(x.operands, x.subscripts, strict=True)
+        if isinstance(part, Delta) and part.relation.is_equation
+    ]
+    summed = {label for labels in x.subscripts for label in labels} - set(x.output)
+    return len(summed) <= len(relations) and summed <= {n for labels in relations for n in labels}
 
 
 def where(condition: Node, x: Node | None = None, y: Node | None = None) -> Node:

@@ -4,7 +4,11 @@ r"""Symmetric matrices: factors, eigenvalues and eigenvectors.
     \frac{\partial \lambda_k}{\partial S_{ij}} = v_{ik} v_{jk} .
 
 Each is read as a function of the symmetric part of any matrix, so that its derivative by entries
-is defined: it is symmetric too.
+is defined: it is symmetric too. NumPy reads one triangle, and its functions of tensors do the same
+where the other one differs: they are those of the matrix that has this triangle on both sides, and
+entries that are not read have the derivative 0,
+
+.. math:: S_{ij} = [i \ge j]\, x_{ij} + [j > i]\, x_{ji} .
 
 >>> from einsdiff.algebra.nodes import variable
 >>> S = variable("S", (4, 3, 3))
@@ -16,10 +20,25 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from einsdiff.algebra.arrays.matrices import of_square
+from einsdiff.algebra.arrays.arithmetic import add_
+from einsdiff.algebra.arrays.diagonals import tril, triu
+from einsdiff.algebra.arrays.matrices import check_square, of_square
+from einsdiff.algebra.arrays.transposing import matrix_transpose
+from einsdiff.algebra.graph import topological
 from einsdiff.algebra.nodes import Node
+from einsdiff.algebra.orient import normal_form
+from einsdiff.errors import OperandError, page
 
-__all__ = ["Eigh", "cholesky", "eigh", "eigvalsh"]
+__all__ = [
+    "Eigh",
+    "cholesky",
+    "cholesky_of_triangle",
+    "eigh",
+    "eigh_of_triangle",
+    "eigvalsh",
+    "eigvalsh_of_triangle",
+    "is_symmetric",
+]
 
 
 class Eigh(NamedTuple):
@@ -33,7 +52,8 @@ def cholesky(a: Node) -> Node:
     """Factorise positive definite matrices: ``x_ij = y_ik y_jk`` with a lower triangle ``y``.
 
     It is a function of the symmetric part of the matrix, ``1/2 (x_ij + x_ji)``, and so is its
-    derivative; NumPy reads the lower triangle, which is the same for symmetric matrices.
+    derivative. ``np.linalg.cholesky`` reads the lower triangle, also of a tensor whose values are
+    not symmetric.
 
     Raises
     ------
@@ -60,7 +80,8 @@ def eigvalsh(a: Node) -> Node:
 
     The derivative of an eigenvalue is ``v_i v_j``, of its eigenvector; where eigenvalues are
     equal, only functions that treat them alike, such as their sum, are differentiable. It is a
-    function of the symmetric part of the matrix; NumPy reads the lower triangle.
+    function of the symmetric part of the matrix; ``np.linalg.eigvalsh`` reads the lower triangle,
+    also of a tensor whose values are not symmetric.
 
     Raises
     ------
@@ -90,7 +111,8 @@ def eigh(a: Node) -> Eigh:
 
     Those are ``eigenvalues``, in ascending order, and ``eigenvectors``, the columns of a matrix,
     of the result. The derivative of eigenvectors is that of distinct eigenvalues. Both are
-    functions of the symmetric part of the matrix; NumPy reads the lower triangle.
+    functions of the symmetric part of the matrix; ``np.linalg.eigh`` reads the lower triangle, also
+    of a tensor whose values are not symmetric.
 
     Returns
     -------
@@ -114,3 +136,72 @@ def eigh(a: Node) -> Eigh:
     array([1., 2.])
     """
     return Eigh(of_square("eigvalsh", a), of_square("eigvectors", a))
+
+
+# --- what NumPy reads -------------------------------------------------------------------------
+
+#: The largest expression of which it is found out whether it is symmetric.
+MOST_NODES = 100
+
+
+def is_symmetric(a: Node) -> bool:
+    """Tell whether matrices are symmetric whatever the values are, as far as that is seen.
+
+    >>> from einsdiff.algebra.nodes import variable
+    >>> X = variable("X", (3, 3))
+    >>> is_symmetric(X), is_symmetric(add_(X, matrix_transpose(X)))
+    (False, True)
+    """
+    if len(a.shape) < 2 or a.shape[-1] != a.shape[-2] or len(topological([a])) > MOST_NODES:
+        return False
+    return normal_form(a) is normal_form(matrix_transpose(a))
+
+
+def _from_triangle(what: str, a: Node, is_upper: bool) -> Node:
+    """Return the symmetric matrix that has one triangle of a matrix on both sides."""
+    check_square(what, a)
+    if is_upper:
+        a = matrix_transpose(a)
+    return add_(tril(a), triu(matrix_transpose(a), 1))
+
+
+def _is_upper(what: str, letter: Any) -> bool:
+    if not isinstance(letter, str) or letter.upper() not in ("L", "U"):
+        raise OperandError(
+            page(
+                f"numpy.linalg.{what}: UPLO={letter!r} is no triangle",
+                action="write UPLO='L' for the lower triangle, or 'U' for the upper one",
+            )
+        )
+    return letter.upper() == "U"
+
+
+def cholesky_of_triangle(a: Node, *, upper: bool = False, is_whole: bool = False) -> Node:
+    """Factorise positive definite matrices of which NumPy reads one triangle.
+
+    Here and below `is_whole` says that both triangles are the same.
+    """
+    factor = cholesky(a if is_whole else _from_triangle("cholesky", a, upper))
+    return matrix_transpose(factor) if upper else factor
+
+
+def eigvalsh_of_triangle(
+    a: Node,
+    UPLO: str = "L",  # NumPy's name
+    *,
+    is_whole: bool = False,
+) -> Node:
+    """Take the eigenvalues of symmetric matrices of which NumPy reads one triangle."""
+    is_upper = _is_upper("eigvalsh", UPLO)
+    return eigvalsh(a if is_whole else _from_triangle("eigvalsh", a, is_upper))
+
+
+def eigh_of_triangle(
+    a: Node,
+    UPLO: str = "L",  # NumPy's name
+    *,
+    is_whole: bool = False,
+) -> Eigh:
+    """Take eigenvalues and eigenvectors of matrices of which NumPy reads one triangle."""
+    is_upper = _is_upper("eigh", UPLO)
+    return eigh(a if is_whole else _from_triangle("eigh", a, is_upper))

@@ -1,0 +1,171 @@
+"""What is printed carries all that is in it: read back, it has the same shape and value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import einsdiff as ed
+from einsdiff.algebra.nodes import Variable
+from einsdiff.algebra.orient import normal_form
+from einsdiff.algebra.read import read
+from einsdiff.display.index import Heading, format_equation
+from einsdiff.errors import EinsdiffError
+from tests.display.test_index import KNOWN, LETTERS, SHAPES, expressions, normal
+
+#: Names of all kinds: functions, labels, signs, entries, and those that begin like others.
+NAMES = ("x", "x_1", "x_i", "w_1", "e", "sum", "exp", "max", "tr", "T", "A", "i", "p", "n", "ln")
+SLICES = st.builds(
+    slice,
+    st.one_of(st.none(), st.integers(-4, 4)),
+    st.one_of(st.none(), st.integers(-4, 4)),
+    st.sampled_from([None, 1, 2, -1, -2, 3]),
+)
+ENTRIES = (
+    lambda t: t,
+    lambda t: -t,
+    lambda t: 0 * t,
+    lambda t: t * np.inf,
+    lambda t: t * (1 - 2j),
+    lambda t: t * t * t,
+    lambda t: t + 1e-9,
+    np.exp,
+    lambda t: np.maximum(t, 0.5),
+    lambda t: t / 3,
+    lambda t: 2**t,
+    lambda t: t**0.5,
+    np.sum,
+    lambda t: ed.grad(t * t, wrt=t) if isinstance(t.expr, Variable) else t,
+)
+
+
+@st.composite
+def tensors(draw):
+    """Tensors of sliced, stacked and multiplied vectors, some of them empty or of one entry."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
+    operands = {
+        name: draw(st.sampled_from([(), (0,), (1,), (3,), (4,), (2, 3), (3, 3), ("n",)]))
+        for name in names
+    }
+    parts = []
+    for name, shape in operands.items():
+        part = ed.tensor(name, shape)
+        for _ in range(draw(st.integers(0, 2))):
+            numbers = [k for k, size in enumerate(part.shape) if isinstance(size, int)]
+            if numbers and len(numbers) == len(part.shape) and draw(st.booleans()):
+                key = draw(st.tuples(*[SLICES] * draw(st.integers(1, len(numbers)))))
+                part = part[key]
+            else:
+                part = draw(st.sampled_from(ENTRIES))(part)
+        parts.append(part)
+    whole = parts[0]
+    for part in parts[1:]:
+        how = draw(st.sampled_from(["stack", "concatenate", "outer", "sum", "product", "power"]))
+        if how == "stack" and part.shape == whole.shape:
+            whole = np.stack([whole, part])
+        elif (
+            how == "concatenate"
+            and len(part.shape) == len(whole.shape) == 1
+            and "n"
+            not in (
+                *part.shape,
+                *whole.shape,
+            )
+        ):
+            whole = np.concatenate([whole, part])
+        elif how == "sum" and (part.shape == whole.shape or not part.shape):
+            whole = whole + part
+        elif how == "power" and not part.shape:
+            whole = part**whole
+        else:
+            whole = whole * np.sum(part)
+    return whole, operands
+
+
+def read_back(tensor):
+    """Read the text of a tensor with its operands' shapes."""
+    text = str(tensor)
+    there = {v.name: v for v in tensor.formula.arguments}
+    reading = read(text, there, {})
+    return reading.node
+
+
+@settings(max_examples=300, deadline=None)
+@given(tensors())
+def test_tensors_are_read_back_with_their_shape(drawn):
+    tensor, _ = drawn
+    again = read_back(tensor)
+    assert again.shape == tensor.shape, str(tensor)
+    assert normal_form(again) is tensor.formula.normal_form, str(tensor)
+
+
+@settings(max_examples=300, deadline=None)
+@given(tensors())
+def test_a_text_alone_is_read_with_the_same_names_and_axes_or_refused(drawn):
+    tensor, operands = drawn
+    try:
+        reading = read(str(tensor), {}, {})
+    except EinsdiffError:
+        return
+    sizes = {size for shape in operands.values() for size in shape if isinstance(size, str)}
+    for name, node in reading.operands.items():
+        if name not in sizes:  # Σ_i x_i / n, where n is a size only if x is known
+            assert len(node.shape) == len(operands[name]), str(tensor)
+
+
+@settings(max_examples=300, deadline=None)
+@given(SHAPES.flatmap(expressions), st.sampled_from(["ijk", "pqr", "xne"]))
+def test_the_left_hand_side_has_the_ranges_that_nothing_else_shows(node, letters):
+    node = normal(node)
+    heading = Heading("f", tuple(letters[: len(node.shape)]))
+    text = format_equation(node, heading, LETTERS)
+    assume(len(text) < 1000 and "when written out" not in text)
+    again = read(text, KNOWN, {}).node
+    assert again.shape == node.shape, text
+    assert normal(again) is node, text
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda w: w[:-1], "f_{i<4} = w_{i+0}"),
+        (lambda w: w[::-1], "f_{i<5} = w_{4-i}"),
+        (lambda w: w[1:3], "f_{i<2} = w_{i+1}"),
+        (lambda w: w[:0], "f_{i<0} = w_{i+0}"),
+        (lambda w: np.sum(w[:3]), "f = Σ_{i<3} w_{i+0}"),
+        (lambda w: 0 * w, "f_{i<5} = 0"),
+        (lambda w: np.stack([w, w]), "f_{i<2,j} = δ_{i,0} w_j + δ_{i,1} w_j"),
+        (lambda w: ed.grad(w[1:], wrt=w), "∂f_{i<4}/∂w_p = δ_{i+1,p}"),
+        (lambda w: ed.grad(w + 1, wrt=w), "∂f_i/∂w_p = δ_ip"),
+        (lambda w: np.max(np.outer(w, w)), "f = max(w_i w_j)"),
+        (lambda w: np.max(ed.tensor("A", (2, 5))), "f = max(A_ij)"),
+        (lambda w: ed.tensor("w_1", ()) * w, "f_i = w_1_{} w_i"),
+        (lambda w: w[1] * w, "f_i = w_1 w_i"),
+        (lambda w: ed.tensor("e", ()) ** w, "f_i = (e)^(w_i)"),
+        (lambda w: ed.tensor("e", ()) ** 2, "f = (e)^2"),
+        (lambda w: ed.einsum("ii", ed.grad(ed.tensor("x", "n"), wrt="x")), "f = Σ_{i<n} 1"),
+    ],
+)
+def test_texts_say_what_one_could_not_see(make, text):
+    tensor = make(ed.tensor("w", 5))
+    assert str(tensor) == text
+    again = read_back(tensor)
+    assert again.shape == tensor.shape
+    assert normal_form(again) is tensor.formula.normal_form
+
+
+def test_ranges_make_slices_of_longer_axes():
+    f = np.array([1.0, 4.0, 9.0, 16.0, 25.0])
+    for text in ("d_{i<4} = f_{i+1} - f_i", "d_i = f_{i+1} - f_i"):
+        sizes = {} if "<" in text else {"i": 4}
+        np.testing.assert_allclose(np.asarray(ed.parse(text, f=f, **sizes)), np.diff(f))
+    total = ed.parse("Σ_{i<4} (f_{i+1} - f_i)^2", f=f)
+    assert float(np.asarray(total)) == np.sum(np.diff(f) ** 2)
+    assert ed.parse("Σ_{i<4} (f_{i+1} - f_i)^2")(f=f) == np.sum(np.diff(f) ** 2)
+    assert float(np.asarray(ed.parse("Σ_{i<2} f_i", f=f))) == 5.0
+    with pytest.raises(ed.ShapeError, match="size 3 as given but 5 in f"):
+        ed.parse("2 f_i", f=f, i=3)
+    with pytest.raises(ed.SubscriptsError, match="leaves its axis"):
+        ed.parse("d_i = f_{i+1} - f_i")
