@@ -440,6 +440,8 @@ class _Parser:
                 return _Tree(name, args, first.rows, first.columns)
             case "eigvalsh":
                 return _Tree(name, args, first.rows, ONE)
+            case "others2":
+                return _Tree(name, args, first.rows, first.rows)
         return self.entrywise(name, args)
 
 
@@ -539,6 +541,9 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "sigmoid": scipy.special.expit,
     "softplus": lambda x: np.logaddexp(0, x),
     "relu": lambda x: np.maximum(x, 0),
+    "others2": lambda x: np.array(
+        [[(i != k) * np.prod(np.delete(x, [i, k])) for k in range(x.size)] for i in range(x.size)]
+    ),
     "others": lambda x: np.array([np.prod(np.delete(x, k)) for k in range(x.size)])[:, None],
     "erf": scipy.special.erf,
     "gelu": lambda x: x * scipy.special.ndtr(x),

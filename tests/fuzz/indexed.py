@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -275,8 +276,9 @@ def _sizes(formula: Formula, labels: Iterable[str]) -> str:
 
 def check(draw: Draw, trial: Trial) -> None:
     """Claim value and derivatives of random index notation, and that its text is read back."""
-    if draw.flag(0.1):
-        return meant(draw, trial)
+    kind = draw.integer(0, 19)
+    if kind < 3:
+        return (meant, meant, linear)[kind](draw, trial)
     named = draw.flag(0.3)
     e = expression(draw, trial, named)
     has_derivative = differentiate(trial, draw, e)
@@ -285,6 +287,57 @@ def check(draw: Draw, trial: Trial) -> None:
     if has_derivative and not named:
         forms(trial, draw, "J", 2)
     return reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
+
+
+# --- linear maps ------------------------------------------------------------------------------
+
+#: Terms of a linear function of a matrix X, with square matrices A, B and vectors u, v.
+TERMS = (
+    *("X_ij", "X_ji", "X_ii", "X_ii u_j", "u_i X_jj", "δ_ij X_kk", "A_ik X_kj", "X_ik B_kj"),
+    *(
+        "A_ik X_kl B_lj",
+        "A_ij X_kk",
+        "u_i X_jk v_k",
+        "A_ij X_ij",
+        "δ_ij X_ij",
+        "u_i X_ij",
+        "u_i v_j X_kk",
+    ),
+    *("X_ij v_j", "δ_ij u_k X_ik", "X_ki A_kj", "u_i v_j A_kl X_kl", "δ_ij A_kl X_kl"),
+)
+#: And of a vector x.
+ROWS = (
+    "x_i",
+    "u_i x_i",
+    "A_ij x_j",
+    "u_i v_j x_j",
+    "u_i Σ_j x_j",
+    "A_ji x_j",
+    "A_ii x_i",
+    "δ_i0 x_i",
+)
+
+
+def linear(draw: Draw, trial: Trial) -> None:
+    """Claim that equations with the structures of linear maps are solved."""
+    size = draw.choice([1, 2, 2, 3])
+    terms = draw.some(*draw.choice([(TERMS, 3), (TERMS, 2), (TERMS, 1), (ROWS, 2)]))
+    matrix = "X" in terms[0]
+    text = f"f_{'ij' if matrix else 'i'} = {draw.choice(['', '2 ', '-'])}{' + '.join(terms)}"
+    name = "X" if matrix else "x"
+    shapes = {
+        name: (size,) * (1 + matrix),
+        "A": (size,) * 2,
+        "B": (size,) * 2,
+        "u": (size,),
+        "v": (size,),
+    }
+    used = [n for n in shapes if re.search(rf"{n}_", text)]
+    trial.do(*(f"{n} = {drawing.array(draw, shapes[n])}" for n in used))
+    trial.do(f"f = ed.parse({text!r}, {', '.join(f'{n}={n}' for n in used)})")
+    trial.do(f"J = ed.grad(f, wrt={name!r})")
+    forms(trial, draw, "J", 4)
+    displayed(trial, draw, "J", 1)
 
 
 # --- what books write -------------------------------------------------------------------------

@@ -369,6 +369,43 @@ def recurrence(draw: Draw, trial: Trial) -> Expression:
     return Expression(truth_of(source, ["x", "B"]), values)
 
 
+SLICED = (
+    *("{}", "{} * {}", "{} - {}", "np.sum(({} - {})**2)", "np.outer({}, {})", "{} @ {}"),
+    *("np.sin({}) * {}", "A[{a}, {b}] @ {}", "np.concatenate([{}, {}])"),
+)
+
+
+def sliced(draw: Draw, trial: Trial) -> None:
+    """Claim values, derivatives and texts of parts of vectors and matrices."""
+    size, length = draw.integer(3, 5), draw.integer(1, 3)
+
+    def part(axis: int = size) -> str:
+        start = draw.integer(0, axis - length)
+        stop: Any = start + length
+        if stop == axis or draw.flag(0.3):
+            stop = "" if stop == axis else stop - axis
+        return f"{start or ''}:{stop}"
+
+    parts = [f"x[{part()}]", f"y[{part()}]", f"A[{draw.integer(0, 2)}, {part()}]"]
+    parts += [f"A[{part()}, {draw.integer(0, size - 1)}]", f"x[{part()}][::-1]"]
+    places = draw.some(parts, 2)
+    form = draw.choice(SLICED)
+    form = form.replace("{a}", part()).replace("{b}", part())
+    source = f"def program(x, y, A):\n    return {form.format(*places)}"
+    arrays = {"x": (size,), "y": (size,), "A": (size, size)}
+    trial.do(source)
+    trial.do(*(f"{n} = ed.tensor({n!r}, {drawing.array(draw, s)})" for n, s in arrays.items()))
+    trial.do("f = program(x, y, A)")
+    values = {name: np.asarray(trial.get(f"np.asarray({name})")) for name in arrays}
+    values = {name: values[name] for name in arrays if name in trial.space["f"].names}
+    run = truth_of(source, list(arrays))
+    absent = {name: np.zeros(shape) for name, shape in arrays.items()}
+    e = Expression(lambda moved: run({**absent, **moved}), values)
+    has_derivative = differentiate(trial, draw, e)
+    for which in ("f", "J")[: 1 + has_derivative]:
+        reads_back(trial, which, list(values), trial.get(trial.numbers(which)))
+
+
 REDUCTIONS = (
     *(
         "np.sum({})",
@@ -500,9 +537,9 @@ def around(draw: Draw, trial: Trial) -> None:
 def check(draw: Draw, trial: Trial) -> None:
     """Claim value and derivatives of a random program, and what JAX says of its gradient."""
     kind = draw.integer(0, 19)
-    if kind < 3:
-        return (reduced, decomposed, around)[kind](draw, trial)
-    if kind == 3:
+    if kind < 4:
+        return (reduced, decomposed, around, sliced)[kind](draw, trial)
+    if kind == 4:
         differentiate(trial, draw, recurrence(draw, trial))
         return displayed(trial, draw, draw.choice(["f", "J"]), 3)
     named = draw.flag(0.3)

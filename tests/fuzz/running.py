@@ -36,6 +36,8 @@ FAMILIES = {
 BUDGET = 10.0
 PATIENCE = 90.0
 MEMORY = 2**30
+#: In use, where the system does not tell: more than any peak.
+NOT_MEASURED = 2**63
 
 
 @dataclass
@@ -105,7 +107,7 @@ def _reset_peak() -> int:
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        return 2**63
+        return NOT_MEASURED
     return _status("VmRSS")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.fuzz.drawing import Draw
-from tests.fuzz.trials import Trial
+from tests.fuzz.trials import RefusedError, Trial
 
 FORMULAS = (
     "f_ij = A_ik B_kj + C_ij",
@@ -97,8 +97,13 @@ def _formula(draw: Draw, trial: Trial) -> None:
         ["str({})", "{}.shape", "ed.grad({}, wrt='x')", "{}.format('matrix')", "{}.code()"]
     )
     trial.ends("of a text", source.format(f"ed.parse({text!r})"))
-    again = f"ed.parse(str(ed.parse({text!r})))"
-    trial.ends("read back", again)
+    try:
+        trial.do(f"f = ed.parse({text!r}{given})")
+    except RefusedError:
+        return
+    names = set(trial.space["f"].names)
+    operands = given if "sizes" in given or names & set(given) else ""
+    trial.ends("read back", f"ed.parse(str(f){operands})")
 
 
 def _subscripts(draw: Draw, trial: Trial) -> None:

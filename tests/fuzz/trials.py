@@ -22,6 +22,8 @@ import einsdiff as ed
 
 IMPORTS = ("import numpy as np", "import einsdiff as ed")
 PACKAGE = Path(ed.__file__).parent
+#: Here einsdiff reads what it has written itself.
+OWN_TEXT = ("display", "read back")
 LOST = getattr(ed, "LostDependenceWarning", None)
 #: Of larger arrays a reproducer shows the entry that is furthest off.
 MOST_SHOWN = 40
@@ -183,6 +185,8 @@ class Trial:
             return True, self._guarded(source, partial(eval, source, self.space), kind)
         except RefusedError as error:
             self.refused.append(f"{kind}: {error}")
+            if kind.startswith(OWN_TEXT) and "SubscriptsError" in str(error):
+                self._note(f"{kind}: not read", [source, f"# {error}"])
         except BrokenError:
             pass
         return False, None
