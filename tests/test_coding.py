@@ -15,7 +15,7 @@ import pytest
 
 import einsdiff as ed
 from einsdiff.algebra.function import FUNCTIONS
-from einsdiff.algebra.nodes import einsum, variable
+from einsdiff.algebra.nodes import add, einsum, variable
 from einsdiff.numeric.code import source
 from tests.catalogue_rows import ROWS, SIZES
 from tests.numeric.test_code import every_backend, module, run
@@ -337,6 +337,34 @@ def test_names_that_mean_something_in_python_are_changed(backend):
     np.testing.assert_allclose(run(code, arrays, backend), np.asarray(J), rtol=1e-12)
 
 
+@every_backend
+def test_names_that_python_reads_as_one_are_kept_apart(backend):
+    names = [
+        "ﬁ",
+        "fi",
+        "x'",
+        "x",
+        "x_",
+        "ℝ",
+        "R",
+        "out",
+        "sizes",
+        "as_tensor",
+        "θ₁",
+        "θ1",
+        "µ",
+        "μ",
+    ]
+    variables = [variable(name, (2,)) for name in names]
+    node = add([(k + 1, v) for k, v in enumerate(variables)])
+    code = source(node, variables, "computed", "", backend)
+    parameters = [argument.arg for argument in ast.parse(code).body[-1].args.args]
+    assert len(set(parameters)) == len(names)
+    arrays = {name: np.full(2, 10.0**k) for k, name in enumerate(parameters)}
+    expected = sum((k + 1) * 10.0**k for k in range(len(names)))
+    np.testing.assert_array_equal(run(code, arrays, backend), [expected] * 2)
+
+
 def test_names_that_become_one_are_kept_apart():
     z = ed.tensor("z", np.ones(2))
     x = ed.tensor("x", 2, of=z)
@@ -470,6 +498,44 @@ def test_layouts_are_checked():
         x.code(layout="row")
     with pytest.raises(ed.LayoutError):
         x.code(layout="numerator", order="D")
+
+
+@every_backend
+@pytest.mark.parametrize("a", [0.5, 2, np.float64(0.5), np.array(0.5), 1 + 2j], ids=repr)
+def test_what_has_no_axes_may_be_a_number(a, backend):
+    module(backend)
+    A, B, x = ed.tensor("a", ()), ed.tensor("b", ()), ed.tensor("x", "n")
+    expressions = [
+        A, A * B, A**2 / B, np.exp(A), np.exp(A * B) * x + A, np.sin(A) * B, A / x, A**-1.5,
+        np.sqrt(A), np.stack([A, B * A, np.exp(B)]), A.reshape(1), ed.einsum("->", A),
+        ed.einsum(",->ij", A, B, sizes={"i": 2, "j": 2}), ed.einsum("->ii", A, sizes={"i": 3}),
+    ]  # fmt: skip
+    if not isinstance(a, complex):
+        expressions += [
+            np.where(A > B, A, B),
+            np.maximum(A, 0),
+            ed.sigmoid(A),
+            np.abs(A),
+            (A > B) * x,
+        ]
+    arrays = {"a": a, "b": 0.25, "x": np.array([1.0, 2.0, 3.0])}
+    for f in expressions:
+        for t in (f, *(ed.grad(f, wrt=name) for name in f.names)):
+            needed = {name: arrays[name] for name in t.names}
+            given = {name: np.asarray(array) for name, array in needed.items()}
+            keep = isinstance(a, int | float | complex)
+            found = run(t.code(backend), arrays, backend, keep=keep)
+            np.testing.assert_allclose(found, t(**given), rtol=1e-12, atol=1e-12)
+
+
+@every_backend
+def test_numbers_leave_the_dtype_of_arrays_as_it_is(backend):
+    a, x = ed.tensor("a", ()), ed.tensor("x", "n")
+    arrays = {"a": np.float32(0.5), "x": np.ones(2, np.float32)}
+    for f in (np.maximum(a, 0.1) * x, np.maximum(a, 0.1), np.where(a > 0, a, 0.5), np.exp(a) * x):
+        for t in (f, ed.grad(f, wrt="a")):
+            code = t.code(backend)
+            assert run(code, arrays, backend).dtype == np.float32, code
 
 
 # --- dtypes, tracing, functions of one's own --------------------------------------------------

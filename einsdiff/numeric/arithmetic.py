@@ -111,7 +111,7 @@ def _call(draft: Draft, step: Instruction) -> Piece:
     if function.name == "where":
         pieces[0], values = _condition(draft, pieces[0]), 1
     if draft.backend == "torch" or callable(function.implementation):
-        pieces[values:] = [as_array(draft, piece) for piece in pieces[values:]]
+        pieces[values:] = [as_array(draft, piece, pieces[values:]) for piece in pieces[values:]]
     kind = EXACT if function.keeps_integers else FLOAT
     return joined(_called(draft, function, pieces), pieces, step.shape, kind)
 
@@ -156,13 +156,19 @@ def _compared(
     return replace(found, kind=EXACT, condition=condition, names=names)
 
 
-def as_array(draft: Draft, a: Piece) -> Piece:
-    """Write a number as an array, where it takes one."""
+def as_array(draft: Draft, a: Piece, others: Sequence[Piece] = ()) -> Piece:
+    """Write a number as an array, where it takes one.
+
+    It is of full precision where that changes no dtype: beside arrays that have axes. Else it is of
+    the dtype that other arguments have, or the function's.
+    """
     if a.names:
         return a
     library = ALIASES[draft.backend]
     if draft.backend == "torch":
         dtype = name("torch.complex128" if a.kind == COMPLEX else "torch.float64")
+        if others and not any(piece.shape for piece in others):
+            dtype = draft.dtype_of(names_in(others), max(a.kind, FLOAT))
         tree = draft.spell("{np}.tensor({0}, dtype={dtype}, device={device})", a, dtype=dtype)
     else:
         tree = called(f"{library}.asarray", a.tree)

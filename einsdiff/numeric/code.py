@@ -314,9 +314,10 @@ def _whole(
 def _made_arrays(draft: Draft, known: _Known, statements: Sequence[ast.stmt]) -> list[Line]:
     """Write lines that make arrays of arguments that may be numbers, where it takes arrays."""
     scalars = {name for v, name in known.names.items() if not v.shape}
-    found = numbers_as_arrays(
-        statements, scalars, draft.functions.values(), in_calls=draft.backend == "torch"
-    )
+    functions = [*draft.functions.values()]
+    if draft.backend == "jax":  # whose functions other than NumPy's take no integers
+        functions += [n for n, lines in IMPORTS.items() if "jax" in lines and n != "jnp"]
+    found = numbers_as_arrays(statements, scalars, functions, in_calls=draft.backend == "torch")
     like = [identity(name) for v, name in known.names.items() if v.shape][:1]
     op = operation("number to array like" if like else "number to array", draft.backend)
     return [

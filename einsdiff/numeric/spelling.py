@@ -107,8 +107,12 @@ _OPERATIONS = {
     "number like": ("", "{like}.new_tensor({0})", ""),
     "eye like": ("", "", ""),
     # What may be a number, as an array; for PyTorch, which has many dtypes, like another one.
-    "number to array": ("{np}.asarray({0})", "as_tensor({0})", "{np}.asarray({0})"),
-    "number to array like": ("{np}.asarray({0})", "as_tensor({0}, {1})", "{np}.asarray({0})"),
+    "number to array": ("{np}.asarray({0})", "as_tensor({0})", "{np}.asarray(1.0 * {0})"),
+    "number to array like": (
+        "{np}.asarray({0})",
+        "as_tensor({0}, {1})",
+        "{np}.asarray(1.0 * {0})",
+    ),
     "diag": _all("{np}.diag({0})"),
     "sqrt": _all("{np}.sqrt({0})"),
     # How what is written into a part of an array becomes part of a copy of it.

@@ -158,7 +158,8 @@ def _sum(draft: Draft, step: Instruction) -> Piece:
 
 
 def _einsum(draft: Draft, step: Instruction) -> Piece:
-    pieces = [as_array(draft, a) for a in draft.arguments(step, WIDTH - 20)]
+    pieces = draft.arguments(step, WIDTH - 20)
+    pieces = [as_array(draft, a, pieces) for a in pieces]
     one, other = map(set, step.detail.partition("->")[0].split(","))
     name = "einsum" if one == other else "einsum by BLAS"
     return draft.made(name, pieces, step.shape, subscripts=string(step.detail))

@@ -364,7 +364,7 @@ def numbers_as_arrays(
     numbers
         The names.
     functions
-        The functions that take arrays only.
+        The functions, or their modules, that take arrays only.
     in_calls
         Whether all functions do so.
 
@@ -413,7 +413,7 @@ class _Numbers(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        if self.in_calls or (isinstance(node.func, ast.Name) and node.func.id in self.functions):
+        if self.in_calls or not self.functions.isdisjoint(names_of(node.func)):
             self.need(*node.args)
         self.generic_visit(node)
 

@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
@@ -24,7 +24,7 @@ from einsdiff.numeric.extents import Extent
 from einsdiff.numeric.spelling import BACKENDS, RESERVED
 from tests.numeric.test_relations import brute, cases, digits, evaluate
 from tests.oracle import brute_einsum
-from tests.strategies import einsums
+from tests.strategies import OPERANDS, einsums, expressions
 
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 
@@ -38,8 +38,13 @@ def module(backend: str) -> Any:
     return pytest.importorskip(backend)
 
 
-def run(code: str, arrays: dict[str, Any], backend: str, **others: Any) -> np.ndarray:
-    """Run the function of some code with arrays by the names of its parameters."""
+def run(
+    code: str, arrays: dict[str, Any], backend: str, *, keep: bool = False, **others: Any
+) -> np.ndarray:
+    """Run the function of some code with arrays by the names of its parameters.
+
+    What has no axes becomes an array, too, unless numbers are kept.
+    """
     library = module(backend)
     namespace: dict[str, Any] = {}
     assert "einsdiff" not in code
@@ -49,6 +54,8 @@ def run(code: str, arrays: dict[str, Any], backend: str, **others: Any) -> np.nd
     function = namespace[last.name]
     # PyTorch multiplies matrices of one dtype only.
     dtype = np.result_type(*arrays.values()) if backend == "torch" and arrays else None
+    if keep:
+        others |= {name: array for name, array in arrays.items() if np.ndim(array) == 0}
     arrays = {name: np.asarray(array, dtype) for name, array in arrays.items()}
     known = {name: library.asarray(np.array(array, order="C")) for name, array in arrays.items()}
     result = function(**{name: (known | others)[name] for name in signature(function).parameters})
@@ -128,6 +135,41 @@ def test_a_number_as_a_factor(value, backend):
     arrays = {"x": np.array([1.0, -2.0])}
     found = run(code_of(node, backend), arrays, backend)
     np.testing.assert_array_equal(found, arrays["x"] * value)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(
+    drawn=expressions(dtypes=["float64", "float64", "float32", "complex128"]),
+    order=st.integers(0, 2),
+    choice=st.integers(0, 99),
+    layout=st.sampled_from([None, None, "numerator", "denominator"]),
+    numbers=st.booleans(),
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_code_computes_what_the_tensor_is(backend, drawn, order, choice, layout, numbers):
+    t = drawn.expression
+    if not t.names:
+        return
+    wrt = t.names[choice % len(t.names)]
+    J = ed.grad(t, wrt=wrt, order=order) if order else t
+    arrays = {name: drawn.arrays[name] for name in J.names}
+    if not J.formula.named_sizes.issubset("".join(OPERANDS[name] for name in arrays)):
+        return  # a size that no array has any more
+    shown: dict[str, Any] = (
+        {} if layout is None or not order or drawn.is_named else {"layout": layout}
+    )
+    expected = J.matrix(layout) if shown else J(**arrays)
+    given = dict(drawn.arrays)
+    if numbers:  # in place of arrays that have no axes
+        given |= {name: array.item() for name, array in given.items() if not array.shape}
+    found = run(J.code(backend, **shown), given, backend, keep=numbers, **drawn.sizes)
+    close = 1e-3 if drawn.arrays["x"].dtype == np.float32 else 1e-9
+    close *= 1 + abs(expected).max(initial=0)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=close)
+    assert found.shape == expected.shape
+    if backend != "numpy" and not shown:  # arrays of the library itself
+        direct = J(**{name: module(backend).asarray(array) for name, array in arrays.items()})
+        np.testing.assert_allclose(np.asarray(direct), expected, rtol=0, atol=close)
 
 
 def test_arrays_that_are_written_into_each_other():
