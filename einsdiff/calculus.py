@@ -24,8 +24,9 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from einsdiff.algebra.differentiate import derivatives, directional
-from einsdiff.algebra.graph import variables_of
-from einsdiff.algebra.nodes import Shape, Variable
+from einsdiff.algebra.effort import within
+from einsdiff.algebra.graph import topological, variables_of
+from einsdiff.algebra.nodes import Node, Shape, Variable
 from einsdiff.checking import Check, checked
 from einsdiff.compiled import Compiled
 from einsdiff.errors import EinsdiffError, OperandError, page, shapes_line
@@ -945,5 +946,23 @@ def _derived(f: Formula, chosen: tuple[Variable, ...]) -> tuple[Formula, ...]:
     return tuple(results)
 
 
-# Formulas are told apart by identity; expressions that are equal share their derivatives too.
-_derivatives = lru_cache(maxsize=1024)(derivatives)
+#: A derivative is taken in at most so many steps, and so many more for each node: some seconds. See
+#: `einsdiff.algebra.effort`.
+MOST_STEPS, STEPS_A_NODE = 200_000, 50
+
+
+@lru_cache(maxsize=1024)
+def _derivatives(node: Node, chosen: tuple[Variable, ...]) -> tuple[Node, ...]:
+    """Differentiate; formulas are told apart by identity, but those that are equal share this."""
+    most = MOST_STEPS + STEPS_A_NODE * len(topological([node])) * len(chosen)
+
+    def refuse() -> tuple[Node, ...]:
+        raise OperandError(
+            page(
+                f"the derivative is too long: it takes more than {most} steps to build",
+                action="differentiate less often, or a part of the expression; products with "
+                "vectors, ed.jvp, ed.vjp and ed.hvp, stay short",
+            )
+        )
+
+    return within(most, lambda: tuple(derivatives(node, chosen)), refuse)

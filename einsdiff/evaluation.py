@@ -346,13 +346,18 @@ def prepare(
     known = tuple(sorted(sizes.items()))
     wanted = nodes or tuple(f.expr for f in formulas)
     optimizer = _optimizer(optimize, formulas)
+    most = memory_limit() if limit is None else limit
+    if not in_cores:  # before any work, which may be as long as the result is large
+        _check_ranks(formulas, [node.shape for node in wanted])
+        for node in wanted:
+            shape = tuple(s if isinstance(s, int) else sizes[s] for s in node.shape)
+            if prod(shape) * dtype.itemsize > most:
+                raise _result_too_large(formulas, shape, dtype, most)
     program = program_for(wanted, known, dtype, in_cores, None, optimizer)
     names = tuple(part.name for part in program.inputs)
     copied = sum(values[name].size for name in names if values[name].dtype != dtype)
     shapes = program.plan.shapes
-    if not in_cores:
-        _check_ranks(formulas, shapes)
-    room = (memory_limit() if limit is None else limit) // dtype.itemsize - copied
+    room = most // dtype.itemsize - copied
     if program.plan.peak > room:
         program = program_for(wanted, known, dtype, in_cores, max(room, 0), optimizer)
         names = tuple(part.name for part in program.inputs)

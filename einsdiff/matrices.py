@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from einsdiff.algebra.effort import within
+from einsdiff.algebra.graph import topological
 from einsdiff.display.matrix import MatrixEquation, NoMatrixFormError, matrix_equation
 from einsdiff.formula import Formula
 from einsdiff.layout import Layout, VecOrder
@@ -16,6 +18,10 @@ from einsdiff.numeric.arrays import Array
 from einsdiff.numeric.libraries import dtype_kind
 
 __all__ = ["as_matrix_equation"]
+
+#: Matrix notation is looked for in at most so many steps, and so many more for each node; see
+#: `einsdiff.algebra.effort`.
+MOST_STEPS, STEPS_A_NODE = 40_000, 20
 
 
 def as_matrix_equation(
@@ -42,9 +48,15 @@ def as_matrix_equation(
     """
     is_real = all(dtype_kind(array) != "c" for array in values.values())
     names = [*formula.letters.of, *formula.by_name]
-    try:
-        return matrix_equation(
-            formula.normal_form, formula.heading, formula.domain, names, layout, order, is_real
-        )
-    except NoMatrixFormError as error:
-        return str(error)
+
+    def work() -> MatrixEquation | str:
+        try:
+            return matrix_equation(
+                node, formula.heading, formula.domain, names, layout, order, is_real
+            )
+        except NoMatrixFormError as error:
+            return str(error)
+
+    node = formula.normal_form
+    most = MOST_STEPS + STEPS_A_NODE * len(topological([node]))
+    return within(most, work, lambda: "it is too long")

@@ -13,13 +13,14 @@ One expression, four notations; of the derivative of :math:`x^\top A x` by :math
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
+from einsdiff.algebra.effort import within
 from einsdiff.algebra.graph import topological
 from einsdiff.display.index import format_heading, wrapped_equation
 from einsdiff.errors import OperandError, page, shape_text
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from einsdiff.display.tables import Table
     from einsdiff.pictures import Kind
 
+_T = TypeVar("_T")
+
 __all__ = ["NOTATIONS", "TABLES", "Detail", "ReadableMethods"]
 
 #: What is shown by itself, in a terminal or a notebook, has at most so many lines, so many
@@ -54,6 +57,10 @@ MOST_HTML = 100_000
 #: Index notation of more characters is not written in matrix notation, too, unless asked for.
 MOST_BESIDE = 500
 PREVIEW_BYTES = 64 * 2**20
+
+#: What is asked for takes at most so many steps, and so many more for each node of the functions of
+#: all orders: about a second. See `einsdiff.algebra.effort`.
+MOST_STEPS, STEPS_A_NODE = 40_000, 10
 
 #: How much `ReadableMethods.explain` tells.
 Detail = Literal["full", "brief"]
@@ -270,8 +277,8 @@ class ReadableMethods:
         Raises
         ------
         OperandError
-            This is no derivative, there is no such level of detail, or the derivation would name
-            more than 40 functions inside of each other.
+            This is no derivative, there is no such level of detail, or the derivation would be too
+            long.
 
         Examples
         --------
@@ -294,11 +301,15 @@ class ReadableMethods:
                     action="write detail='full' or detail='brief'",
                 )
             )
-        derivation = _derivation(self.formula)
-        equation = self._equation()
-        if equation is not None:
-            derivation = derivation.named(equation)
-        return derivation if detail == "full" else derivation.brief()
+
+        def work() -> Derivation:
+            derivation = _derivation(self.formula)
+            equation = self._equation()
+            if equation is not None:
+                derivation = derivation.named(equation)
+            return derivation if detail == "full" else derivation.brief()
+
+        return _bounded(self.formula, "derivation", work)
 
     def table(self, kind: str = "forward") -> Table:
         r"""Show how a derivative comes about, or which shapes it has, as a table.
@@ -323,7 +334,7 @@ class ReadableMethods:
         Raises
         ------
         OperandError
-            There is no such table, or none of what is no derivative.
+            There is no such table, or none of what is no derivative, or it would be too long.
         SizeError
             The function has too many steps.
 
@@ -350,7 +361,9 @@ class ReadableMethods:
             )
         from einsdiff.tables import table
 
-        return table(self.formula, self.values, self.shape, kind)
+        return _bounded(
+            self.formula, "table", lambda: table(self.formula, self.values, self.shape, kind)
+        )
 
     def cases(self) -> Cases:
         r"""Write the derivative by cases, as its deltas tell them.
@@ -370,6 +383,8 @@ class ReadableMethods:
         ------
         SizeError
             There are too many of them.
+        OperandError
+            They would be too long.
 
         Examples
         --------
@@ -382,7 +397,12 @@ class ReadableMethods:
         """
         from einsdiff.display.cases import by_cases
 
-        return by_cases(self.formula.normal_form, self.formula.heading, self.formula.letters)
+        formula = self.formula
+        return _bounded(
+            formula,
+            "list of cases",
+            lambda: by_cases(formula.normal_form, formula.heading, formula.letters),
+        )
 
     def plot(
         self,
@@ -471,7 +491,7 @@ class ReadableMethods:
         """
         from einsdiff.pictures import diagram_of
 
-        return diagram_of(self.formula)
+        return _bounded(self.formula, "diagram", lambda: diagram_of(self.formula))
 
     def __repr__(self) -> str:
         left, sign, right = self.formula.text.partition(" = ")
@@ -528,7 +548,7 @@ class ReadableMethods:
             formula = formula.source[0]
             count += len(topological([formula.normal_form]))
         if count > MOST_DERIVED:
-            return "<i>[a long derivation; print(t.explain()) shows it]</i>"
+            return "<i>[many long steps; print(t.explain()) shows all]</i>"
         try:
             derivation = self.explain()
         except OperandError as error:
@@ -590,6 +610,27 @@ def _derivation(formula: Formula) -> Derivation:
         found = step if found is None else found.followed_by(step)
     assert found is not None
     return found
+
+
+def _bounded(formula: Formula, what: str, work: Callable[[], _T]) -> _T:
+    """Write what is asked for, or refuse it where that would take too many steps."""
+    count, each = 0, formula
+    while True:
+        count += len(topological([each.expr]))
+        if each.source is None:
+            break
+        each = each.source[0]
+    most = MOST_STEPS + STEPS_A_NODE * count
+
+    def refuse() -> _T:
+        raise OperandError(
+            page(
+                f"the {what} is too long: it takes more than {most} steps to write",
+                action="ask for that of a lower order, or of a part of the expression",
+            )
+        )
+
+    return within(most, work, refuse)
 
 
 def _no_notation(notation: object, known: tuple[str, ...]) -> OperandError:

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from einsdiff.algebra import simplify as rewrite
+from einsdiff.algebra.effort import within
+from einsdiff.algebra.graph import topological
 from einsdiff.algebra.nodes import Node
 from einsdiff.calculus import parse
 from einsdiff.checking import sampled
@@ -176,9 +179,23 @@ def _both(
     return one, other
 
 
-def _rewritten(expression: Any, rule: Callable[[Node], Node]) -> Tensor:
-    t = _read(expression)
-    return Tensor(replace(t.formula, expr=rule(t.expr)), t.values)
+#: An expression is rewritten in at most so many steps, and so many more for each of its nodes:
+#: some seconds. See `einsdiff.algebra.effort`.
+MOST_STEPS, STEPS_A_NODE = 150_000, 20
+
+
+def _rewritten(t: Tensor, rule: Callable[[Node], Node]) -> Tensor:
+    most = MOST_STEPS + STEPS_A_NODE * len(topological([t.expr]))
+
+    def refuse() -> Node:
+        raise OperandError(
+            page(
+                f"the expression is too long to be rewritten: it takes more than {most} steps",
+                action="rewrite its parts, or differentiate what was rewritten",
+            )
+        )
+
+    return Tensor(replace(t.formula, expr=within(most, lambda: rule(t.expr), refuse)), t.values)
 
 
 def simplify(expression: Any) -> Tensor:
@@ -195,6 +212,11 @@ def simplify(expression: Any) -> Tensor:
         With like terms collected, common factors taken out, ``inv(A) b`` as ``solve(A, b)``,
         powers of one base joined, and inverse functions of each other left out.
 
+    Raises
+    ------
+    OperandError
+        It is too long to be rewritten.
+
     Examples
     --------
     >>> import einsdiff as ed
@@ -205,8 +227,7 @@ def simplify(expression: Any) -> Tensor:
     """
     t = _read(expression)
     is_complex = any(dtype_kind(array) == "c" for array in t.values.values())
-    expr = rewrite.simplify(t.expr, is_complex=is_complex)
-    return Tensor(replace(t.formula, expr=expr), t.values)
+    return _rewritten(t, partial(rewrite.simplify, is_complex=is_complex))
 
 
 def expand(expression: Any) -> Tensor:
@@ -233,7 +254,7 @@ def expand(expression: Any) -> Tensor:
     >>> ed.expand("(x + 1) (x - 1)")
     f = x^2 - 1
     """
-    return _rewritten(expression, rewrite.expand)
+    return _rewritten(_read(expression), rewrite.expand)
 
 
 def collect(expression: Any) -> Tensor:
@@ -249,10 +270,15 @@ def collect(expression: Any) -> Tensor:
     Tensor
         With common factors before brackets.
 
+    Raises
+    ------
+    OperandError
+        It is too long to be rewritten.
+
     Examples
     --------
     >>> import einsdiff as ed
     >>> ed.collect("f_i = a_i b_i + a_i c_i")
     f_i = a_i (b_i + c_i)
     """
-    return _rewritten(expression, rewrite.collect)
+    return _rewritten(_read(expression), rewrite.collect)

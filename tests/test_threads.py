@@ -67,7 +67,7 @@ def _status_of_a_child(action) -> int:
 
 
 @needs_forks
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")
 def test_locks_that_a_thread_held_are_open_in_a_child():
     held, done = threading.Event(), threading.Event()
 

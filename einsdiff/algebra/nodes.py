@@ -50,6 +50,7 @@ from typing import Any, NamedTuple, Never, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from einsdiff.algebra.canonical import Canonical, Exchange, Orders, canonical, least
+from einsdiff.algebra.effort import spend
 from einsdiff.algebra.function import Function
 from einsdiff.algebra.labels import Labels
 from einsdiff.algebra.relations import Relation, simplified
@@ -807,6 +808,7 @@ class _Product(Labels):
 
     def finish(self, output: list[int]) -> Node:
         """Build the node: open what can be opened, then read what is there, once."""
+        spend(1 + len(self.factors))
         self.settle(self.kept(output))
         if self.opened(output):
             self.settle(self.kept(output))

@@ -23,6 +23,7 @@ from itertools import pairwise, permutations, product
 from math import factorial, prod
 from typing import Any, NamedTuple
 
+from einsdiff.algebra.effort import within
 from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS, flatten
 from einsdiff.algebra.graph import topological
 from einsdiff.algebra.nodes import (
@@ -46,6 +47,10 @@ MOST_TRIED = 120
 MOST_COPIES = 12
 #: So many orders are listed of axes that may be exchanged.
 MOST_WAYS = 5040
+#: So many steps are taken to put axes in order, and so many more for each node; see
+#: `einsdiff.algebra.effort`.
+MOST_STEPS, STEPS_A_NODE = 30_000, 10
+
 #: How often products are merged and axes put in order, at most, to find the normal form. Two rounds
 #: are the rule.
 MOST_ROUNDS = 8
@@ -84,7 +89,9 @@ def normal_form(node: Node) -> Node:
     Returns
     -------
     Node
-        The expression by which tensors are compared, and which is printed.
+        The expression by which tensors are compared, and which is printed. Where it takes more
+        than `MOST_STEPS`, axes stay as they are: what is printed is right all the same, but the
+        same expression may be found in several forms.
 
     Examples
     --------
@@ -96,9 +103,14 @@ def normal_form(node: Node) -> Node:
     """
     limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
     (node,) = flatten([node], *limits)
+    flat = node
     turner = _Turner()
     # What is merged may be turned, and the other way round.
-    return _settled(node, lambda node: flatten([oriented(node, turner)], *limits)[0])
+    return within(
+        MOST_STEPS + STEPS_A_NODE * len(topological([flat])),
+        lambda: _settled(flat, lambda node: flatten([oriented(node, turner)], *limits)[0]),
+        lambda: flat,
+    )
 
 
 def oriented(root: Node, turner: _Turner | None = None) -> Node:

@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 
+from einsdiff.algebra.effort import within
 from einsdiff.algebra.factor import factored
 from einsdiff.algebra.flatten import flatten
 from einsdiff.algebra.graph import rebuilt, use_counts
@@ -41,6 +42,9 @@ __all__ = ["rearranged"]
 MOST_GROUPED = 32
 #: A product is multiplied out into at most so many terms.
 MOST_SPREAD = 32
+#: A round takes at most so many steps, and so many more for each node, else all stays as it was;
+#: see `einsdiff.algebra.effort`.
+MOST_STEPS, STEPS_A_NODE = 30_000, 20
 #: How often what was rearranged is looked at again.
 MOST_ROUNDS = 6
 
@@ -62,13 +66,23 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
     """
     nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
     for _ in range(MOST_ROUNDS):
-        if not any(isinstance(node, Add) for node in use_counts(nodes)):
-            break
-        new = flatten(_Round(nodes, sizes).nodes(), merges_placed=True)
+        new = _round(nodes, sizes)
         if new == nodes:
             break
         nodes = new
     return nodes
+
+
+def _round(nodes: tuple[Node, ...], sizes: Mapping[str, int]) -> tuple[Node, ...]:
+    """Rearrange all nodes once, if there are sums, and if that does not take too many steps."""
+    uses = use_counts(nodes)
+    if not any(isinstance(node, Add) for node in uses):
+        return nodes
+    return within(
+        MOST_STEPS + STEPS_A_NODE * len(uses),
+        lambda: flatten(_Round(nodes, sizes).nodes(), merges_placed=True),
+        lambda: nodes,
+    )
 
 
 class _Round:
