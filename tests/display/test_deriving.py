@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 
 import einsdiff as ed
-from einsdiff.algebra.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra import nodes
+from einsdiff.algebra.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra.graph import rebuilt, topological, variables_of
 from einsdiff.algebra.nodes import SUPERSCRIPT, Call, Node, call
 from einsdiff.display.derivation import Derivation, Step
