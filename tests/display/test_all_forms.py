@@ -86,6 +86,14 @@ def test_ranges_stand_on_the_left_in_latex():
     assert shown == "(x_{1})_{i<n_{1},j} = a_i a_j"
 
 
+def test_steps_of_tables_have_the_ranges_that_one_cannot_see():
+    w = ed.tensor("w", 4)
+    J = ed.grad(2 * np.exp(w[:-1]), wrt=w)
+    assert "v1_{i<3} = w_{i+0}" in [row[0] for row in J.table("forward").cells]
+    assert "v1_{i<3} = w_{i+0}." in str(J.table("chain"))
+    assert "v1_{i<3}" not in str(ed.grad(ed.exp(2 * ed.sin(w)), wrt=w).table("forward"))
+
+
 def test_names_with_underscores_are_formulas_in_cases():
     A, x = ed.tensor("A_1", (2, 3)), ed.tensor("x_1", 3)
     cases = ed.grad(A @ x, wrt="A_1").cases()
