@@ -22,7 +22,7 @@ import numpy as np
 
 from einsdiff.algebra.effort import within
 from einsdiff.algebra.graph import topological
-from einsdiff.display.index import format_heading, wrapped_equation
+from einsdiff.display.index import format_heading, places, wrapped_equation
 from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.formula import Formula
 from einsdiff.layout import Layout, VecOrder, check_layout
@@ -34,6 +34,7 @@ from einsdiff.numeric.libraries import as_numpy, known_values
 if TYPE_CHECKING:
     from einsdiff.display.cases import Cases
     from einsdiff.display.derivation import Derivation
+    from einsdiff.display.deriving import Board
     from einsdiff.display.diagrams import Diagram
     from einsdiff.display.matrix import MatrixEquation
     from einsdiff.display.tables import Table
@@ -50,9 +51,9 @@ MOST_TEXT = 2000
 MOST_LATEX = 20_000
 MOST_PREVIEWED = 100_000
 MOST_READ = 1_000_000  # entries of the arrays that it is computed from
-#: A derivation is folded into it if the functions, of all orders, have at most so many nodes, and
-#: if it has at most so many characters of HTML.
-MOST_DERIVED = 60
+#: A derivation is folded into it if the derivatives in it, written out, have at most so many
+#: factors, which takes about a tenth of a second, and if it has so many characters of HTML.
+MOST_DERIVED = 300
 MOST_HTML = 100_000
 #: Index notation of more characters is not written in matrix notation, too, unless asked for.
 MOST_BESIDE = 500
@@ -543,19 +544,26 @@ class ReadableMethods:
         return None if isinstance(equation, str) else equation
 
     def _derivation_html(self) -> str:
-        count, formula = 0, self.formula
-        while formula.source is not None and count <= MOST_DERIVED:
-            formula = formula.source[0]
-            count += len(topological([formula.normal_form]))
-        if count > MOST_DERIVED:
-            return "<i>[many long steps; print(t.explain()) shows all]</i>"
+        from einsdiff.display.deriving import Board
+
+        long = "<i>[long steps; print(t.explain()) shows all]</i>"
+        board, node = Board(room=MOST_DERIVED), self.formula.normal_form
+        if places(node, self.formula.letters)[2][node] > board.room:
+            return long
         try:
-            derivation = self.explain()
+            derivation = _bounded(
+                self.formula, "derivation", lambda: _derivation(self.formula, board)
+            )
         except OperandError as error:
             return escape(str(error).partition("\n")[0])
+        if board.is_full:
+            return long
+        equation = self._equation()
+        if equation is not None:
+            derivation = derivation.named(equation)
         html = derivation.html()
         if len(html) > MOST_HTML:
-            return f"<i>[{len(derivation)} long steps; print(t.explain()) shows all]</i>"
+            return long
         return html
 
     def _preview(self) -> str:
@@ -582,7 +590,7 @@ def _folded(title: str, html: str) -> str:
     return f"<details><summary>{title}</summary>{html}</details>"
 
 
-def _derivation(formula: Formula) -> Derivation:
+def _derivation(formula: Formula, board: Board | None = None) -> Derivation:
     """Derive a formula from the function that it is the derivative of."""
     if formula.source is None:
         raise OperandError(
@@ -599,7 +607,8 @@ def _derivation(formula: Formula) -> Derivation:
     orders = [formula]
     while (source := orders[-1].source) is not None:
         orders.append(source[0])
-    board = Board(frozenset(letter for each in orders for letter in each.heading.letters))
+    board = Board() if board is None else board
+    board.avoided = frozenset(letter for each in orders for letter in each.heading.letters)
     found: Derivation | None = None
     for each in orders[-2::-1]:  # from the first derivative to the last
         assert each.source is not None

@@ -39,7 +39,7 @@ from einsdiff.algebra.nodes import (
     symmetry,
 )
 
-__all__ = ["normal_form", "oriented"]
+__all__ = ["NormalForms", "normal_form", "oriented"]
 
 #: So many orders are tried of axes that look alike, and of those of symmetric factors.
 MOST_TRIED = 120
@@ -101,16 +101,38 @@ def normal_form(node: Node) -> Node:
     >>> len(normal_form(einsum([A, Bx], ["ij", "j"], "i")).operands)
     3
     """
-    limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
-    (node,) = flatten([node], *limits)
-    flat = node
-    turner = _Turner()
-    # What is merged may be turned, and the other way round.
-    return within(
-        MOST_STEPS + STEPS_A_NODE * len(topological([flat])),
-        lambda: _settled(flat, lambda node: flatten([oriented(node, turner)], *limits)[0]),
-        lambda: flat,
-    )
+    return NormalForms()(node)
+
+
+class NormalForms:
+    """The normal forms of several expressions; the parts that they share are put in order once.
+
+    >>> from einsdiff.algebra.nodes import variable
+    >>> x, forms = variable("x", (2,)), NormalForms()
+    >>> square = einsum([x, x], ["i", "i"], "i")
+    >>> forms(square) is normal_form(square), forms(add([(1, square), (1, x)])) is forms(x)
+    (True, False)
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[Node, Node] = {}
+        self.turner = _Turner()
+
+    def __call__(self, node: Node) -> Node:
+        """Return the normal form of an expression."""
+        found = self.known.get(node)
+        if found is None:
+            limits = MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS
+            (merged,) = flatten([node], *limits)
+            # What is merged may be turned, and the other way round.
+            found = self.known[node] = within(
+                MOST_STEPS + STEPS_A_NODE * len(topological([merged])),
+                lambda: _settled(
+                    merged, lambda node: flatten([oriented(node, self.turner)], *limits)[0]
+                ),
+                lambda: merged,
+            )
+        return found
 
 
 def oriented(root: Node, turner: _Turner | None = None) -> Node:

@@ -28,13 +28,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 from math import prod
 from textwrap import wrap
 from typing import NamedTuple
 
+from einsdiff.algebra.graph import variables_of
 from einsdiff.algebra.nodes import (
     Add,
     Delta,
@@ -171,6 +172,8 @@ class Cases:
         Its letters.
     cases
         The cases.
+    names
+        The names of the variables in it, which may have underscores.
 
     Examples
     --------
@@ -186,6 +189,7 @@ class Cases:
     heading: str
     axes: tuple[str, ...]
     cases: tuple[Case, ...]
+    names: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -274,10 +278,15 @@ class Cases:
 
     def latex(self) -> str:
         r"""Write it in LaTeX, with the environment ``cases`` of amsmath, which KaTeX has too."""
-        left = formula_latex(self.heading)
+        left, *values = (
+            formula_latex(text, self.names)
+            for text in (self.heading, *(case.value for case in self))
+        )
         if len(self) == 1 and not self[0].condition:
-            return f"{left} = {formula_latex(self[0].value)}"
-        rows = [f"{formula_latex(case.value)} & {_latex_condition(case)}" for case in self]
+            return f"{left} = {values[0]}"
+        rows = [
+            f"{value} & {_latex_condition(case)}" for value, case in zip(values, self, strict=True)
+        ]
         lines = " \\\\\n".join(rows)
         return f"{left} = \\begin{{cases}}\n{lines}\n\\end{{cases}}"
 
@@ -607,9 +616,10 @@ def by_cases(expr: Node, heading: Heading, letters: Letters) -> Cases:
         There are too many cases.
     """
     axes = heading.letters
+    names = frozenset(v.name for v in variables_of([expr])).union(letters.of, heading.names)
     if 0 in expr.shape:  # there is no index tuple
         whole = Case(((),), format_index(expr, axes, letters), expr, axes)
-        return Cases(format_heading(heading), axes, (whole,))
+        return Cases(format_heading(heading), axes, (whole,), names)
     terms = _terms(expr)
     atoms = sorted({atom for term in terms for atom in term.atoms})
     patterns = _patterns(atoms, expr.shape)
@@ -640,7 +650,7 @@ def by_cases(expr: Node, heading: Heading, letters: Letters) -> Cases:
         order = is_rest, min(len(member) for member in members), min(places[m] for m in members)
         cases.append((order, case))
     cases.sort(key=lambda item: item[0])
-    return Cases(format_heading(heading), axes, tuple(case for _, case in cases))
+    return Cases(format_heading(heading), axes, tuple(case for _, case in cases), names)
 
 
 def _too_many(what: str) -> SizeError:

@@ -29,7 +29,7 @@ from einsdiff.algebra.differentiate import derivatives
 from einsdiff.algebra.graph import children, dependencies, rebuilt, topological, variables_of
 from einsdiff.algebra.nodes import Add, Call, Einsum, Node, Shape, Variable, is_zero, variable
 from einsdiff.display.index import Heading, Letters, axis_spellings, format_heading
-from einsdiff.display.written import normal_text
+from einsdiff.display.written import normal_sides, normal_text
 from einsdiff.errors import SizeError, page
 from einsdiff.notation.letters import first_unused
 
@@ -128,8 +128,7 @@ def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) ->
                 normal_text(local, head.letters, letters),
                 ""
                 if isinstance(stop, Variable)
-                else f"{format_heading(Heading(own, own_axes))} = "
-                f"{normal_text(function, own_axes, letters)}",
+                else " = ".join(normal_sides(function, Heading(own, own_axes), letters)),
                 stop.shape,
                 before.shape,
             )

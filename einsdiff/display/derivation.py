@@ -208,7 +208,7 @@ class Derivation:
         Derivation
             With one more step.
         """
-        note = re.sub("(?<=in the shape of )(.+)", r"`\1`", equation.note)
+        note = re.sub("(?<=in the shape of )([^,]+)", r"`\1`", equation.note)
         note = f", {note}" if note else ""
         step = Step(
             "matrix",
@@ -317,10 +317,9 @@ def _block_latex(block: Sequence[Step], names: Iterable[str], comments: bool) ->
             head, _, right = step.latex.partition(" = ")
             parts: tuple[str, ...] = (right,)
         else:
-            _, found = index_terms(step.after, names)
-            # A range, f_{i<3}, is read on the left of an equation only.
-            head = index_terms(f"{left} = 0", names)[0] if left else ""
-            parts = wrapped(found)
+            # Both sides at once, so that names are spelled alike in them.
+            head, found = index_terms(f"{step.left} = {step.after}", names)
+            head, parts = head if left else "", wrapped(found)
         head = rf"{latex_text(f'{word} ')} {head}" if word else head
         if said and comments:
             comment = _mixed(step.comment, latex_text, lambda part: index_latex(part, names))

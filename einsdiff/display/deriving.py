@@ -51,7 +51,7 @@ from einsdiff.algebra.nodes import (
     scale,
     variable,
 )
-from einsdiff.algebra.orient import normal_form
+from einsdiff.algebra.orient import NormalForms
 from einsdiff.algebra.parts import is_function
 from einsdiff.display.derivation import Derivation, Step
 from einsdiff.display.index import (
@@ -65,6 +65,7 @@ from einsdiff.display.index import (
     format_index,
     format_sides,
     places,
+    summary,
     terms,
 )
 from einsdiff.display.written import (
@@ -83,6 +84,8 @@ __all__ = ["Board", "derive"]
 
 #: A derivation names at most so many functions; no person reads more.
 MOST_NAMED = 40
+#: A board has room for derivatives of so many factors in all, written out; it takes about a second.
+MOST_WRITTEN = 3000
 #: What functions of numbers and vectors are called, and those of matrices.
 _NAMES = ("uvwrshzg", "UVWSZGH")
 #: Names for the arguments in rules of the function table: numbers, and arrays.
@@ -101,6 +104,12 @@ class Board:
         What functions are called.
     results
         Derivatives of these functions, with names in them, by the function and the variable.
+    normal_form
+        What brings expressions to their normal forms.
+    room
+        How many factors, written out, the derivatives that are added to it may have.
+    is_full
+        Whether steps were left out, since there was no room for them.
 
     Examples
     --------
@@ -111,6 +120,9 @@ class Board:
     avoided: Collection[str] = ()
     names: dict[Node, str] = field(default_factory=dict)
     results: dict[tuple[Node, Variable], Node] = field(default_factory=dict)
+    normal_form: NormalForms = field(default_factory=NormalForms, repr=False)
+    room: int = field(default=MOST_WRITTEN, repr=False)
+    is_full: bool = field(default=False, repr=False)
 
 
 def derive(
@@ -141,7 +153,8 @@ def derive(
     Returns
     -------
     Derivation
-        With the last line the derivative.
+        With the last line the derivative. The steps to it are left out where they would be longer
+        than what is left of the board.
 
     Raises
     ------
@@ -149,7 +162,7 @@ def derive(
         There are more than 40 functions inside of each other, or more than 5000 nodes.
     """
     board = Board() if board is None else board
-    return _Deriver(function, wrt, heading, letters, board).derivation(result)
+    return _Deriver(function, wrt, heading, letters, board, result).derivation(result)
 
 
 @dataclass(frozen=True)
@@ -178,12 +191,19 @@ class _Deriver:
     """
 
     def __init__(
-        self, root: Node, wrt: Variable, heading: Heading, letters: Letters, board: Board
+        self,
+        root: Node,
+        wrt: Variable,
+        heading: Heading,
+        letters: Letters,
+        board: Board,
+        result: Node | None = None,
     ) -> None:
         self.root = root
         self.wrt = wrt
         self.heading = heading
         self.board = board
+        self.normal_form = board.normal_form
         split = len(heading.letters) - len(wrt.shape)
         self.domain = heading.letters[split:]
         self.letters = Letters({"δ": (), **letters.of})
@@ -195,15 +215,19 @@ class _Deriver:
         self.meaning: dict[Variable, Node] = {}
         self.results: dict[Node, Node] = {}
         self.known: set[Node] = set()  # whose names stand on the board already
-        self.named = self._names()
+        inner = self._inner()
+        #: How many factors the derivatives have when they are written out.
+        self.length = self._length(inner, result)
+        board.is_full |= self.length > board.room
+        self.named = {} if board.is_full else self._names(inner)
         every = (*self.variables, *self.named.values(), wrt)
         self.names = frozenset(v.name for v in every).union(letters.of)
         self.symmetric = frozenset(v.name for v in every if v.symmetric)
 
     # --- names --------------------------------------------------------------------------------
 
-    def _names(self) -> dict[Node, Variable]:
-        """Name functions that stand in a product or in another function, or at two places."""
+    def _inner(self) -> list[Node]:
+        """List functions that stand in a product or in another function, or at two places."""
         above: dict[Node, list[Node]] = {}
         for node in self.changes:
             for child in set(children(node)):
@@ -217,13 +241,29 @@ class _Deriver:
         ]
         if len(inner) > MOST_NAMED:
             raise _too_long(f"with {len(inner)} functions inside of each other")
+        return inner
+
+    def _length(self, inner: Sequence[Node], result: Node | None) -> int:
+        """Count the factors of what is to be written, before anything of it is made."""
+        lines = [self.changes[n].tangent for n in (*inner, self.root) if n in self.changes]
+        length: dict[Node, int] = dict.fromkeys(inner, 1)
+        for part in topological(lines):
+            length.setdefault(part, 1 + sum(length[child] for child in children(part)))
+        total = sum(length[line] for line in lines)
+        if result is not None:
+            order, _, whole = places(result, self.letters)
+            total += 0 if summary(order, whole) else whole[result]
+        return total
+
+    def _names(self, inner: Sequence[Node]) -> dict[Node, Variable]:
+        """Name the functions inside of the expression."""
         sizes = {size for node in self.nodes for size in node.shape if isinstance(size, str)}
         used = {v.name for v in self.variables} | {self.heading.name, *self.letters.of}
         used |= {*self.heading.letters, *self.letters.all(), *sizes, *self.board.avoided}
         used.update(self.board.names.values())
         named = {}
         for node in inner:
-            kept = normal_form(node)
+            kept = self.normal_form(node)
             name = self.board.names.get(kept, "")
             if name:
                 self.known.add(node)
@@ -259,14 +299,16 @@ class _Deriver:
 
     def line(self, node: Node, inner: Callable[[Node], Node]) -> Node:
         """Write the derivative of a node, with what `inner` says are those inside of it."""
-        if node is self.wrt:
-            return inner(node)
+        return inner(node) if node is self.wrt else self.normal_form(self.change(node, inner))
+
+    def change(self, node: Node, inner: Callable[[Node], Node]) -> Node:
+        """Put the changes of what a node is made of together."""
         found = []
         for child, local in self.locals(node):
             inlined = child not in self.named and not isinstance(child, Variable)
-            change = self.line(child, inner) if inlined else inner(child)
+            change = self.change(child, inner) if inlined else inner(child)
             found.append((local.coefficient, local.forwards(change)))
-        return normal_form(add(found, (*node.shape, *self.wrt.shape)))
+        return add(found, (*node.shape, *self.wrt.shape))
 
     def locals(self, node: Node) -> Iterator[tuple[Node, Local]]:
         """Yield what the change of a node is made of, with names for the functions inside of it."""
@@ -298,7 +340,7 @@ class _Deriver:
             if part not in self.changes:
                 continue
             if part in self.named and part is not node:
-                term = self.text(normal_form(scale(c, inner(part))), axes)
+                term = self.text(self.normal_form(scale(c, inner(part))), axes)
                 if len(list(terms(term))) > 1:
                     return self.text(form, axes)
                 text += _joined(term, not text)
@@ -327,11 +369,11 @@ class _Deriver:
                 return
             spread = replace(local, value=tuple(letter))
             factor, change = c * local.coefficient, inner(child)
-            whole = self.text(normal_form(scale(factor, local.forwards(change))), axes)
+            whole = self.text(self.normal_form(scale(factor, local.forwards(change))), axes)
             if re.search(r"\w<\w", whole):  # a sum whose range must be written
                 yield ""
                 return
-            product = normal_form(scale(factor, spread.forwards(change)))
+            product = self.normal_form(scale(factor, spread.forwards(change)))
             text = self.text(product, (*letter.values(), *axes[rank:]))
             found = counts(text, self.names)
             is_clear = all(found.get(letter[n], 0) > 1 for n in letter if n not in value.output)
@@ -400,20 +442,32 @@ class _Deriver:
 
     def derivation(self, result: Node) -> Derivation:
         """Write everything down."""
+        head = Heading(self.heading.name, self.heading.axes, self.heading.wrt[:-1])
+        if self.board.is_full:
+            return Derivation(tuple(self.outline(head, result)), {}, self.names)
+        self.board.room -= self.length
         steps: list[Step] = []
         for node, name in self.named.items():
             axes = self._axes_of(node)
             self.letters = self.letters.with_axes(name.name, axes)
-            before = self.board.results.get((normal_form(node), self.wrt))
+            before = self.board.results.get((self.normal_form(node), self.wrt))
             if before is None:
                 steps += self.block(node, Heading(name.name, axes), None)
-                self.board.results[normal_form(node), self.wrt] = self.contracted(node)
+                self.board.results[self.normal_form(node), self.wrt] = self.contracted(node)
             else:
                 self.results[node] = before
-        head = Heading(self.heading.name, self.heading.axes, self.heading.wrt[:-1])
         steps += self.block(self.root, head, result)
         names = frozenset(v.name for v in (*self.variables, *self.meaning))
         return Derivation(tuple(steps), dict(self.meaning), names)
+
+    def outline(self, heading: Heading, result: Node) -> Iterator[Step]:
+        """Write the function and its derivative, without the steps between."""
+        for rule, node, head, said in (
+            ("definition", self.root, heading, ""),
+            ("collect", result, self.heading, f"the steps, of {self.length} factors, are left out"),
+        ):
+            left, right = format_sides(node, head, self.letters)
+            yield Step(rule, left, "", right, said)
 
     def block(self, node: Node, heading: Heading, result: Node | None) -> Iterator[Step]:
         """Write the derivation of one function."""
@@ -587,7 +641,7 @@ class _Deriver:
         axes, domain = (tuple(next(take) for _ in given_by) for given_by in (values, given[k]))
         blank = Letters()
         value = format_index(whole, axes, blank)
-        right = format_index(normal_form(rule), (*axes, *domain), blank)
+        right = format_index(self.normal_form(rule), (*axes, *domain), blank)
         by = format_heading(Heading(args[k].name, domain))
         several = f" by `{by}`" if len(args) > 1 or domain else ""
         chain = "" if child is self.wrt and not child.shape else "chain rule: "

@@ -139,6 +139,11 @@ class Heading:
         """The letters of all axes, codomain first."""
         return self.axes + tuple(letter for _, axes in self.wrt for letter in axes)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is named: the function, and what it is differentiated by."""
+        return (self.name, *(name for name, _ in self.wrt))
+
 
 def indexed(name: str, indices: Sequence[Index], braces: bool = False) -> str:
     """Write a name with its indices.

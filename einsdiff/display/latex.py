@@ -390,6 +390,13 @@ def _indexed(name: str, indices: Sequence[Index]) -> str:
     return (f"({name})" if "_{" in name else name) + _script("_", latex_indices(indices))
 
 
+def _ranged(name: str, tree: Symbol) -> str:
+    """Write a name of a left-hand side with the ranges of its labels."""
+    labels = [label for label in tree.labels if isinstance(label, str)]
+    listed = _list(tuple(zip(labels, tree.sizes, strict=True)))
+    return (f"({name})" if "_{" in name else name) + _script("_", listed)
+
+
 def _script(sign: str, text: str) -> str:
     return sign + (text if len(text) == 1 else f"{{{text}}}")
 
@@ -498,7 +505,8 @@ class _Writer:
         name = self.spellings.get(tree.name) or latex_name(tree.name)
         if tree.name == "δ":
             name = r"\delta"
-        return _Tex(_indexed(name, tree.labels), is_word=r"\mathrm" in name or r"\text" in name)
+        shown = _ranged(name, tree) if tree.sizes else _indexed(name, tree.labels)
+        return _Tex(shown, is_word=r"\mathrm" in name or r"\text" in name)
 
     def partial(self, tree: Partial) -> _Tex:
         order = len(tree.wrt)

@@ -55,7 +55,7 @@ from einsdiff.algebra.nodes import (
 from einsdiff.display.html import formula_html
 from einsdiff.display.index import Heading, Letters, format_heading, indexed
 from einsdiff.display.latex import index_latex, latex_number, latex_text
-from einsdiff.display.written import normal_text
+from einsdiff.display.written import normal_sides, normal_text
 from einsdiff.errors import EinsdiffError, SizeError, page
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -738,7 +738,8 @@ def _definition(part: _Part, axes: tuple[str, ...], letters: Letters, is_variabl
     if is_variable:
         of = part.stands.of
         return f"{left}({', '.join(v.name for v in of)})" if of else left
-    return _equation(left, normal_text(part.local, axes, letters))
+    ranged, right = normal_sides(part.local, Heading(part.name, axes), letters)
+    return _equation(ranged if axes else left, right)
 
 
 def _barred(name: str, taken: Collection[str]) -> str:

@@ -20,8 +20,10 @@ from einsdiff.algebra.orient import normal_form
 from einsdiff.algebra.parts import is_function
 from einsdiff.display.index import (
     MOST_FACTORS,
+    Heading,
     Letters,
-    format_index,
+    format_heading,
+    format_sides,
     indexed,
     places,
     summary,
@@ -53,6 +55,7 @@ __all__ = [
     "counts",
     "derivatives_in",
     "is_reordered",
+    "normal_sides",
     "normal_text",
     "skeleton",
     "summed",
@@ -68,10 +71,23 @@ def normal_text(node: Node, axes: Sequence[str], letters: Letters) -> str:
     >>> normal_text(einsum([variable("x", (3,))] * 2, ["i", "i"], "i"), ("i",), Letters())
     'x_i^2'
     """
+    return normal_sides(node, Heading("", tuple(axes)), letters)[1]
+
+
+def normal_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, str]:
+    """Write both sides of the equation of an expression in its normal form.
+
+    The left-hand side has the ranges that one cannot see, see `format_sides`.
+
+    >>> from einsdiff.algebra.nodes import einsum, variable
+    >>> x = variable("x", (3,))
+    >>> normal_sides(einsum([x], ["i"], ""), Heading("f", ()), Letters())
+    ('f', 'Σ_i x_i')
+    """
     order, _, length = places(node, letters)
     if length[node] > 4 * MOST_FACTORS:
-        return summary(order, length)
-    return format_index(normal_form(node), axes, letters)
+        return format_heading(heading), summary(order, length)
+    return format_sides(normal_form(node), heading, letters)
 
 
 def _read(text: str, names: Iterable[str]) -> Tree | None:

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 
 import einsdiff as ed
+from einsdiff.algebra import nodes
 from einsdiff.algebra.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra.graph import rebuilt, topological, variables_of
 from einsdiff.algebra.nodes import SUPERSCRIPT, Call, Node, call
 from einsdiff.display.derivation import Derivation, Step
-from einsdiff.display.deriving import Board, _Deriver
+from einsdiff.display.deriving import Board, _Deriver, derive
 from einsdiff.display.index import Heading, Letters, terms
 from einsdiff.formula import Formula
 from tests.catalogue_rows import ROWS, SIZES, Row
@@ -449,6 +450,47 @@ def test_long_derivations_are_quick_or_refused():
     J = ed.grad(y, wrt="x")
     with pytest.raises(ed.OperandError, match=r"of 5\d+ nodes is too long"):
         J.explain()
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [("exp(x_i x_i)", 8), ("tanh(A_ij tanh(A_jk x_k))", 5), ("x_i / sqrt(x_j x_j)", 6)],
+)
+def test_derivations_are_counted_before_they_are_written(text, order, monkeypatch):
+    J = ed.grad(text, wrt="x", order=order)
+    shown = str(J)
+    built = [0]
+    whole = nodes._built
+
+    def counted(*args):
+        built[0] += 1
+        return whole(*args)
+
+    monkeypatch.setattr(nodes, "_built", counted)
+    J._repr_html_()
+    assert built[0] < 200
+    derivation = J.explain()
+    assert built[0] < 20_000
+    assert f"{derivation[-1].left} = {derivation[-1].after}" == shown
+    assert re.fullmatch(r"the steps, of \d+ factors, are left out", derivation[-1].comment)
+    assert sum("left out" in step.comment for step in derivation) < order / 2
+    assert derivation.brief().latex()
+
+
+def test_normal_forms_are_made_once(monkeypatch):
+    board = Board()
+    x = ed.tensor("x", 3)
+    f = ed.exp(x @ x)
+    J = ed.grad(f, wrt=x)
+    parts = f.formula.expr, J.formula.source[1], J.formula.normal_form
+    derive(*parts, J.formula.heading, J.formula.letters, board)
+    known = len(board.normal_form.known)
+    assert known
+    turned = []
+    monkeypatch.setattr(type(board.normal_form.turner), "turn", lambda *_: turned.append(1))
+    derive(*parts, J.formula.heading, J.formula.letters, board)
+    assert len(board.normal_form.known) == known
+    assert not turned
 
 
 def test_second_derivative_begins_with_the_first():
