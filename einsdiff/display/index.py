@@ -260,7 +260,7 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
 def format_equation(node: Node, heading: Heading, letters: Letters) -> str:
     """Write an expression with its left-hand side, which has the ranges that one cannot see.
 
-    The left-hand side of a derivative has none.
+    How far the labels of a derivative's variable run can be seen from the variable.
 
     Parameters
     ----------
@@ -306,8 +306,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, s
         for letter, size in zip(heading.letters, node.shape, strict=True)
         if letter not in seen
     }
-    # That of a derivative is as on paper: its function says how far its indices run.
-    return format_heading(heading, None if heading.wrt else ranges), text.text
+    return format_heading(heading, ranges), text.text
 
 
 def _written(
