@@ -36,7 +36,7 @@ from einsdiff.errors import (
 )
 from einsdiff.evaluation import check_dimensions, in_conflict, places_of
 from einsdiff.formula import Formula, function_name, joined_arguments, joined_least, number, symbol
-from einsdiff.notation.index import is_index_notation
+from einsdiff.notation.index import is_index_notation, names_in
 from einsdiff.notation.letters import DUMMY, fresh_letters
 from einsdiff.notation.names import as_name, name_of, value_of
 from einsdiff.notation.subscripts import (
@@ -607,10 +607,11 @@ def read_index(
         given.update(zip(rest, nameless, strict=True))
         sources += list(zip(nameless, rest, strict=True))
     label_sizes = {label: as_size(size, f"label '{label}'") for label, size in sizes.items()}
+    there = names_in(text, frozenset([*given, *named]))
     for name, value in named.items():
         if name in given and given[name] is not None:
             raise BindingError(page(f"'{name}' is given twice", text=text, action="give it once"))
-        if places_of(name, text) and not (is_index(value) and _is_label(name, text)):
+        if name in there and not (is_index(value) and _is_label(name, text)):
             given[name] = value
         elif is_index(value) and name in text:
             label_sizes[name] = int(value)
@@ -657,7 +658,7 @@ def _name_in(text: str, source: Any, k: int, frame: FrameType) -> str | None:
         name = source.expr.name if isinstance(source.expr, Variable) else None
     else:
         name = name_of(source, frame) or own_name(source)
-    return name if name is not None and places_of(name, text) else None
+    return name if name is not None and name in names_in(text, frozenset([name])) else None
 
 
 def _specified(

@@ -260,7 +260,8 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
 def format_equation(node: Node, heading: Heading, letters: Letters) -> str:
     """Write an expression with its left-hand side, which has the ranges that one cannot see.
 
-    How far the labels of a derivative's variable run can be seen from the variable.
+    How far the labels of a derivative's variable run can be seen from the variable; sizes that are
+    names are left out of derivatives, as on paper.
 
     Parameters
     ----------
@@ -304,7 +305,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, s
     ranges = {
         letter: size
         for letter, size in zip(heading.letters, node.shape, strict=True)
-        if letter not in seen
+        if letter not in seen and not (heading.wrt and isinstance(size, str))
     }
     return format_heading(heading, ranges), text.text
 

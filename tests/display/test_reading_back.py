@@ -87,7 +87,11 @@ def tensors(draw):
 def read_back(tensor):
     """Read the text of a tensor with its operands' shapes."""
     there = {v.name: v for v in tensor.formula.arguments}
-    return read(str(tensor), there, {}).node
+    sizes = {}
+    if tensor.formula.heading.wrt:  # whose left-hand side does not say sizes that are names
+        axes = zip(tensor.formula.heading.letters, tensor.shape, strict=True)
+        sizes = {letter: size for letter, size in axes if isinstance(size, str)}
+    return read(str(tensor), there, sizes).node
 
 
 @settings(max_examples=300, deadline=None)
