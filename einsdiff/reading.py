@@ -68,7 +68,7 @@ from einsdiff.tensor import (
     warn_of_lost,
 )
 
-__all__ = ["Source", "find_variable", "keywords", "read_expression", "read_index"]
+__all__ = ["Source", "find_variable", "keywords", "read_expression", "read_index", "shapes_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -594,7 +594,7 @@ def read_index(
         given[name] = None if isinstance(source, str) else source
         sources.append((source, name))
     if nameless:
-        rest = [name for name in _ranks(text) if name not in given]
+        rest = [name for name in shapes_in(text) if name not in given]
         if len(rest) != len(nameless):
             raise OperandError(
                 page(
@@ -673,7 +673,7 @@ def _specified(
         return formula
     # A shape is what `einsdiff.tensor` takes for one; but a number is one only of a vector.
     shape = as_shape(value, name)
-    is_vector = not is_index(value) or len(_ranks(text)[name]) == 1
+    is_vector = not is_index(value) or len(shapes_in(text)[name]) == 1
     if shape is not None and is_vector:
         return shape
     values[name] = as_array(value, f"operand '{name}'")
@@ -684,13 +684,19 @@ def _specified(
 def _is_label(name: str, text: str) -> bool:
     """Tell whether a name that has a number stands for a label, whose size the number is."""
     try:
-        return name not in _ranks(text)
+        return name not in shapes_in(text)
     except SubscriptsError:  # the size of a label is not known yet
         return True
 
 
-def _ranks(text: str) -> dict[str, tuple[Size, ...]]:
-    """Return the shapes of the operands, with names for all sizes."""
+def shapes_in(text: str) -> dict[str, tuple[Size, ...]]:
+    """Return the shapes of the operands of index notation, with names for all sizes.
+
+    What is meant is not doubted: who asks may be about to say that the names are operands.
+
+    >>> shapes_in("A x_i")
+    {'A': (), 'x': ('m',)}
+    """
     operands = _reading(text, (), (), revision(), doubts=False).operands
     return {name: node.shape for name, node in operands.items()}
 

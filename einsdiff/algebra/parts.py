@@ -112,6 +112,8 @@ INSTEAD = {
     **dict.fromkeys(("logm", "sqrtm"), "it is not in the table; ed.register adds a function"),
     **dict.fromkeys(("dot", "inner"), "write a product of vectors with one label: x_i y_i"),
     "outer": "write x_i y_j",
+    "cumsum": "write f_{i<3} = [i ≥ j] x_j",
+    "cumprod": "it is not in the table; ed.register adds a function",
     **dict.fromkeys(("kron", "vec"), "write labels: f_ikjl = A_ij B_kl; axes are joined later"),
     "cross": "write ε_ijk a_j b_k, with the array of the permutation symbol as an operand ε",
     **dict.fromkeys(("eye", "identity", "delta", "δ"), "write the delta: δ_ij"),
@@ -846,7 +848,7 @@ def near_function(name: str) -> str:
     >>> near_function("sofmax"), near_function("m")
     ('softmax', '')
     """
-    near = get_close_matches(name, [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES], 1)
+    near = get_close_matches(name, [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES], 1, 0.8)
     return near[0] if near and len(name) > 2 else ""
 
 

@@ -115,6 +115,8 @@ REFUSED = [
     *[(text, r"log2\(x\)") for text in ("log_2(x)", "log_10(x_i)", "log₂(x)", "log_b(x)")],
     *[(text, "leave it out") for text in ("max_0(x)", "exp_i(x_i)", "sin_1(x)", "sqrt_3(x)")],
     ("log(det(inv(X)))", r"inv\(X\)_ij"),
+    *[(text, "not in the table") for text in ("logm(X)", "sqrtm(X)_ij", "cumprod(x)_i")],
+    *[(text, "the number: x_i . 1") for text in ("vector(1)", "ones(n)", "matrix(1) x_i")],
     # words, and signs of programming languages
     *[(text, "no words") for text in ("x if y else z", "x_i and y_i", "not x", "2 True")],
     *[(text, r"exp\(x\)") for text in ("np.exp(x)", "math.sqrt(x)")],
