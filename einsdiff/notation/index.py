@@ -563,6 +563,15 @@ class _Lexer:
                 )
         if self.text[column:end] == "0" and re.match("[xXoObB][0-9a-fA-F]*[0-9]", self.text[end:]):
             self.fail("this is no decimal number", column, "write numbers as 16 or 1.5e-3")
+        opened = [token.kind for token in self.tokens if token.kind in "[]"]
+        if re.match(r"j(?!\w)", self.text[end:]) and "j" not in self.names and not opened:
+            number = self.text[column:end]
+            self.fail(
+                f"'{number}j' is a number and a name, or imaginary",
+                column,
+                f"write {number} j for a product, (0+{number}j) for an imaginary number",
+                end + 1 - column,
+            )
 
     def check_exponent(self, column: int) -> None:
         """Refuse an exponent in braces, unless it could be upper indices."""
@@ -1053,6 +1062,8 @@ class _Parser:
             exponent = 1
             if factors and self.peek() in ("*", "/"):
                 exponent = -1 if self.next().kind == "/" else 1
+            elif factors:
+                self.check_line()
             if self.is_sum_sign():
                 if exponent == -1:
                     self.fail(
@@ -1064,6 +1075,16 @@ class _Parser:
                 break
             factors.append(((yield self.power()), exponent))
         return factors[0][0] if len(factors) == 1 else Product(tuple(factors))
+
+    def check_line(self) -> None:
+        """Refuse factors in two lines without a sign, which could be two expressions."""
+        before = self.tokens[self.at - 1].end
+        if len(self.text[before : self.column() + 1].splitlines()) > 1:
+            self.fail(
+                "a product goes on in another line",
+                self.column(),
+                "write * between its factors; a text is one expression",
+            )
 
     def is_sum_sign(self) -> bool:
         return self.peek() == "name" and self.tokens[self.at].text == "Σ"

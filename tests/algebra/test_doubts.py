@@ -130,7 +130,9 @@ REFUSED = [
     # letters that cannot be told from each other
     *[(text, "same letter") for text in ("a_i а_i", "x_i y_і", "Α_ij A_jk", "x_i + х_i")],
     *[(text, "for both") for text in ("ε ϵ", "x 𝐱", "x_ℓ y_l", "𝑥_i x_i")],
+    *[(text, "one expression") for text in ("x_i^2\ny_i^2", "f_i = x_i\r\ny_i", "2\u2028(x)")],
     # numbers that are none
+    *[(text, r"\(0\+2j\)") for text in ("2j x_i", "exp(2j x)", "2j")],
     *[(text, "write one number") for text in ("1 000 x_i", "12 345 678", "1.2.3", "1e5.3 x")],
     *[(text, "write numbers as") for text in ("0x10", "0b101 x_i", "0xff1")],
     ("1e999 x", "write ∞"),
@@ -185,6 +187,11 @@ def test_what_is_likely_to_mean_something_else_is_refused(text, action):
         ("x_i^-1 + y_i", {}, "f_i = 1 / x_i + y_i"),
         ("2 3 x", {}, "f = 6 x"),
         ("0 x1", {}, "f = 0"),
+        ("2 j x", {}, "f = 2 j x"),
+        ("2j x", {"j": ""}, "f = 2 j x"),
+        ("(0+2j) x", {}, "f = (0+2j) x"),
+        ("[i ≥ 2j] A_ij", {}, "f = [i ≥ 2j] A_ij"),
+        ("f_i = A_ij x_j\n  + b_i\n  * c_i", {}, "f_i = A_ij x_j + b_i c_i"),
         ("lambda x_i", {}, "f_i = lambda x_i"),
     ],
 )
