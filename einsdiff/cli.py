@@ -36,6 +36,7 @@ from einsdiff.notation.subscripts import parse_subscripts
 from einsdiff.numeric.arrays import Array
 from einsdiff.numeric.spelling import BACKENDS
 from einsdiff.readable import TABLES
+from einsdiff.reading import shapes_in
 from einsdiff.tensor import Tensor, tensor
 
 __all__ = ["main"]
@@ -90,7 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with np.errstate(all="ignore"):  # what is not a number is printed as such
             text = _report(_asked(options), options)
-    except (EinsdiffError, OSError, np.linalg.LinAlgError, _DataError) as error:
+    except EinsdiffError as error:
+        return _failed(re.sub(r"\b(\w+)=''", r"--shapes \1=", str(error)))
+    except (OSError, np.linalg.LinAlgError, _DataError) as error:
         return _failed(str(error))
     except MemoryError:
         return _failed("there is not enough memory")
@@ -322,8 +325,7 @@ class _DataError(Exception):
 def _axes(subscripts: str, operands: Sequence[str]) -> dict[str, int]:
     """Count the labels of each operand, which is how a file's numbers are to be arranged."""
     if is_index_notation(subscripts, bool(operands)):
-        variables = parse(subscripts, *operands).formula.arguments
-        return {v.name: len(v.shape) for v in variables if v.derivative is None}
+        return {name: len(shape) for name, shape in shapes_in(subscripts).items()}
     inputs = parse_subscripts(subscripts).inputs
     return {name: len(labels) for name, labels in zip(operands, inputs, strict=False)}
 

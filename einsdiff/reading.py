@@ -36,7 +36,7 @@ from einsdiff.errors import (
 )
 from einsdiff.evaluation import check_dimensions, in_conflict, places_of
 from einsdiff.formula import Formula, function_name, joined_arguments, joined_least, number, symbol
-from einsdiff.notation.index import is_index_notation
+from einsdiff.notation.index import is_index_notation, names_in
 from einsdiff.notation.letters import DUMMY, fresh_letters
 from einsdiff.notation.names import as_name, name_of, value_of
 from einsdiff.notation.subscripts import (
@@ -68,7 +68,7 @@ from einsdiff.tensor import (
     warn_of_lost,
 )
 
-__all__ = ["Source", "find_variable", "keywords", "read_expression", "read_index"]
+__all__ = ["Source", "find_variable", "keywords", "read_expression", "read_index", "shapes_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -594,7 +594,7 @@ def read_index(
         given[name] = None if isinstance(source, str) else source
         sources.append((source, name))
     if nameless:
-        rest = [name for name in _ranks(text) if name not in given]
+        rest = [name for name in shapes_in(text) if name not in given]
         if len(rest) != len(nameless):
             raise OperandError(
                 page(
@@ -607,10 +607,11 @@ def read_index(
         given.update(zip(rest, nameless, strict=True))
         sources += list(zip(nameless, rest, strict=True))
     label_sizes = {label: as_size(size, f"label '{label}'") for label, size in sizes.items()}
+    there = names_in(text, frozenset([*given, *named]))
     for name, value in named.items():
         if name in given and given[name] is not None:
             raise BindingError(page(f"'{name}' is given twice", text=text, action="give it once"))
-        if places_of(name, text) and not (is_index(value) and _is_label(name, text)):
+        if name in there and not (is_index(value) and _is_label(name, text)):
             given[name] = value
         elif is_index(value) and name in text:
             label_sizes[name] = int(value)
@@ -657,7 +658,7 @@ def _name_in(text: str, source: Any, k: int, frame: FrameType) -> str | None:
         name = source.expr.name if isinstance(source.expr, Variable) else None
     else:
         name = name_of(source, frame) or own_name(source)
-    return name if name is not None and places_of(name, text) else None
+    return name if name is not None and name in names_in(text, frozenset([name])) else None
 
 
 def _specified(
@@ -672,7 +673,7 @@ def _specified(
         return formula
     # A shape is what `einsdiff.tensor` takes for one; but a number is one only of a vector.
     shape = as_shape(value, name)
-    is_vector = not is_index(value) or len(_ranks(text)[name]) == 1
+    is_vector = not is_index(value) or len(shapes_in(text)[name]) == 1
     if shape is not None and is_vector:
         return shape
     values[name] = as_array(value, f"operand '{name}'")
@@ -683,13 +684,19 @@ def _specified(
 def _is_label(name: str, text: str) -> bool:
     """Tell whether a name that has a number stands for a label, whose size the number is."""
     try:
-        return name not in _ranks(text)
+        return name not in shapes_in(text)
     except SubscriptsError:  # the size of a label is not known yet
         return True
 
 
-def _ranks(text: str) -> dict[str, tuple[Size, ...]]:
-    """Return the shapes of the operands, with names for all sizes."""
+def shapes_in(text: str) -> dict[str, tuple[Size, ...]]:
+    """Return the shapes of the operands of index notation, with names for all sizes.
+
+    What is meant is not doubted: who asks may be about to say that the names are operands.
+
+    >>> shapes_in("A x_i")
+    {'A': (), 'x': ('m',)}
+    """
     operands = _reading(text, (), (), revision(), doubts=False).operands
     return {name: node.shape for name, node in operands.items()}
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from keyword import kwlist
 from typing import Never
 
 from einsdiff.algebra.function import FUNCTIONS
@@ -50,6 +51,10 @@ _SIGNS = {
         "give the array of the permutation symbol as an operand: ε_ijk a_j b_k",
     ),
     **dict.fromkeys(("inf", "infty"), "write ∞"),
+    **dict.fromkeys(
+        set(kwlist) - {"lambda"},
+        "a formula has no words; write a condition in brackets: [x_i > 0] y_i",
+    ),
 }
 #: Words that name what is done to what follows, and that are also good names of operands.
 _WORDS = ("mean", "avg", "average", "var", "std", "vec", "diag", "rank", "dot", "norm", "E")
@@ -137,7 +142,8 @@ class Doubts:
         """Check a name by itself."""
         name, shown = symbol.name, _word(symbol)
         if name in _SIGNS:
-            self.fail(f"'{name}' is no operand here", shown, _given(_SIGNS[name], symbol))
+            action = _SIGNS[name] if name in kwlist else _given(_SIGNS[name], symbol)
+            self.fail(f"'{name}' is no operand here", shown, action)
         if is_function(name) or (name in INSTEAD and name not in _WORDS):
             action = INSTEAD.get(name) or f"write brackets: {name}(x), and {name}(x)^2 for a power"
             self.fail(f"'{name}' is a function", shown, _given(action, symbol))
@@ -183,9 +189,14 @@ class Doubts:
     def power(self, tree: Power) -> None:
         """Check for upper and lower indices, and for inverses."""
         base, exponent = tree.base, tree.exponent
-        if not isinstance(base, Symbol) or base.labels:
+        if not isinstance(base, Symbol):
+            return
+        if base.labels:
+            self.inverse_of_entries(base, exponent)
             return
         if isinstance(exponent, Symbol) and exponent.labels and base.name != "e":
+            if exponent.name in _TRANSPOSES and self.is_new(exponent):
+                self.fail(f"'^{exponent.name}' would be a power", _word(exponent), _TRANSPOSE)
             both = {base.name, exponent.name}
             if not both.issubset(self.shaped):
                 lower = _lower(exponent)
@@ -202,6 +213,28 @@ class Doubts:
                 f"'{base.name}' is likely to be a matrix",
                 _word(base),
                 _given(f"write inv({base.name})_ij for its inverse", base),
+            )
+        if not self.labels and self.is_matrix(base):
+            self.fail(
+                f"'{base.name}' is likely to be a matrix",
+                _word(base),
+                _given(
+                    f"write {base.name}_ij {base.name}_jk for its square, {base.name}_ij^2 for "
+                    "the squares of its entries",
+                    base,
+                ),
+            )
+
+    def inverse_of_entries(self, base: Symbol, exponent: Tree) -> None:
+        """Check for ``A_ij^-1``, which some write for entries of the inverse matrix."""
+        labels = [label for label in base.labels if isinstance(label, str)]
+        if _number(exponent) == -1 and len(labels) == len(set(labels)) == len(base.labels) == 2:
+            shown = "".join(labels)
+            self.fail(
+                f"'{base.name}_{shown}^-1' is a number's inverse or a matrix's",
+                _word(base),
+                f"write 1 / {base.name}_{shown} for that of each entry, "
+                f"({base.name}^-1)_{shown} for that of the matrix",
             )
 
     # Products.

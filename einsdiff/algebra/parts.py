@@ -106,8 +106,14 @@ INSTEAD = {
         ("transpose", "trans"), "a transpose is written by the order of the labels: A_ji"
     ),
     "inverse": "write inv(X)_ij",
+    "adj": "write det(X) inv(X)_ij",
+    **dict.fromkeys(("ones", "zeros", "vector", "matrix"), "write the number: x_i + 1"),
+    "len": "write the name of the size: x_i / n, of x='n'",
+    **dict.fromkeys(("logm", "sqrtm"), "it is not in the table; ed.register adds a function"),
     **dict.fromkeys(("dot", "inner"), "write a product of vectors with one label: x_i y_i"),
     "outer": "write x_i y_j",
+    "cumsum": "write f_{i<3} = [i ≥ j] x_j",
+    "cumprod": "it is not in the table; ed.register adds a function",
     **dict.fromkeys(("kron", "vec"), "write labels: f_ikjl = A_ij B_kl; axes are joined later"),
     "cross": "write ε_ijk a_j b_k, with the array of the permutation symbol as an operand ε",
     **dict.fromkeys(("eye", "identity", "delta", "δ"), "write the delta: δ_ij"),
@@ -682,6 +688,8 @@ class PartReader:
             name += "imum"
         if not is_function(name):
             self.no_function(name, column)
+        if tree.symbol.labels and tree.cores is None:  # max_0(x), log_2(x)
+            self.no_cores(tree, name)
         function = lookup(name)
         if name in POWERS or (function is not None and function.is_elementwise):
             self.check_entries(tree, 1 if function is None else len(function.ranks))
@@ -732,7 +740,9 @@ class PartReader:
         name = tree.name
         if len(tree.arguments) != arity:
             self.wrong_count(name, tree.column, len(tree.arguments), "xyzuvw"[:arity])
-        if tree.labels is not None or tree.cores is not None:
+        if tree.cores is not None:
+            self.no_cores(tree, name)
+        if tree.labels is not None:
             self.fail(
                 f"{name} is a function of each entry, so that its labels are its argument's",
                 tree.columns or _word(name, tree.column),
@@ -748,6 +758,18 @@ class PartReader:
                     _word(argument.name, argument.column),
                     f"write its labels: {name}({argument.name}_{_LETTERS[:rank]})",
                 )
+
+    def no_cores(self, tree: Apply, name: str) -> NoReturn:
+        """Say that what stands between a function and its bracket are no labels it acts on."""
+        source = self.text[tree.column :].partition("(")[0].strip() or f"{name}_"
+        self.fail(
+            f"'{source[len(name) + 1 :]}' below {name} is nothing that it acts on",
+            _word(source, tree.column),
+            "write log2(x), log10(x), or log(x) / log(b) for another base"
+            if name == "log"
+            else f"leave it out, {name}(x_i); labels of a value stand after the bracket: "
+            "max(A_ij)_i",
+        )
 
     def wrong_count(self, name: str, column: int, given: int, wanted: Sequence[str]) -> NoReturn:
         """Say that a function has another number of arguments."""
@@ -801,12 +823,23 @@ class PartReader:
                     _word(name, column),
                     f"write labels of the value for the others, which come first: {source})_i",
                 )
+        for argument in part.args:
+            self.check_value(argument)
         acts = f", which acts on {default.signature}" if default is not None else ""
         self.fail(
             f"the labels do not fit {name}{acts}",
             part.columns or _word(name, column),
             "write the batch labels of the value first, then its own: softmax(A_ij)_ij",
         )
+
+    def check_value(self, part: Part) -> None:
+        """Check that the value of a function has labels, in the argument of another."""
+        while isinstance(part, Term) and len(part.factors) == 1:
+            part = part.factors[0][0]
+        if isinstance(part, Applied) and part.labels is None and part.function is None:
+            default = lookup(part.name)
+            if default is not None and default.cores[1]:
+                self.no_choice(part, self.described(part.args), ())
 
 
 def near_function(name: str) -> str:
@@ -815,7 +848,7 @@ def near_function(name: str) -> str:
     >>> near_function("sofmax"), near_function("m")
     ('softmax', '')
     """
-    near = get_close_matches(name, [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES], 1)
+    near = get_close_matches(name, [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES], 1, 0.8)
     return near[0] if near and len(name) > 2 else ""
 
 
@@ -857,7 +890,8 @@ def is_exponential(tree: Tree) -> TypeGuard[Power]:
 def _power_of(tree: Tree) -> Number | None:
     """Return the exponent of a power, if it is a number."""
     if isinstance(tree, Apply):
-        is_plain = tree.labels is None and tree.cores is None and len(tree.arguments) == 1
+        is_plain = tree.labels is None and tree.cores is None and not tree.symbol.labels
+        is_plain = is_plain and len(tree.arguments) == 1
         return POWERS.get(tree.name) if is_plain else None
     return _number(tree.exponent) if isinstance(tree, Power) else None
 

@@ -265,7 +265,8 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
 def format_equation(node: Node, heading: Heading, letters: Letters) -> str:
     """Write an expression with its left-hand side, which has the ranges that one cannot see.
 
-    The left-hand side of a derivative has none.
+    How far the labels of a derivative's variable run can be seen from the variable; those of its
+    function are as on paper, unless they take a part of an axis or the derivative is zero.
 
     Parameters
     ----------
@@ -299,7 +300,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, s
     >>> format_sides(zero((2,)), Heading("f", ("i",)), Letters())
     ('f_{i<2}', '0')
     """
-    text, equal = _written(node, heading.letters, letters)
+    text, equal, cut = _written(node, heading.letters, letters)
     seen = set(text.sized).union(letter for _, axes in heading.wrt for letter in axes)
     while True:
         more = {a for pair in equal for a in pair if not seen.isdisjoint(pair)} - seen
@@ -310,23 +311,27 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, s
         letter: size
         for letter, size in zip(heading.letters, node.shape, strict=True)
         if letter not in seen
+        and (not heading.wrt or (isinstance(size, int) and (letter in cut or text.text == "0")))
     }
-    # That of a derivative is as on paper: its function says how far its indices run.
-    return format_heading(heading, None if heading.wrt else ranges), text.text
+    return format_heading(heading, ranges), text.text
 
 
 def _written(
     node: Node, axes: Sequence[str], letters: Letters
-) -> tuple[_Text, set[tuple[str, str]]]:
-    """Write an expression, and list the pairs of letters that a delta says have one range."""
+) -> tuple[_Text, set[tuple[str, str]], set[str]]:
+    """Write an expression, and list letters whose ranges a delta tells.
+
+    These are the pairs of letters that it says have one range, and the letters of slices,
+    which run over parts of axes.
+    """
     order, first, length = places(node, letters)
     if too_long := summary(order, length):
-        return _Text(too_long, sized=frozenset(axes)), set()
+        return _Text(too_long, sized=frozenset(axes)), set(), set()
     names = {part.name for part in order if isinstance(part, Variable)}.union(letters.of)
     printer = _Printer(letters, first, names)
     printer.sizes = {s for v in order if isinstance(v, Variable) for s in v.shape}
     text = run(printer.sum(node, tuple(axes), set(axes)))
-    return text, {pair for pair in printer.equal if set(pair) <= set(axes)}
+    return text, {pair for pair in printer.equal if set(pair) <= set(axes)}, printer.cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +381,8 @@ class _Printer:
         self.sizes: Collection[Size] = ()
         #: The pairs of letters at deltas.
         self.equal: set[tuple[str, str]] = set()
+        #: The letters in relations of two indices, such as i+1 and p.
+        self.cut: set[str] = set()
 
     def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
         """Write a node as a sum of terms; add the letters that it uses to `used`."""
@@ -547,6 +554,8 @@ class _Printer:
                 self.equal.add((axes[0], axes[1]))
             return _Text(indexed("δ", axes), counts, is_atom=True)
         c, offset, is_equation = node.relation
+        if len(c) == 2 and set(c) <= {1, -1}:
+            self.cut.update(axes)
         sides: list[Index] = []
         for sign in (1, -1):
             terms = tuple((sign * k, a) for k, a in zip(c, axes, strict=True) if sign * k > 0)

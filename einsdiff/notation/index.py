@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isinf
 from typing import Any, NoReturn, TypeVar
-from unicodedata import decomposition, normalize
+from unicodedata import category, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError, page
 from einsdiff.notation.subscripts import Size
@@ -57,6 +57,7 @@ __all__ = [
     "inverse",
     "is_index_notation",
     "letters_of",
+    "names_in",
     "parse_equation",
     "parse_index",
     "run",
@@ -316,6 +317,7 @@ def is_index_notation(text: str, has_operands: bool) -> bool:
     >>> is_index_notation("ij", True), is_index_notation("x", False)
     (False, True)
     """
+    text = text.translate(_WIDE)
     if re.search(r"[_=(){}\[\]^*/+∂Σ∑∞≥≤≠·⋅⁻⁰¹²³⁴⁵⁶⁷⁸⁹ᵀᴴ⊤'@|‖\\!]|\.[*/^TH]", text):
         return True
     if re.search(r"->|,|\.\.\.", text):
@@ -356,6 +358,12 @@ def run(job: Job[_T]) -> _T:
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _PART = rf"(?:{_NUMBER.pattern}|∞|nan)"
 _COMPLEX = re.compile(rf"\(\s*([-+]?{_PART})\s*([-+])\s*({_PART})j\s*\)")
+#: The wide letters and signs of East Asian keyboards, which mean the plain ones.
+_WIDE = {0xFEE0 + code: code for code in range(ord("!"), ord("~") + 1)}
+#: Letters that look like a Latin one, and are none.
+_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТХУасеіјорѕхуһΑΒΕΖΗΙΚΜΝΟΡΤΥΧοı", "ABESIJKMHOPCTXYaceijopsxyhABEZHIKMNOPTYXoi"
+)
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _DIGITS = str.maketrans("⁻" + _SUPERSCRIPT, "-0123456789")
 _EXPONENT = re.compile(f"⁻?[{_SUPERSCRIPT}]+")
@@ -422,6 +430,8 @@ def _raised_or_lowered(char: str) -> str:
     return kind if kind in ("<super>", "<sub>") else ""
 
 
+#: What to write in place of a dot between names.
+_MODULES = "write functions without the name of a module: exp(x)"
 #: What to write in place of signs of other notations, which index notation does not have.
 _INSTEAD = {
     **dict.fromkeys(
@@ -446,6 +456,12 @@ _INSTEAD = {
     "$": "write the formula without dollar signs",
     "½": "write 1/2",
     "→": "give the order of the axes on the left: f_ji = A_ij",
+    **dict.fromkeys("‐‑–—⁃", "write - for a minus"),
+    **dict.fromkeys("÷⁄", "write / for a division"),
+    **dict.fromkeys("∙•", "write * for a product"),
+    **dict.fromkeys('"`“”‘’', "write the formula without quotation marks"),
+    ":": "write = after a left-hand side: f_i = 2 x_i",
+    "⁻": "write x^-1, or x⁻¹",
     ";": "commas and semicolons part labels in braces only: A_{i,j+1}; "
     "write one expression, stacks with deltas: δ_{i,0} a + δ_{i,1} b",
 }
@@ -455,9 +471,12 @@ class _Lexer:
     """Cuts a text into tokens."""
 
     def __init__(self, text: str, names: frozenset[str]) -> None:
+        text = text.translate(_WIDE)
         self.text, self.names = text, names
         self.longest = max(map(len, names), default=0)
         self.tokens: list[_Token] = []
+        #: How each name and each label was spelled first, and where.
+        self.spelled: dict[tuple[str, str], tuple[str, int]] = {}
         if len(text) > LONGEST_TEXT:
             self.text = text[:40] + " .."
             self.fail(
@@ -466,9 +485,12 @@ class _Lexer:
                 f"{LONGEST_TEXT} are the most; give parts of it as operands",
                 0,
             )
+        if "\\" in text:
+            self.fail("'\\' cannot stand here", text.index("\\"), _INSTEAD["\\"])
         column = 0
         while column < len(text):
             column = self.token(column)
+        self.check_alike()
 
     def fail(self, headline: str, column: int, action: str, width: int = 1) -> NoReturn:
         carets = range(column, column + width)
@@ -491,6 +513,7 @@ class _Lexer:
         match = _NUMBER.match(text, column)
         if match is not None:
             self.check_digits(match[0], column)
+            self.check_number(column, match.end())
             return self.add("number", column, match.end())
         match = _EXPONENT.match(text, column)
         if match is not None:
@@ -503,6 +526,7 @@ class _Lexer:
         if char.isidentifier():
             return self.name(column)
         if char == "{":
+            self.check_exponent(column)
             groups, end = self.labels(column)
             self.tokens.append(_Token("braced", text[column:end], column, end, groups))
             return end
@@ -512,11 +536,82 @@ class _Lexer:
                 if sign == ")" and text.startswith("_", end) and not self.is_name(end):
                     return self.value_labels(end)
                 return end
-        instead = _INSTEAD.get(char, "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]")
+        return self.fail(f"{char!r} cannot stand here", column, self.instead(column))
+
+    def instead(self, column: int) -> str:
+        """Say what to write in place of a sign that index notation does not have."""
+        char, follows = self.text[column], self.text[column + 1 :].lstrip()
+        if char == "." and (not follows or re.match(r"\w+\s*\(", follows)):
+            return _MODULES if follows else "remove the dot"
         if char == ".":
-            follows = text[column + 1 : column + 2]
-            instead = _INSTEAD["'" if follows == "T" else "⊙" if follows in "*/^" else "@"]
-        return self.fail(f"{char!r} cannot stand here", column, instead)
+            return _INSTEAD["'" if follows[0] == "T" else "⊙" if follows[0] in "*/^" else "@"]
+        if category(char) in ("Cf", "Cc"):
+            return "remove this character, which cannot be seen"
+        return _INSTEAD.get(char, "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]")
+
+    def check_number(self, column: int, end: int) -> None:
+        """Refuse numbers that would be read as products: ``1 000``, ``1.2.3``, ``0x10``."""
+        before = self.tokens[-1] if self.tokens else None
+        if before is not None and before.kind == "number":
+            is_grouped = before.text.isdigit() and re.fullmatch("[0-9]{3}", self.text[column:end])
+            if is_grouped or before.end == column:
+                self.fail(
+                    "two numbers stand side by side",
+                    before.column,
+                    "write one number without spaces, or * between two",
+                    end - before.column,
+                )
+        if self.text[column:end] == "0" and re.match("[xXoObB][0-9a-fA-F]*[0-9]", self.text[end:]):
+            self.fail("this is no decimal number", column, "write numbers as 16 or 1.5e-3")
+        opened = [token.kind for token in self.tokens if token.kind in "[]"]
+        if re.match(r"j(?!\w)", self.text[end:]) and "j" not in self.names and not opened:
+            number = self.text[column:end]
+            self.fail(
+                f"'{number}j' is a number and a name, or imaginary",
+                column,
+                f"write {number} j for a product, (0+{number}j) for an imaginary number",
+                end + 1 - column,
+            )
+
+    def check_exponent(self, column: int) -> None:
+        """Refuse an exponent in braces, unless it could be upper indices."""
+        inside = self.text[column + 1 :].partition("}")[0]
+        if self.tokens and self.tokens[-1].kind == "^" and not inside.strip().isalpha():
+            self.fail(
+                "an exponent is in braces",
+                column,
+                "braces are for labels; write round brackets: x^(n+1)",
+            )
+
+    def spell(self, kind: str, word: str, plain: str, column: int) -> str:
+        """Note how a name or a label is spelled, which is read as plain letters."""
+        word = normalize("NFC", word).replace("\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}")
+        first, _ = self.spelled.setdefault((kind, plain), (word, column))
+        if first != word:
+            self.fail(
+                f"'{first}' and '{word}' are both read as '{plain}'",
+                column,
+                f"write '{plain}' for both, or another letter for one of them",
+            )
+        return plain
+
+    def label(self, char: str, column: int) -> str:
+        """Return a label as plain letters, as names are."""
+        plain = normalize("NFKC", char)
+        return self.spell("label", char, plain if plain.isidentifier() else char, column)
+
+    def check_alike(self) -> None:
+        """Refuse letters that cannot be told from others, such as those of two alphabets."""
+        known = {("name", name): (name, 0) for name in self.names}
+        seen: dict[tuple[str, str], str] = {}
+        for (kind, plain), (_, column) in {**known, **self.spelled}.items():
+            other = seen.setdefault((kind, plain.translate(_ALIKE)), plain)
+            if other != plain:
+                self.fail(
+                    f"'{plain}' and '{other}' look alike, but are letters of two alphabets",
+                    column,
+                    "write the same letter for both, or one that can be told from the other",
+                )
 
     def check_digits(self, digits: str, column: int) -> None:
         if len(digits) > LONGEST_NUMBER:
@@ -568,7 +663,7 @@ class _Lexer:
             cut = len(word) - 1
         else:
             cut = cuts[0] if cuts else len(word)
-        name = normalize("NFKC", word[:cut])
+        name = self.spell("name", word[:cut], normalize("NFKC", word[:cut]), column)
         groups: tuple[tuple[_Item, ...], ...] | None = None
         end = column + cut
         if "_" in name and text.startswith("_{}", end):
@@ -623,7 +718,8 @@ class _Lexer:
                         "a label is one letter or digit; part names by spaces, "
                         "and write braces around longer labels: A_{i1,i2}",
                     )
-                items.append(_Item(char if char.isalpha() else Affine((), int(char)), at))
+                is_label = char.isalpha()
+                items.append(_Item(self.label(char, at) if is_label else Affine((), int(char)), at))
             if not items:
                 self.fail("a label is missing", column, "write labels after '_': A_ij")
             self.check_count(items, column)
@@ -661,7 +757,7 @@ class _Lexer:
         items = []
         for at, char in enumerate(text, column):
             if _is_letter(char):
-                items.append(_Item(char, at))
+                items.append(_Item(self.label(char, at), at))
             elif char in "0123456789":
                 items.append(_Item(Affine((), int(char)), at))
             elif not char.isspace():
@@ -675,7 +771,7 @@ class _Lexer:
         size = self.size(bound.strip(), start) if less else None
         text = text.rstrip()
         if text.isidentifier() and "_" not in text and (is_long or len(text) == 1):
-            return _Item(text, start, size)
+            return _Item(self.label(text, start), start, size)
         terms: dict[str, int] = {}
         offset = 0
         at = 0
@@ -693,6 +789,7 @@ class _Lexer:
             if sign and sign != "+":
                 c = -c
             if name:
+                name = self.label(name, start)
                 terms[name] = terms.get(name, 0) + c
             else:
                 offset += c
@@ -801,6 +898,33 @@ def parse_equation(text: str, names: Iterable[str] = ()) -> Equation:
 
 
 @lru_cache(maxsize=1024)
+def names_in(text: str, names: frozenset[str] = frozenset()) -> frozenset[str]:
+    """List the names in a text, those of functions and signs among them.
+
+    Parameters
+    ----------
+    text, names
+        As for `parse_index`.
+
+    Returns
+    -------
+    frozenset
+        Without labels.
+
+    Raises
+    ------
+    SubscriptsError
+        A sign that index notation does not have.
+
+    Examples
+    --------
+    >>> sorted(names_in("1/2x_i + sin(y_i)"))
+    ['sin', 'x', 'y']
+    """
+    return frozenset(token.text for token in _Lexer(text, names).tokens if token.kind == "name")
+
+
+@lru_cache(maxsize=1024)
 def _parse(text: str, names: frozenset[str]) -> _Parsed:
     return run(_Parser(text, names).equation())
 
@@ -898,6 +1022,13 @@ class _Parser:
                     "write a name and labels before '=', as in f_i = .., or ∂f_i/∂x_p = ..; "
                     "what it is a function of is seen on the right",
                 )
+            if self.tokens[self.at].text == "==":
+                self.fail(
+                    "'==' is no sign of a left-hand side",
+                    self.column(),
+                    "write f = .. for that, and [x_i = y_i] for 1 where both are equal",
+                    2,
+                )
             left = tree
             self.ranged = []
             equals = self.next().column
@@ -931,6 +1062,8 @@ class _Parser:
             exponent = 1
             if factors and self.peek() in ("*", "/"):
                 exponent = -1 if self.next().kind == "/" else 1
+            elif factors:
+                self.check_line()
             if self.is_sum_sign():
                 if exponent == -1:
                     self.fail(
@@ -942,6 +1075,16 @@ class _Parser:
                 break
             factors.append(((yield self.power()), exponent))
         return factors[0][0] if len(factors) == 1 else Product(tuple(factors))
+
+    def check_line(self) -> None:
+        """Refuse factors in two lines without a sign, which could be two expressions."""
+        before = self.tokens[self.at - 1].end
+        if len(self.text[before : self.column() + 1].splitlines()) > 1:
+            self.fail(
+                "a product goes on in another line",
+                self.column(),
+                "write * between its factors; a text is one expression",
+            )
 
     def is_sum_sign(self) -> bool:
         return self.peek() == "name" and self.tokens[self.at].text == "Σ"

@@ -108,7 +108,33 @@ REFUSED = [
     ("Σ_{i<j} A_ij", r"Σ_ij \[i < j\]"),
     ("x_{(i+k)%n} w_k", "remainder with deltas"),
     ("d_i = f_{i+1} - f_i", "a range on the left"),
+    # powers and bases that could be of a matrix, or of another function
+    *[(text, "for its square") for text in ("X^2", "X²", "X^n", "2 + X^3")],
+    ("A_ij^-1 b_j", r"write 1 / A_ij .* \(A\^-1\)_ij"),
+    ("A^T_ij x_j", TRANSPOSE),
+    *[(text, r"log2\(x\)") for text in ("log_2(x)", "log_10(x_i)", "log₂(x)", "log_b(x)")],
+    *[(text, "leave it out") for text in ("max_0(x)", "exp_i(x_i)", "sin_1(x)", "sqrt_3(x)")],
+    ("log(det(inv(X)))", r"inv\(X\)_ij"),
+    *[(text, "not in the table") for text in ("logm(X)", "sqrtm(X)_ij", "cumprod(x)_i")],
+    *[(text, "the number: x_i . 1") for text in ("vector(1)", "ones(n)", "matrix(1) x_i")],
+    # words, and signs of programming languages
+    *[(text, "no words") for text in ("x if y else z", "x_i and y_i", "not x", "2 True")],
+    *[(text, r"exp\(x\)") for text in ("np.exp(x)", "math.sqrt(x)")],
+    ("x_i.", "remove the dot"),
+    ("a == b", r"\[x_i = y_i\]"),
+    ("e^{-x^2}", "round brackets"),
+    (r"A^{\top}", "LaTeX"),
+    ("x_i – y_i", "write - "),
+    ("x ÷ y", "write / "),
+    *[(text, "cannot be seen") for text in ("\ufeffx_i", "x\u200b_i", "x\u2062y", "x\x00")],
+    # letters that cannot be told from each other
+    *[(text, "same letter") for text in ("a_i а_i", "x_i y_і", "Α_ij A_jk", "x_i + х_i")],
+    *[(text, "for both") for text in ("ε ϵ", "x 𝐱", "x_ℓ y_l", "𝑥_i x_i")],
+    *[(text, "one expression") for text in ("x_i^2\ny_i^2", "f_i = x_i\r\ny_i", "2\u2028(x)")],
     # numbers that are none
+    *[(text, r"\(0\+2j\)") for text in ("2j x_i", "exp(2j x)", "2j")],
+    *[(text, "write one number") for text in ("1 000 x_i", "12 345 678", "1.2.3", "1e5.3 x")],
+    *[(text, "write numbers as") for text in ("0x10", "0b101 x_i", "0xff1")],
     ("1e999 x", "write ∞"),
     ("1e-999 x", "write ∞ or 0"),
     ("e + e^x", r"write exp\(x\)"),
@@ -153,6 +179,20 @@ def test_what_is_likely_to_mean_something_else_is_refused(text, action):
         ("x_i - mean_i", {}, "f_i = x_i - mean_i"),
         ("n_k x_k", {}, "f = n_k x_k"),
         ("[i ≥ j] A_ij", {}, "f = [i ≥ j] A_ij"),
+        ("ｘ＿ｉ（ｙ＿ｉ　＋　２）", {}, "f = x_i (y_i + 2)"),
+        ("𝑥_𝑖 𝑦_𝑖", {}, "f = x_i y_i"),
+        ("µ x + μ", {}, "f = μ + μ x"),
+        ("а_і б_і", {}, "f = а_і б_і"),
+        ("X^2", {"X": ""}, "f = X^2"),
+        ("x_i^-1 + y_i", {}, "f_i = 1 / x_i + y_i"),
+        ("2 3 x", {}, "f = 6 x"),
+        ("0 x1", {}, "f = 0"),
+        ("2 j x", {}, "f = 2 j x"),
+        ("2j x", {"j": ""}, "f = 2 j x"),
+        ("(0+2j) x", {}, "f = (0+2j) x"),
+        ("[i ≥ 2j] A_ij", {}, "f = [i ≥ 2j] A_ij"),
+        ("f_i = A_ij x_j\n  + b_i\n  * c_i", {}, "f_i = A_ij x_j + b_i c_i"),
+        ("lambda x_i", {}, "f_i = lambda x_i"),
     ],
 )
 def test_what_is_clear_is_answered(text, given, printed):
@@ -168,6 +208,16 @@ def test_operands_with_axes_are_no_scalars():
         with pytest.raises(SubscriptsError):
             ed.parse(text, **operands)
     assert float(np.asarray(ed.parse("A b", A=2.0, b=3.0))) == 6.0
+
+
+def test_operands_are_found_wherever_they_stand_in_a_text():
+    x, A = np.array([1.0, 2.0]), np.array([[1.0, 2.0], [3.0, 4.0]])
+    for text, value in (("1/2x_i", x / 2), ("1e1x_i", 10 * x), ("3𝐱_i", 3 * x), ("2ｘ_i", 2 * x)):
+        np.testing.assert_allclose(np.asarray(ed.parse(text, x=x)), value)
+        np.testing.assert_allclose(np.asarray(ed.parse(text, x)), value)
+    np.testing.assert_allclose(np.asarray(ed.parse("2A_ij x_j", A=A, x=x)), 2 * A @ x)
+    with pytest.raises(ed.BindingError, match="there is no 'i'"):
+        ed.parse("x_i", x=x, i=x)
 
 
 def test_rules_of_the_library_are_not_doubted():

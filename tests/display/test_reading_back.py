@@ -86,13 +86,12 @@ def tensors(draw):
 
 def read_back(tensor):
     """Read the text of a tensor with its operands' shapes."""
-    text = str(tensor)
     there = {v.name: v for v in tensor.formula.arguments}
     sizes = {}
-    if tensor.formula.heading.wrt:  # the axes of a derivative are those of its function
-        sizes = dict(zip(tensor.formula.heading.letters, tensor.shape, strict=True))
-    reading = read(text, there, sizes)
-    return reading.node
+    if tensor.formula.heading.wrt:  # whose left-hand side does not say all sizes
+        axes = zip(tensor.formula.heading.letters, tensor.shape, strict=True)
+        sizes = {letter: size for letter, size in axes if f"{letter}<{size}" not in str(tensor)}
+    return read(str(tensor), there, sizes).node
 
 
 @settings(max_examples=300, deadline=None)
@@ -102,6 +101,22 @@ def test_tensors_are_read_back_with_their_shape(drawn):
     again = read_back(tensor)
     assert again.shape == tensor.shape, str(tensor)
     assert normal_form(again) is tensor.formula.normal_form, str(tensor)
+
+
+@settings(max_examples=300, deadline=None)
+@given(tensors(), st.integers(1, 2), st.data())
+def test_derivatives_are_read_back_with_their_shape(drawn, order, data):
+    tensor, _ = drawn
+    wrt = data.draw(st.sampled_from([v.name for v in tensor.formula.arguments]))
+    try:
+        derivative = ed.grad(tensor, wrt=wrt, order=order)
+    except EinsdiffError:
+        assume(False)  # such as one of more axes than there are letters
+    text = str(derivative)
+    assume("when written out" not in text)
+    again = read_back(derivative)
+    assert again.shape == derivative.shape, text
+    assert normal_form(again) is derivative.formula.normal_form, text
 
 
 @settings(max_examples=300, deadline=None)
@@ -141,6 +156,10 @@ def test_the_left_hand_side_has_the_ranges_that_nothing_else_shows(node, letters
         (lambda w: 0 * w, "f_{i<5} = 0"),
         (lambda w: np.stack([w, w]), "f_{i<2,j} = δ_{i,0} w_j + δ_{i,1} w_j"),
         (lambda w: ed.grad(w + 1, wrt=w), "∂f_i/∂w_p = δ_ip"),
+        (lambda w: ed.grad(w[:-1], wrt=w), "∂f_{i<4}/∂w_p = δ_{i+0,p}"),
+        (lambda w: ed.grad(w[::-1] ** 2, wrt=w), "∂f_{i<5}/∂w_p = 2 δ_{i+p,4} w_{4-i}"),
+        (lambda w: ed.grad(np.cumsum(w), wrt=w), "∂f_{i<5}/∂w_p = [i ≥ p]"),
+        (lambda w: ed.grad(w, wrt=w, order=2), "∂²w_{i<5}/∂w_p∂w_q = 0"),
         (lambda w: np.max(np.outer(w, w)), "f = max(w_i w_j)"),
         (lambda w: np.max(ed.tensor("A", (2, 5))), "f = max(A_ij)"),
         (lambda w: ed.tensor("w_1", ()) * w, "f_i = w_1_{} w_i"),
