@@ -803,6 +803,7 @@ class NamedSize(str):
         )
 
     __index__ = __int__ = __float__ = __complex__ = _has_no_number
+    __iter__: None = None  # type: ignore[assignment]  # it is one size and no sequence of letters
 
     def __lt__(self, other: Any) -> bool:
         return super().__lt__(other) if isinstance(other, str) else self._has_no_number()
@@ -970,8 +971,10 @@ def as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
         The sizes.
     """
     sizes: Sequence[Any]
-    if isinstance(value, str):
+    if isinstance(value, str) and not isinstance(value, NamedSize):
         sizes = value
+    elif isinstance(value, NamedSize):
+        sizes = (value,)
     elif isinstance(value, int) and not isinstance(value, bool):
         sizes = (value,)  # NumPy's integers are arrays of no axes
     elif isinstance(value, tuple) and all(isinstance(v, str) or is_index(v) for v in value):
