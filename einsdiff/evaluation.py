@@ -19,8 +19,9 @@ from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from einsdiff.algebra.graph import not_analytic
-from einsdiff.algebra.nodes import Node, Variable, einsum
+from einsdiff.algebra.function import WITHOUT_IDENTITY
+from einsdiff.algebra.graph import not_analytic, topological
+from einsdiff.algebra.nodes import Call, Node, Variable, einsum
 from einsdiff.errors import (
     BindingError,
     EinsdiffError,
@@ -200,20 +201,6 @@ class Prepared:
         """Compute from arrays of the program's dtype, in its order."""
         if self.bytes > (memory_limit() if self.limit is None else self.limit):
             raise _too_large(self)
-        try:
-            return self._computed(inputs, out)
-        except ValueError as error:
-            if "zero-size array" not in str(error):  # NumPy's word for what it cannot reduce
-                raise
-        raise ShapeError(
-            page(
-                "max or min of no entries",
-                shapes=shapes_line([(n, a.shape) for n, a in zip(self.names, inputs, strict=True)]),
-                action="there is no largest of none: leave out the empty axis",
-            )
-        )
-
-    def _computed(self, inputs: Sequence[Array], out: Array | None) -> Any:
         function = self.program.function
         if out is None:
             result = function(*inputs)
@@ -518,7 +505,28 @@ def _settled(formulas: Sequence[Formula], values: Mapping[str, Any]) -> dict[str
         for size in sorted(formula.named_sizes - sizes.keys()):
             raise _unsettled(formula, size)
         _check_analytic(formula, values)
+        _check_not_empty(formula, sizes, values)
     return sizes
+
+
+def _check_not_empty(formula: Formula, sizes: Mapping[str, int], values: Mapping[str, Any]) -> None:
+    """Raise ShapeError for the largest of no entries, of all libraries alike."""
+    for node in topological([formula.expr]):
+        if not isinstance(node, Call) or node.function.name not in WITHOUT_IDENTITY:
+            continue
+        axes = node.args[0].shape[len(node.shape) :]
+        empty = [size for size in axes if sizes.get(str(size), size) == 0]
+        if empty:
+            name, size = node.function.name, empty[0]
+            where = f": size '{size}' is 0" if isinstance(size, str) else ""
+            raise ShapeError(
+                page(
+                    f"{name} of no entries{where}",
+                    text=formula.text,
+                    shapes=shapes_line([(n, a.shape) for n, a in values.items()]),
+                    action=f"there is no {name} of none: leave out the empty axis",
+                )
+            )
 
 
 def _check_ranks(formulas: Sequence[Formula], shapes: Iterable[Sequence[object]]) -> None:

@@ -59,6 +59,10 @@ class ArrayMethods:
     def _scaled(self, c: Any, least: str = "") -> Self:
         """Multiply by a number; the result has at least this dtype, see `Formula.least`."""
 
+    @abstractmethod
+    def _meets(self, number: Any, place: int) -> None:
+        """Warn of a number that was computed from the tensor; it is the first operand or not."""
+
     # --- arithmetic ---------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Self:
@@ -81,11 +85,17 @@ class ArrayMethods:
 
     def __mul__(self, other: Any) -> Self:
         c = as_number(other)
-        return self._scaled(c) if c is not None else self._applied(arrays.multiply, other)
+        if c is None:
+            return self._applied(arrays.multiply, other)
+        self._meets(other, 1)
+        return self._scaled(c)
 
     def __rmul__(self, other: Any) -> Self:
         c = as_number(other)
-        return self._scaled(c) if c is not None else self._reflected(arrays.multiply, other)
+        if c is None:
+            return self._reflected(arrays.multiply, other)
+        self._meets(other, 0)
+        return self._scaled(c)
 
     def __truediv__(self, other: Any) -> Self:
         c = as_number(other)
@@ -99,6 +109,7 @@ class ArrayMethods:
                     action="divide by another number, or by an array",
                 )
             )
+        self._meets(other, 1)
         inverse = Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c
         return self._scaled(inverse, "float")
 

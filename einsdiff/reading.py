@@ -336,8 +336,8 @@ def _product(
     later: Mapping[str, Any] = {}
     expressions = [operand for operand in operands if isinstance(operand, Tensor)]
     if expressions:
-        arrays = [operand for operand in operands if type(operand) is np.ndarray]
-        warn_of_lost(arrays, expressions)
+        plain = {k: v for k, v in enumerate(operands) if not isinstance(v, Tensor)}
+        warn_of_lost(plain, expressions)
     if sizes or named:
         sizes, named, later = _sorted_keywords(subscripts, operands, sizes, named)
     sources: list[tuple[Any, str]] = []

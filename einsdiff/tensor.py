@@ -85,7 +85,7 @@ from einsdiff.numeric.arrays import (
     same_array,
 )
 from einsdiff.numeric.asked import CHOOSE, PLAIN, asking, instead, outermost
-from einsdiff.numeric.dependence import lost, note
+from einsdiff.numeric.dependence import lost, lost_within, note, note_place
 from einsdiff.numeric.libraries import as_numpy, dtype_kind, is_traced, kind_of, library_of
 from einsdiff.numeric.memory import check_limit
 from einsdiff.numeric.named import own_name
@@ -427,6 +427,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         if out is None:
             if type(array) is np.ndarray:
                 note(array, self.formula.required, values)
+                note_place(outermost(outside()), self.formula.required, values)
             array = with_dimensions(self.formula, values, array)
         return array
 
@@ -705,6 +706,9 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         result: Tensor = applied(function, (other, self))
         return result
 
+    def _meets(self, number: Any, place: int) -> None:
+        warn_of_lost({place: number}, [self])
+
     def _scaled(self, c: Any, least: str = "") -> Tensor:
         letters, domain = self.formula.heading.letters, self.formula.domain
         return combined(scale(c, self.expr), letters, [self], domain, least)
@@ -803,6 +807,7 @@ class NamedSize(str):
         )
 
     __index__ = __int__ = __float__ = __complex__ = _has_no_number
+    __iter__: None = None  # type: ignore[assignment]  # it is one size and no sequence of letters
 
     def __lt__(self, other: Any) -> bool:
         return super().__lt__(other) if isinstance(other, str) else self._has_no_number()
@@ -970,8 +975,10 @@ def as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
         The sizes.
     """
     sizes: Sequence[Any]
-    if isinstance(value, str):
+    if isinstance(value, str) and not isinstance(value, NamedSize):
         sizes = value
+    elif isinstance(value, NamedSize):
+        sizes = (value,)
     elif isinstance(value, int) and not isinstance(value, bool):
         sizes = (value,)  # NumPy's integers are arrays of no axes
     elif isinstance(value, tuple) and all(isinstance(v, str) or is_index(v) for v in value):
@@ -1222,12 +1229,12 @@ def applied(
         Or a tuple of tensors, where the function returns several nodes.
     """
     parts: list[Tensor] = []
-    plain: list[Any] = []
+    plain: dict[int, Any] = {}
     kinds, names = _kinds(function)
 
     def taken(value: Any) -> Node:
-        if type(value) is np.ndarray:
-            plain.append(value)
+        if not isinstance(value, Tensor):
+            plain[len(parts)] = value
         parts.append(as_tensor(value))
         return parts[-1].expr
 
@@ -1275,21 +1282,23 @@ def _check_truth(part: Tensor) -> None:
         )
 
 
-def warn_of_lost(plain: Iterable[Any], parts: Sequence[Tensor]) -> None:
+def warn_of_lost(plain: Mapping[int, Any], parts: Sequence[Tensor]) -> None:
     """Warn of arrays that meet expressions in what they were computed from.
 
     Parameters
     ----------
     plain
-        Arrays, as they were passed.
+        Arrays and numbers, as they were passed, by their positions among the operands.
     parts
         The tensors that they meet; they may be among these.
     """
     values: dict[str, Any] = {}
     for part in parts:
         values.update(part.values)
-    for array in plain:
-        name = lost(array, values)
+    if not values:
+        return
+    found = [lost(a, values) if type(a) is np.ndarray else "" for a in plain.values()]
+    for name in found if any(found) else [lost_within(outermost(outside()), plain, values)]:
         if name:
             told = page(
                 f"an array that was computed from '{name}' meets an expression in '{name}', and "

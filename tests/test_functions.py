@@ -1025,6 +1025,7 @@ WRONG: dict[str, tuple[Callable[..., Any], str]] = {
     "a sum": (np.sum, r"returned the shape \(\), not \(3,\)"),
     "complex numbers": (lambda x: x * 1j, "complex numbers for real ones"),
     "nothing": (lambda x: None, "returned None"),
+    "a mask": (lambda x: np.ma.masked_less(x, 1.5), "returned a masked array"),
     "text": (lambda x: "no", "returned str"),
     "a list of objects": (lambda x: [object()] * 3, "no array of numbers"),
     "changed in place": (lambda x: x.__iadd__(1), "changes its argument"),

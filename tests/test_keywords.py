@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import dask.array as da
@@ -155,6 +157,63 @@ def test_there_is_no_largest_of_no_entries(f):
     for call in (lambda: t(x=np.ones(0)), lambda: t.compile()(x=np.ones(0))):
         with pytest.raises(ed.ShapeError, match=r"no entries(.|\n)*\(0,\)"):
             call()
+
+
+def libraries():
+    found = [np.zeros]
+    for name in ("torch", "jax.numpy"):
+        with suppress(ImportError):
+            found.append(import_module(name).zeros)
+    return found
+
+
+@pytest.mark.parametrize("zeros", libraries())
+@pytest.mark.parametrize("f", [np.max, np.min, np.ptp, lambda x: np.linalg.norm(x, np.inf)])
+def test_the_largest_of_no_entries_is_named_in_every_library_and_derivative(f, zeros):
+    x, A, B = ed.tensor("x", "n"), ed.tensor("A", "mn"), ed.tensor("B", "nn")
+    for t in (f(x), x * f(x), ed.grad(x * f(x), wrt="x"), np.sum(f(x) * A)):
+        arrays = {"x": zeros(0), "A": zeros((2, 0))}
+        with pytest.raises(ed.ShapeError, match=r"(max|min) of no entries: size 'n' is 0"):
+            t(**{name: arrays[name] for name in t.names})
+    with pytest.raises(ed.ShapeError, match=r"max of no entries: size 'm' is 0"):
+        np.max(A, axis=0)(A=zeros((0, 3)))
+    assert np.max(A, axis=0)(A=zeros((3, 0))).shape == (0,)
+    with pytest.raises(ed.ShapeError, match=r"max of no entries: size 'n' is 0"):
+        np.max(B, axis=0)(B=zeros((0, 0)))  # as NumPy's
+
+
+@pytest.mark.parametrize("zeros", libraries())
+def test_means_of_no_entries_are_nan_in_every_library(zeros):
+    x = ed.tensor("x", "n")
+    with np.errstate(all="ignore"):
+        for t in (np.mean(x), np.var(x), np.mean(x) ** 2 / 3):
+            assert np.isnan(float(t(x=zeros(0))))
+            assert ed.grad(t, wrt="x")(x=zeros(0)).shape == (0,)
+        for ddof in (1, 2, 3):
+            assert np.isnan(float(np.var(x, ddof=ddof)(x=zeros(1))))
+
+
+def test_no_variance_is_negative():
+    two = np.array([1.0, 2.0])
+    for ddof in (2, 3, 4):
+        with np.errstate(all="ignore"):
+            assert np.var(ed.tensor("x", "n"), ddof=ddof)(x=two) == np.inf
+            assert not np.isfinite(np.asarray(np.var(ed.tensor("x", two), ddof=ddof)))
+    many = np.arange(9.0) ** 2
+    for name, axis in (("n", None), ("nm", 0), ("nm", None)):
+        array = many.reshape(3, 3) if len(name) == 2 else many
+        t = np.var(ed.tensor("x", name), axis, ddof=2)
+        np.testing.assert_allclose(t(x=array), np.var(array, axis, ddof=2))
+
+
+def test_the_name_of_a_size_is_one_size():
+    size = ed.tensor("y", ("rows",)).shape[0]
+    assert ed.tensor("z", size).shape == ed.tensor("z", (size,)).shape == ("rows",)
+    for call in (lambda: np.ones(size), lambda: np.full(size, 2.0), lambda: np.zeros((2, size))):
+        with pytest.raises(ed.ShapeError, match="size 'rows' is a name"):
+            call()
+    with pytest.raises(TypeError):
+        list(size)
 
 
 def test_a_chunk_of_another_dtype_than_its_array_says_is_not_cut():

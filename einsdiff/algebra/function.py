@@ -29,6 +29,7 @@ __all__ = [
     "FUNCTIONS",
     "KERNELS",
     "RULE_LETTERS",
+    "WITHOUT_IDENTITY",
     "Function",
     "enter",
     "lookup",
@@ -37,6 +38,8 @@ __all__ = [
 
 #: Letters of the axes in a rule: those of the value, and then those of the argument.
 RULE_LETTERS = DUMMY
+#: Functions that take axes to one number, and have no value if there are no entries.
+WITHOUT_IDENTITY = ("max", "min")
 
 
 @dataclass(frozen=True, eq=False)

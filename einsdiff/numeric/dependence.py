@@ -6,8 +6,10 @@ An array has no derivative. Where :math:`w_i = x_i^2` was computed, and the arra
 .. math:: f = w_i x_i, \qquad \frac{\partial f}{\partial x_p} = w_p \quad\text{and not}\quad
     3 x_p^2 .
 
-What was computed is remembered in two ways, both bounded: the arrays themselves, as long as they
-live, and the entries of the last small ones, which NumPy copies into arrays of its own.
+What was computed is remembered in three ways, all bounded: the arrays themselves, as long as they
+live; the entries of the last small ones, which NumPy copies into arrays of its own; and the places
+in the user's code that asked for them. In ``math.exp(x[0]) * x`` a number meets an expression, and
+within that product `x` was asked for numbers.
 
 >>> x = np.array([1.0, 2.0])
 >>> w = x**2
@@ -18,19 +20,25 @@ live, and the entries of the last small ones, which NumPy copies into arrays of 
 
 from __future__ import annotations
 
+import ast
+import linecache
 from collections import deque
 from collections.abc import Iterable, Mapping
-from itertools import groupby
+from contextlib import suppress
+from itertools import groupby, islice
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 from weakref import ref
 
 import numpy as np
 
-__all__ = ["lost", "note"]
+__all__ = ["lost", "lost_within", "note", "note_place"]
 
 #: So many arrays are remembered, and for so many variables so many conversions of at most so many
 #: entries each.
 MOST_ARRAYS, MOST_VARIABLES, MOST_CONVERSIONS, MOST_ENTRIES = 512, 64, 64, 16
+#: So many places are remembered, each with the calls that led there, and so many of these.
+MOST_PLACES, MOST_CALLS = 32, 12
 
 
 class _Conversions(NamedTuple):
@@ -39,6 +47,15 @@ class _Conversions(NamedTuple):
     of: ref[Any]
     entries: deque[tuple[bytes, np.dtype[Any]]]
 
+
+class _Place(NamedTuple):
+    """Instructions that were running when numbers were asked for: that of each call."""
+
+    running: tuple[tuple[int, CodeType, int], ...]
+    of: list[tuple[str, ref[Any]]]
+
+
+_places: deque[_Place] = deque(maxlen=MOST_PLACES)
 
 #: An array that was computed, and the arrays of the variables that it depends on.
 _arrays: dict[int, tuple[ref[Any], list[tuple[str, ref[Any]]]]] = {}
@@ -113,6 +130,92 @@ def lost(array: Any, values: Mapping[str, Any]) -> str:
     if type(array) is np.ndarray and 0 < array.size <= 256 and array.dtype.kind in "iufc":
         return next((n for n, value in values.items() if _is_made_of(array, n, value)), "")
     return ""
+
+
+def note_place(frame: FrameType | None, names: Iterable[str], values: Mapping[str, Any]) -> None:
+    """Remember where numbers were asked for.
+
+    Parameters
+    ----------
+    frame
+        Of the user's code that asked.
+    names, values
+        As for `note`.
+    """
+    running: list[tuple[int, CodeType, int]] = []
+    while frame is not None and len(running) < MOST_CALLS:
+        running.append((id(frame), frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    _places.append(_Place(tuple(running), [(name, ref(values[name])) for name in names]))
+
+
+def lost_within(
+    frame: FrameType | None, numbers: Mapping[int, Any], values: Mapping[str, Any]
+) -> str:
+    """Return the name of a variable that was asked for numbers within what runs now.
+
+    Parameters
+    ----------
+    frame
+        Of the user's code, in which numbers meet an expression.
+    numbers
+        These, by their positions among the operands.
+    values
+        As for `lost`.
+
+    Returns
+    -------
+    str
+        One of these names; "" if nothing is known.
+    """
+    if frame is None or not _places:
+        return ""
+    code, here = frame.f_code, frame.f_lasti
+    whole = _span(code, here)
+    for place in _places if whole else ():
+        start = next((at for key, c, at in place.running if key == id(frame) and c is code), here)
+        name = next((n for n, value in place.of if n in values and value() is values[n]), "")
+        part = _span(code, start) if start < here and name else None
+        if whole and part and _is_of_a_number(frame, whole, part, numbers):
+            return name
+    return ""
+
+
+_NUMBERS = (int, float, complex)
+_Span = tuple[tuple[int, int], tuple[int, int]]
+
+
+def _span(code: CodeType, instruction: int) -> _Span | None:
+    """Return the lines and columns at which the source of an instruction begins and ends."""
+    places = islice(code.co_positions(), instruction // 2, None)
+    first, last, start, stop = next(places, (None,) * 4)
+    if first is None or last is None or start is None or stop is None:
+        return None
+    return (first, start), (last, stop)
+
+
+def _is_of_a_number(
+    frame: FrameType, whole: _Span, part: _Span, numbers: Mapping[int, Any]
+) -> bool:
+    """Tell whether it is an operand that is a number or an array within which numbers were asked.
+
+    Literals were not computed. Of two operands the source tells where each is, if it is known.
+    """
+    if whole == part or part[0] < whole[0] or whole[1] < part[1]:
+        return False
+    literals = {(type(c), c) for c in frame.f_code.co_consts if isinstance(c, _NUMBERS)}
+    found = [
+        k for k, v in numbers.items() if not isinstance(v, _NUMBERS) or (type(v), v) not in literals
+    ]
+    (first, start), (last, stop) = whole
+    line = linecache.getline(frame.f_code.co_filename, first, frame.f_globals).encode()
+    if found and first == last and line:
+        with suppress(SyntaxError, ValueError):
+            tree = ast.parse(line[start:stop].decode(errors="replace").strip(), mode="eval").body
+            if isinstance(tree, ast.BinOp) and tree.left.end_col_offset is not None:
+                is_left = part[0][1] - start < tree.left.end_col_offset
+                return (0 if is_left else 1) in found
+    return bool(found)
 
 
 def _is_made_of(array: Any, name: str, own: Any) -> bool:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from math import inf
 
 from einsdiff.numeric.trees import (
     Index,
@@ -277,7 +278,7 @@ def product(a: Piece, b: Piece) -> Piece:
     if isinstance(c, int) and abs(c) == 1:
         return b if c == 1 else negated(b)
     if isinstance(c, Fraction):
-        if b.divisor is not None and not b.divisor.number:
+        if b.divisor is not None and b.divisor.number is None:
             return quotient(number_of(c.numerator), product(number_of(c.denominator), b.divisor))
         if abs(c.numerator) == 1:
             return quotient(b if c > 0 else negated(b), number_of(c.denominator))
@@ -296,7 +297,14 @@ def is_divided(a: Piece) -> bool:
 
 
 def quotient(a: Piece, b: Piece) -> Piece:
-    """Divide."""
+    """Divide; a number by 0, as the size of an empty axis is, as the libraries do it.
+
+    >>> quotient(number_of(1), number_of(0)).text
+    "float('inf')"
+    """
+    if b.number == 0 and not a.names and not a.shape:  # where Python raises an error
+        infinity = number_of(inf)
+        return infinity if a.number == 1 else product(infinity, a)
     return operation(a, "/", b)
 
 

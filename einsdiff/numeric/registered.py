@@ -63,6 +63,8 @@ def checked(function: Function) -> Callable[..., Any]:
             ) from error
         if result is None:
             _refuse(function, "None", "let it return an array")
+        if isinstance(result, np.ma.MaskedArray):
+            _refuse(function, "a masked array, and its mask would be lost", "return filled(value)")
         array = np.asarray(result)
         if array.dtype.kind not in "fciub":
             _refuse(function, f"{type(result).__name__}, no array of numbers", "return one")

@@ -309,14 +309,14 @@ def damped_product(x, factor):
         '''
 def falling_power(x, n, order):
     """Return n (n - 1) .. x**(n - order), which is 0 where a factor is."""
-    factor = math.prod(n - k for k in range(order))
+    factor = math.prod([n - k for k in range(order)])
     is_gone = factor == 0
     return factor * np.where(is_gone, 1.0, x) ** np.where(is_gone, 0, n - order)
 ''',
         '''
 def falling_power(x, n, order):
     """Return n (n - 1) .. x**(n - order), which is 0 where a factor is."""
-    factor = math.prod(n - k for k in range(order))
+    factor = math.prod([n - k for k in range(order)])
     is_gone = factor == 0
     return factor * torch.where(is_gone, 1.0, x) ** torch.where(is_gone, 0, n - order)
 ''',

@@ -45,7 +45,26 @@ def _agree(trial: Trial, e: Expression, at: str, names: list[str]) -> None:
             return  # such as the largest of no entries
     if np.all(np.isfinite(value)) and np.max(np.abs(value), initial=0) < 1e8:
         for name in names:
-            trial.agrees(name.replace("ed", ""), trial.numbers(name), value)
+            if not _is_empty_times_infinite(trial, name, value):
+                trial.agrees(name.replace("ed", ""), trial.numbers(name), value)
+
+
+def _is_empty_times_infinite(trial: Trial, name: str, value: np.ndarray) -> bool:
+    """Tell whether a divisor of an empty sum made it 0 times infinity.
+
+    A factor without the label of a sum may stand inside of it or before it, and the sum of no
+    entries is 0 in one place and nan in the other.
+    """
+    if all(np.size(array) for array in trial.space["given"].values()):
+        return False
+    with np.errstate(all="ignore"):
+        try:
+            found = np.asarray(trial.get(trial.numbers(name)))
+        except (ValueError, IndexError, ZeroDivisionError, np.linalg.LinAlgError):
+            return False
+    known = ~np.isnan(found) if found.shape == value.shape else np.ones(found.shape, bool)
+    has_divisor = any(sign in str(trial.space[name]) for sign in ("/", "^-", "log"))
+    return not known.all() and has_divisor and np.allclose(found[known], value[known])
 
 
 def _resized(draw: Draw, trial: Trial) -> str:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from einsdiff.algebra.arrays.arithmetic import divide, sqrt, square, subtract
+from einsdiff.algebra.arrays.arithmetic import divide, elementwise, sqrt, square, subtract
 from einsdiff.algebra.arrays.reshaping import ravel
 from einsdiff.algebra.arrays.shapes import (
     Axis,
@@ -30,7 +30,7 @@ from einsdiff.algebra.arrays.shapes import (
     operands_line,
     permuted,
 )
-from einsdiff.algebra.function import lookup
+from einsdiff.algebra.function import WITHOUT_IDENTITY, lookup
 from einsdiff.algebra.nodes import Constant, Node, call, constant, einsum, scale, zero
 from einsdiff.errors import OperandError, ShapeError, page
 
@@ -92,7 +92,7 @@ def mean(a: Node, axis: Axis = None, keepdims: bool = False) -> Node:
 def var(a: Node, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Node:
     """Take the variance over axes: ``y = 1/(n - ddof) Σ_i (x_i - x̄)²``, of the mean ``x̄``.
 
-    It is nan where ``n - ddof`` is not positive. Squares of complex numbers are squares, not
+    It is not finite where ``n - ddof`` is not positive. Squares of complex numbers are squares, not
     those of absolute values.
 
     Examples
@@ -106,6 +106,8 @@ def var(a: Node, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> No
     """
     residual = subtract(a, mean(a, axis, keepdims=True))
     count = subtract(_count(a, axes_of(a, axis)), constant(ddof))
+    if ddof > 1 and count is not zero(()) and not isinstance(count, Constant):
+        count = elementwise("maximum", count, zero(()))  # of a named size, which may be less
     return _divided(sum_(square(residual), axis, keepdims), count)
 
 
@@ -173,7 +175,7 @@ def _reduced(name: str, a: Node, axis: Axis, keepdims: bool) -> Node:
         return a
     rank = len(a.shape)
     rest = [k for k in range(rank) if k not in axes]
-    if name in ("max", "min") and any(a.shape[k] == 0 for k in axes):
+    if name in WITHOUT_IDENTITY and any(a.shape[k] == 0 for k in axes):
         raise ShapeError(
             page(
                 f"{name} of no entries",
