@@ -554,7 +554,7 @@ class _Printer:
                 self.equal.add((axes[0], axes[1]))
             return _Text(indexed("δ", axes), counts, is_atom=True)
         c, offset, is_equation = node.relation
-        if len(c) == 2 and set(c) <= {1, -1}:
+        if len(c) == 2:
             self.cut.update(axes)
         sides: list[Index] = []
         for sign in (1, -1):

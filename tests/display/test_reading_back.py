@@ -157,6 +157,7 @@ def test_the_left_hand_side_has_the_ranges_that_nothing_else_shows(node, letters
         (lambda w: np.stack([w, w]), "f_{i<2,j} = δ_{i,0} w_j + δ_{i,1} w_j"),
         (lambda w: ed.grad(w + 1, wrt=w), "∂f_i/∂w_p = δ_ip"),
         (lambda w: ed.grad(w[:-1], wrt=w), "∂f_{i<4}/∂w_p = δ_{i+0,p}"),
+        (lambda w: ed.grad(w[::2], wrt=w), "∂f_{i<3}/∂w_p = δ_{2i,p}"),
         (lambda w: ed.grad(w[::-1] ** 2, wrt=w), "∂f_{i<5}/∂w_p = 2 δ_{i+p,4} w_{4-i}"),
         (lambda w: ed.grad(np.cumsum(w), wrt=w), "∂f_{i<5}/∂w_p = [i ≥ p]"),
         (lambda w: ed.grad(w, wrt=w, order=2), "∂²w_{i<5}/∂w_p∂w_q = 0"),
