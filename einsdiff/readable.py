@@ -265,13 +265,14 @@ class ReadableMethods:
         -------
         Derivation
             The steps as data; it prints as text, and writes itself as Markdown, LaTeX and HTML.
-            A higher derivative begins with the lower ones.
+            A higher derivative begins with the lower ones. Of a derivative with thousands of
+            factors, the steps are left out, which its last line says.
 
         Raises
         ------
         OperandError
             This is no derivative, there is no such level of detail, or the derivation would name
-            more than 40 functions inside of each other.
+            more than 40 functions inside of each other or have more than 5000 nodes.
 
         Examples
         --------
