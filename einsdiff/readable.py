@@ -273,7 +273,8 @@ class ReadableMethods:
         -------
         Derivation
             The steps as data; it prints as text, and writes itself as Markdown, LaTeX and HTML.
-            A higher derivative begins with the lower ones.
+            A higher derivative begins with the lower ones. Of a derivative with thousands of
+            factors, the steps are left out, which its last line says.
 
         Raises
         ------

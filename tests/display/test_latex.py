@@ -167,6 +167,13 @@ def test_names_with_underscores_are_known_by_their_variables():
     assert index_latex("f = w_h", ["w_h"]) == r"f = w_{h}"
 
 
+def test_ranges_on_the_left_are_accepted():
+    formulas = [latex(ed.tensor("w", 4)[:-1]), index_latex("x_1_{i<n_1,j} = a_i", ["x_1", "n_1"])]
+    assert all("<" in formula for formula in formulas)
+    accepted_by_katex(formulas)
+    accepted_by_matplotlib(formulas)
+
+
 def test_two_things_do_not_look_the_same():
     assert index_latex("x_1 + x1", ["x1"]) == r"x_1 + \text{x1}"
     assert index_latex("theta + θ", ["theta"]) == r"\text{theta} + \theta"
