@@ -300,7 +300,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, s
     >>> format_sides(zero((2,)), Heading("f", ("i",)), Letters())
     ('f_{i<2}', '0')
     """
-    text, equal, cut = _written(node, heading.letters, letters)
+    text, equal, cut, fits = _written(node, heading.letters, letters)
     seen = set(text.sized).union(letter for _, axes in heading.wrt for letter in axes)
     while True:
         more = {a for pair in equal for a in pair if not seen.isdisjoint(pair)} - seen
@@ -311,27 +311,32 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, s
         letter: size
         for letter, size in zip(heading.letters, node.shape, strict=True)
         if letter not in seen
-        and (not heading.wrt or (isinstance(size, int) and (letter in cut or text.text == "0")))
+        and (
+            not heading.wrt
+            or fits.get(letter, size) != size
+            or (isinstance(size, int) and (letter in cut or text.text == "0"))
+        )
     }
     return format_heading(heading, ranges), text.text
 
 
 def _written(
     node: Node, axes: Sequence[str], letters: Letters
-) -> tuple[_Text, set[tuple[str, str]], set[str]]:
-    """Write an expression, and list letters whose ranges a delta tells.
+) -> tuple[_Text, set[tuple[str, str]], set[str], dict[str, int]]:
+    """Write an expression, and list letters whose ranges it tells, or does not.
 
-    These are the pairs of letters that it says have one range, and the letters of slices,
-    which run over parts of axes.
+    These are the pairs of letters that a delta says have one range, the letters of slices, which
+    run over parts of axes, and the ranges that letters of shifted indices have at most.
     """
     order, first, length = places(node, letters)
     if too_long := summary(order, length):
-        return _Text(too_long, sized=frozenset(axes)), set(), set()
+        return _Text(too_long, sized=frozenset(axes)), set(), set(), {}
     names = {part.name for part in order if isinstance(part, Variable)}.union(letters.of)
     printer = _Printer(letters, first, names)
     printer.sizes = {s for v in order if isinstance(v, Variable) for s in v.shape}
     text = run(printer.sum(node, tuple(axes), set(axes)))
-    return text, {pair for pair in printer.equal if set(pair) <= set(axes)}, printer.cut
+    equal = {pair for pair in printer.equal if set(pair) <= set(axes)}
+    return text, equal, printer.cut, printer.fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,8 +386,9 @@ class _Printer:
         self.sizes: Collection[Size] = ()
         #: The pairs of letters at deltas.
         self.equal: set[tuple[str, str]] = set()
-        #: The letters in relations of two indices, such as i+1 and p.
+        #: The letters in relations of two indices, such as i+1 and p, and how far others can run.
         self.cut: set[str] = set()
+        self.fits: dict[str, int] = {}
 
     def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
         """Write a node as a sum of terms; add the letters that it uses to `used`."""
@@ -533,6 +539,11 @@ class _Printer:
     def variable(self, node: Variable, axes: tuple[Index, ...]) -> _Text:
         counts = _counted(letters_of(axes))
         sized = frozenset(axis for axis in axes if isinstance(axis, str))
+        for axis, size in zip(axes, node.shape, strict=True):
+            if isinstance(axis, Affine) and len(axis.terms) == 1 and isinstance(size, int):
+                ((c, letter),) = axis.terms
+                most = (size - 1 - axis.offset) // c + 1 if c > 0 else axis.offset // -c + 1
+                self.fits[letter] = min(most, self.fits.get(letter, most))
         if node.derivative is not None:
             base, wrt = node.derivative
             rest = iter(axes)

@@ -172,7 +172,15 @@ def as_array(draft: Draft, a: Piece, others: Sequence[Piece] = ()) -> Piece:
         tree = draft.spell("{np}.tensor({0}, dtype={dtype}, device={device})", a, dtype=dtype)
     else:
         tree = called(f"{library}.asarray", a.tree)
-    return replace(a, tree=tree, kind=max(a.kind, FLOAT))
+    made = replace(a, tree=tree, kind=max(a.kind, FLOAT))
+    if len(made.text) <= WIDTH // 2:
+        return made
+    known = draft.numbers.get(made.text)
+    if known is None:
+        chosen = draft.named("c")
+        draft.assign(chosen, made)
+        known = draft.numbers[made.text] = replace(made, tree=name(chosen), is_simple=True)
+    return known
 
 
 #: How the steps of this module are written, by what they are called in a plan.

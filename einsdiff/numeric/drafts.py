@@ -120,6 +120,8 @@ class Draft:
         Arrays of indices, by what they are called: each has one axis that is longer than one.
     floats
         Arrays that cannot be of integers.
+    numbers
+        Numbers as arrays: their names, by how they are made.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Draft:
         self.functions: dict[str, str] = {}
         self.ranges: list[Piece] = []
         self.floats: set[str] = set()
+        self.numbers: dict[str, Piece] = {}
         self.steps = {step.target: step for step in plan.instructions if step.op not in WRITES}
         self.pieces: dict[str, Piece] = {}
         for handle, text in names.items():
