@@ -53,7 +53,7 @@ def _is_empty_times_infinite(trial: Trial, name: str, value: np.ndarray) -> bool
     """Tell whether a divisor of an empty sum made it 0 times infinity.
 
     A factor without the label of a sum may stand inside of it or before it, and the sum of no
-    entries is 0 in one place and nan in the other.
+    entries is 0 in one place and nan in the other: a hole, which `simplify` may fill.
     """
     if all(np.size(array) for array in trial.space["given"].values()):
         return False
@@ -63,8 +63,14 @@ def _is_empty_times_infinite(trial: Trial, name: str, value: np.ndarray) -> bool
         except (ValueError, IndexError, ZeroDivisionError, np.linalg.LinAlgError):
             return False
     known = ~np.isnan(found) if found.shape == value.shape else np.ones(found.shape, bool)
-    has_divisor = any(sign in str(trial.space[name]) for sign in ("/", "^-", "log"))
+    has_divisor = any(_divides(trial.space[each]) for each in ("f", name))
+    if name == "simplifyed" and has_divisor:
+        return True
     return not known.all() and has_divisor and np.allclose(found[known], value[known])
+
+
+def _divides(t: object) -> bool:
+    return any(sign in str(t) for sign in ("/", "^-", "log"))
 
 
 def _resized(draw: Draw, trial: Trial) -> str:
