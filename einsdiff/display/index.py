@@ -666,8 +666,11 @@ class _Printer:
             for letter, dim in zip(core, dims, strict=True)
             if letter in text.sized
         }
-        bare = [
-            isinstance(arg, Variable) and arg.derivative is None and bool(arg.shape)
+        bare = [  # without its letters, a name that is one, too, would be doubted
+            isinstance(arg, Variable)
+            and arg.derivative is None
+            and bool(arg.shape)
+            and arg.name not in used
             for arg in node.args
         ]
         is_seen = all(

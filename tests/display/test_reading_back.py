@@ -191,3 +191,9 @@ def test_ranges_make_slices_of_longer_axes():
         ed.parse("2 f_i", f=f, i=3)
     with pytest.raises(ed.SubscriptsError, match="leaves its axis"):
         ed.parse("d_i = f_{i+1} - f_i")
+
+
+def test_a_name_that_is_a_letter_too_keeps_its_own_letters():
+    f = ed.parse("max(A_ij)_i x_iA")
+    assert str(f) == "f_A = max(A_ij)_i x_iA"
+    assert ed.parse(str(f)) == f
