@@ -23,7 +23,7 @@ from itertools import pairwise, permutations, product
 from math import factorial, prod
 from typing import Any, NamedTuple
 
-from einsdiff.algebra.effort import within
+from einsdiff.algebra.effort import spend, within
 from einsdiff.algebra.flatten import MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS, flatten
 from einsdiff.algebra.graph import topological
 from einsdiff.algebra.nodes import (
@@ -47,6 +47,8 @@ MOST_TRIED = 120
 MOST_COPIES = 12
 #: So many orders are listed of axes that may be exchanged.
 MOST_WAYS = 5040
+#: To list so many orders takes as long as a step of `einsdiff.algebra.effort`.
+WAYS_A_STEP = 10
 #: So many steps are taken to put axes in order, and so many more for each node; see
 #: `einsdiff.algebra.effort`.
 MOST_STEPS, STEPS_A_NODE = 30_000, 10
@@ -256,6 +258,7 @@ class _Turner:
             [tuple(labels[axis] for axis in axes) for axes in view.ways]
             for view, labels in zip(views, subscripts, strict=True)
         ]
+        spend(sum(map(len, choices)) // WAYS_A_STEP)
         if prod(map(len, choices)) > most:
             choices = [[_first(ways, output)] for ways in choices]
         operands = [*(view.core for view in views), *(node for node, _ in ties)]

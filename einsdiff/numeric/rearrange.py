@@ -42,10 +42,9 @@ __all__ = ["rearranged"]
 MOST_GROUPED = 32
 #: A product is multiplied out into at most so many terms.
 MOST_SPREAD = 32
-#: A round takes at most so many steps, and so many more for each node, else all stays as it was;
-#: see `einsdiff.algebra.effort`.
-MOST_STEPS, STEPS_A_NODE = 30_000, 20
-#: How often what was rearranged is looked at again.
+#: How often what was rearranged is looked at again, while there are steps left: so many, and so
+#: many more for each node; see `einsdiff.algebra.effort`.
+MOST_STEPS, STEPS_A_NODE = 50_000, 20
 MOST_ROUNDS = 6
 
 
@@ -65,24 +64,19 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
         Expressions with the same values, with products merged, and with `stable` differences.
     """
     nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
-    for _ in range(MOST_ROUNDS):
-        new = _round(nodes, sizes)
-        if new == nodes:
-            break
-        nodes = new
-    return nodes
-
-
-def _round(nodes: tuple[Node, ...], sizes: Mapping[str, int]) -> tuple[Node, ...]:
-    """Rearrange all nodes once, if there are sums, and if that does not take too many steps."""
     uses = use_counts(nodes)
     if not any(isinstance(node, Add) for node in uses):
         return nodes
-    return within(
-        MOST_STEPS + STEPS_A_NODE * len(uses),
-        lambda: flatten(_Round(nodes, sizes).nodes(), merges_placed=True),
-        lambda: nodes,
-    )
+    found = [nodes]
+
+    def rounds() -> tuple[Node, ...]:
+        while len(found) <= MOST_ROUNDS:
+            found.append(flatten(_Round(found[-1], sizes).nodes(), merges_placed=True))
+            if found[-1] == found[-2]:
+                break
+        return found[-1]
+
+    return within(MOST_STEPS + STEPS_A_NODE * len(uses), rounds, lambda: found[-1])
 
 
 class _Round:

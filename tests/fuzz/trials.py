@@ -93,6 +93,9 @@ class Trial:
         if not isinstance(t, ed.Tensor):  # such as np.array([x[0], x[1]]) of tensors with values
             raise RefusedError("numbers in place of a tensor")
         missing = [n for n in t.names if n not in t.values]
+        if missing and not set(missing) <= self.space.get("given", {}).keys():
+            # Such as those of [r ≥ j], which are labels only where an operand has them.
+            raise RefusedError(f"read as operands: {', '.join(missing)}")
         if not missing:
             return f"np.asarray({name})"
         return f"{name}(**{{n: given[n] for n in {name}.names}})"
