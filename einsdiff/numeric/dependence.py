@@ -41,6 +41,10 @@ MOST_ARRAYS, MOST_VARIABLES, MOST_CONVERSIONS, MOST_ENTRIES = 512, 64, 64, 16
 MOST_PLACES, MOST_CALLS = 32, 12
 
 
+_NUMBERS = (int, float, complex)
+_Span = tuple[tuple[int, int], tuple[int, int]]
+
+
 class _Conversions(NamedTuple):
     """The array of a variable, and the entries of small ones that were computed from it."""
 
@@ -170,19 +174,27 @@ def lost_within(
     """
     if frame is None or not _places:
         return ""
-    code, here = frame.f_code, frame.f_lasti
-    whole = _span(code, here)
-    for place in _places if whole else ():
-        start = next((at for key, c, at in place.running if key == id(frame) and c is code), here)
+    code, here, own = frame.f_code, frame.f_lasti, id(frame)
+    if all(_is_literal(number, code) for number in numbers.values()):
+        return ""
+    whole: _Span | None = None
+    for place in _places:
+        start = next((at for key, c, at in place.running if key == own and c is code), here)
+        if start >= here:
+            continue
         name = next((n for n, value in place.of if n in values and value() is values[n]), "")
-        part = _span(code, start) if start < here and name else None
+        if not name:
+            continue
+        whole, part = whole or _span(code, here), _span(code, start)
         if whole and part and _is_of_a_number(frame, whole, part, numbers):
             return name
     return ""
 
 
-_NUMBERS = (int, float, complex)
-_Span = tuple[tuple[int, int], tuple[int, int]]
+def _is_literal(number: Any, code: CodeType) -> bool:
+    """Tell whether a number stands in the source: it was not computed."""
+    kind = type(number)
+    return kind in _NUMBERS and any(type(c) is kind and c == number for c in code.co_consts)
 
 
 def _span(code: CodeType, instruction: int) -> _Span | None:
@@ -203,10 +215,7 @@ def _is_of_a_number(
     """
     if whole == part or part[0] < whole[0] or whole[1] < part[1]:
         return False
-    literals = {(type(c), c) for c in frame.f_code.co_consts if isinstance(c, _NUMBERS)}
-    found = [
-        k for k, v in numbers.items() if not isinstance(v, _NUMBERS) or (type(v), v) not in literals
-    ]
+    found = [k for k, number in numbers.items() if not _is_literal(number, frame.f_code)]
     (first, start), (last, stop) = whole
     line = linecache.getline(frame.f_code.co_filename, first, frame.f_globals).encode()
     if found and first == last and line:
