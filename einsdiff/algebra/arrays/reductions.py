@@ -158,7 +158,7 @@ def cumsum(a: Node, axis: int | None = None) -> Node:
     >>> ed.cumsum(x).dense()
     array([1., 3., 6.])
     >>> ed.grad(ed.cumsum(x), wrt="x")
-    ∂f_i/∂x_p = [i ≥ p]
+    ∂f_{i<3}/∂x_p = [i ≥ p]
     """
     if axis is None:
         a, axis = ravel(a), 0
