@@ -19,7 +19,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from einsdiff.algebra.function import revision
+from einsdiff.algebra.function import parted_names, revision
 from einsdiff.algebra.graph import dependencies, topological, variables_of
 from einsdiff.algebra.nodes import Variable
 from einsdiff.algebra.nodes import einsum as einsum_node
@@ -607,7 +607,7 @@ def read_index(
         given.update(zip(rest, nameless, strict=True))
         sources += list(zip(nameless, rest, strict=True))
     label_sizes = {label: as_size(size, f"label '{label}'") for label, size in sizes.items()}
-    there = names_in(text, frozenset([*given, *named]))
+    there = names_in(text, frozenset([*given, *named, *parted_names()]))
     for name, value in named.items():
         if name in given and given[name] is not None:
             raise BindingError(page(f"'{name}' is given twice", text=text, action="give it once"))
@@ -658,7 +658,11 @@ def _name_in(text: str, source: Any, k: int, frame: FrameType) -> str | None:
         name = source.expr.name if isinstance(source.expr, Variable) else None
     else:
         name = name_of(source, frame) or own_name(source)
-    return name if name is not None and name in names_in(text, frozenset([name])) else None
+    return (
+        name
+        if name is not None and name in names_in(text, frozenset([name, *parted_names()]))
+        else None
+    )
 
 
 def _specified(

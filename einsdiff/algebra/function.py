@@ -33,6 +33,7 @@ __all__ = [
     "Function",
     "enter",
     "lookup",
+    "parted_names",
     "revision",
 ]
 
@@ -165,6 +166,15 @@ _revision = 0
 def revision() -> int:
     """Return how often the table was changed, for what is kept of expressions that were read."""
     return _revision
+
+
+def parted_names() -> list[str]:
+    """List the functions whose names have an underscore, after which a text could have labels.
+
+    >>> "log_softmax" in parted_names()
+    True
+    """
+    return [name for name in (*FUNCTIONS, *FAMILIES) if "_" in name]
 
 
 def lookup(name: str, ranks: tuple[int, ...] | None = None) -> Function | None:

@@ -21,8 +21,7 @@ from itertools import pairwise
 
 from einsdiff.algebra.build import Builder
 from einsdiff.algebra.doubts import Doubts, below
-from einsdiff.algebra.function import FAMILIES
-from einsdiff.algebra.functions import FUNCTIONS
+from einsdiff.algebra.function import parted_names
 from einsdiff.algebra.nodes import Node, Shape, Variable, partial, variable
 from einsdiff.algebra.parts import (
     INSTEAD,
@@ -144,8 +143,7 @@ class _Reader:
         sizes: Mapping[str, Size],
         doubts: bool,
     ) -> None:
-        parted = [name for name in (*FUNCTIONS, *FAMILIES) if "_" in name]
-        self.equation = parse_equation(text, (*operands, *parted))
+        self.equation = parse_equation(text, (*operands, *parted_names()))
         self.sizes = sizes
         self.known: dict[str, Node] = {
             name: given if isinstance(given, Node) else variable(name, given)

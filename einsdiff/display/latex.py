@@ -20,7 +20,7 @@ from fractions import Fraction
 from math import isfinite, isnan
 from unicodedata import normalize
 
-from einsdiff.algebra.function import FAMILIES, FUNCTIONS, lookup
+from einsdiff.algebra.function import lookup, parted_names
 from einsdiff.algebra.nodes import Number
 from einsdiff.algebra.parts import is_function
 from einsdiff.notation.index import (
@@ -310,8 +310,7 @@ def index_terms(text: str, names: Iterable[str] = ()) -> tuple[str, tuple[str, .
     left, summary = _summary(text)
     if summary:
         return (index_latex(left, names) if left else ""), (latex_text(summary),)
-    parted = [name for name in (*FUNCTIONS, *FAMILIES) if "_" in name]
-    equation = parse_equation(text, (*names, *parted))
+    equation = parse_equation(text, (*names, *parted_names()))
     writer = _Writer(_spellings(equation))
     head = "" if equation.left is None else run(writer.tree(equation.left)).text
     return head, tuple(run(writer.terms(equation.right)))

@@ -26,7 +26,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from einsdiff.algebra.function import FAMILIES, FUNCTIONS, lookup
+from einsdiff.algebra.function import lookup, parted_names
 from einsdiff.algebra.graph import children, rebuilt, topological
 from einsdiff.algebra.nodes import (
     SUPERSCRIPT,
@@ -190,9 +190,8 @@ def network(node: Node, axes: Sequence[str], letters: Letters) -> Network:
     shown, rests = _summarised(node)
     try:
         text = format_index(shown, axes, letters)
-        parted = [name for name in (*FUNCTIONS, *FAMILIES) if "_" in name]
         reader = _Reader(shown, rests)
-        tree = parse_index(text, (*reader.ranks, *parted))
+        tree = parse_index(text, (*reader.ranks, *parted_names()))
         symmetric = {
             part.name
             for part in topological([shown])
