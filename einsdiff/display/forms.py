@@ -429,8 +429,12 @@ def power(base: Form, exponent: Number | Form) -> Form:
         if not base.rank:
             return times(1, [], [divisor])
         c, over, (whole,), under = _peeled([divisor])
-        parts = whole.args if whole.op == "hadamard" else (whole,)
-        divided = Form("hadamard", (_all_ones(base.rank), *parts), 1, base.rank)
+        args, n = (whole.args, whole.value) if whole.op == "hadamard" else ((whole,), 1)
+        above = args[n:] or (_all_ones(base.rank),)
+        parts = [form for form in args[:n] if not _is_ones(form)]
+        divided = Form("hadamard", (*above, *parts), len(above), base.rank)
+        if len(divided.args) == 1:
+            (divided,) = above
         return times(1, [*under, divided], [number(c), *over])
     if (
         base.rank

@@ -352,7 +352,7 @@ def cofactor_left(X: Array, order: int) -> Array:
     """Return L for cofactors of some order."""
 
     def by_inverse(X: Array, _: Array) -> Array:
-        return np.broadcast_to(np.eye(X.shape[-1], dtype=X.dtype), X.shape)
+        return np.eye(X.shape[-1], dtype=X.dtype) + np.zeros_like(X)  # which later steps may change
 
     def by_singular_values(X: Array) -> Array:
         return np.asarray(np.linalg.svd(X)[0].conj())

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import einsdiff as ed
 from einsdiff.display.forms import (
     Form,
     apply,
@@ -295,3 +296,15 @@ def test_vec_order_of_the_reader():
     for order in ("C", "F"):
         (column,) = evaluate("K_{2,3} vec(W)", {"W": wide}, ((3, 2), ()), order).T
         np.testing.assert_array_equal(column, np.ravel(wide.T, order))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("f_i = x_i / (z_0i / A_i)", "x ⊙ A ⊘ (zᵀ e_0)"),
+        ("f_i = 1 / (z_0i / A_i)^2", "A ⊙ A ⊘ (zᵀ e_0 ⊙ zᵀ e_0)"),
+        ("f_i = x_i / (z_0i A_i)", "x ⊘ (zᵀ e_0 ⊙ A)"),
+    ],
+)
+def test_the_divisor_of_a_divisor_is_a_factor(text, shown):
+    assert ed.parse(text).format("matrix") == f"f = {shown}"

@@ -197,3 +197,8 @@ def test_the_search_for_cofactors_has_an_end(monkeypatch):
     monkeypatch.setattr(cofactors, "MOST_PRODUCTS", 0)
     node = derivative(np.eye(3), 2).formula.expr
     assert cofactors.with_cofactors([node]) == (node,)  # by inverses, as it is written
+
+
+def test_what_a_kernel_returns_can_be_written_into():
+    H = ed.hessian(lambda B: np.linalg.det(B), np.array([[0.12]]), wrt="B")
+    np.testing.assert_array_equal(np.asarray(H), np.zeros((1, 1, 1, 1)))
