@@ -27,8 +27,8 @@ OWN_TEXT = ("display", "read back")
 LOST = getattr(ed, "LostDependenceWarning", None)
 #: Of larger arrays a reproducer shows the entry that is furthest off.
 MOST_SHOWN = 40
-#: Seconds of the processor, for anything that is displayed.
-DISPLAY = 1.0
+#: Seconds of the processor for anything displayed: a second is the aim, busy machines take more.
+DISPLAY = 3.0
 
 
 class RefusedError(Exception):
