@@ -85,7 +85,7 @@ from einsdiff.numeric.arrays import (
     same_array,
 )
 from einsdiff.numeric.asked import CHOOSE, PLAIN, asking, instead, outermost
-from einsdiff.numeric.dependence import lost, lost_within, note, note_place
+from einsdiff.numeric.dependence import lost, lost_within, note
 from einsdiff.numeric.libraries import as_numpy, dtype_kind, is_traced, kind_of, library_of
 from einsdiff.numeric.memory import check_limit
 from einsdiff.numeric.named import own_name
@@ -426,8 +426,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         array = evaluate(self.formula, values, out, limit=memory_limit, optimize=optimize)
         if out is None:
             if type(array) is np.ndarray:
-                note(array, self.formula.required, values)
-                note_place(outermost(outside()), self.formula.required, values)
+                note(array, self.formula.required, values, outermost(outside()))
             array = with_dimensions(self.formula, values, array)
         return array
 

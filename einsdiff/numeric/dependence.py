@@ -32,7 +32,7 @@ from weakref import ref
 
 import numpy as np
 
-__all__ = ["lost", "lost_within", "note", "note_place"]
+__all__ = ["lost", "lost_within", "note"]
 
 #: So many arrays are remembered, and for so many variables so many conversions of at most so many
 #: entries each.
@@ -69,9 +69,12 @@ _conversions: dict[tuple[str, int], _Conversions] = {}
 
 
 def note(
-    array: np.ndarray[Any, np.dtype[Any]], names: Iterable[str], values: Mapping[str, Any]
+    array: np.ndarray[Any, np.dtype[Any]],
+    names: Iterable[str],
+    values: Mapping[str, Any],
+    frame: FrameType | None = None,
 ) -> None:
-    """Remember that an array was computed from variables.
+    """Remember that an array was computed from variables, and where it was asked for.
 
     Parameters
     ----------
@@ -81,23 +84,32 @@ def note(
         The variables that it depends on.
     values
         Their arrays, by name.
+    frame
+        Of the user's code that asked.
     """
+    of = [(name, ref(values[name])) for name in names]
     if array.size <= MOST_ENTRIES:
         entry = array.tobytes(), array.dtype
-        for name in names:
+        for name, alive in of:
             value = values[name]
             key = name, id(value)
             known = _conversions.get(key)
             if known is None or known.of() is not value:
                 if len(_conversions) >= MOST_VARIABLES:
                     _conversions.clear()
-                known = _conversions[key] = _Conversions(ref(value), deque(maxlen=MOST_CONVERSIONS))
+                known = _conversions[key] = _Conversions(alive, deque(maxlen=MOST_CONVERSIONS))
             if not known.entries or known.entries[-1] != entry:
                 known.entries.append(entry)
     if array.ndim:
         if len(_arrays) >= MOST_ARRAYS:
             _forget_the_dead()
-        _arrays[id(array)] = ref(array), [(name, ref(values[name])) for name in names]
+        _arrays[id(array)] = ref(array), of
+    running: list[tuple[int, CodeType, int]] = []
+    while frame is not None and len(running) < MOST_CALLS:
+        running.append((id(frame), frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    if running:
+        _places.append(_Place(tuple(running), of))
 
 
 def _forget_the_dead() -> None:
@@ -134,23 +146,6 @@ def lost(array: Any, values: Mapping[str, Any]) -> str:
     if type(array) is np.ndarray and 0 < array.size <= 256 and array.dtype.kind in "iufc":
         return next((n for n, value in values.items() if _is_made_of(array, n, value)), "")
     return ""
-
-
-def note_place(frame: FrameType | None, names: Iterable[str], values: Mapping[str, Any]) -> None:
-    """Remember where numbers were asked for.
-
-    Parameters
-    ----------
-    frame
-        Of the user's code that asked.
-    names, values
-        As for `note`.
-    """
-    running: list[tuple[int, CodeType, int]] = []
-    while frame is not None and len(running) < MOST_CALLS:
-        running.append((id(frame), frame.f_code, frame.f_lasti))
-        frame = frame.f_back
-    _places.append(_Place(tuple(running), [(name, ref(values[name])) for name in names]))
 
 
 def lost_within(
