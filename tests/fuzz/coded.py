@@ -50,6 +50,6 @@ def check(draw: Draw, trial: Trial) -> None:
     expected = np.asarray(trial.get(f"{name}.matrix({form})" if form else trial.numbers(name)))
     if not np.all(np.isfinite(expected)) or not set(t.names) <= set(e.arrays):
         return  # constants without a name are arguments of the code
-    trial.do("from tests.numeric.test_code import run")
+    trial.do("from tests.numeric.source.test_code import run")
     arrays = "given" if named else f"dict({', '.join(f'{n}=np.asarray({n})' for n in t.names)})"
     trial.agrees(f"code {backend}", f"run({name}.code({options}), {arrays}, {backend!r})", expected)

@@ -27,7 +27,7 @@ ANALYTIC: dict[str, Callable[[Any], Any]] = {
     "tanh": np.tanh,
     "arctan": np.arctan,
     "sigmoid": lambda u: 1 / (1 + np.exp(-u)),
-    "softplus": lambda u: np.log(1 + np.exp(u)),
+    "softplus": lambda u: np.log1p(np.exp(u)),
 }
 KINKED: dict[str, Callable[[Any], Any]] = {
     "abs": np.abs,

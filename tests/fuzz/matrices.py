@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 import einsdiff as ed
+from tests.display.matrix.test_reader import check as compare
 from tests.display.matrix_reader import ReadingError
-from tests.display.test_matrix import check as compare
 from tests.fuzz import drawing
 from tests.fuzz.coded import derived
 from tests.fuzz.drawing import Draw

@@ -14,6 +14,8 @@ Truth = Callable[[Arrays], np.ndarray]
 
 STEP = 1e-3
 COMPLEX_STEP = 1e-30
+#: By how much arrays are moved, and by how much of that they may be off, to tell how far results are.
+MOVED, ROUNDED = 1e-12, 1e-2
 #: By how much the slopes of two sides may differ without a kink, a thousandth of the step apart.
 MOST_BENT = 0.05
 
@@ -37,6 +39,24 @@ def first(truth: Truth, arrays: Arrays, name: str, analytic: bool) -> tuple[Any,
         value = np.asarray(truth({**arrays, name: moved}))
         columns.append(np.imag(value) / COMPLEX_STEP)
     return _joined(columns, truth, arrays, x), 0.0
+
+
+def rounding(oracle: Callable[[Arrays], Any], arrays: Arrays) -> np.ndarray:
+    """Return how far a result may be off since digits are lost, as in the cosine of 1e9."""
+    moved = {}
+    for name, array in arrays.items():
+        signs = np.where(np.arange(array.size).reshape(array.shape) % 3, 1, -1)
+        moved[name] = array * (1 + MOVED * signs) if array.dtype.kind in "fc" else array
+    return ROUNDED * np.abs(np.asarray(oracle(moved)) - np.asarray(oracle(arrays)))
+
+
+def is_at_pole(truth: Truth, arrays: Arrays) -> bool:
+    """Tell whether something is divided by zero on the way to a value, as in arctan(1/0)."""
+    try:
+        with np.errstate(divide="raise", invalid="raise", over="ignore", under="ignore"):
+            return not np.all(np.isfinite(truth(arrays)))
+    except (FloatingPointError, ZeroDivisionError):
+        return True
 
 
 def second(truth: Truth, arrays: Arrays, one: str, other: str, analytic: bool) -> tuple[Any, Any]:
