@@ -29,7 +29,21 @@ from einsdiff.errors import (
 )
 
 if TYPE_CHECKING:
-    from einsdiff.calculus import (
+    from einsdiff.display.derivation.derivation import Derivation, Step
+    from einsdiff.display.network.svg import Diagram
+    from einsdiff.display.tables.cases import Case, Cases
+    from einsdiff.display.tables.modes import Table
+    from einsdiff.expressions.checking import Check
+    from einsdiff.expressions.compiled import Compiled
+    from einsdiff.expressions.cores import Cores
+    from einsdiff.expressions.maps import Solver
+    from einsdiff.expressions.tensor_class import Tensor, tensor, tensors
+    from einsdiff.interop.differentiable import Differentiable, as_jax, as_torch
+    from einsdiff.interop.scipy.optimization import Problem, problem
+    from einsdiff.interop.sympy.importing import from_sympy
+    from einsdiff.numeric.libraries.memory import set_memory_limit
+    from einsdiff.numeric.solving.factorise import SolveError
+    from einsdiff.verbs.calculus import (
         check,
         compile,
         einsum,
@@ -42,22 +56,8 @@ if TYPE_CHECKING:
         value_and_grad,
         vjp,
     )
-    from einsdiff.checking import Check
-    from einsdiff.compiled import Compiled
-    from einsdiff.cores import Cores
-    from einsdiff.display.cases import Case, Cases
-    from einsdiff.display.derivation import Derivation, Step
-    from einsdiff.display.diagrams import Diagram
-    from einsdiff.display.tables import Table
-    from einsdiff.functions import TensorFunction, register
-    from einsdiff.interop.differentiable import Differentiable, as_jax, as_torch
-    from einsdiff.interop.optimization import Problem, problem
-    from einsdiff.interop.sympy import from_sympy
-    from einsdiff.numeric.memory import set_memory_limit
-    from einsdiff.numeric.solving import SolveError
-    from einsdiff.rewriting import Equality, collect, equal, expand, simplify
-    from einsdiff.structured import Solver
-    from einsdiff.tensor import Tensor, tensor, tensors
+    from einsdiff.verbs.named_functions import TensorFunction, register
+    from einsdiff.verbs.rewrite import Equality, collect, equal, expand, simplify
 
     class _Eigh(NamedTuple):
         eigenvalues: Tensor
@@ -334,45 +334,45 @@ __all__ = [
 # Most of these rooms import NumPy, which takes longer to import than all of einsdiff. They are
 # imported when one of their names is first used.
 _ROOMS = {
-    "Case": "einsdiff.display.cases",
-    "Cases": "einsdiff.display.cases",
-    "Check": "einsdiff.checking",
-    "Compiled": "einsdiff.compiled",
-    "Cores": "einsdiff.cores",
-    "Derivation": "einsdiff.display.derivation",
-    "Diagram": "einsdiff.display.diagrams",
+    "Case": "einsdiff.display.tables.cases",
+    "Cases": "einsdiff.display.tables.cases",
+    "Check": "einsdiff.expressions.checking",
+    "Compiled": "einsdiff.expressions.compiled",
+    "Cores": "einsdiff.expressions.cores",
+    "Derivation": "einsdiff.display.derivation.derivation",
+    "Diagram": "einsdiff.display.network.svg",
     "Differentiable": "einsdiff.interop.differentiable",
-    "Equality": "einsdiff.rewriting",
-    "Problem": "einsdiff.interop.optimization",
-    "SolveError": "einsdiff.numeric.solving",
-    "Solver": "einsdiff.structured",
-    "Step": "einsdiff.display.derivation",
-    "Table": "einsdiff.display.tables",
-    "Tensor": "einsdiff.tensor",
-    "TensorFunction": "einsdiff.functions",
+    "Equality": "einsdiff.verbs.rewrite",
+    "Problem": "einsdiff.interop.scipy.optimization",
+    "SolveError": "einsdiff.numeric.solving.factorise",
+    "Solver": "einsdiff.expressions.maps",
+    "Step": "einsdiff.display.derivation.derivation",
+    "Table": "einsdiff.display.tables.modes",
+    "Tensor": "einsdiff.expressions.tensor_class",
+    "TensorFunction": "einsdiff.verbs.named_functions",
     "as_jax": "einsdiff.interop.differentiable",
     "as_torch": "einsdiff.interop.differentiable",
-    "check": "einsdiff.calculus",
-    "collect": "einsdiff.rewriting",
-    "compile": "einsdiff.calculus",
-    "einsum": "einsdiff.calculus",
-    "equal": "einsdiff.rewriting",
-    "expand": "einsdiff.rewriting",
-    "from_sympy": "einsdiff.interop.sympy",
-    "grad": "einsdiff.calculus",
-    "hessian": "einsdiff.calculus",
-    "hvp": "einsdiff.calculus",
-    "jacobian": "einsdiff.calculus",
-    "jvp": "einsdiff.calculus",
-    "parse": "einsdiff.calculus",
-    "problem": "einsdiff.interop.optimization",
-    "register": "einsdiff.functions",
-    "set_memory_limit": "einsdiff.numeric.memory",
-    "simplify": "einsdiff.rewriting",
-    "tensor": "einsdiff.tensor",
-    "tensors": "einsdiff.tensor",
-    "value_and_grad": "einsdiff.calculus",
-    "vjp": "einsdiff.calculus",
+    "check": "einsdiff.verbs.calculus",
+    "collect": "einsdiff.verbs.rewrite",
+    "compile": "einsdiff.verbs.calculus",
+    "einsum": "einsdiff.verbs.calculus",
+    "equal": "einsdiff.verbs.rewrite",
+    "expand": "einsdiff.verbs.rewrite",
+    "from_sympy": "einsdiff.interop.sympy.importing",
+    "grad": "einsdiff.verbs.calculus",
+    "hessian": "einsdiff.verbs.calculus",
+    "hvp": "einsdiff.verbs.calculus",
+    "jacobian": "einsdiff.verbs.calculus",
+    "jvp": "einsdiff.verbs.calculus",
+    "parse": "einsdiff.verbs.calculus",
+    "problem": "einsdiff.interop.scipy.optimization",
+    "register": "einsdiff.verbs.named_functions",
+    "set_memory_limit": "einsdiff.numeric.libraries.memory",
+    "simplify": "einsdiff.verbs.rewrite",
+    "tensor": "einsdiff.expressions.tensor_class",
+    "tensors": "einsdiff.expressions.tensor_class",
+    "value_and_grad": "einsdiff.verbs.calculus",
+    "vjp": "einsdiff.verbs.calculus",
 }
 
 
@@ -391,7 +391,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
-import_module("einsdiff.threads")  # from here on, a fork waits for imports
+import_module("einsdiff.algebra.nodes.threads")  # from here on, a fork waits for imports
 
 
 def __getattr__(name: str) -> Any:
@@ -400,8 +400,8 @@ def __getattr__(name: str) -> Any:
 
         return version("einsdiff")
     if name in __all__:
-        import_module("einsdiff.calculus")  # the verbs tell tensors what numpy.einsum does
-        room = _ROOMS.get(name, "einsdiff.functions")
+        import_module("einsdiff.verbs.calculus")  # the verbs tell tensors what numpy.einsum does
+        room = _ROOMS.get(name, "einsdiff.verbs.named_functions")
         value = globals()[name] = getattr(import_module(room), name)
         return value
     raise AttributeError(f"module 'einsdiff' has no attribute {name!r}")

@@ -27,17 +27,17 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from einsdiff.calculus import einsum, grad, parse
 from einsdiff.errors import EinsdiffError, shape_text
-from einsdiff.evaluation import sizes_of
-from einsdiff.layout import as_matrix
-from einsdiff.notation.index import is_index_notation
+from einsdiff.expressions.evaluation import sizes_of
+from einsdiff.expressions.layout import as_matrix
+from einsdiff.expressions.notations import TABLES
+from einsdiff.expressions.tensor_class import Tensor, tensor
+from einsdiff.notation.index_parser import is_index_notation
 from einsdiff.notation.subscripts import parse_subscripts
-from einsdiff.numeric.arrays import Array
-from einsdiff.numeric.spelling import BACKENDS
-from einsdiff.readable import TABLES
-from einsdiff.reading import shapes_in
-from einsdiff.tensor import Tensor, tensor
+from einsdiff.numeric.libraries.operands import Array
+from einsdiff.numeric.source.spelling import BACKENDS
+from einsdiff.verbs.calculus import einsum, grad, parse
+from einsdiff.verbs.sources.accept import shapes_in
 
 __all__ = ["main"]
 

@@ -20,7 +20,7 @@ from html import escape
 from pathlib import Path
 
 import einsdiff as ed
-from einsdiff.display.latex import aligned, index_terms, wrapped
+from einsdiff.display.index.latex import aligned, index_terms, wrapped
 from tests.catalogue_rows import ROWS, Row, called
 from tests.test_catalogue import symbols_of
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.algebra import FUNCTIONS
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from tests.catalogue_rows import names_in
 from tests.oracle import finite_differences
 

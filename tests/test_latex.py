@@ -10,7 +10,7 @@ import pytest
 
 import einsdiff as ed
 from tests.catalogue_rows import ROWS
-from tests.display.test_latex import accepted_by_katex, accepted_by_matplotlib
+from tests.display.index.test_latex import accepted_by_katex, accepted_by_matplotlib
 from tests.test_catalogue import arrays_of, derivative, symbols_of, tensors_of
 
 LAYOUTS = [(layout, order) for layout in (None, "numerator", "denominator") for order in ("C", "F")]

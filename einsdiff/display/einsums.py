@@ -4,8 +4,8 @@ What is written is Python, with the functions of `einsdiff` under their names: a
 one call, sums and functions of entries are operators and calls of tensors, as NumPy has them. Run
 with the variables, it gives the same expression.
 
->>> from einsdiff.algebra.nodes import einsum, variable
->>> from einsdiff.display.index import Letters
+>>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.display.index.printer import Letters
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> format_einsum(einsum([A, x], ["ij", "j"], "i"), ("i",), Letters())
 'einsum("ij,j->i", A, x)'
@@ -20,8 +20,8 @@ from itertools import groupby
 from math import isfinite
 from typing import TypeGuard
 
-from einsdiff.algebra.functions import MOST_EXPANDED
-from einsdiff.algebra.nodes import (
+from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.nodes.nodes import (
     Add,
     Call,
     Constant,
@@ -34,7 +34,7 @@ from einsdiff.algebra.nodes import (
     is_one,
     variable,
 )
-from einsdiff.display.index import (
+from einsdiff.display.index.printer import (
     Heading,
     Letters,
     absorbable,
@@ -45,7 +45,7 @@ from einsdiff.display.index import (
     places,
     summary,
 )
-from einsdiff.notation.index import Job, run
+from einsdiff.notation.index_parser import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 
@@ -88,7 +88,7 @@ def format_einsum(node: Node, axes: Sequence[str], letters: Letters) -> str:
 
     Examples
     --------
-    >>> from einsdiff.algebra.nodes import add, einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
     >>> A, x, y = variable("A", ("m", "n")), variable("x", ("n",)), variable("y", ("m",))
     >>> r = add([(1, y), (-1, einsum([A, x], ["ij", "j"], "i"))])
     >>> format_einsum(r, ("i",), Letters())

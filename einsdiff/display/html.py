@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from einsdiff.algebra.function import FAMILIES, FUNCTIONS
+from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
 
 __all__ = ["formula_html"]
 

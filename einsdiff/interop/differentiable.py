@@ -10,7 +10,7 @@ these are
 Both are expressions again. They are derived here, for those :math:`x_k` that are asked for, and are
 functions of the library in the same way, so that they can be differentiated once more.
 
->>> from einsdiff.algebra.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum, variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> step = Step((einsum([A, x], ["ij", "j"], "i"),), (A, x), (), "numpy")
 >>> step.pullback((False, True), (True,)).arguments
@@ -34,17 +34,17 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from einsdiff.algebra.differentiate import derivatives, directional
-from einsdiff.algebra.graph import variables_of
-from einsdiff.algebra.nodes import Node, Variable, add, einsum, scale, variable
-from einsdiff.calculus import expressions
-from einsdiff.compiled import ABSENT, Compiled
+from einsdiff.algebra.derivatives.differentiate import derivatives, directional
+from einsdiff.algebra.nodes.graph import variables_of
+from einsdiff.algebra.nodes.nodes import Node, Variable, add, einsum, scale, variable
+from einsdiff.algebra.nodes.threads import cached_property
 from einsdiff.errors import OperandError, page
-from einsdiff.evaluation import Elsewhere, Prepared, signature, sizes_of
-from einsdiff.formula import Formula, dumped, loaded
+from einsdiff.expressions.compiled import ABSENT, Compiled
+from einsdiff.expressions.evaluation import Elsewhere, Prepared, signature, sizes_of
+from einsdiff.expressions.formula import Formula, dumped, loaded
+from einsdiff.expressions.tensor_class import outside
 from einsdiff.notation.subscripts import Size
-from einsdiff.numeric.arrays import check_intact, checksum, needs_extra
-from einsdiff.numeric.libraries import (
+from einsdiff.numeric.libraries.library import (
     LIBRARIES,
     dtype_kind,
     kind_of,
@@ -52,9 +52,9 @@ from einsdiff.numeric.libraries import (
     place_of,
     taken_to,
 )
-from einsdiff.numeric.portable import Portable, portable
-from einsdiff.tensor import outside
-from einsdiff.threads import cached_property
+from einsdiff.numeric.libraries.operands import check_intact, checksum, needs_extra
+from einsdiff.numeric.running.portable import Portable, portable
+from einsdiff.verbs.calculus import expressions
 
 __all__ = ["STEPS", "Differentiable", "Step", "as_jax", "as_torch"]
 
@@ -78,7 +78,7 @@ class Step:
     sizes
         Pairs (named size, number).
     library
-        One of `einsdiff.numeric.libraries.LIBRARIES`.
+        One of `einsdiff.numeric.libraries.library.LIBRARIES`.
     number
         By which it is found in `STEPS`.
     """

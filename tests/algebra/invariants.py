@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 
-from einsdiff.algebra.functions import FUNCTIONS
-from einsdiff.algebra.graph import topological
-from einsdiff.algebra.nodes import (
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.algebra.nodes.graph import topological
+from einsdiff.algebra.nodes.nodes import (
     MERGED_TERMS,
     ONE,
     Add,

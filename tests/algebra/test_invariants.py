@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes import Add, Einsum, add, einsum, scale, variable
+from einsdiff.algebra.nodes.nodes import Add, Einsum, add, einsum, scale, variable
 from tests.algebra.invariants import Builder, assert_canonical
 from tests.oracle import finite_differences
 

@@ -323,7 +323,7 @@ GROWING: dict[str, tuple[str, Callable[[int], Any], tuple[int, ...], float]] = {
 
 def scale(quick: bool) -> dict[str, Any]:
     """Measure how nodes, searches and seconds grow."""
-    from einsdiff.algebra.graph import topological
+    from einsdiff.algebra.nodes.graph import topological
 
     result: dict[str, Any] = {}
     for name, (unit, make, sizes, limit) in GROWING.items():
@@ -368,7 +368,7 @@ def _exponent(points: list[dict[str, Any]]) -> float | None:
 @contextmanager
 def _counted_searches() -> Iterator[list[int]]:
     """Count the searches for an order to multiply three or more factors in."""
-    from einsdiff.numeric import paths
+    from einsdiff.numeric.orders import paths
 
     found = paths._found
     searches: list[int] = []

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff import calculus, evaluation, reading
-from einsdiff.formula import symbol
+from einsdiff.expressions import evaluation
+from einsdiff.expressions.formula import symbol
 from einsdiff.notation.subscripts import parse_subscripts
-from einsdiff.numeric.paths import find_path
-from einsdiff.numeric.program import program_for
+from einsdiff.numeric.orders.paths import find_path
+from einsdiff.numeric.running.program import program_for
+from einsdiff.verbs import calculus
+from einsdiff.verbs.sources import accept as reading
 
 pytest.importorskip("pytest_benchmark")
 

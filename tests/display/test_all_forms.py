@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.display.latex import index_latex
+from einsdiff.display.index.latex import index_latex
 from tests.display import drawn
 
 #: A range below a name or a sign of a sum, in index notation and in LaTeX.

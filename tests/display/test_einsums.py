@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 
 import einsdiff as ed
-from einsdiff.algebra.graph import topological
-from einsdiff.algebra.nodes import Variable, einsum, variable
+from einsdiff.algebra.nodes.graph import topological
+from einsdiff.algebra.nodes.nodes import Variable, einsum, variable
 from einsdiff.display.einsums import format_einsum
-from einsdiff.display.index import Heading, Letters
-from einsdiff.formula import Formula, symbol
+from einsdiff.display.index.printer import Heading, Letters
+from einsdiff.expressions.formula import Formula, symbol
 from tests.catalogue_rows import ROWS, called
-from tests.display.test_index import LETTERS, POOL, SHAPES, expressions, normal
+from tests.display.index.test_printer import LETTERS, POOL, SHAPES, expressions, normal
 from tests.strategies import einsums
 from tests.test_catalogue import symbols_of
 

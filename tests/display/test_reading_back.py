@@ -8,12 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes import Variable
-from einsdiff.algebra.orient import normal_form
-from einsdiff.algebra.read import read
-from einsdiff.display.index import Heading, format_equation
+from einsdiff.algebra.nodes.nodes import Variable
+from einsdiff.algebra.reading.equation import read
+from einsdiff.algebra.rewriting.orient import normal_form
+from einsdiff.display.index.printer import Heading, format_equation
 from einsdiff.errors import EinsdiffError
-from tests.display.test_index import KNOWN, LETTERS, SHAPES, expressions, normal
+from tests.display.index.test_printer import KNOWN, LETTERS, SHAPES, expressions, normal
 
 #: Names of all kinds: functions, labels, signs, entries, and those that begin like others.
 NAMES = ("x", "x_1", "x_i", "w_1", "e", "sum", "exp", "max", "tr", "T", "A", "i", "p", "n", "ln")

@@ -332,7 +332,7 @@ def test_bare_arrays_have_no_names(A, x):
 
 
 def test_arrays_that_are_gone_are_forgotten(A, x):
-    from einsdiff.numeric.named import KNOWN
+    from einsdiff.numeric.libraries.xarray import KNOWN
 
     before = len(KNOWN)
     f = ed.einsum("ij,j->i", A, x)

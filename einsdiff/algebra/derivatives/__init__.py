@@ -1,0 +1,1 @@
+"""The sweep that differentiates; a derivative as a linear map, and its structure."""

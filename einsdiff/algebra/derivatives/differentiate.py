@@ -1,0 +1,353 @@
+r"""Derivatives of expressions, by one sweep.
+
+For an expression :math:`f_c` with codomain axes :math:`c` and each node :math:`v_a` inside it, the
+adjoint is the tensor :math:`\bar v_{ca} = \partial f_c / \partial v_a`. The sweep starts with
+:math:`\bar f_{cc'} = \delta_{cc'}` and hands adjoints from each node to what it is made of,
+
+.. math::
+    f = \textstyle\sum_k c_k t_k:\;\; \bar t_k \mathrel{+}= c_k \bar f \qquad
+    f_i = A_{ij} x_j:\;\; \bar A_{cij} \mathrel{+}= \bar f_{ci}\, x_j,\;\;
+    \bar x_{cj} \mathrel{+}= \bar f_{ci} A_{ij} \qquad
+    y = g(x):\;\; \bar x_{cb} \mathrel{+}= \bar y_{ca}\, \frac{\partial g_a}{\partial x_b}
+
+visiting each node once. `directional` goes the other way, from the variables to the expression, and
+hands on the change :math:`\dot v_a` of each node along one direction; `recorded` does so for all
+directions at once, and keeps what was done. All use the same local derivatives. The deltas of the
+seed are labels that occur twice (see `einsdiff.algebra.nodes.nodes`), so that replacing
+:math:`\partial A_{ij}/\partial A_{pq}` by :math:`\delta_{ip}\delta_{jq}` and contracting is
+renaming. The result is an expression again, made of the nodes of the function, and its derivative
+is the same function once more.
+
+>>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> A, x = variable("A", (2, 3)), variable("x", (3,))
+>>> (J,) = derivatives(einsum([A, x], ["ij", "j"], "i"), [A])
+>>> J is einsum([x], ["q"], "iiq", {"i": 2})  # δ_ip x_q
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import permutations
+from typing import Any
+
+from einsdiff.algebra.derivatives.entrywise import entrywise
+from einsdiff.algebra.nodes.function import RULE_LETTERS
+from einsdiff.algebra.nodes.graph import dependencies, topological
+from einsdiff.algebra.nodes.nodes import (
+    Add,
+    Call,
+    Einsum,
+    Node,
+    Number,
+    Variable,
+    add,
+    einsum,
+    partial,
+    zero,
+)
+from einsdiff.algebra.reading.binding import build
+from einsdiff.algebra.rewriting.flatten import flatten
+from einsdiff.notation.index_parser import parse_index
+from einsdiff.notation.subscripts import Size
+
+__all__ = ["Change", "Local", "derivatives", "directional", "local_derivatives", "recorded"]
+
+
+def derivatives(
+    expression: Node, wrt: Sequence[Node], seed: Node | None = None
+) -> tuple[Node, ...]:
+    """Differentiate an expression with respect to several variables at once.
+
+    Parameters
+    ----------
+    expression
+        Of shape ``(m1, .., ms)``.
+    wrt
+        Variables, or other nodes inside the expression, of shapes ``(n1, .., nk)``.
+    seed
+        What the derivatives are multiplied by, of shape ``(.., m1, .., ms)``, contracted over
+        the axes of the expression; the identity if left out.
+
+    Returns
+    -------
+    tuple of Node
+        For each a node of shape ``(m1, .., ms, n1, .., nk)``, or ``(.., n1, .., nk)`` with a
+        seed; zero where it does not occur.
+    """
+    if seed is None:
+        seed = _identity(expression.shape)
+    outside = seed.shape[: len(seed.shape) - len(expression.shape)]
+    codomain = len(outside)
+    targets = set(wrt)
+    order = topological([expression], dependencies)
+    active = _active(order, targets)
+    contributions: dict[Node, list[tuple[Number, Node]]] = {expression: [(1, seed)]}
+    adjoints: dict[Node, Node] = {}
+    for node in reversed(order):
+        if node not in active or node not in contributions:
+            continue
+        adjoint = add(contributions.pop(node))
+        if node in targets:
+            adjoints[node] = adjoint
+        for local in local_derivatives(node, active):
+            term = local.backwards(adjoint)
+            contributions.setdefault(local.child, []).append((local.coefficient, term))
+    found = [
+        _symmetrised(adjoints[node], node, codomain)
+        if node in adjoints
+        else zero(outside + node.shape)
+        for node in wrt
+    ]
+    return flatten(found)
+
+
+def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> tuple[Node, ...]:
+    r"""Differentiate expressions along a direction, in one forward sweep.
+
+    Parameters
+    ----------
+    expressions
+        Of any shapes.
+    directions
+        For variables, or other nodes inside the expressions, the direction, of the same shape.
+
+    Returns
+    -------
+    tuple of Node
+        For each :math:`\sum_x \frac{\partial f}{\partial x_d} v_d`, of the shape of the expression.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> x, v = variable("x", (3,)), variable("v", (3,))
+    >>> f = einsum([x, x], ["i", "i"], "")
+    >>> directional([f], {x: v})[0] is einsum([derivatives(f, [x])[0], v], ["i", "i"], "")
+    True
+    """
+    seeds = {node: _symmetrised(v, node, 0) for node, v in directions.items()}
+    tangents = {change.node: change.tangent for change in _sweep(expressions, seeds)}
+    return flatten([tangents.get(e, zero(e.shape)) for e in expressions])
+
+
+def _active(order: Sequence[Node], targets: Collection[Node]) -> set[Node]:
+    """Return the nodes that change with a target."""
+    active: set[Node] = set()
+    for node in order:
+        if node in targets or any(child in active for child in dependencies(node)):
+            active.add(node)
+    return active
+
+
+def _identity(shape: Sequence[Size]) -> Node:
+    labels = range(len(shape))
+    return einsum([], [], (*labels, *labels), dict(enumerate(shape)))
+
+
+def _symmetrised(adjoint: Node, node: Node, codomain: int) -> Node:
+    """Average over the orders of a symmetric variable's axes, of which no one is meant."""
+    if not (isinstance(node, Variable) and node.symmetric):
+        return adjoint
+    axes = tuple(range(len(adjoint.shape)))
+    orders = list(permutations(axes[codomain:]))
+    weight = Fraction(1, len(orders))
+    return add(
+        [(weight, einsum([adjoint], [axes], (*axes[:codomain], *order))) for order in orders],
+        adjoint.shape,
+    )
+
+
+# --- local derivatives ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    r"""What the change of one child adds to that of a node.
+
+    .. math:: \partial \text{node}_v \mathrel{+}= c \,\text{factors}\; \partial \text{child}_o
+
+    Attributes
+    ----------
+    child
+        What changes.
+    coefficient
+        A number.
+    factors
+        Nodes with the labels of their axes.
+    own, value
+        The labels of the child's axes and of the node's.
+    sizes
+        Of the labels.
+    """
+
+    child: Node
+    coefficient: Number
+    factors: Sequence[tuple[Node, Sequence[Hashable]]]
+    own: Sequence[Hashable]
+    value: Sequence[Hashable]
+    sizes: Mapping[Any, Size]
+
+    def forwards(self, tangent: Node) -> Node:
+        """Multiply by the change of the child, whose further axes come last."""
+        if not self.factors and not self.sizes:  # a term of a sum
+            return tangent
+        rank = len(tangent.shape) - len(self.own)
+        domain = [("domain", k) for k in range(rank)]
+        operands, labels = _apart([*self.factors, (tangent, (*self.own, *domain))])
+        sizes = {
+            **self.sizes,
+            **dict(zip(domain, tangent.shape[-rank:] if rank else (), strict=True)),
+        }
+        return einsum(operands, labels, (*self.value, *domain), sizes)
+
+    def backwards(self, adjoint: Node) -> Node:
+        """Multiply by the adjoint of the node, whose further axes come first."""
+        if not self.factors and not self.sizes:  # a term of a sum
+            return adjoint
+        rank = len(adjoint.shape) - len(self.value)
+        codomain = [("codomain", k) for k in range(rank)]
+        operands, labels = _apart([(adjoint, (*codomain, *self.value)), *self.factors])
+        sizes = {**self.sizes, **dict(zip(codomain, adjoint.shape, strict=False))}
+        return einsum(operands, labels, (*codomain, *self.own), sizes)
+
+
+def _apart(
+    slots: Sequence[tuple[Node, Sequence[Hashable]]],
+) -> tuple[list[Node], list[Sequence[Hashable]]]:
+    return [node for node, _ in slots], [labels for _, labels in slots]
+
+
+def local_derivatives(node: Node, active: Collection[Node]) -> Iterator[Local]:
+    """Yield what the change of a node is made of.
+
+    Parameters
+    ----------
+    node
+        A sum, a product, a function's value, or an unspecified function.
+    active
+        The nodes that change.
+
+    Yields
+    ------
+    Local
+        One for each term of a sum and each argument; one for all equal factors of a product.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> x = variable("x", (3,))
+    >>> (local,) = local_derivatives(einsum([x, x], ["i", "i"], ""), {x})
+    >>> local.coefficient, local.factors
+    (2, [(x, (0,))])
+    """
+    labels = range(len(node.shape))
+    if isinstance(node, Add):
+        for c, term in node.terms:
+            if term in active:
+                yield Local(term, c, (), labels, labels, {})
+    elif isinstance(node, Einsum):
+        slots = list(zip(node.operands, node.subscripts, strict=True))
+        for k, (operand, own) in enumerate(slots):
+            if operand in active and slots[k] not in slots[:k]:
+                others = slots[:k] + slots[k + 1 :]
+                sizes = dict(enumerate(node.sizes))
+                yield Local(operand, slots.count(slots[k]), others, own, node.output, sizes)
+    elif isinstance(node, Call):
+        for k, arg in enumerate(node.args):
+            if arg in active:
+                yield _of_call(node, k)
+    elif isinstance(node, Variable):
+        for by in node.of:
+            if by in active:  # ∂x/∂z: first the axes of x, and then those of z
+                axes = range(len(node.shape) + len(by.shape))
+                symbol = partial(node, by), axes
+                yield Local(by, 1, [symbol], axes[len(labels) :], labels, {})
+
+
+def _of_call(node: Call, k: int) -> Local:
+    """Return the local derivative of a call by its argument k."""
+    batch = [f"b{axis}" for axis in range(len(node.batch))]
+    given, result = node.function.cores
+    arg, names = node.args[k], given[k]
+    own = batch if len(arg.shape) > len(names) else []
+    inside = {"y": node, **dict(zip(node.function.arguments, node.args, strict=True))}
+    rule = parse_index(node.function.jacobians[k])
+    if node.function.is_elementwise:
+        local = entrywise(rule, inside, node.shape)
+        joined = local, batch[: len(local.shape)]
+        return Local(arg, 1, [joined], own, batch, dict(zip(batch, node.shape, strict=True)))
+    values = list(RULE_LETTERS[: len(result)])  # i, j, ..
+    axes = list(RULE_LETTERS[len(result) : len(result) + len(names)])
+    sizes: dict[str, Size] = dict(zip([*batch, *values], node.shape, strict=True))
+    sizes.update(zip(axes, arg.shape[len(arg.shape) - len(names) :], strict=True))
+    labels = [*batch, *values, *axes]
+    local = build(rule, inside, labels, sizes=sizes, batch=batch)
+    return Local(arg, 1, [(local, labels)], [*own, *axes], [*batch, *values], sizes)
+
+
+# --- one change after another -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a forward sweep.
+
+    Attributes
+    ----------
+    node
+        A node that changes with the variable.
+    locals
+        What its change is made of.
+    tangent
+        Its derivative: first its own axes, and then those of the variable.
+    """
+
+    node: Node
+    locals: tuple[Local, ...]
+    tangent: Node
+
+
+def recorded(expression: Node, wrt: Node) -> list[Change]:
+    """Differentiate by one variable, and tell what was done.
+
+    Parameters
+    ----------
+    expression
+        The function.
+    wrt
+        A variable in it, or a variable that variables in it are functions of.
+
+    Returns
+    -------
+    list of Change
+        One for each node that changes, the variable first and the expression last; empty if the
+        expression does not change.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> A, x = variable("A", (2, 3)), variable("x", (3,))
+    >>> [change.node for change in recorded(einsum([A, x], ["ij", "j"], "i"), x)]
+    [x, Einsum((x, A), ((1,), (0, 1)), (0,))]
+    """
+    seed = _symmetrised(_identity(wrt.shape), wrt, len(wrt.shape))
+    return list(_sweep([expression], {wrt: seed}))
+
+
+def _sweep(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> Iterator[Change]:
+    """Differentiate each node after those that it is made of."""
+    order = topological(expressions, dependencies)
+    active = _active(order, set(directions))
+    tangents: dict[Node, Node] = {}
+    rest = next((d.shape[len(node.shape) :] for node, d in directions.items()), ())
+    for node in order:
+        if node not in active:
+            continue
+        changes = tuple(local_derivatives(node, tangents))
+        terms = [(c.coefficient, c.forwards(tangents[c.child])) for c in changes]
+        if node in directions:
+            terms.append((1, directions[node]))
+        tangents[node] = add(terms, node.shape + rest)
+        yield Change(node, changes, tangents[node])

@@ -1,0 +1,1 @@
+"""The table of functions: what is known of each."""

@@ -1,0 +1,1 @@
+"""The six nodes that expressions are made of, in canonical form; walks over them; as data."""

@@ -1,0 +1,189 @@
+"""Walks over expressions, without recursion: a chain of ten thousand nodes is legitimate.
+
+>>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> x = variable("x", (3,))
+>>> len(topological([einsum([x, x], ["i", "i"], "")]))
+2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+
+from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.nodes import (
+    Add,
+    Call,
+    Constant,
+    Einsum,
+    Node,
+    Variable,
+    add,
+    call,
+    einsum,
+)
+
+__all__ = [
+    "children",
+    "dependencies",
+    "not_analytic",
+    "rebuilt",
+    "topological",
+    "use_counts",
+    "variables_of",
+]
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the nodes that this one is computed from.
+
+    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> children(einsum([variable("x", (3,))] * 2, ["i", "i"], ""))
+    (x, x)
+    """
+    if isinstance(node, Einsum):
+        return node.operands
+    if isinstance(node, Add):
+        return tuple(term for _, term in node.terms)
+    if isinstance(node, Call):
+        return node.args
+    return ()
+
+
+def dependencies(node: Node) -> tuple[Node, ...]:
+    """Return the nodes that this one changes with: children, or what a function is one of.
+
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> z = variable("z", ("k",))
+    >>> dependencies(variable("x", ("n",), of=[z]))
+    (z,)
+    """
+    return node.of if isinstance(node, Variable) else children(node)
+
+
+def topological(
+    roots: Iterable[Node], below: Callable[[Node], tuple[Node, ...]] = children
+) -> list[Node]:
+    """List all nodes under the roots, each once and after those below it, without recursion.
+
+    Parameters
+    ----------
+    roots
+        Expressions.
+    below
+        What is under a node: `children`, or `dependencies`.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> x = variable("x", (3,))
+    >>> topological([einsum([x, x], ["i", "i"], "")])[0]
+    x
+    """
+    order: list[Node] = []
+    seen: set[Node] = set()
+    for root in roots:
+        if root in seen:
+            continue
+        seen.add(root)
+        stack: list[tuple[Node, Iterator[Node]]] = [(root, iter(below(root)))]
+        while stack:
+            node, rest = stack[-1]
+            for child in rest:
+                if child not in seen:
+                    seen.add(child)
+                    stack.append((child, iter(below(child))))
+                    break
+            else:
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def use_counts(roots: Iterable[Node]) -> dict[Node, int]:
+    """Count for each node under the roots how often it is used; being a root counts.
+
+    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> x = variable("x", (3,))
+    >>> use_counts([einsum([x, x], ["i", "i"], "")])[x]
+    2
+    """
+    roots = list(roots)
+    counts: dict[Node, int] = dict.fromkeys(topological(roots), 0)
+    for node in list(counts):
+        for child in children(node):
+            counts[child] += 1
+    for root in roots:
+        counts[root] += 1
+    return counts
+
+
+def variables_of(roots: Iterable[Node]) -> list[Variable]:
+    """List the variables under the roots, each once.
+
+    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> variables_of([einsum([variable("x", (3,))] * 2, ["i", "i"], "")])
+    [x]
+    """
+    return [node for node in topological(roots) if isinstance(node, Variable)]
+
+
+def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
+    """Build a node from what its children became.
+
+    >>> from einsdiff.algebra.nodes.nodes import scale, variable
+    >>> x, y = variable("x", (3,)), variable("y", (3,))
+    >>> rebuilt(scale(2, x), {x: y}) is scale(2, y)
+    True
+    """
+    below = children(node)
+    new = [done[child] for child in below]
+    if all(a is b for a, b in zip(below, new, strict=True)):
+        return node
+    if isinstance(node, Einsum):
+        return einsum(new, node.subscripts, node.output, dict(enumerate(node.sizes)))
+    if isinstance(node, Add):
+        terms = [(c, term) for (c, _), term in zip(node.terms, new, strict=True)]
+        return add(terms, node.shape)
+    assert isinstance(node, Call)
+    return call(node.function, new)
+
+
+@lru_cache(maxsize=4096)
+def not_analytic(node: Node, complex_names: frozenset[str]) -> Function | None:
+    """Find a function that has no derivative where it is applied to complex numbers.
+
+    Parameters
+    ----------
+    node
+        An expression.
+    complex_names
+        The names of the variables whose arrays are complex.
+
+    Returns
+    -------
+    Function or None
+        The first one that is not analytic and is applied to something complex.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.function import lookup
+    >>> from einsdiff.algebra.nodes.nodes import call, variable
+    >>> node = call(lookup("floor"), [variable("z", (3,))])
+    >>> not_analytic(node, frozenset("z")), not_analytic(node, frozenset())
+    (floor, None)
+    """
+    is_complex: dict[Node, bool] = {}
+    for part in topological([node]):
+        if isinstance(part, Variable):
+            is_complex[part] = part.name in complex_names
+        elif isinstance(part, Constant):
+            is_complex[part] = isinstance(part.value, complex)
+        else:
+            is_complex[part] = any(is_complex[child] for child in children(part))
+        if isinstance(part, Add):
+            is_complex[part] |= any(isinstance(c, complex) for c, _ in part.terms)
+        if isinstance(part, Call) and is_complex[part] and not part.function.is_analytic:
+            return part.function
+    return None

@@ -1,0 +1,207 @@
+r"""Symmetric matrices: factors, eigenvalues and eigenvectors.
+
+.. math:: S_{ij} = L_{ik} L_{jk} \qquad S_{ij} v_{jk} = v_{ik} \lambda_k \qquad
+    \frac{\partial \lambda_k}{\partial S_{ij}} = v_{ik} v_{jk} .
+
+Each is read as a function of the symmetric part of any matrix, so that its derivative by entries
+is defined: it is symmetric too. NumPy reads one triangle, and its functions of tensors do the same
+where the other one differs: they are those of the matrix that has this triangle on both sides, and
+entries that are not read have the derivative 0,
+
+.. math:: S_{ij} = [i \ge j]\, x_{ij} + [j > i]\, x_{ji} .
+
+>>> from einsdiff.algebra.nodes.nodes import variable
+>>> S = variable("S", (4, 3, 3))
+>>> cholesky(S).shape, eigvalsh(S).shape, eigh(S).eigenvectors.shape
+((4, 3, 3), (4, 3), (4, 3, 3))
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from einsdiff.algebra.nodes.graph import topological
+from einsdiff.algebra.nodes.nodes import Node
+from einsdiff.algebra.operations.arithmetic import add_
+from einsdiff.algebra.operations.diagonals import tril, triu
+from einsdiff.algebra.operations.matrices import check_square, of_square
+from einsdiff.algebra.operations.transposing import matrix_transpose
+from einsdiff.algebra.rewriting.orient import normal_form
+from einsdiff.errors import OperandError, page
+
+__all__ = [
+    "Eigh",
+    "cholesky",
+    "cholesky_of_triangle",
+    "eigh",
+    "eigh_of_triangle",
+    "eigvalsh",
+    "eigvalsh_of_triangle",
+    "is_symmetric",
+]
+
+
+class Eigh(NamedTuple):
+    """The eigenvalues in ascending order, and the eigenvectors as columns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+def cholesky(a: Node) -> Node:
+    """Factorise positive definite matrices: ``x_ij = y_ik y_jk`` with a lower triangle ``y``.
+
+    It is a function of the symmetric part of the matrix, ``1/2 (x_ij + x_ji)``, and so is its
+    derivative. ``np.linalg.cholesky`` reads the lower triangle, also of a tensor whose values are
+    not symmetric.
+
+    Raises
+    ------
+    ShapeError
+        The last two axes are not of one size.
+
+    References
+    ----------
+    Murray, *Differentiation of the Cholesky decomposition*, arXiv:1602.07527 (2016).
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> S = ed.tensor("S", [[4.0, 2.0], [2.0, 10.0]])
+    >>> ed.cholesky(S).dense()
+    array([[2., 0.],
+           [1., 3.]])
+    """
+    return of_square("cholesky", a)
+
+
+def eigvalsh(a: Node) -> Node:
+    """Take the eigenvalues of symmetric matrices, in ascending order.
+
+    The derivative of an eigenvalue is ``v_i v_j``, of its eigenvector; where eigenvalues are
+    equal, only functions that treat them alike, such as their sum, are differentiable. It is a
+    function of the symmetric part of the matrix; ``np.linalg.eigvalsh`` reads the lower triangle,
+    also of a tensor whose values are not symmetric.
+
+    Raises
+    ------
+    ShapeError
+        The last two axes are not of one size.
+
+    References
+    ----------
+    Petersen and Pedersen, *The Matrix Cookbook* (2012), section 2.3; Magnus, *On differentiating
+    eigenvalues and eigenvectors*, Econometric Theory 1 (1985).
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> S = ed.tensor("S", [[2.0, 0.0], [0.0, 1.0]])
+    >>> ed.eigvalsh(S).dense()
+    array([1., 2.])
+    >>> ed.grad(ed.eigvalsh(S)[0], wrt="S").dense()
+    array([[0., 0.],
+           [0., 1.]])
+    """
+    return of_square("eigvalsh", a)
+
+
+def eigh(a: Node) -> Eigh:
+    """Take eigenvalues and eigenvectors of symmetric matrices: ``x_ij v_jk = v_ik λ_k``.
+
+    Those are ``eigenvalues``, in ascending order, and ``eigenvectors``, the columns of a matrix,
+    of the result. The derivative of eigenvectors is that of distinct eigenvalues. Both are
+    functions of the symmetric part of the matrix; ``np.linalg.eigh`` reads the lower triangle, also
+    of a tensor whose values are not symmetric.
+
+    Returns
+    -------
+    Eigh
+        A pair of tensors.
+
+    Raises
+    ------
+    ShapeError
+        The last two axes are not of one size.
+
+    References
+    ----------
+    Magnus, *On differentiating eigenvalues and eigenvectors*, Econometric Theory 1 (1985).
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> values, vectors = ed.eigh(ed.tensor("S", [[2.0, 0.0], [0.0, 1.0]]))
+    >>> values.dense()
+    array([1., 2.])
+    """
+    return Eigh(of_square("eigvalsh", a), of_square("eigvectors", a))
+
+
+# --- what NumPy reads -------------------------------------------------------------------------
+
+#: The largest expression of which it is found out whether it is symmetric.
+MOST_NODES = 100
+
+
+def is_symmetric(a: Node) -> bool:
+    """Tell whether matrices are symmetric whatever the values are, as far as that is seen.
+
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> X = variable("X", (3, 3))
+    >>> is_symmetric(X), is_symmetric(add_(X, matrix_transpose(X)))
+    (False, True)
+    """
+    if len(a.shape) < 2 or a.shape[-1] != a.shape[-2] or len(topological([a])) > MOST_NODES:
+        return False
+    return normal_form(a) is normal_form(matrix_transpose(a))
+
+
+def _from_triangle(what: str, a: Node, is_upper: bool) -> Node:
+    """Return the symmetric matrix that has one triangle of a matrix on both sides."""
+    check_square(what, a)
+    if is_upper:
+        a = matrix_transpose(a)
+    return add_(tril(a), triu(matrix_transpose(a), 1))
+
+
+def _is_upper(what: str, letter: Any) -> bool:
+    if not isinstance(letter, str) or letter.upper() not in ("L", "U"):
+        raise OperandError(
+            page(
+                f"numpy.linalg.{what}: UPLO={letter!r} is no triangle",
+                action="write UPLO='L' for the lower triangle, or 'U' for the upper one",
+            )
+        )
+    return letter.upper() == "U"
+
+
+def cholesky_of_triangle(a: Node, *, upper: bool = False, is_whole: bool = False) -> Node:
+    """Factorise positive definite matrices of which NumPy reads one triangle.
+
+    Here and below `is_whole` says that both triangles are the same.
+    """
+    factor = cholesky(a if is_whole else _from_triangle("cholesky", a, upper))
+    return matrix_transpose(factor) if upper else factor
+
+
+def eigvalsh_of_triangle(
+    a: Node,
+    UPLO: str = "L",  # NumPy's name
+    *,
+    is_whole: bool = False,
+) -> Node:
+    """Take the eigenvalues of symmetric matrices of which NumPy reads one triangle."""
+    is_upper = _is_upper("eigvalsh", UPLO)
+    return eigvalsh(a if is_whole else _from_triangle("eigvalsh", a, is_upper))
+
+
+def eigh_of_triangle(
+    a: Node,
+    UPLO: str = "L",  # NumPy's name
+    *,
+    is_whole: bool = False,
+) -> Eigh:
+    """Take eigenvalues and eigenvectors of matrices of which NumPy reads one triangle."""
+    is_upper = _is_upper("eigh", UPLO)
+    return eigh(a if is_whole else _from_triangle("eigh", a, is_upper))

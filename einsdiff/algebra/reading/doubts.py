@@ -1,0 +1,375 @@
+r"""What a text of index notation says only by accident: signs and spellings of other notations.
+
+Every word is a name in index notation, so that much can be read that nobody means: ``x^T A x`` is a
+product of three numbers, one of them to the power of another, and ``sum_i x_i`` the product of two
+vectors. A text of which that is likely is refused, with what to write instead. What is given as an
+operand is that operand: then the text is clear.
+
+>>> from einsdiff.notation.index_parser import parse_index
+>>> def fail(headline, columns, action):
+...     raise ValueError(f"{headline}; {action.partition(',')[0]}")
+>>> Doubts(frozenset(), frozenset(), frozenset(), fail, bool, bool).check(
+...     parse_index("sin x")
+... )
+Traceback (most recent call last):
+ValueError: 'sin' is a function; write brackets: sin(x)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from keyword import kwlist
+from typing import Never
+
+from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.reading.parts import INSTEAD, is_function
+from einsdiff.notation.index_parser import (
+    Affine,
+    Apply,
+    Compare,
+    Literal,
+    Over,
+    Power,
+    Product,
+    Sum,
+    Symbol,
+    Tree,
+    inverse,
+)
+
+__all__ = ["Doubts", "below"]
+
+#: Names that are always meant as signs, unless they are operands.
+_SIGNS = {
+    **dict.fromkeys(("sum", "Sum", "SUM"), "write the sign of a sum: Σ_i x_i"),
+    "Π": "index notation has no sign for products: prod(x_i) is that of all entries",
+    **dict.fromkeys(("delta", "Delta", "kronecker"), "write the sign of the delta: δ_ij"),
+    **dict.fromkeys(
+        ("eps", "epsilon", "levicivita"),
+        "give the array of the permutation symbol as an operand: ε_ijk a_j b_k",
+    ),
+    **dict.fromkeys(("inf", "infty"), "write ∞"),
+    **dict.fromkeys(
+        set(kwlist) - {"lambda"},
+        "a formula has no words; write a condition in brackets: [x_i > 0] y_i",
+    ),
+}
+#: Words that name what is done to what follows, and that are also good names of operands.
+_WORDS = ("mean", "avg", "average", "var", "std", "vec", "diag", "rank", "dot", "norm", "E")
+#: Exponents that stand for a transpose.
+_TRANSPOSES = ("T", "H")
+_TRANSPOSE = (
+    "a transpose is written by the order of the labels: A_ji for the transpose of A_ij, and "
+    "x_i A_ij x_j for the product of a row, a matrix and a column"
+)
+#: What is usually written after a function without brackets: sinx, logp.
+_USUAL = frozenset("xyzuvwθφα")
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Refuses what is likely to mean something else.
+
+    Attributes
+    ----------
+    given
+        The names of operands and sizes that are given.
+    shaped
+        Those of them whose number of axes is known.
+    labels
+        All labels of the text.
+    fail
+        Raises an error of a headline, columns, and what to write.
+    is_index
+        Tells whether a comparison is one of indices, whose names are labels.
+    is_product
+        Tells whether a name before a bracket is a factor.
+    """
+
+    given: Collection[str]
+    shaped: Collection[str]
+    labels: Collection[str]
+    fail: Callable[[str, Iterable[int], str], Never]
+    is_index: Callable[[Compare], bool]
+    is_product: Callable[[Apply], bool]
+
+    def check(self, tree: Tree) -> None:
+        """Raise what `fail` raises, if something else is likely to be meant."""
+        parts = list(self.walk(tree))
+        names = (part.symbol if isinstance(part, Apply) else part for part in parts)
+        symbols = [name for name in names if isinstance(name, Symbol) and self.is_new(name)]
+        powers = [part for part in parts if isinstance(part, Power)]
+        raised = {id(exponent) for power in powers for exponent in _exponents(power)}
+        self.transposes(symbols, powers)
+        for symbol in symbols:
+            self.name(symbol, id(symbol) in raised)
+            self.glued(symbol, {other.name for other in symbols})
+        for part in parts:
+            if isinstance(part, Power):
+                self.power(part)
+            elif isinstance(part, Product | Apply):
+                self.product(part)
+            elif isinstance(part, Over):
+                self.ranges(part.labels, part.sizes, part.column)
+
+    def walk(self, tree: Tree) -> Iterator[Tree]:
+        """Yield the parts of a tree in the order of the text, calls only if they are products.
+
+        The names of indices are not among them, nor is the power in the inverse ``(K^-1)_ij``.
+        """
+        stack = [tree]
+        while stack:
+            part = stack.pop()
+            if not isinstance(part, Apply) or self.is_product(part):
+                yield part
+            if isinstance(part, Apply) and part.labels is not None:
+                found = inverse(part.arguments, ())
+                if found is not None:
+                    stack += found.arguments
+                    continue
+            if not (isinstance(part, Compare) and self.is_index(part)):
+                stack.extend(reversed(below(part)))
+
+    def is_new(self, symbol: Symbol) -> bool:
+        """Tell whether a name stands for what nobody has given."""
+        return symbol.name not in self.given and symbol.name != "δ"
+
+    # Names.
+
+    def name(self, symbol: Symbol, is_raised: bool) -> None:
+        """Check a name by itself."""
+        name, shown = symbol.name, _word(symbol)
+        if name in _SIGNS:
+            action = _SIGNS[name] if name in kwlist else _given(_SIGNS[name], symbol)
+            self.fail(f"'{name}' is no operand here", shown, action)
+        if is_function(name) or (name in INSTEAD and name not in _WORDS):
+            action = INSTEAD.get(name) or f"write brackets: {name}(x), and {name}(x)^2 for a power"
+            self.fail(f"'{name}' is a function", shown, _given(action, symbol))
+        if symbol.labels or name not in self.labels:
+            return
+        if is_raised:
+            self.fail(
+                f"'{name}' is a label and an exponent",
+                shown,
+                _given("write upper indices as lower ones, x_i x_i", symbol, "an exponent"),
+            )
+        self.fail(
+            f"'{name}' is a label and a name",
+            shown,
+            f"an index is no number here: write n_{name}, and give the numbers as an operand, "
+            f"n=[0, 1, 2]; if '{name}' is a scalar, give it as an operand: {name}=''",
+        )
+
+    def glued(self, symbol: Symbol, names: Collection[str]) -> None:
+        """Check for a function and its argument in one word: ``sinx``."""
+        name, argument = symbol.name[:-1], symbol.name[-1:]
+        function = FUNCTIONS.get(name)
+        is_one = name == "ln" or (function is not None and function.ranks == (0,))
+        if is_one and (argument in _USUAL or argument in names):
+            self.fail(
+                f"'{symbol.name}' is one name",
+                _word(symbol),
+                _given(f"write brackets for the function: {name}({argument})", symbol),
+            )
+
+    # Powers.
+
+    def transposes(self, symbols: Iterable[Symbol], powers: Iterable[Power]) -> None:
+        """Check for exponents that are a sign of the transpose: ``x^T``."""
+        raised = [exponent for power in powers for exponent in _exponents(power)]
+        for name in _TRANSPOSES:
+            all_there = {id(symbol) for symbol in symbols if symbol.name == name}
+            signs = [e for e in raised if e.name == name and not e.labels and id(e) in all_there]
+            if signs and len(signs) == len(all_there):
+                columns = [column for sign in signs for column in _word(sign)]
+                self.fail(f"'^{name}' would be a power", columns, _given(_TRANSPOSE, signs[0]))
+
+    def power(self, tree: Power) -> None:
+        """Check for upper and lower indices, and for inverses."""
+        base, exponent = tree.base, tree.exponent
+        if not isinstance(base, Symbol):
+            return
+        if base.labels:
+            self.inverse_of_entries(base, exponent)
+            return
+        if isinstance(exponent, Symbol) and exponent.labels and base.name != "e":
+            if exponent.name in _TRANSPOSES and self.is_new(exponent):
+                self.fail(f"'^{exponent.name}' would be a power", _word(exponent), _TRANSPOSE)
+            both = {base.name, exponent.name}
+            if not both.issubset(self.shaped):
+                lower = _lower(exponent)
+                self.fail(
+                    f"'{base.name}^{exponent.name}{lower}' has an upper and a lower index, "
+                    "or is a power",
+                    [*_word(base), *_word(exponent)],
+                    f"write {base.name}{lower}^{exponent.name} or "
+                    f"{base.name}^({exponent.name}{lower}) for a power, and all indices below: "
+                    f"{base.name}_ij",
+                )
+        if _number(exponent) == -1 and self.is_matrix(base):
+            self.fail(
+                f"'{base.name}' is likely to be a matrix",
+                _word(base),
+                _given(f"write inv({base.name})_ij for its inverse", base),
+            )
+        if not self.labels and self.is_matrix(base):
+            self.fail(
+                f"'{base.name}' is likely to be a matrix",
+                _word(base),
+                _given(
+                    f"write {base.name}_ij {base.name}_jk for its square, {base.name}_ij^2 for "
+                    "the squares of its entries",
+                    base,
+                ),
+            )
+
+    def inverse_of_entries(self, base: Symbol, exponent: Tree) -> None:
+        """Check for ``A_ij^-1``, which some write for entries of the inverse matrix."""
+        labels = [label for label in base.labels if isinstance(label, str)]
+        if _number(exponent) == -1 and len(labels) == len(set(labels)) == len(base.labels) == 2:
+            shown = "".join(labels)
+            self.fail(
+                f"'{base.name}_{shown}^-1' is a number's inverse or a matrix's",
+                _word(base),
+                f"write 1 / {base.name}_{shown} for that of each entry, "
+                f"({base.name}^-1)_{shown} for that of the matrix",
+            )
+
+    # Products.
+
+    def product(self, tree: Product | Apply) -> None:
+        """Check for products of matrices, derivatives as fractions, and words."""
+        factors = tree.factors if isinstance(tree, Product) else ((tree, 1),)
+        flat: list[tuple[Tree, int]] = []
+        for factor, exponent in factors:
+            if isinstance(factor, Apply) and self.is_product(factor):
+                flat += [(factor.symbol, exponent), (factor.arguments[0], 1)]
+            else:
+                flat.append((factor, exponent))
+        self.fraction(flat)
+        for (factor, exponent), (_, after) in pairwise(flat):
+            is_word = isinstance(factor, Symbol) and factor.name in _WORDS and self.is_new(factor)
+            if is_word and exponent == after == 1:
+                assert isinstance(factor, Symbol)
+                action = INSTEAD.get(factor.name, "write it with labels")
+                self.fail(
+                    f"'{factor.name}' is no operand here",
+                    _word(factor),
+                    _given(action, factor),
+                )
+        if self.labels or sum(_number(factor) is None for factor, _ in flat) < 2:
+            return
+        for factor, _ in flat:
+            for part in self.walk(factor):
+                if isinstance(part, Symbol) and self.is_matrix(part):
+                    self.fail(
+                        f"'{part.name}' is likely to be a matrix",
+                        _word(part),
+                        _given(
+                            "write labels: A_ij x_j is a matrix times a vector, A_ij B_jk a "
+                            "product of matrices",
+                            part,
+                        ),
+                    )
+
+    def is_matrix(self, symbol: Symbol) -> bool:
+        """Tell whether a name is one that matrices have: one that begins with a capital letter."""
+        if symbol.labels or symbol.name in self.shaped or symbol.name in self.labels:
+            return False
+        return symbol.name[0].isupper()
+
+    def fraction(self, factors: Iterable[tuple[Tree, int]]) -> None:
+        """Check for derivatives as fractions: ``d/dx``, ``dy/dx``."""
+        above = [s for factor, n in factors if n == 1 for s in _bases(factor)]
+        under_it = [s for factor, n in factors if n == -1 for s in _bases(factor)]
+        for over in above:
+            for under in under_it:
+                is_d = over.name.startswith("d") and under.name.startswith("d")
+                if is_d and len(under.name) > 1 and self.is_new(over) and self.is_new(under):
+                    self.fail(
+                        f"'{over.name}/{under.name}' would be a fraction",
+                        [*_word(over), *_word(under)],
+                        f"take the derivative with ed.grad(text, wrt='{under.name[1:]}'); "
+                        "∂x_i/∂z_p is the derivative of an unspecified function",
+                    )
+
+    def ranges(self, labels: Iterable[str], sizes: Iterable[object], column: int) -> None:
+        """Check for sums over pairs: ``Σ_{i<j}``, in which j is no number."""
+        for label, size in zip(labels, sizes, strict=True):
+            if isinstance(size, str) and size in self.labels and size not in self.given:
+                self.fail(
+                    f"'{size}' is a label and a size",
+                    [column],
+                    f"write Σ_{label}{size} [{label} < {size}] for the sum over all pairs, and "
+                    f"Σ_{label} [{label} < {size}] for the sum over {label} alone",
+                )
+
+
+# --- trees ------------------------------------------------------------------------------------
+
+
+def below(part: Tree) -> list[Tree]:
+    """List the parts that a tree is made of.
+
+    >>> below(Power(Symbol("x"), Literal(2)))
+    [Symbol(name='x', labels=()), Literal(value=2)]
+    """
+    if isinstance(part, Sum):
+        return [term for _, term in part.terms]
+    if isinstance(part, Product):
+        return [factor for factor, _ in part.factors]
+    if isinstance(part, Power):
+        return [part.base, part.exponent]
+    if isinstance(part, Over):
+        return [part.body]
+    if isinstance(part, Apply):
+        return list(part.arguments)
+    if isinstance(part, Compare):
+        return [side for side in (part.left, part.right) if not isinstance(side, Affine)]
+    return []
+
+
+def _exponents(tree: Power) -> list[Symbol]:
+    """List the name that an exponent is, with or without brackets and a sign."""
+    exponent: Tree = tree.exponent
+    while True:
+        if isinstance(exponent, Sum) and len(exponent.terms) == 1:
+            ((_, exponent),) = exponent.terms
+        elif isinstance(exponent, Product) and isinstance(exponent.factors[0][0], Literal):
+            exponent = exponent.factors[-1][0]
+        elif isinstance(exponent, Apply):  # x^T(..), of which the bracket is a factor
+            return [exponent.symbol]
+        else:
+            return [exponent] if isinstance(exponent, Symbol) else []
+
+
+def _bases(tree: Tree) -> list[Symbol]:
+    """List the name that a factor is, or is a power of, if it has no labels."""
+    base = tree.base if isinstance(tree, Power) else tree
+    return [base] if isinstance(base, Symbol) and not base.labels else []
+
+
+def _number(tree: Tree) -> object:
+    """Return the number that a tree is, None if it is none."""
+    while isinstance(tree, Sum) and len(tree.terms) == 1 and tree.terms[0][0] == 1:
+        tree = tree.terms[0][1]
+    return tree.value if isinstance(tree, Literal) else None
+
+
+def _lower(symbol: Symbol) -> str:
+    labels = [label if isinstance(label, str) else str(label.offset) for label in symbol.labels]
+    return f"_{''.join(labels)}"
+
+
+def _word(symbol: Symbol) -> range:
+    return range(symbol.column, symbol.column + len(symbol.name))
+
+
+def _given(action: str, symbol: Symbol, what: str = "a number") -> str:
+    """Say what to write, and how to say that a name is meant."""
+    name = symbol.name
+    if symbol.labels:
+        return f"{action}; if {name} is an operand, give it by name, as an array or a shape"
+    return f"{action}; if {name} is {what}, give it as an operand: {name}=''"

@@ -1,0 +1,940 @@
+r"""The parts of a text of index notation: what is multiplied, added, and applied to what.
+
+A tree says what was written. Its parts say what is meant, as far as names alone tell: whether a
+name before a bracket is a function, which sign of equality compares indices, and how often each
+letter stands in a part, from which follows where it is summed (see
+`einsdiff.notation.index_parser.in_product`).
+
+>>> from einsdiff.notation.index_parser import parse_index, run
+>>> part = run(PartReader({"A": 2, "x": 1}).whole(parse_index("A_ij x_j + 1")))
+>>> part.counts
+{'i': 1, 'j': 0}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from fractions import Fraction
+from itertools import product
+from typing import Any, NoReturn, TypeGuard
+
+from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, Function, lookup
+from einsdiff.algebra.nodes.nodes import Number, Shape
+from einsdiff.errors import SubscriptsError, page, shapes_line
+from einsdiff.notation.index_parser import (
+    Affine,
+    Apply,
+    Compare,
+    Index,
+    Job,
+    Literal,
+    Over,
+    Partial,
+    Power,
+    Product,
+    Sum,
+    Symbol,
+    Tree,
+    in_bracket,
+    in_product,
+    inverse,
+    letters_of,
+)
+from einsdiff.notation.subscripts import Size
+
+__all__ = [
+    "ALIASES",
+    "COMPARISONS",
+    "INSTEAD",
+    "MOST_EXPANDED",
+    "POWERS",
+    "Amount",
+    "Applied",
+    "Argument",
+    "Choice",
+    "Equal",
+    "Extent",
+    "Named",
+    "Part",
+    "PartReader",
+    "Related",
+    "Term",
+    "Tie",
+    "Total",
+    "choose",
+    "is_exponential",
+    "is_function",
+    "near_function",
+    "places",
+]
+
+#: Names for powers.
+POWERS: dict[str, int | Fraction] = {"sqrt": Fraction(1, 2), "square": 2, "reciprocal": -1}
+#: The function of each comparison, and whether its arguments change places.
+COMPARISONS = {
+    ">": ("greater", False),
+    ">=": ("greater_equal", False),
+    "<": ("greater", True),
+    "<=": ("greater_equal", True),
+    "=": ("equal", False),
+    "!=": ("not_equal", False),
+}
+_LETTERS = "ijklmnabcdefgh"
+#: Other names of functions, which are read.
+ALIASES = {
+    "ln": "log",
+    "sgn": "sign",
+    **{"a" + name: "arc" + name for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+}
+#: What to write for functions that index notation does without.
+INSTEAD = {
+    **dict.fromkeys(("tr", "Tr", "trace", "Trace"), "write a trace with one label twice: A_ii"),
+    **dict.fromkeys(("sum", "Sum"), "write a sum with its sign: Σ_i x_i"),
+    **dict.fromkeys(
+        ("mean", "avg", "average", "E"), "write a mean as a sum: Σ_i x_i / n, of n values"
+    ),
+    **dict.fromkeys(
+        ("var", "std"), "write a variance with labels: (x_i - m) (x_i - m) / n, of the mean m"
+    ),
+    **dict.fromkeys(("norm", "norm2", "length"), "write a norm with labels: sqrt(x_i x_i)"),
+    "norm1": "write Σ_i abs(x_i)",
+    "diag": "write δ_ij x_i for a diagonal matrix, f_i = A_ii for the diagonal of a matrix",
+    **dict.fromkeys(
+        ("transpose", "trans"), "a transpose is written by the order of the labels: A_ji"
+    ),
+    "inverse": "write inv(X)_ij",
+    "adj": "write det(X) inv(X)_ij",
+    **dict.fromkeys(("ones", "zeros", "vector", "matrix"), "write the number: x_i + 1"),
+    "len": "write the name of the size: x_i / n, of x='n'",
+    **dict.fromkeys(("logm", "sqrtm"), "it is not in the table; ed.register adds a function"),
+    **dict.fromkeys(("dot", "inner"), "write a product of vectors with one label: x_i y_i"),
+    "outer": "write x_i y_j",
+    "cumsum": "write f_{i<3} = [i ≥ j] x_j",
+    "cumprod": "it is not in the table; ed.register adds a function",
+    **dict.fromkeys(("kron", "vec"), "write labels: f_ikjl = A_ij B_kl; axes are joined later"),
+    "cross": "write ε_ijk a_j b_k, with the array of the permutation symbol as an operand ε",
+    **dict.fromkeys(("eye", "identity", "delta", "δ"), "write the delta: δ_ij"),
+    "lg": "write log10(x)",
+    "cot": "write 1 / tan(x)",
+    "sec": "write 1 / cos(x)",
+    "csc": "write 1 / sin(x)",
+    "pow": "write x^n",
+    "round": "write rint(x)",
+    **dict.fromkeys(("σ", "logistic", "expit"), "write sigmoid(x)"),
+    **dict.fromkeys(("argmax", "argmin"), "it has no derivative; max(x_i) and min(x_i) have one"),
+    **dict.fromkeys(
+        ("gamma", "Γ", "lgamma", "digamma"), "it is not in the table; ed.register adds a function"
+    ),
+    **dict.fromkeys(("grad", "div", "curl", "rot"), "take derivatives with ed.grad(text, wrt='x')"),
+}
+
+
+def is_function(name: str) -> bool:
+    """Tell whether index notation has a function of this name.
+
+    >>> is_function("sqrt"), is_function("A")
+    (True, False)
+    """
+    return name in FUNCTIONS or name in FAMILIES or name in POWERS or name in ALIASES
+
+
+# --- parts ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """A part of an expression.
+
+    Attributes
+    ----------
+    counts
+        How often each letter stands in it, as `in_product` counts.
+    """
+
+    counts: dict[str, int]
+
+
+@dataclass(slots=True, eq=False)
+class Amount(Part):
+    """A number."""
+
+    value: Number
+
+
+@dataclass(slots=True, eq=False)
+class Extent(Part):
+    """A size, by name: the factor n."""
+
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Tie:
+    """A relation of indices: the coefficient of each, the offset, and whether it is an equation."""
+
+    terms: list[tuple[int, int]]
+    offset: int
+    is_equation: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Named(Part):
+    """An operand with its indices.
+
+    Once its letters are bound, `axes` is the index of each axis, and `ties` says of those that are
+    sums what they are.
+    """
+
+    name: str
+    indices: tuple[Index, ...]
+    columns: tuple[int, ...]
+    column: int
+    axes: tuple[int, ...] = ()
+    ties: tuple[Tie, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Equal(Part):
+    """The delta of two labels, of one size."""
+
+    letters: tuple[str, ...]
+    columns: tuple[int, ...]
+    axes: tuple[int, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Related(Part):
+    """A relation of labels, ``δ_{i+1,p}`` or ``[i ≥ j]``: the index is zero, or at least zero."""
+
+    index: Affine
+    is_equation: bool
+    column: int
+    tie: Tie | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Total(Part):
+    """A sum, with the sign of each term."""
+
+    terms: list[tuple[int, Part]]
+
+
+@dataclass(slots=True, eq=False)
+class Term(Part):
+    """A product, with the multiplicity of each factor.
+
+    `over` are the letters of a written sum, with their ranges, and `idle` those of them that
+    stand nowhere in it. Once letters are bound, `summed` has the indices that are summed here.
+    """
+
+    factors: list[tuple[Part, int]]
+    over: tuple[str, ...] = ()
+    ranges: tuple[Size | None, ...] = ()
+    idle: frozenset[str] = frozenset()
+    column: int = 0
+    summed: tuple[int, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Applied(Part):
+    """A function and its arguments.
+
+    `labels` are the indices of the value as they are written, `given` the letters at the name, and
+    `count` is the number of batch axes where it is known before. Once letters are bound, `batch`
+    has the batch axes as the arguments know them, `cores` the axes that the function acts on in
+    each argument, `value` the axes of the value, and `ties` says of those that are sums what they
+    are.
+    """
+
+    name: str
+    function: Function | None
+    args: list[Part]
+    column: int
+    labels: tuple[Index, ...] | None = None
+    columns: tuple[int, ...] = ()
+    given: tuple[tuple[tuple[str, Size | None], ...], ...] | None = None
+    count: int | None = None
+    batch: tuple[int, ...] = ()
+    cores: tuple[tuple[int, ...], ...] = ()
+    value: tuple[int, ...] = ()
+    ties: tuple[Tie, ...] = ()
+
+
+def places(part: Part, letter: str) -> Iterator[int]:
+    """Yield the columns where a letter stands in a part, from left to right.
+
+    >>> from einsdiff.notation.index_parser import parse_index, run
+    >>> part = run(PartReader({"x": 1}).whole(parse_index("x_i + 2 x_i")))
+    >>> list(places(part, "i"))
+    [2, 10]
+    """
+    stack = [part]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Term):
+            stack += [factor for factor, _ in reversed(part.factors)]
+        elif isinstance(part, Total):
+            stack += [term for _, term in reversed(part.terms)]
+        elif isinstance(part, Related):
+            if letter in part.counts:
+                yield part.column
+        elif isinstance(part, Equal):
+            yield from _columns(part.letters, part.columns, letter)
+        elif isinstance(part, Named):
+            yield from _columns(part.indices, part.columns, letter)
+        elif isinstance(part, Applied):
+            if part.labels is None:
+                stack += part.args[::-1]
+            else:
+                yield from _columns(part.labels, part.columns, letter)
+
+
+def _columns(indices: Sequence[Index], columns: Sequence[int], letter: str) -> Iterator[int]:
+    for index, column in zip(indices, columns, strict=False):
+        if letter in letters_of([index]):
+            yield column
+
+
+# --- which function is meant ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What the choice of a function needs to know of an argument.
+
+    Attributes
+    ----------
+    rank
+        Of a name without labels, the number of its axes, None if that is not known; -1 of others.
+    free
+        The letters that are free in it, in order of appearance.
+    letters
+        All letters in it.
+    is_given
+        Whether `free` was written at the function's name, so that these are acted on.
+    """
+
+    rank: int | None
+    free: tuple[str, ...] = ()
+    letters: frozenset[str] = frozenset()
+    is_given: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A function, the number of batch axes, and for each argument whether it has them."""
+
+    function: Function
+    batch: int
+    batched: tuple[bool, ...]
+
+
+def choose(
+    name: str,
+    arguments: Sequence[Argument],
+    labels: Sequence[Index],
+    batch: int | None = None,
+) -> Choice | None:
+    """Find the function that is meant, from the labels of its value and of its arguments.
+
+    The first labels of the value may be batch labels. In an argument, the letters that are among
+    them are batch axes, and the others are acted on; of a name without labels, the last axes are.
+
+    Parameters
+    ----------
+    name
+        Of the function.
+    arguments
+        What is known of each argument.
+    labels
+        Of the value.
+    batch
+        The number of batch labels, if it is known.
+
+    Returns
+    -------
+    Choice or None
+        None if no function of the table fits.
+    """
+    default = lookup(name)
+    if default is not None and len(default.ranks) != len(arguments):
+        return None  # all functions of a name have as many arguments
+    carried = frozenset[str]().union(*(argument.letters for argument in arguments))
+    best: tuple[tuple[bool, bool, int], Choice] | None = None
+    for count in range(len(labels) + 1) if batch is None else (batch,):
+        letters = {label for label in labels[:count] if isinstance(label, str)}
+        is_lettered = len(letters) == count and letters <= carried
+        for options in product(
+            *(
+                _options(argument, k, count, letters, default)
+                for k, argument in enumerate(arguments)
+            )
+        ):
+            ranks = tuple(rank for rank, _ in options)
+            batched = tuple(has for _, has in options)
+            function = lookup(name, ranks)
+            if function is None or function.ranks != ranks:
+                continue
+            if len(function.cores[1]) != len(labels) - count:
+                continue
+            by_name = any(a.rank != -1 and has for a, has in zip(arguments, batched, strict=True))
+            if count and not by_name and not is_lettered:
+                continue
+            # Several names without labels have no batch axes, if a function of all axes fits.
+            is_usual = function is default or (count == 0 and len(arguments) > 1)
+            found = (count > 0 and not all(batched), not is_usual, count)
+            if best is None or found < best[0]:
+                best = found, Choice(function, count, batched)
+    return None if best is None else best[1]
+
+
+def _options(
+    argument: Argument, k: int, batch: int, letters: set[str], default: Function | None
+) -> list[tuple[int, bool]]:
+    """List how many axes a function may act on in an argument, and whether it has batch axes."""
+    if argument.rank == -1:
+        acted = [a for a in argument.free if argument.is_given or a not in letters]
+        return [(len(acted), bool(argument.letters & letters))]
+    if argument.rank is None:
+        usual = default.ranks[k : k + 1] if default is not None else ()
+        return [(rank, batch > 0) for rank in dict.fromkeys((*usual, 1, 2))]
+    found = [(argument.rank - batch, True)] if 0 < batch <= argument.rank else []
+    return [*found, (argument.rank, False)]
+
+
+# --- from trees to parts ----------------------------------------------------------------------
+
+
+class PartReader:
+    """Makes parts of trees; its methods that take a tree are jobs, see `run`.
+
+    Parameters
+    ----------
+    ranks
+        The number of axes of each operand, None where it is not known yet.
+    shapes
+        The shapes that are known, for messages.
+    text
+        What the trees were read from, for messages.
+    size_names
+        The names of sizes, which are factors.
+    labels
+        The letters that stand at names, so that a comparison of them is one of indices; None if
+        every name that is no operand is a label.
+    batch
+        The labels of axes that operands with further axes have before their labelled ones, which
+        a rule knows; None where the labels of functions' values tell.
+    """
+
+    def __init__(
+        self,
+        ranks: Mapping[str, int | None],
+        shapes: Mapping[str, Shape] | None = None,
+        text: str = "",
+        size_names: frozenset[str] = frozenset(),
+        labels: frozenset[str] | None = None,
+        batch: tuple[str, ...] | None = None,
+    ) -> None:
+        self.ranks = dict(ranks)
+        self.shapes, self.text = shapes or {}, text
+        self.size_names, self.labels = size_names, labels
+        self.is_rule, self.batch = batch is not None, batch or ()
+        #: Whether e^x is the exponential function, and e no operand.
+        self.has_e = False
+
+    def fail(
+        self, headline: str, columns: Iterable[int], action: str, kind: type[Any] = SubscriptsError
+    ) -> NoReturn:
+        """Raise an error that shows the text."""
+        raise kind(
+            page(
+                headline,
+                text=self.text,
+                carets=columns if self.text else (),
+                shapes=shapes_line(self.shapes),
+                action=action,
+            )
+        )
+
+    def whole(self, tree: Tree) -> Job[Part]:
+        """Make a part of something whole: a sum, or a term."""
+        if not isinstance(tree, Sum):
+            term: Part = yield self.term(tree)
+            return term
+        terms: list[tuple[int, Part]] = []
+        for sign, summand in tree.terms:
+            terms.append((sign, (yield self.term(summand))))
+        return Total(in_bracket(term.counts for _, term in terms), terms)
+
+    def term(self, tree: Tree) -> Job[Term]:
+        """Make a part of a product."""
+        factors: list[tuple[Part, int]] = []
+        for factor, exponent in tree.factors if isinstance(tree, Product) else ((tree, 1),):
+            factors += yield self.factor(factor, exponent)
+        return Term(
+            in_product(part.counts if n == 1 else in_bracket([part.counts]) for part, n in factors),
+            factors,
+        )
+
+    def factor(self, tree: Tree, exponent: int) -> Job[list[tuple[Part, int]]]:
+        """Make parts of a factor with exponent 1 or -1, each with its multiplicity."""
+        part: Part
+        if isinstance(tree, Over):
+            return [((yield self.over(tree)), 1)]
+        if self.has_e and is_exponential(tree):
+            tree = Apply(Symbol("exp"), (tree.exponent,))
+        split = self.split(tree)
+        if split is not None:
+            first: list[tuple[Part, int]] = yield self.factor(split[0], exponent)
+            return [*first, *(yield self.factor(split[1], 1))]
+        if isinstance(tree, Literal) and exponent == -1:
+            return [(Amount({}, self.inverse(tree)), 1)]
+        power = _power_of(tree)
+        if exponent == -1 and not isinstance(power, int | Fraction):
+            part = yield self.part(tree)
+            return [(_power(Term(part.counts, [(part, 1)]), -1), 1)]
+        if power is None:
+            return [((yield self.part(tree)), 1)]
+        assert isinstance(tree, Power | Apply)
+        part = yield self.whole(tree.base if isinstance(tree, Power) else tree.arguments[0])
+        return [_raised(part, exponent * power)]
+
+    def over(self, tree: Over) -> Job[Term]:
+        """Make a part of a sum that is written."""
+        term: Term = yield self.term(tree.body)
+        term.over, term.ranges, term.column = tree.labels, tree.sizes, tree.column
+        term.idle = frozenset(tree.labels).difference(term.counts)
+        term.counts = {label: n for label, n in term.counts.items() if label not in tree.labels}
+        return term
+
+    def inverse(self, tree: Literal) -> Number:
+        """Return 1 divided by a number."""
+        value = tree.value
+        if value == 0:
+            self.fail("a division by zero", [tree.column], "divide by another number")
+        return Fraction(1, value) if isinstance(value, int) else 1 / value
+
+    def split(self, tree: Tree) -> tuple[Tree, Tree] | None:
+        """Take a product apart that was read as a call: ``s (x_i + 1)^2``."""
+        if isinstance(tree, Apply) and self.is_product(tree):
+            return tree.symbol, _bracket(tree)
+        if isinstance(tree, Power):
+            base, exponent = tree.base, tree.exponent
+            if isinstance(base, Apply) and self.is_product(base):
+                return base.symbol, Power(_bracket(base), exponent)
+            sign = 1
+            if isinstance(exponent, Product):  # x^-n(a + b)
+                sign, exponent = -1, exponent.factors[1][0]
+            if isinstance(exponent, Apply) and self.is_product(exponent):
+                inner: Tree = exponent.symbol
+                if sign == -1:
+                    inner = Product(((Literal(-1), 1), (inner, 1)))
+                return Power(base, inner), _bracket(exponent)
+        return None
+
+    def is_product(self, tree: Apply) -> bool:
+        """Tell whether a name before a bracket is a factor."""
+        name = tree.name
+        if len(tree.arguments) > 1:
+            return False
+        if tree.labels is not None:  # y_i (K^-1)_ij
+            is_inverse = inverse(tree.arguments, ()) is not None and not is_function(name)
+            return is_inverse and (bool(tree.symbol.labels) or name in self.ranks)
+        if tree.symbol.labels:
+            return name in self.ranks or not is_function(name)
+        if tree.cores is not None or is_function(name):
+            return False
+        return name in self.ranks or name in self.size_names
+
+    def part(self, tree: Tree) -> Job[Part]:
+        """Make a part of a factor that stands alone."""
+        found: Part
+        if isinstance(tree, Literal):
+            return Amount({}, tree.value)
+        if isinstance(tree, Symbol):
+            return self.symbol(tree)
+        if isinstance(tree, Partial):
+            return self.symbol(self.derivative(tree))
+        if isinstance(tree, Power):
+            base: Part = yield self.whole(tree.base)
+            exponent: Part = yield self.whole(tree.exponent)
+            counts = in_bracket([base.counts, exponent.counts])
+            return Applied(counts, "power", lookup("power"), [base, exponent], 0)
+        if isinstance(tree, Compare):
+            found = yield self.compare(tree)
+        elif isinstance(tree, Apply):
+            found = yield self.apply(tree)
+        else:
+            found = yield self.whole(tree)
+        return found
+
+    def derivative(self, tree: Partial) -> Symbol:
+        """Return the name and the labels of a derivative that is a symbol."""
+        return self.fail(
+            "a derivative cannot stand here",
+            [tree.column],
+            "write the names of operands",
+        )
+
+    def symbol(self, tree: Symbol) -> Part:
+        """Make a part of a name with its labels."""
+        name, labels = tree.name, tree.labels
+        if tree.sizes:
+            self.fail(
+                f"a label of {name} has a range",
+                tree.columns,
+                "write the range at the sign of a sum, Σ_{i<3}, or on the left: f_{i<3} = x_{i+1}",
+            )
+        if name == "δ":
+            if any(isinstance(label, Affine) for label in labels):
+                return _related(_difference(*labels), True, tree.column)
+            return Equal(_count(labels), tuple(letters_of(labels)), tree.columns)
+        if name not in self.ranks:
+            if not labels and name in self.size_names:
+                return Extent({}, name)
+            self.fail(
+                f"there is no '{name}'",
+                _word(name, tree.column),
+                f"the names are {', '.join(self.ranks)}" if self.ranks else "there are no names",
+            )
+        rank = self.ranks[name]
+        if rank is None:
+            rank = self.ranks[name] = len(labels)
+        if rank == len(labels) + len(self.batch):
+            labels = (*self.batch, *labels)
+        if rank != len(labels):
+            self.fail(
+                f"'{name}' has {_number_of(rank, 'axis', 'axes')}, "
+                f"but {_number_of(len(labels), 'label', 'labels')}",
+                tree.columns or _word(name, tree.column),
+                f"write one label for each axis: {name}_{_LETTERS[:rank]}"
+                if rank
+                else f"write {name} without labels",
+            )
+        columns = tree.columns if len(tree.columns) == len(labels) else (tree.column,) * rank
+        return Named(_count(labels), name, labels, columns, tree.column)
+
+    # Comparisons.
+
+    def compare(self, tree: Compare) -> Job[Part]:
+        """Make a part of a bracket: a relation of indices, or a comparison of values."""
+        sign = tree.sign
+        left, right = self.index(tree.left), self.index(tree.right)
+        if left is not None and right is not None:
+            index = _difference(right, left) if sign in ("<", "<=") else _difference(left, right)
+            if sign in (">", "<"):
+                index = Affine(index.terms, index.offset - 1)
+            part = _related(index, sign in ("=", "!="), tree.column)
+            if sign != "!=":
+                return part
+            one = Term({}, [(Amount({}, 1), 1)])
+            return Total(
+                in_bracket([part.counts]), [(1, one), (-1, Term(part.counts, [(part, 1)]))]
+            )
+        if isinstance(tree.left, Affine) or isinstance(tree.right, Affine):
+            self.fail(
+                "an index is compared with a value",
+                [tree.column],
+                "write indices on both sides: [{i+1} ≥ {j}]",
+            )
+        name, is_swapped = COMPARISONS[sign]
+        args: list[Part] = [(yield self.whole(tree.left)), (yield self.whole(tree.right))]
+        if is_swapped:
+            args.reverse()
+        counts = in_bracket(arg.counts for arg in args)
+        return Applied(counts, name, lookup(name), args, tree.column)
+
+    def index(self, tree: Tree | Affine) -> Affine | None:
+        """Read a side of a comparison as an index; None if it is a value."""
+        if isinstance(tree, Affine):
+            return tree
+        found: dict[str, int] = {}
+        offset = 0
+        for sign, term in tree.terms if isinstance(tree, Sum) else ((1, tree),):
+            c, label = sign, ""
+            for factor, exponent in term.factors if isinstance(term, Product) else ((term, 1),):
+                if isinstance(factor, Literal) and isinstance(factor.value, int) and exponent == 1:
+                    c *= factor.value
+                elif isinstance(factor, Symbol) and self.is_label(factor) and not label:
+                    label = factor.name
+                else:
+                    return None
+            if label:
+                found[label] = found.get(label, 0) + c
+            else:
+                offset += c
+        return Affine(tuple((c, label) for label, c in found.items() if c), offset)
+
+    def is_label(self, tree: Symbol) -> bool:
+        """Tell whether a name in a comparison is a label, and no operand."""
+        if tree.labels or self.ranks.get(tree.name, 1) == 0:
+            return False
+        if self.labels is None:
+            return tree.name not in self.ranks
+        return tree.name in self.labels
+
+    # Functions.
+
+    def apply(self, tree: Apply) -> Job[Part]:
+        """Make a part of a call."""
+        name, column = tree.name, tree.column
+        if name in ALIASES and name not in FUNCTIONS:
+            name = ALIASES[name]
+            tree = replace(tree, symbol=replace(tree.symbol, name=name))
+        if name in ("max", "min") and len(tree.arguments) == 2:
+            name += "imum"
+        if not is_function(name):
+            self.no_function(name, column)
+        if tree.symbol.labels and tree.cores is None:  # max_0(x), log_2(x)
+            self.no_cores(tree, name)
+        function = lookup(name)
+        if name in POWERS or (function is not None and function.is_elementwise):
+            self.check_entries(tree, 1 if function is None else len(function.ranks))
+        args: list[Part] = []
+        if name in POWERS:
+            base: Part = yield self.whole(tree.arguments[0])
+            part, n = _raised(base, POWERS[name])
+            return part if n == 1 else Term(in_bracket([part.counts]), [(part, n)])
+        if function is not None and function.is_elementwise:
+            for argument in tree.arguments:
+                args.append((yield self.whole(argument)))
+            return Applied(in_bracket(arg.counts for arg in args), name, function, args, column)
+        for argument in tree.arguments:
+            if isinstance(argument, Symbol) and self.is_bare(argument):
+                args.append(Named({}, argument.name, (), (), argument.column))
+            else:
+                args.append((yield self.whole(argument)))
+        labels, columns, count = tree.labels, tree.columns, None
+        if self.is_rule:  # the value has the batch axes, if its arguments have them
+            every = (*self.batch, *(labels or ()))
+            if choose(name, self.described(args), every, len(self.batch)) is not None:
+                labels, columns, count = every, (), len(self.batch)
+        if labels is not None:
+            counts = _count(labels)
+        else:
+            counts = dict.fromkeys(in_bracket(arg.counts for arg in args), 0)
+            for letter, _ in (item for core in tree.cores or () for item in core):
+                counts.pop(letter, None)
+        return Applied(counts, name, None, args, column, labels, columns, tree.cores, count)
+
+    def is_bare(self, tree: Symbol) -> bool:
+        """Tell whether a name stands for all of its axes."""
+        return not tree.labels and tree.name != "δ" and self.ranks.get(tree.name, 0) != 0
+
+    def described(self, args: Sequence[Part]) -> list[Argument]:
+        """Say what `choose` needs to know of arguments."""
+        found = []
+        for arg in args:
+            if isinstance(arg, Named) and not arg.indices and self.ranks[arg.name] != 0:
+                found.append(Argument(self.ranks[arg.name]))
+            else:
+                free = tuple(letter for letter, n in arg.counts.items() if n == 1)
+                found.append(Argument(-1, free, frozenset(arg.counts)))
+        return found
+
+    def check_entries(self, tree: Apply, arity: int) -> None:
+        """Check the call of a function of each entry."""
+        name = tree.name
+        if len(tree.arguments) != arity:
+            self.wrong_count(name, tree.column, len(tree.arguments), "xyzuvw"[:arity])
+        if tree.cores is not None:
+            self.no_cores(tree, name)
+        if tree.labels is not None:
+            self.fail(
+                f"{name} is a function of each entry, so that its labels are its argument's",
+                tree.columns or _word(name, tree.column),
+                f"leave out the labels of the value: {name}(x_i)",
+            )
+        for argument in tree.arguments:
+            if not isinstance(argument, Symbol) or not self.is_bare(argument) or self.batch:
+                continue
+            rank = self.ranks[argument.name]
+            if rank is not None:
+                self.fail(
+                    f"'{argument.name}' has {_number_of(rank, 'axis', 'axes')}, but no label",
+                    _word(argument.name, argument.column),
+                    f"write its labels: {name}({argument.name}_{_LETTERS[:rank]})",
+                )
+
+    def no_cores(self, tree: Apply, name: str) -> NoReturn:
+        """Say that what stands between a function and its bracket are no labels it acts on."""
+        source = self.text[tree.column :].partition("(")[0].strip() or f"{name}_"
+        self.fail(
+            f"'{source[len(name) + 1 :]}' below {name} is nothing that it acts on",
+            _word(source, tree.column),
+            "write log2(x), log10(x), or log(x) / log(b) for another base"
+            if name == "log"
+            else f"leave it out, {name}(x_i); labels of a value stand after the bracket: "
+            "max(A_ij)_i",
+        )
+
+    def wrong_count(self, name: str, column: int, given: int, wanted: Sequence[str]) -> NoReturn:
+        """Say that a function has another number of arguments."""
+        self.fail(
+            f"{name} takes {_number_of(len(wanted), 'argument', 'arguments')}, not {given}",
+            _word(name, column),
+            f"write {name}({', '.join(wanted)})",
+        )
+
+    def no_function(self, name: str, column: int) -> NoReturn:
+        """Say that there is no such function."""
+        near = "" if name in INSTEAD else near_function(name)
+        first = INSTEAD.get(name) or (f"write {near}(..)" if near else "")
+        product = f"write a product as {name} * (..)"
+        self.fail(
+            f"there is no function '{name}'",
+            _word(name, column),
+            f"{first}; {product}" if first else f"{product}; ed.register adds a function",
+        )
+
+    def no_choice(
+        self, part: Applied, arguments: Sequence[Argument], labels: Sequence[Index]
+    ) -> NoReturn:
+        """Say why a call fits no function."""
+        name, column = part.name, part.column
+        default = lookup(name)
+        if default is not None and len(default.ranks) != len(arguments):
+            self.wrong_count(name, column, len(arguments), default.arguments)
+        if part.labels is None and default is not None:
+            result = default.cores[1]
+            free = arguments[0].free if arguments[0].rank == -1 else ()
+            shown = "".join(free) or _LETTERS[: arguments[0].rank or len(result)]
+            source = self.text[column:].partition(")")[0] or f"{name}("
+            if result:
+                self.fail(
+                    f"the value of {name} has {_number_of(len(result), 'axis', 'axes')}, "
+                    "but no label",
+                    _word(name, column),
+                    f"write the labels of the value: {source})_{shown}",
+                )
+            if labels:
+                self.fail(
+                    f"'{labels[0]}' stands outside of {name} too, so that it is not acted on",
+                    _word(name, column),
+                    f"use another letter inside, or write the labels of the value: {name}(A_ij)_i",
+                )
+            if arguments[0].rank not in (None, -1):
+                self.fail(
+                    f"{name} acts on {_number_of(default.ranks[0], 'axis', 'axes')}, but its "
+                    f"argument has {arguments[0].rank}",
+                    _word(name, column),
+                    f"write labels of the value for the others, which come first: {source})_i",
+                )
+        for argument in part.args:
+            self.check_value(argument)
+        acts = f", which acts on {default.signature}" if default is not None else ""
+        self.fail(
+            f"the labels do not fit {name}{acts}",
+            part.columns or _word(name, column),
+            "write the batch labels of the value first, then its own: softmax(A_ij)_ij",
+        )
+
+    def check_value(self, part: Part) -> None:
+        """Check that the value of a function has labels, in the argument of another."""
+        while isinstance(part, Term) and len(part.factors) == 1:
+            part = part.factors[0][0]
+        if isinstance(part, Applied) and part.labels is None and part.function is None:
+            default = lookup(part.name)
+            if default is not None and default.cores[1]:
+                self.no_choice(part, self.described(part.args), ())
+
+
+def near_function(name: str) -> str:
+    """Return the function whose name is nearly this one, "" if there is none.
+
+    >>> near_function("sofmax"), near_function("m")
+    ('softmax', '')
+    """
+    near = get_close_matches(name, [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES], 1, 0.8)
+    return near[0] if near and len(name) > 2 else ""
+
+
+def _word(name: str, column: int) -> range:
+    return range(column, column + len(name))
+
+
+def _power(base: Part, exponent: Number) -> Part:
+    args = [base, Term({}, [(Amount({}, exponent), 1)])]
+    return Applied(in_bracket([base.counts]), "power", lookup("power"), args, 0)
+
+
+def _raised(base: Part, exponent: Number) -> tuple[Part, int]:
+    """Return a part and how often it stands, for a power of another part."""
+    if isinstance(exponent, int) and 2 <= exponent <= MOST_EXPANDED:
+        return base, exponent
+    return _power(base, exponent), 1
+
+
+def _bracket(tree: Apply) -> Tree:
+    """Return the bracket after a name."""
+    (argument,) = tree.arguments
+    if tree.labels is not None:
+        found = inverse(tree.arguments, tree.labels, tree.columns)
+        assert found is not None
+        return found
+    return argument if isinstance(argument, Sum) else Sum(((1, argument),))
+
+
+def is_exponential(tree: Tree) -> TypeGuard[Power]:
+    """Tell whether a tree is a power of e, without brackets around it.
+
+    >>> is_exponential(Power(Symbol("e"), Symbol("x")))
+    True
+    """
+    return isinstance(tree, Power) and tree.base == Symbol("e")
+
+
+def _power_of(tree: Tree) -> Number | None:
+    """Return the exponent of a power, if it is a number."""
+    if isinstance(tree, Apply):
+        is_plain = tree.labels is None and tree.cores is None and not tree.symbol.labels
+        is_plain = is_plain and len(tree.arguments) == 1
+        return POWERS.get(tree.name) if is_plain else None
+    return _number(tree.exponent) if isinstance(tree, Power) else None
+
+
+def _number(tree: Tree) -> Number | None:
+    """Return the number that a tree is: ``2``, ``-1``, ``(1/2)``, ``(-3/2)``."""
+    sign = 1
+    if isinstance(tree, Sum):
+        if len(tree.terms) > 1:
+            return None
+        ((sign, tree),) = tree.terms
+    if isinstance(tree, Literal):
+        return sign * tree.value
+    match tree:
+        case Product(((Literal(int(a)), 1), (Literal(int(b)), -1))) if b:
+            return sign * Fraction(a, b)
+    return None
+
+
+def _count(labels: Iterable[Index]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for letter in letters_of(labels):
+        counts[letter] = counts.get(letter, 0) + 1
+    return counts
+
+
+def _difference(a: Index, b: Index) -> Affine:
+    """Return a - b."""
+    terms: dict[str, int] = {}
+    offset = 0
+    for index, sign in ((a, 1), (b, -1)):
+        affine = Affine(((1, index),)) if isinstance(index, str) else index
+        offset += sign * affine.offset
+        for c, letter in affine.terms:
+            terms[letter] = terms.get(letter, 0) + sign * c
+    return Affine(tuple((c, letter) for letter, c in terms.items() if c), offset)
+
+
+def _related(index: Affine, is_equation: bool, column: int) -> Part:
+    if index.terms:
+        return Related(_count([index]), index, is_equation, column)
+    return Amount({}, int(index.offset == 0 if is_equation else index.offset >= 0))
+
+
+def _number_of(count: int, one: str, many: str) -> str:
+    return f"{count or 'no'} {one if count in (0, 1) else many}"

@@ -1,0 +1,1 @@
+"""Other ways to write an expression, of the same value."""

@@ -1,0 +1,215 @@
+r"""Products of products, and sums of sums, as one: the normal form in which results are given.
+
+A product that stands inside one other product, and nowhere else, is merged into it,
+
+.. math:: (A_{ij} B_{jk})\, C_{kl} \;\to\; A_{ij} B_{jk} C_{kl},
+
+since nothing is lost: the order of contraction is chosen by the planner from all factors. A
+product that is used twice is kept apart, because it will be computed once; but not, if it is to be
+computed, one that only places an array among zeros, as slices do. Sums likewise.
+
+>>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> A, B, C = (variable(name, (2, 2)) for name in "ABC")
+>>> AB = einsum([A, B], ["ij", "jk"], "ik")
+>>> (nested,) = flatten([einsum([AB, C], ["ik", "kl"], "il")])
+>>> nested is einsum([A, B, C], ["ij", "jk", "kl"], "il")
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from einsdiff.algebra.nodes.graph import children, use_counts
+from einsdiff.algebra.nodes.nodes import (
+    Add,
+    Call,
+    Delta,
+    Einsum,
+    Node,
+    Number,
+    add,
+    call,
+    delta,
+    einsum,
+)
+from einsdiff.notation.subscripts import Size
+
+__all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "MOST_REPEATED_FACTORS", "flatten"]
+
+#: A product that is to be computed has at most this many factors unless it was written with more:
+#: contraction paths of longer ones are costly.
+MOST_FACTORS = 16
+#: The same for products that are only compared and printed.
+MOST_COMPARED_FACTORS = 256
+#: A product that is used twice is merged too, if it is only compared and printed, when it has at
+#: most this many factors; so that what is equal does not depend on what was shared.
+MOST_REPEATED_FACTORS = 8
+
+
+def flatten(
+    roots: Iterable[Node],
+    most_factors: int = MOST_FACTORS,
+    most_repeated: int = 0,
+    merges_placed: bool = False,
+) -> tuple[Node, ...]:
+    """Merge what is used once: products into products, sums into sums.
+
+    Parameters
+    ----------
+    roots
+        Expressions that are used together; a node used by two of them counts as shared.
+    most_factors
+        A product is merged into another one only if that has at most so many factors then.
+    most_repeated
+        A product that is used more than once is merged if it has at most so many factors.
+    merges_placed
+        Whether one that only places an array among zeros is merged however often it is used.
+
+    Returns
+    -------
+    tuple of Node
+        The same expressions, with the same nodes where nothing was merged.
+    """
+    roots = tuple(roots)
+    while True:
+        flat = _flatten_once(roots, most_factors, most_repeated, merges_placed)
+        if flat == roots:
+            return flat
+        roots = flat
+
+
+def _flatten_once(
+    roots: tuple[Node, ...], most_factors: int, most_repeated: int, merges_placed: bool
+) -> tuple[Node, ...]:
+    uses = use_counts(roots)
+    # Sums inside of sums are not built on their own, since they might be long and many.
+    inside: set[Node] = {
+        child
+        for node in uses
+        if isinstance(node, Add)
+        for child in children(node)
+        if isinstance(child, Add) and uses[child] == 1
+    }
+    # Nor are products inside of products.
+    inside |= _opened(uses, most_factors)
+    done: dict[Node, Node] = {}
+    for node in uses:  # children first
+        if isinstance(node, Add):
+            if node not in inside:
+                done[node] = _merged_sum(node, inside, uses, done)
+        elif isinstance(node, Einsum):
+            if node not in inside:
+                done[node] = _merged_product(
+                    node, inside, uses, done, most_factors, most_repeated, merges_placed
+                )
+        elif isinstance(node, Call):
+            args = tuple(done[arg] for arg in node.args)
+            done[node] = node if args == node.args else call(node.function, args)
+        else:
+            done[node] = node
+    return tuple(done[root] for root in roots)
+
+
+def _merged_sum(
+    node: Add, inside: Collection[Node], uses: Mapping[Node, int], done: Mapping[Node, Node]
+) -> Node:
+    terms: list[tuple[Number, Node]] = []
+    stack = list(node.terms)
+    while stack:
+        c, old = stack.pop()
+        new = old if old in inside else done[old]
+        if isinstance(new, Add) and uses[old] == 1:
+            (stack if old in inside else terms).extend((c * inner, t) for inner, t in new.terms)
+        else:
+            terms.append((c, new))
+    return add(terms, node.shape)
+
+
+def _opened(uses: Mapping[Node, int], most_factors: int) -> set[Node]:
+    """Choose the products that are used once, in a product that has room for their factors.
+
+    Those that might become something else than a product are looked at when they have.
+    """
+    opened: set[Node] = set()
+    count: dict[Node, int] = {}
+    for node in uses:  # children first
+        if not isinstance(node, Einsum):
+            continue
+        room = most_factors - len(node.operands)
+        for inner in node.operands:
+            if inner not in count or uses[inner] > 1 or count[inner] - 1 > room:
+                continue
+            opened.add(inner)
+            room -= count[inner] - 1
+        is_plain = not any(isinstance(operand, Delta) for operand in node.operands)
+        if is_plain and len(node.operands) > 1:
+            count[node] = most_factors - room
+    return opened
+
+
+def _merged_product(
+    node: Einsum,
+    inside: Collection[Node],
+    uses: Mapping[Node, int],
+    done: Mapping[Node, Node],
+    most_factors: int,
+    most_repeated: int,
+    merges_placed: bool,
+) -> Node:
+    slots, sizes = _gathered(node, inside)
+    new = [done.get(old, old) for old, _ in slots]  # a delta of two labels is what it was
+    room = most_factors - len(new)
+    inline = []
+    for k, ((old, _), operand) in enumerate(zip(slots, new, strict=True)):
+        inner = operand.primitive[1] if isinstance(operand, Add) else operand
+        if not isinstance(inner, Einsum) or len(inner.operands) - 1 > room:
+            continue
+        is_merged = uses.get(old) == 1 or len(inner.operands) <= most_repeated
+        if is_merged or (merges_placed and _only_places(inner)):
+            inline.append(k)
+            room -= len(inner.operands) - 1
+    if not inline and tuple(new) == node.operands:
+        return node
+    output = [(0, label) for label in node.output]
+    return einsum(new, [labels for _, labels in slots], output, sizes, inline)
+
+
+_Label = tuple[int, int]
+
+
+def _gathered(
+    node: Einsum, inside: Collection[Node]
+) -> tuple[list[tuple[Node, tuple[_Label, ...]]], dict[_Label, Size]]:
+    """List the factors of a product and of those inside of it; labels of each have its number."""
+    found: list[tuple[Node, tuple[_Label, ...]]] = []
+    sizes: dict[_Label, Size] = {}
+    ties: list[tuple[Node, tuple[_Label, ...]]] = []
+    stack: list[tuple[Einsum, dict[int, _Label]]] = [(node, {})]
+    count = 0
+    while stack:
+        product, name = stack.pop()
+        for label, size in enumerate(product.sizes):
+            sizes[name.setdefault(label, (count, label))] = size
+        count += 1
+        for operand, labels in zip(product.operands, product.subscripts, strict=True):
+            ours = tuple(name[label] for label in labels)
+            if operand not in inside or not isinstance(operand, Einsum):
+                found.append((operand, ours))
+                continue
+            inner: dict[int, _Label] = {}
+            for theirs, own in zip(operand.output, ours, strict=True):
+                if inner.setdefault(theirs, own) != own:
+                    ties.append((delta(operand.sizes[theirs]), (inner[theirs], own)))
+            stack.append((operand, inner))
+    return [*found, *ties], sizes
+
+
+def _only_places(node: Einsum) -> bool:
+    """Tell whether a product spreads one array along a diagonal, and does nothing else.
+
+    As an array of its own it would be mostly zeros, which are better never formed.
+    """
+    relations = [operand for operand in node.operands if isinstance(operand, Delta)]
+    is_diagonal = any(len(relation.shape) > 1 for relation in relations)
+    return is_diagonal and len(node.operands) - len(relations) <= 1

@@ -1,0 +1,1 @@
+"""Rules that make an expression smaller."""

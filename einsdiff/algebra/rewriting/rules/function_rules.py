@@ -1,0 +1,363 @@
+r"""Rules for functions of functions, and for exponentials, logarithms and powers.
+
+.. math:: \log e^x \to x \qquad \sin(-x) \to -\sin x \qquad \sqrt{x^2} \to |x|
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.nodes import (
+    ONE,
+    Add,
+    Call,
+    Einsum,
+    Node,
+    Number,
+    add,
+    call,
+    constant,
+    einsum,
+    is_one,
+    scale,
+    zero,
+)
+from einsdiff.algebra.rewriting.distribute import Slot, counted, slots
+from einsdiff.algebra.rewriting.rules.patterns import (
+    apply,
+    arguments,
+    as_power,
+    is_call,
+    is_elementwise,
+    is_even,
+    is_negative,
+    is_nonnegative,
+    is_whole,
+    number,
+    product_of,
+    scaled,
+)
+
+__all__ = [
+    "COMMUTATIVE",
+    "COMPOSED",
+    "HOMOGENEOUS",
+    "INVERSE",
+    "INVERSE_REAL",
+    "ROUNDING",
+    "SIGNED",
+    "composed",
+    "equal_choices",
+    "equal_sides",
+    "exponential_of_logarithms",
+    "inverse_function",
+    "inverse_function_real",
+    "known_choice",
+    "logarithm_of_exponential",
+    "logarithm_of_power",
+    "multiple_of_argument",
+    "not_negative",
+    "order_of_arguments",
+    "power_of_exponential",
+    "power_of_exponential_real",
+    "power_of_power",
+    "power_of_power_real",
+    "repeated_function",
+    "root_of_squares",
+    "sign_of_argument",
+]
+
+# --- functions of functions ------------------------------------------------------------------
+
+#: Pairs f, g with f(g(x)) = x wherever g has a value.
+INVERSE = {
+    ("exp", "log"),
+    ("expm1", "log1p"),
+    ("sin", "arcsin"),
+    ("cos", "arccos"),
+    ("tan", "arctan"),
+    ("sinh", "arcsinh"),
+    ("cosh", "arccosh"),
+    ("tanh", "arctanh"),
+}
+#: The same for real x.
+INVERSE_REAL = {
+    ("log", "exp"),
+    ("log1p", "expm1"),
+    ("arcsinh", "sinh"),
+    ("arctanh", "tanh"),
+}
+#: Triples f, g, h with f(g(x)) = h(x).
+COMPOSED = {("log", "softmax"): "log_softmax", ("exp", "log_softmax"): "softmax"}
+#: Functions whose values they map to themselves, and those of the other functions of the group.
+ROUNDING = {"floor", "ceil", "trunc", "rint"}
+
+
+def _of_pair(node: Node, pairs: Iterable[tuple[str, str]]) -> Node | None:
+    (inner,) = arguments(node)
+    if not isinstance(node, Call) or not isinstance(inner, Call):
+        return None
+    return inner.args[0] if (node.function.name, inner.function.name) in pairs else None
+
+
+def inverse_function(node: Node) -> Node | None:
+    """``exp(log(x)) -> x``, ``sin(arcsin(x)) -> x`` and the like: also where g(x) has no value."""
+    return _of_pair(node, INVERSE)
+
+
+def inverse_function_real(node: Node) -> Node | None:
+    """``log(exp(x)) -> x`` and the like, for real x."""
+    return _of_pair(node, INVERSE_REAL)
+
+
+def composed(node: Node) -> Node | None:
+    """``log(softmax(x)) -> log_softmax(x)``, and back by ``exp``."""
+    (inner,) = arguments(node)
+    if not isinstance(node, Call) or not isinstance(inner, Call):
+        return None
+    name = COMPOSED.get((node.function.name, inner.function.name))
+    function = name and lookup(name, inner.function.ranks)
+    return call(function, inner.args) if function else None
+
+
+def repeated_function(node: Node) -> Node | None:
+    """``floor(rint(x)) -> rint(x)``, ``sign(sign(x)) -> sign(x)``."""
+    (inner,) = arguments(node)
+    both_round = is_call(node, *ROUNDING) and is_call(inner, *ROUNDING)
+    return inner if both_round or (is_call(node, "sign") and is_call(inner, "sign")) else None
+
+
+def not_negative(node: Node) -> Node | None:
+    """``abs(x) -> x`` and ``relu(x) -> x`` for x that cannot be negative, such as ``exp(a)``."""
+    (x,) = arguments(node)
+    return x if is_nonnegative(x) else None
+
+
+#: f(-x) is f(x), or -f(x).
+_EVEN = {"cos", "cosh", "abs"}
+_ODD = {
+    "sin",
+    "tan",
+    "arcsin",
+    "arctan",
+    "sinh",
+    "tanh",
+    "arcsinh",
+    "arctanh",
+    "cbrt",
+    "erf",
+    "sign",
+}
+_ODD |= {"rint", "trunc"}
+#: Functions out of which a sign can be taken; `simplify` counts a sign inside of them as more.
+SIGNED = frozenset(_EVEN | _ODD)
+#: The same for any positive number.
+HOMOGENEOUS = frozenset({"abs", "relu", "inv", "pinv"})
+
+
+def sign_of_argument(node: Node) -> Node | None:
+    """``sin(-x) -> -sin(x)``, ``cos(-x) -> cos(x)``, for odd and even functions."""
+    (x,) = arguments(node)
+    if not isinstance(node, Call) or not is_negative(x):
+        return None
+    same = call(node.function, [scale(-1, x)])
+    return scale(-1, same) if node.function.name in _ODD else same
+
+
+def multiple_of_argument(node: Node) -> Node | None:
+    """``abs(c x) -> |c| abs(x)``; for c > 0 also ``relu(c x) -> c relu(x)`` and for ``sign``."""
+    (x,) = arguments(node)
+    c, rest = scaled(x)
+    if isinstance(c, complex) or is_one(c) or rest is ONE or not isinstance(node, Call):
+        return None
+    if c < 0:
+        if not is_call(node, "abs"):
+            return None
+        c = -c
+    outside = 1 if is_call(node, "sign") else c
+    return scale(outside, call(node.function, [rest]))
+
+
+# --- exponentials, logarithms, powers --------------------------------------------------------
+
+
+def logarithm_of_power(node: Node) -> Node | None:
+    """``log(x^n) -> n log(x)``, for even n only if x is not negative.
+
+    For negative x, ``log(x^2)`` has a value, and ``log(x)`` has none.
+    """
+    (inner,) = arguments(node)
+    power = as_power(inner)
+    if power is not None:
+        x, n = power
+        if is_even(n) and not is_nonnegative(x):
+            return None
+        return scale(n, apply("log", x))
+    if isinstance(inner, Einsum) and is_elementwise(inner):
+        ((x, labels), n), *others = counted(inner).items()
+        if n > 1 and not others and (n % 2 or is_nonnegative(x)):
+            log = scale(n, apply("log", x))
+            return einsum([log], [labels], inner.output, dict(enumerate(inner.sizes)))
+    return None
+
+
+def logarithm_of_exponential(node: Node) -> Node | None:
+    """``log(exp(a) b) -> a + log(b)``."""
+    (inner,) = arguments(node)
+    if not isinstance(inner, Einsum) or not is_elementwise(inner):
+        return None
+    sizes = dict(enumerate(inner.sizes))
+    factors = slots(inner)
+    exponents = [(arguments(f)[0], ls) for f, ls in factors if is_call(f, "exp")]
+    if not exponents:
+        return None
+    rest = product_of(inner, [slot for slot in factors if not is_call(slot[0], "exp")], 0)
+    terms = [(1, einsum([a], [ls], inner.output, sizes)) for a, ls in exponents]
+    return add([*terms, (1, apply("log", rest))])
+
+
+def exponential_of_logarithms(node: Node) -> Node | None:
+    """``exp(n log(x) + a) -> x^n exp(a)``: also where x is negative."""
+    (argument,) = arguments(node)
+    terms = argument.terms if isinstance(argument, Add) else ((1, argument),)
+    full = tuple(range(len(node.shape)))
+    sizes = dict(enumerate(node.shape))
+    factors: list[Slot] = []
+    rest: list[tuple[Number, Node]] = []
+    for c, term in terms:
+        logarithm = _exponent_of_logarithm(c, term, full)
+        if logarithm is None:
+            rest.append((c, term))
+        else:
+            factors.append(logarithm)
+    if not factors:
+        return None
+    if rest:
+        factors.append((apply("exp", add(rest)), full))
+    inline = range(len(factors))
+    return einsum([f for f, _ in factors], [ls for _, ls in factors], full, sizes, inline)
+
+
+def _exponent_of_logarithm(c: Number, term: Node, full: tuple[int, ...]) -> Slot | None:
+    """Read ``c n log(x)`` as ``x^(c n)``."""
+    if is_call(term, "log"):
+        return apply("power", arguments(term)[0], constant(c)), full
+    if not isinstance(term, Einsum) or not term.carried.issubset(term.output):
+        return None
+    if len(set(term.output)) < len(term.output):
+        return None
+    factors = slots(term)
+    at = next((k for k, (f, _) in enumerate(factors) if is_call(f, "log")), None)
+    if at is None:
+        return None
+    log, labels = factors.pop(at)
+    if factors and labels != full:
+        return None
+    exponent: Node = constant(c)
+    if factors:
+        # A number for all entries, or else one for each.
+        out = labels if any(ls for _, ls in factors) else ()
+        sizes = {label: term.sizes[label] for label in out}
+        product = einsum([f for f, _ in factors], [ls for _, ls in factors], out, sizes)
+        exponent = scale(c, product)
+    return apply("power", arguments(log)[0], exponent), labels
+
+
+def power_of_power(node: Node) -> Node | None:
+    """``(x^a)^n -> x^(a n)`` for whole n: also for x < 0 if that is not so for ``x^a``."""
+    outer = as_power(node)
+    inner = as_power(outer[0]) if outer is not None else None
+    if outer is None or inner is None or not is_whole(outer[1]):
+        return None
+    return apply("power", inner[0], constant(inner[1] * outer[1]))
+
+
+def power_of_power_real(node: Node) -> Node | None:
+    """``(x^a)^b -> x^(a b)``, but ``(x^2)^b -> abs(x)^(2 b)``, for real x and b not whole."""
+    outer = as_power(node)
+    inner = as_power(outer[0]) if outer is not None else None
+    if outer is None or inner is None or is_whole(outer[1]):
+        return None
+    x, a = inner
+    base = apply("abs", x) if is_even(a) else x
+    return apply("power", base, constant(a * outer[1]))
+
+
+def root_of_squares(node: Node) -> Node | None:
+    """``sqrt(x^2 y^2) -> abs(x) abs(y)``, for any power that is not whole, and factors >= 0."""
+    outer = as_power(node)
+    if outer is None or is_whole(outer[1]):
+        return None
+    product, b = outer
+    if not isinstance(product, Einsum) or not is_elementwise(product):
+        return None
+    factors: list[Slot] = []
+    for (x, labels), n in counted(product).items():
+        if n % 2 == 0:
+            factors.append((apply("power", apply("abs", x), constant(n * b)), labels))
+        elif is_nonnegative(x):
+            factors.append((apply("power", x, constant(n * b)), labels))
+        else:
+            return None
+    return product_of(product, factors, len(factors))
+
+
+def power_of_exponential(node: Node) -> Node | None:
+    """``exp(a)^n -> exp(n a)`` for whole n."""
+    return _power_of_exponential(node, whole=True)
+
+
+def power_of_exponential_real(node: Node) -> Node | None:
+    """``exp(a)^n -> exp(n a)`` for real a."""
+    return _power_of_exponential(node, whole=False)
+
+
+def _power_of_exponential(node: Node, whole: bool) -> Node | None:
+    outer = as_power(node)
+    if outer is None or not is_call(outer[0], "exp") or (whole and not is_whole(outer[1])):
+        return None
+    return apply("exp", scale(outer[1], arguments(outer[0])[0]))
+
+
+# --- choices and conditions ------------------------------------------------------------------
+
+
+def equal_choices(node: Node) -> Node | None:
+    """``where(c, a, a) -> a``, ``maximum(a, a) -> a``, ``minimum(a, a) -> a``."""
+    *_, a, b = arguments(node)
+    return _stretched(a, node) if a is b else None
+
+
+def _stretched(a: Node, node: Node) -> Node:
+    """Repeat a number for all entries of a node."""
+    if a.shape == node.shape:
+        return a
+    return einsum([a], [()], range(len(node.shape)), dict(enumerate(node.shape)))
+
+
+def known_choice(node: Node) -> Node | None:
+    """``where(1, a, b) -> a``, ``where(0, a, b) -> b``."""
+    condition, a, b = arguments(node)
+    c = number(condition)
+    return None if c is None else _stretched(a if c else b, node)
+
+
+def equal_sides(node: Node) -> Node | None:
+    """Compare a node with itself: ``[a > a] -> 0``, ``[a = a] -> 1``, also if a has no value."""
+    a, b = arguments(node)
+    if a is not b:
+        return None
+    if is_call(node, "greater", "not_equal"):
+        return zero(node.shape)
+    return einsum([], [], range(len(node.shape)), dict(enumerate(node.shape)))
+
+
+#: Functions of two arguments whose order means nothing.
+COMMUTATIVE = frozenset({"maximum", "minimum", "equal", "not_equal", "hypot", "logaddexp"})
+
+
+def order_of_arguments(node: Node) -> Node | None:
+    """``maximum(b, a) -> maximum(a, b)``: one order for both."""
+    a, b = arguments(node)
+    return call(node.function, [b, a]) if isinstance(node, Call) and b.key < a.key else None

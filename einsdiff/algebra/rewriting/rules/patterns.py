@@ -1,0 +1,171 @@
+"""What the rules read and write expressions with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.algebra.nodes.nodes import (
+    ONE,
+    Add,
+    Call,
+    Constant,
+    Delta,
+    Einsum,
+    Node,
+    Number,
+    call,
+    einsum,
+)
+from einsdiff.algebra.rewriting.distribute import Slot, counted
+
+__all__ = [
+    "CONDITIONS",
+    "apply",
+    "arguments",
+    "as_factor",
+    "as_power",
+    "is_call",
+    "is_elementwise",
+    "is_even",
+    "is_negative",
+    "is_nonnegative",
+    "is_whole",
+    "number",
+    "product_of",
+    "scaled",
+]
+
+
+def is_call(node: Node, *names: str) -> bool:
+    """Tell whether a node is one of these functions, applied."""
+    return isinstance(node, Call) and node.function.name in names
+
+
+def apply(name: str, *args: Node) -> Node:
+    """Apply the function of this name."""
+    return call(FUNCTIONS[name], args)
+
+
+def arguments(node: Node) -> tuple[Node, ...]:
+    """Return the arguments of a function that is applied."""
+    assert isinstance(node, Call)
+    return node.args
+
+
+def scaled(node: Node) -> tuple[Number, Node]:
+    """Take a number out of a node: the same node is left of all its multiples."""
+    if isinstance(node, Constant):
+        return node.value, ONE
+    return node.primitive if isinstance(node, Add) else (1, node)
+
+
+def is_negative(node: Node) -> bool:
+    """Tell whether a node is written with a minus: of x and -x, of x - y and y - x, one is.
+
+    >>> from einsdiff.algebra.nodes.nodes import add, variable
+    >>> x, y = variable("x", ()), variable("y", ())
+    >>> is_negative(add([(1, x), (-1, y)])), is_negative(add([(1, y), (-1, x)]))
+    (False, True)
+    """
+    c, _ = scaled(node)
+    return not isinstance(c, complex) and c < 0
+
+
+def number(node: Node) -> int | Fraction | float | None:
+    """Return the real number that a node is."""
+    if isinstance(node, Add) and not node.terms and not node.shape:
+        return 0
+    value = node.value if isinstance(node, Constant) else None
+    return None if isinstance(value, complex) else value
+
+
+def as_power(node: Node) -> tuple[Node, int | Fraction | float] | None:
+    """Return the base and the exponent, if that is a number."""
+    if not is_call(node, "power"):
+        return None
+    base, exponent = arguments(node)
+    n = number(exponent)
+    return None if n is None else (base, n)
+
+
+def is_whole(n: Number) -> bool:
+    """Tell whether a number is an integer, exact or not."""
+    return isinstance(n, int) or (isinstance(n, float) and n.is_integer())
+
+
+def is_even(n: Number) -> bool:
+    """Tell whether a number is an even integer."""
+    return not isinstance(n, complex) and is_whole(n) and int(n) % 2 == 0
+
+
+def is_elementwise(node: Node) -> bool:
+    """Tell whether a product is one of each entry: no sum, no delta."""
+    if not isinstance(node, Einsum) or not node.operands or node.loose:
+        return False
+    return len(set(node.output)) == len(node.output) == len(node.sizes)
+
+
+#: Functions whose values are not negative.
+_POSITIVE = {"exp", "abs", "cosh", "sigmoid", "softplus", "relu", "hypot", "softmax"}
+CONDITIONS = {"greater", "greater_equal", "equal", "not_equal"}
+
+
+def is_nonnegative(node: Node, depth: int = 3) -> bool:
+    """Tell whether all entries are seen to be zero or more."""
+    if isinstance(node, Constant):
+        return not is_negative(node) and not isinstance(node.value, complex)
+    if isinstance(node, Delta):
+        return True
+    if isinstance(node, Call):
+        if node.function.name in _POSITIVE | CONDITIONS:
+            return True
+        power = as_power(node)
+        if power is None or depth == 0:
+            return False
+        return is_even(power[1]) or not is_whole(power[1]) or is_nonnegative(power[0], depth - 1)
+    if depth == 0:
+        return False
+    if isinstance(node, Einsum):
+        return all(
+            n % 2 == 0 or is_nonnegative(f, depth - 1) for (f, _), n in counted(node).items()
+        )
+    if isinstance(node, Add):
+        return all(
+            not isinstance(c, complex) and c >= 0 and is_nonnegative(t, depth - 1)
+            for c, t in node.terms
+        )
+    return False
+
+
+def product_of(
+    node: Einsum, factors: Sequence[Slot], inline: int, drop: Iterable[int] = ()
+) -> Node:
+    """Write a product with other factors; the last `inline` ones may be products themselves.
+
+    Labels that lose all factors count as before, but for those in `drop`.
+    """
+    gone = {*node.loose, *drop}
+    return einsum(
+        [f for f, _ in factors],
+        [ls for _, ls in factors],
+        node.output,
+        {label: size for label, size in enumerate(node.sizes) if label not in gone},
+        inline=range(len(factors) - inline, len(factors)),
+    )
+
+
+def as_factor(node: Node, labels: Sequence[int]) -> tuple[Number, Node, tuple[int, ...]] | None:
+    """Return how a node stands in a product: a number, the factor, and the labels of its axes."""
+    c, node = scaled(node)
+    if isinstance(node, Einsum):
+        if len(set(node.output)) < len(node.output) or not set(node.output) <= node.carried:
+            return None
+        core, axes, sizes = node.core
+        if sizes:
+            # A size alone is a factor, see `slots`; a product of them is several.
+            return (c, node, ()) if core is ONE and len(sizes) == 1 else None
+        name = dict(zip(node.output, labels, strict=True))
+        return c, core, tuple(name[axis] for axis in axes)
+    return c, node, tuple(labels)

@@ -1,0 +1,1 @@
+"""Derivations, line by line, with the rule of each."""

@@ -1,0 +1,1 @@
+"""Index notation and LaTeX, printed."""

@@ -1,0 +1,423 @@
+"""What a line of index notation says: which labels it sums, and which deltas it has.
+
+Lines are read as a person reads them, by counting labels (see `einsdiff.notation.index_parser`).
+
+>>> summed("A_ij x_j", "i")
+['j']
+>>> is_reordered("2 x_i δ_ip + y_p", "y_p + 2 δ_pi x_i")
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
+from einsdiff.algebra.nodes.nodes import Node
+from einsdiff.algebra.reading.parts import is_function
+from einsdiff.algebra.rewriting.orient import normal_form
+from einsdiff.display.index.printer import (
+    MOST_FACTORS,
+    Heading,
+    Letters,
+    format_heading,
+    format_sides,
+    indexed,
+    places,
+    summary,
+)
+from einsdiff.errors import EinsdiffError
+from einsdiff.notation.index_parser import (
+    Affine,
+    Apply,
+    Compare,
+    Index,
+    Job,
+    Literal,
+    Over,
+    Partial,
+    Power,
+    Product,
+    Sum,
+    Symbol,
+    Tree,
+    in_bracket,
+    in_product,
+    letters_of,
+    parse_index,
+    run,
+)
+
+__all__ = [
+    "contracted",
+    "counts",
+    "derivatives_in",
+    "is_reordered",
+    "normal_sides",
+    "normal_text",
+    "skeleton",
+    "summed",
+]
+
+
+def normal_text(node: Node, axes: Sequence[str], letters: Letters) -> str:
+    """Write the normal form of an expression in index notation.
+
+    What is far too long to be written is not brought to its normal form first.
+
+    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> normal_text(einsum([variable("x", (3,))] * 2, ["i", "i"], "i"), ("i",), Letters())
+    'x_i^2'
+    """
+    return normal_sides(node, Heading("", tuple(axes)), letters)[1]
+
+
+def normal_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, str]:
+    """Write both sides of the equation of an expression in its normal form.
+
+    The left-hand side has the ranges that one cannot see, see `format_sides`.
+
+    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> x = variable("x", (3,))
+    >>> normal_sides(einsum([x], ["i"], ""), Heading("f", ()), Letters())
+    ('f', 'Σ_i x_i')
+    """
+    order, _, length = places(node, letters)
+    if length[node] > 4 * MOST_FACTORS:
+        return format_heading(heading), summary(order, length)
+    return format_sides(normal_form(node), heading, letters)
+
+
+def _read(text: str, names: Iterable[str]) -> Tree | None:
+    """Read a line; None if it is a summary, or has more brackets than are read."""
+    try:
+        return run(_parted(parse_index(text, names)))
+    except EinsdiffError:
+        return None
+
+
+def _parted(tree: Tree) -> Job[Tree]:
+    """Take products apart that look like calls, such as ``x_i (a + b)``."""
+    if isinstance(tree, Sum):
+        terms = []
+        for sign, term in tree.terms:
+            terms.append((sign, (yield _parted(term))))
+        return Sum(tuple(terms))
+    if isinstance(tree, Over):
+        return replace(tree, body=(yield _parted(tree.body)))
+    if isinstance(tree, Compare):
+        left = tree.left if isinstance(tree.left, Affine) else (yield _parted(tree.left))
+        right = tree.right if isinstance(tree.right, Affine) else (yield _parted(tree.right))
+        return replace(tree, left=left, right=right)
+    if isinstance(tree, Product):
+        factors: list[tuple[Tree, int]] = []
+        for factor, power in tree.factors:
+            part: Tree = yield _parted(factor)
+            inside = part.factors if isinstance(part, Product) else ((part, 1),)
+            factors += [(one, power * n) for one, n in inside]
+        return Product(tuple(factors))
+    if isinstance(tree, Power):
+        if isinstance(tree.base, Apply) and _is_product(tree.base):
+            bracket = yield _parted(Power(Sum(((1, tree.base.arguments[0]),)), tree.exponent))
+            return Product(((tree.base.symbol, 1), (bracket, 1)))
+        return Power((yield _parted(tree.base)), (yield _parted(tree.exponent)))
+    if isinstance(tree, Apply):
+        parts = []
+        for argument in tree.arguments:
+            parts.append((yield _parted(argument)))
+        if _is_product(tree):
+            inner = parts[0] if isinstance(parts[0], Sum) else Sum(((1, parts[0]),))
+            return Product(((tree.symbol, 1), (inner, 1)))
+        return replace(tree, arguments=tuple(parts))
+    return tree
+
+
+def _is_product(tree: Apply) -> bool:
+    is_call = tree.labels is not None or len(tree.arguments) > 1
+    return not is_call and not is_function(tree.name)
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+def counts(text: str, names: Collection[str] = ()) -> dict[str, int]:
+    """Count the labels of a line.
+
+    Parameters
+    ----------
+    text
+        The line.
+    names
+        Of the operands in it.
+
+    Returns
+    -------
+    dict
+        As `einsdiff.notation.index_parser.in_product` counts; empty for what cannot be read.
+
+    Examples
+    --------
+    >>> counts("δ_{2i+j,k} x_i (a_l b_l + 1)")
+    {'i': 2, 'j': 1, 'k': 1, 'l': 0}
+    """
+    tree = _read(text, names)
+    return {} if tree is None else run(_counted(tree, names))
+
+
+def summed(text: str, free: Iterable[str], names: Collection[str] = ()) -> list[str]:
+    """List the labels that are summed in a product, without a sign that says so, in order.
+
+    >>> summed("x_i (a_j b_j + 1) y_i", "")
+    ['i']
+    """
+    free = set(free)
+    return [label for label, n in counts(text, names).items() if n > 1 and label not in free]
+
+
+def _counted(tree: Tree, names: Collection[str]) -> Job[dict[str, int]]:
+    if isinstance(tree, Symbol):
+        return _tally(tree.labels)
+    if isinstance(tree, Partial):
+        return _tally(label for symbol in (tree.base, *tree.wrt) for label in symbol.labels)
+    if isinstance(tree, Over):
+        inner: dict[str, int] = yield _counted(tree.body, names)
+        return {label: n for label, n in inner.items() if label not in tree.labels}
+    if isinstance(tree, Compare):
+        indices = _compared(tree, names)
+        if indices is not None:
+            return _tally(indices)
+    found = []
+    for part in _below(tree):
+        own: dict[str, int] = yield _counted(part, names)
+        found.append(in_bracket([own]) if isinstance(part, Power) else own)
+    if isinstance(tree, Product):
+        return in_product(found)
+    inside = in_bracket(found)
+    if isinstance(tree, Apply) and not _is_elementwise(tree):
+        return {**dict.fromkeys(inside, 0), **_tally(tree.labels or ())}
+    return inside
+
+
+def _tally(indices: Iterable[Index]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for letter in letters_of(indices):
+        found[letter] = found.get(letter, 0) + 1
+    return found
+
+
+def _compared(tree: Compare, names: Collection[str]) -> list[Index] | None:
+    """Return the indices that are compared; None if values are."""
+    found: list[Index] = []
+    stack = [tree.left, tree.right]
+    while stack:
+        side = stack.pop()
+        if isinstance(side, Affine):
+            found.append(side)
+        elif isinstance(side, Symbol) and not side.labels and side.name not in names:
+            found.append(side.name)
+        elif isinstance(side, Sum | Product):
+            stack += _below(side)
+        elif not isinstance(side, Literal):
+            return None
+    return found
+
+
+def _is_elementwise(tree: Apply) -> bool:
+    function = FUNCTIONS.get(tree.name)
+    if tree.labels is not None or tree.name in FAMILIES:
+        return False
+    return function is None or function.is_elementwise
+
+
+def _below(tree: Tree) -> list[Tree]:
+    """List what a tree is made of, in order."""
+    if isinstance(tree, Sum):
+        return [term for _, term in tree.terms]
+    if isinstance(tree, Product):
+        return [factor for factor, _ in tree.factors]
+    if isinstance(tree, Over):
+        return [tree.body]
+    if isinstance(tree, Power):
+        return [tree.base, tree.exponent]
+    if isinstance(tree, Apply):
+        return list(tree.arguments)
+    if isinstance(tree, Compare):
+        return [side for side in (tree.left, tree.right) if not isinstance(side, Affine)]
+    return []
+
+
+def _trees(tree: Tree) -> Iterator[Tree]:
+    """Yield a tree and all trees in it, from left to right."""
+    stack = [tree]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack += reversed(_below(one))
+
+
+def derivatives_in(text: str, names: Collection[str] = ()) -> list[Partial]:
+    """List the derivatives that stand as symbols in a line.
+
+    >>> [symbol] = derivatives_in("a_i ∂x_i/∂x_p")
+    >>> symbol.base.labels, symbol.wrt[0].labels
+    (('i',), ('p',))
+    """
+    tree = _read(text, names)
+    return [part for part in _trees(tree) if isinstance(part, Partial)] if tree else []
+
+
+# --- deltas -----------------------------------------------------------------------------------
+
+
+def contracted(
+    before: str, after: str, free: Iterable[str], names: Collection[str] = ()
+) -> list[tuple[str, str, str]]:
+    """Tell which deltas of a line are gone in the next one, and which labels they rename.
+
+    Parameters
+    ----------
+    before, after
+        The lines.
+    free
+        The labels that are not summed.
+    names
+        Of the operands in them.
+
+    Returns
+    -------
+    list of tuple
+        Each delta, the label that is gone, and what it became.
+
+    Examples
+    --------
+    >>> contracted("δ_ip δ_jq x_j", "δ_ip x_q", "ipq")
+    [('δ_jq', 'j', 'q')]
+    >>> contracted("δ_ip δ_iq", "δ_pq", "pq")
+    [('δ_ip', 'i', 'p')]
+    """
+    first, second = _read(before, names), _read(after, names)
+    if first is None or second is None:
+        return []
+    free = set(free)
+    left = {frozenset(delta) for product in _products(second) for delta in _deltas(product)}
+    found: dict[tuple[str, str, str], None] = {}
+    for product in _products(first):
+        became: dict[str, str] = {}
+        for delta in _deltas(product):
+            one, other = (became.get(label, label) for label in delta)
+            if one == other or {one, other} <= free or frozenset(delta) in left:
+                continue
+            gone, kept = (other, one) if one in free else (one, other)
+            became = {label: kept if to == gone else to for label, to in became.items()}
+            became[gone] = kept
+            found[indexed("δ", delta), gone, kept] = None
+    return list(found)
+
+
+def _products(tree: Tree) -> Iterator[Tree]:
+    """Yield the products of a line, but for those that a function of matrices has in it."""
+    stack = [tree]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Apply) and not _is_elementwise(one):
+            continue
+        below = _below(one)
+        if isinstance(one, Sum | Power | Apply):
+            yield from (part for part in below if isinstance(part, Symbol))
+        elif isinstance(one, Product) or one is tree:
+            yield one
+        stack += reversed(below)
+
+
+def _deltas(tree: Tree) -> Iterator[tuple[str, str]]:
+    """Yield the labels of the deltas that are factors of a product."""
+    for factor in _below(tree) if isinstance(tree, Product) else [tree]:
+        if isinstance(factor, Symbol) and factor.name == "δ" and len(factor.labels) == 2:
+            one, other = factor.labels
+            if isinstance(one, str) and isinstance(other, str):
+                yield one, other
+
+
+# --- comparing lines --------------------------------------------------------------------------
+
+
+def is_reordered(
+    one: str, other: str, names: Collection[str] = (), symmetric: Collection[str] = ()
+) -> bool:
+    """Tell whether two lines differ at most in the order of factors and of terms.
+
+    Parameters
+    ----------
+    one, other
+        The lines.
+    names
+        Of the operands in them.
+    symmetric
+        Names of those whose labels have no order.
+
+    Returns
+    -------
+    bool
+        False where a line cannot be read, unless they are the same.
+    """
+    if one == other:
+        return True
+    trees = _read(one, names), _read(other, names)
+    if trees[0] is None or trees[1] is None:
+        return False
+    a, b = (run(_sorted(tree, {"δ", *symmetric}, None)) for tree in trees if tree is not None)
+    return bool(a == b)
+
+
+def skeleton(text: str, free: Iterable[str], names: Collection[str] = ()) -> Any:
+    """Return a line without its summed labels: what is equal may differ in these only.
+
+    >>> skeleton("A_ij x_j", "i") == skeleton("A_ik x_k", "i")
+    True
+    """
+    tree = _read(text, names)
+    return text if tree is None else run(_sorted(tree, {"δ"}, frozenset(free)))
+
+
+def _sorted(tree: Tree, symmetric: Collection[str], free: Collection[str] | None) -> Job[Any]:
+    """Put what has no order in one, as nested tuples; labels that are not free become dots."""
+
+    def shown(symbol: Symbol) -> tuple[Any, ...]:
+        labels = [_label(label, free) for label in symbol.labels]
+        return symbol.name, *(sorted(labels) if symbol.name in symmetric else labels)
+
+    if isinstance(tree, Literal):
+        return ("number", repr(tree.value))
+    if isinstance(tree, Symbol):
+        return shown(tree)
+    if isinstance(tree, Partial):
+        return ("∂", *map(shown, (tree.base, *tree.wrt)))
+    parts: list[Any] = []
+    for part in _below(tree):
+        parts.append((yield _sorted(part, symmetric, free)))
+    if isinstance(tree, Sum):
+        signs = [sign for sign, _ in tree.terms]
+        return ("+", *sorted(zip(signs, parts, strict=True), key=repr))
+    if isinstance(tree, Product):
+        powers = [power for _, power in tree.factors]
+        return ("*", *sorted(zip(powers, parts, strict=True), key=repr))
+    if isinstance(tree, Over):
+        return ("Σ", len(tree.labels), *parts) if free is not None else ("Σ", tree.labels, *parts)
+    if isinstance(tree, Compare):
+        sides = [_label(s, free) for s in (tree.left, tree.right) if isinstance(s, Affine)]
+        return ("[", tree.sign, *sides, *parts)
+    if isinstance(tree, Apply):
+        labels = [_label(label, free) for label in tree.labels or ()]
+        return (tree.name, *parts, "_", *labels)
+    return ("^", *parts)
+
+
+def _label(index: Index, free: Collection[str] | None) -> str:
+    if isinstance(index, str):
+        return index if free is None or index in free or index.isdigit() else "·"
+    if not index.terms:
+        return str(index.offset)
+    terms = sorted((_label(label, free), c) for c, label in index.terms)
+    return repr((terms, index.offset))

@@ -1,0 +1,1 @@
+"""Matrix notation: found along the paths of the labels, and written."""

@@ -1,0 +1,1154 @@
+r"""Matrix notation as a tree, and how it is written: ``-2 (y - A x)ᵀ A``.
+
+A `Form` is a number, a column vector or a matrix. It is made by the functions here, which keep it
+in order as they build it: a transpose goes to the factors, :math:`(A B)^\top = B^\top A^\top`, a
+product of products is one product, numbers stand before it, and equal factors of a fraction cancel.
+
+Products bind first, then ``⊙ ⊘ ⊗`` (entry by entry, division entry by entry, Kronecker), then sums.
+Functions with their argument in round brackets act on each entry, ``x^∘3`` is a power of each.
+``𝟏`` is the vector of ones, ``e_k`` the k-th unit vector (from 0), ``I_n`` the identity, and
+``K_mn`` the commutation matrix of Magnus and Neudecker (1979), with :math:`K_{mn}
+\operatorname{vec} X = \operatorname{vec} X^\top` for each :math:`X \in \mathbb R^{m \times n}`.
+Where a variable is called I, K or e, that sign is bold.
+
+>>> A, x, y = named("A", 2), named("x", 1), named("y", 1)
+>>> residual = total([(1, y), (-1, chain([A, x]))])
+>>> write(times(-2, [chain([transpose(residual), A])]))
+'-2 (y - A x)ᵀ A'
+>>> write(transpose(chain([A, x])))
+'xᵀAᵀ'
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import groupby
+from typing import Any
+
+from einsdiff.algebra.nodes.nodes import SUPERSCRIPT, Number, is_one
+from einsdiff.display.index.latex import latex_name, latex_number, latex_text
+from einsdiff.display.index.printer import format_number
+from einsdiff.notation.subscripts import Size
+
+__all__ = [
+    "SPELLED",
+    "Form",
+    "apply",
+    "chain",
+    "commutation",
+    "compare",
+    "cost",
+    "diag",
+    "entry",
+    "eye",
+    "hadamard",
+    "has_entries",
+    "inverse",
+    "kron",
+    "named",
+    "norm",
+    "number",
+    "ones",
+    "power",
+    "stacked",
+    "subforms",
+    "tells_size",
+    "times",
+    "total",
+    "trace",
+    "transpose",
+    "unit",
+    "vec",
+    "write",
+    "write_latex",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """A number, vector or matrix, as it is written.
+
+    Attributes
+    ----------
+    op
+        What it is.
+    args
+        What it is made of.
+    value
+        What else belongs to it: a name, a number, coefficients, an exponent.
+    rank
+        0 for a number, 1 for a column vector, 2 for a matrix or a row.
+    """
+
+    op: str
+    args: tuple[Form, ...] = ()
+    value: Any = None
+    rank: int = 0
+    _hash: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Kept, since that of a whole form would be computed at each of its levels.
+        object.__setattr__(self, "_hash", hash((self.op, self.args, self.value, self.rank)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or not isinstance(other, Form):
+            return self is other
+        own, theirs = (
+            (form._hash, form.op, form.value, form.rank, form.args) for form in (self, other)
+        )
+        return own == theirs
+
+
+# --- atoms ------------------------------------------------------------------------------------
+
+
+def named(name: str, rank: int, is_symmetric: bool = False) -> Form:
+    """Return a variable."""
+    return Form("name", (), (name, is_symmetric), rank)
+
+
+def number(value: Number) -> Form:
+    """Return a number."""
+    return Form("number", (), value)
+
+
+def ones(size: Size | None = None) -> Form:
+    """Return the vector of ones; its size is written only where nothing else tells it."""
+    return Form("ones", (), size, 1)
+
+
+def unit(position: int) -> Form:
+    """Return a unit vector; positions count from 0."""
+    return Form("unit", (), position, 1)
+
+
+def entry(form: Form, position: int) -> Form:
+    """Return an entry of a vector; positions count from 0."""
+    return Form("entry", (form,), position)
+
+
+def has_entries(form: Form, position: int, names: Collection[str]) -> bool:
+    """Tell whether an entry can be written as ``x_0``: not if a variable is called so.
+
+    >>> x = named("x", 1)
+    >>> has_entries(x, 0, ["x", "x_1"]), has_entries(x, 1, ["x", "x_1"])
+    (True, False)
+    """
+    if form.op != "name" or "_" in latex_name(form.value[0]) or form.value[0] in _BOLD:
+        return False
+    spelled = f"{latex_name(form.value[0])}_{{{position}}}"
+    return all(latex_name(name) != spelled for name in names)
+
+
+def eye(size: Size) -> Form:
+    """Return the identity matrix."""
+    return Form("eye", (), (size,), 2)
+
+
+def commutation(rows: Size, columns: Size) -> Form:
+    """Return the commutation matrix of matrices of this shape."""
+    return Form("commutation", (), (rows, columns), 2)
+
+
+# --- matrices ---------------------------------------------------------------------------------
+
+
+def transpose(form: Form) -> Form:
+    """Return the transpose; that of a column is a row, of rank 2 here.
+
+    >>> X = named("X", 2)
+    >>> write(transpose(inverse(X))), write(transpose(transpose(X)))
+    ('X⁻ᵀ', 'X')
+    """
+    match form.op:
+        case "name" if form.value[1]:
+            return form
+        case _ if form.rank == 0:
+            return form
+        case "transpose":
+            return form.args[0]
+        case "eye" | "diag":
+            return form
+        case "inverse" if transpose(form.args[0]) == form.args[0]:
+            return form
+        case "commutation":
+            return commutation(*reversed(form.value))
+        case "chain":
+            return chain([transpose(factor) for factor in reversed(form.args)])
+        case "times":
+            c, n = form.value
+            return times(c, [*form.args[:n], transpose(form.args[n])], form.args[n + 1 :])
+        case "kron":
+            return kron([transpose(factor) for factor in form.args])
+        case "hadamard" | "power" | "apply" | "compare" | "abs" if _is_entrywise(form):
+            turned_args = tuple(transpose(arg) for arg in form.args)
+            if _marks(turned_args) <= _marks(form.args):
+                return replace(form, args=turned_args)
+        case "total" if all(term.rank == 2 for term in form.args):
+            terms = list(zip(form.value, form.args, strict=True))
+            turned = [(c, transpose(term)) for c, term in terms]
+            if _marks(term for _, term in turned) <= _marks(form.args):
+                return total(sorted(turned, key=lambda pair: _marks([pair[1]])))
+    return Form("transpose", (form,), rank=2)
+
+
+def _is_entrywise(form: Form) -> bool:
+    """Tell whether a matrix is a function of the entries of matrices."""
+    if form.op == "apply" and not form.value[2]:
+        return False
+    return all(arg.rank in (0, form.rank) for arg in form.args) and form.rank == 2
+
+
+def _marks(forms: Iterable[Form]) -> int:
+    """Count transposes."""
+    return sum(part.op == "transpose" for form in forms for part in subforms(form))
+
+
+def subforms(form: Form) -> Iterator[Form]:
+    """Yield a form and all that it is made of."""
+    stack = [form]
+    while stack:
+        form = stack.pop()
+        yield form
+        stack.extend(form.args)
+
+
+def inverse(form: Form, mark: str = "-1") -> Form:
+    """Return the inverse of a matrix, or with the mark ``"+"`` its pseudoinverse."""
+    if form.op == "transpose" and form.args[0].rank == 2:
+        return transpose(inverse(form.args[0], mark))
+    return Form("inverse", (form,), mark, 2)
+
+
+def chain(factors: Sequence[Form]) -> Form:
+    """Return the matrix product; identities, and numbers before it, are taken out.
+
+    >>> A, x = named("A", 2), named("x", 1)
+    >>> write(chain([transpose(x), A, x]))
+    'xᵀA x'
+    """
+    c, above, wholes, below = _peeled(factors)
+    if number(0) in wholes:
+        return number(0)
+    found: list[Form] = []
+    for factor in wholes:
+        found += factor.args if factor.op == "chain" else [factor]
+    inner = [factor for factor in found if not _is_eye(factor)] or found[:1]
+    whole = inner[0] if len(inner) == 1 else Form("chain", tuple(inner), None, _rank(inner))
+    return times(c, [*above, whole], below)
+
+
+def _is_eye(form: Form) -> bool:
+    return form.op == "eye" or (form.op == "kron" and all(f.op == "eye" for f in form.args))
+
+
+def _rank(factors: Sequence[Form]) -> int:
+    """Return the rank of a product: rows are transposed vectors."""
+    is_column = factors[-1].rank == 1
+    return (0 if is_column else 2) if _is_row(factors[0]) else (1 if is_column else 2)
+
+
+def _is_row(form: Form) -> bool:
+    """Tell whether a form of rank 2 has one row: it is the transpose of a column, or made of some.
+
+    >>> x, A = named("x", 1), named("A", 2)
+    >>> [_is_row(f) for f in (transpose(x), transpose(kron([x, x])), transpose(A))]
+    [True, True, False]
+    """
+    match form.op:
+        case "transpose":
+            return form.args[0].rank == 1
+        case "kron" | "total":
+            return all(_is_row(arg) for arg in form.args)
+        case "times":
+            return _is_row(form.args[form.value[1]])
+        case "chain":
+            return form.rank == 2 and _is_row(form.args[0])
+        case "stack":
+            return form.rank == 2 and form.value[0] == 1
+    return False
+
+
+def norm(form: Form) -> Form:
+    """Return the Euclidean norm of a column, or the Frobenius norm of a matrix.
+
+    >>> write(norm(named("x", 1))), write(power(norm(named("X", 2)), 2))
+    ('‖x‖', '‖X‖_F²')
+    """
+    return number(0) if form == number(0) else Form("norm", (form,))
+
+
+def trace(form: Form) -> Form:
+    """Return the trace of a matrix.
+
+    >>> write(trace(times(2, [named("X", 2)])))
+    '2 tr(X)'
+    """
+    return _linear("tr", form, 0)
+
+
+def diag(form: Form) -> Form:
+    """Return the diagonal matrix of a vector, or the diagonal of a matrix.
+
+    >>> write(diag(named("x", 1))), write(diag(named("A", 2)))
+    ('diag(x)', 'diag(A)')
+    """
+    return _linear("diag" if form.rank == 1 else "diagonal", form, 3 - form.rank)
+
+
+def vec(form: Form) -> Form:
+    """Return the entries of a matrix as a column.
+
+    >>> write(total([(1, vec(named("A", 2))), (-2, vec(named("B", 2)))]))
+    'vec(A - 2 B)'
+    """
+    return _linear("vec", form, 1)
+
+
+def _linear(op: str, form: Form, rank: int) -> Form:
+    """Apply a linear function, with the numbers before it."""
+    c, above, (whole,), below = _peeled([form])
+    if whole.op == "number":
+        return number(0)
+    return times(c, [*above, Form(op, (whole,), None, rank)], below)
+
+
+def _peeled(
+    factors: Iterable[Form],
+) -> tuple[Number, list[Form], list[Form], list[Form]]:
+    """Take the numbers out: the coefficient, those above, what is left, and those below."""
+    c: Number = 1
+    above: list[Form] = []
+    wholes: list[Form] = []
+    below: list[Form] = []
+    for factor in factors:
+        if factor.op == "times":
+            own, n = factor.value
+            c = c * own
+            above += factor.args[:n]
+            below += factor.args[n + 1 :]
+            factor = factor.args[n]
+        wholes.append(factor)
+    return c, above, wholes, below
+
+
+def kron(factors: Sequence[Form]) -> Form:
+    """Return the Kronecker product of matrices, columns and rows."""
+    c, above, wholes, below = _peeled(factors)
+    if number(0) in wholes:
+        return number(0)
+    found: list[Form] = []
+    for factor in wholes:
+        found += factor.args if factor.op == "kron" else [factor]
+    rank = 1 if all(factor.rank == 1 for factor in found) else 2
+    whole = found[0] if len(found) == 1 else Form("kron", tuple(found), None, rank)
+    return times(c, [*above, whole], below)
+
+
+# --- entry by entry ---------------------------------------------------------------------------
+
+
+def hadamard(factors: Sequence[Form]) -> Form:
+    """Return the product entry by entry; negative powers divide.
+
+    >>> w, x = named("w", 1), named("x", 1)
+    >>> write(hadamard([w, power(x, -2)])), write(hadamard([w, w, times(2, [w]), w]))
+    ('w ⊘ (x ⊙ x)', '2 w^∘4')
+    """
+    return _multiplied(factors, 1)
+
+
+def _multiplied(factors: Sequence[Form], n: int) -> Form:
+    """Multiply entry by entry, each factor n times; it takes as long for every n."""
+    c, over, wholes, under = _peeled(factors)
+    if number(0) in wholes:
+        return number(0)
+    above: list[Form] = []
+    below: list[Form] = []
+    for factor in wholes:
+        if factor.op == "hadamard":
+            above += factor.args[: factor.value]
+            below += factor.args[factor.value :]
+        else:
+            above.append(factor)
+    rank = factors[0].rank
+    every = [factor for factor in above if _is_ones(factor)] or [_all_ones(rank)]
+    counted = [f for f in above if not _is_ones(f)], below
+    sides = _cancelled(*counted)
+    if not any(sides):  # what is left would have no size
+        sides = _counts(*counted)
+    above, below = (
+        [
+            part
+            for base, k in side
+            for part in ([base] * k * n if k * n < 4 else [_raised(base, k * n)])
+        ]
+        for side in sides
+    )
+    c, over, under = c**n, [power(f, n) for f in over], [power(f, n) for f in under]
+    above = above or every[:1]
+    whole = Form("hadamard", (*above, *below), len(above), rank)
+    return times(c, [*over, above[0] if len(above) == 1 and not below else whole], under)
+
+
+def _all_ones(rank: int) -> Form:
+    return ones() if rank == 1 else chain([ones(), transpose(ones())])
+
+
+def _is_ones(form: Form) -> bool:
+    """Tell whether all entries of a vector or matrix are 1."""
+    if form.op == "chain":
+        return len(form.args) == 2 and all(
+            _is_ones(f.args[0] if f.op == "transpose" else f) for f in form.args
+        )
+    return form.op == "ones"
+
+
+#: Numbers before a vector are raised to at most such a power: beyond, they have too many digits.
+MOST_MULTIPLIED = 64
+
+
+def power(base: Form, exponent: Number | Form) -> Form:
+    """Return a power, of each entry if the base has several."""
+    if isinstance(exponent, Form):
+        return _raised(base, exponent)
+    if is_one(exponent):
+        return base
+    is_of_norm = base.op == "power" and base.args[0].op == "norm"
+    if is_of_norm and not isinstance(base.value, Form) and not isinstance(exponent, complex):
+        return power(base.args[0], _exact(base.value * exponent))
+    if _is_negative(exponent):
+        divisor = power(base, -exponent)
+        if not base.rank:
+            return times(1, [], [divisor])
+        c, over, (whole,), under = _peeled([divisor])
+        args, n = (whole.args, whole.value) if whole.op == "hadamard" else ((whole,), 1)
+        above = args[n:] or (_all_ones(base.rank),)
+        parts = [form for form in args[:n] if not _is_ones(form)]
+        divided = Form("hadamard", (*above, *parts), len(above), base.rank)
+        if len(divided.args) == 1:
+            (divided,) = above
+        return times(1, [*under, divided], [number(c), *over])
+    if (
+        base.rank
+        and isinstance(exponent, int)
+        and (exponent <= MOST_MULTIPLIED or not _has_factors(base))
+    ):
+        return _multiplied([base], exponent)
+    return _raised(base, exponent)
+
+
+def _has_factors(form: Form) -> bool:
+    return form.op == "times" and not is_one(form.value[0])
+
+
+def _raised(base: Form, exponent: Number | Form) -> Form:
+    return Form("power", (base,), exponent, base.rank)
+
+
+def _is_negative(value: object) -> bool:
+    return isinstance(value, int | float | Fraction) and value < 0
+
+
+def _exact(value: Any) -> Any:
+    return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
+
+
+def apply(
+    name: str, args: Sequence[Form], rank: int, template: str = "", is_entrywise: bool = True
+) -> Form:
+    """Return a function of its arguments.
+
+    `template` spells it in LaTeX, see `einsdiff.algebra.nodes.function.Function`.
+    """
+    return Form("apply", tuple(args), (name, template, is_entrywise), rank)
+
+
+def compare(template: str, latex: str, args: Sequence[Form], rank: int) -> Form:
+    """Return a comparison of each entry, 1 where it holds and else 0."""
+    return Form("compare", tuple(args), (template, latex), rank)
+
+
+# --- products and sums ------------------------------------------------------------------------
+
+
+def times(c: Number, factors: Sequence[Form], below: Sequence[Form] = ()) -> Form:
+    """Return a product of a coefficient, numbers, and at most one vector or matrix.
+
+    >>> X = named("X", 2)
+    >>> write(times(1, [power(norm(X), -1), X]))
+    'X / ‖X‖_F'
+    """
+    own, above, wholes, under = _peeled(factors)
+    over, more, divisors, further = _peeled(below)
+    c = c * own
+    c = _ratio(c, over)
+    above += further
+    under += more + divisors
+    whole: Form | None = None
+    for factor in wholes:
+        if factor.rank:
+            assert whole is None, "a product with numbers has one vector or matrix"
+            whole = factor
+        else:
+            above.append(factor)
+    for value in [f.value for f in above if f.op == "number"]:
+        c = c * value
+    for value in [f.value for f in under if f.op == "number"]:
+        c = _ratio(c, value)
+    counted = _cancelled(
+        [f for f in above if f.op != "number"], [f for f in under if f.op != "number"]
+    )
+    above, under = ([power(base, n) for base, n in side] for side in counted)
+    above.sort(key=_place)
+    if whole is None:
+        whole = above.pop() if above else number(1)
+    c = _exact(c)
+    if c == 0:
+        return number(0)
+    if whole.op == "number" and not under:
+        return number(c)
+    if is_one(c) and not above and not under:
+        return whole
+    return Form("times", (*above, whole, *under), (c, len(above)), whole.rank)
+
+
+def _ratio(a: Number, b: Number) -> Number:
+    if isinstance(a, int | Fraction) and isinstance(b, int | Fraction):
+        return Fraction(a) / b
+    return a / b
+
+
+_Counts = list[tuple[Form, int]]
+
+
+def _counts(above: Iterable[Form], below: Iterable[Form]) -> tuple[_Counts, _Counts]:
+    """Count equal factors on both sides of a fraction."""
+    return list(_counted(above).items()), list(_counted(below).items())
+
+
+def _cancelled(above: Iterable[Form], below: Iterable[Form]) -> tuple[_Counts, _Counts]:
+    """Count equal factors, less those on the other side of a fraction."""
+    over, under = (_counted(side) for side in (above, below))
+    shared = over & under
+    return list((over - shared).items()), list((under - shared).items())
+
+
+def _counted(factors: Iterable[Form]) -> Counter[Form]:
+    """Count the bases of whole powers; the square of a comparison is the comparison."""
+    counts: Counter[Form] = Counter()
+    for factor in factors:
+        if factor.op == "power" and isinstance(factor.value, int) and factor.value > 0:
+            counts[factor.args[0]] += factor.value
+        elif factor.op != "compare" or not counts[factor]:
+            counts[factor] += 1
+    return counts
+
+
+def _place(form: Form) -> tuple[int, str, int]:
+    """Tell which numbers stand first in a product: names, then functions, then brackets."""
+    if isinstance(form.value, Form) and form.op == "power":
+        return 1, "", 0
+    inner = form.args[0] if form.op == "power" else form
+    if inner.op == "entry":
+        return 0, str(inner.args[0].value[0]), inner.value
+    return {"name": 0, "total": 3}.get(inner.op, 2), "", 0
+
+
+def total(terms: Iterable[tuple[Number, Form]]) -> Form:
+    """Return a sum; the first term that is added stands in front, a number at the end."""
+    found: dict[Form, Number] = {}
+    for c, term in terms:
+        form = times(c, [term])
+        pairs = [(1, form)]
+        if form.op == "total":
+            pairs = list(zip(form.value, form.args, strict=True))
+        for sign, part in pairs:
+            own, above, (whole,), below = _peeled([part])
+            if whole.op == "number" and not above and not below:
+                own, whole = own * whole.value, number(1)
+            key = times(1, [*above, whole], below)
+            found[key] = _exact(found.get(key, 0) + sign * own)
+    kept = [(c, form) for form, c in found.items() if c != 0]
+    if len(kept) < 2:
+        return times(kept[0][0], [kept[0][1]]) if kept else number(0)
+    joined = _joined(kept)
+    if joined is not None:
+        return joined
+    kept.sort(key=lambda term: term[1].op == "number")
+    signed = [(-1, -c, f) if _is_negative(c) else (1, c, f) for c, f in kept]
+    positive = [k for k, (sign, _, _) in enumerate(signed) if sign > 0]
+    if positive:
+        signed.insert(0, signed.pop(positive[0]))
+    forms = tuple(times(c, [form]) for _, c, form in signed)
+    return Form("total", forms, tuple(sign for sign, _, _ in signed), forms[0].rank)
+
+
+def _joined(terms: Sequence[tuple[Number, Form]]) -> Form | None:
+    """Write a sum of vecs, or of their transposes, as the vec of a sum."""
+    inner = []
+    kinds = set()
+    for c, term in terms:
+        own, above, (whole,), below = _peeled([term])
+        kinds.add(whole.op)
+        is_row = whole.op == "transpose"
+        column = whole.args[0] if is_row else whole
+        if column.op != "vec":
+            return None
+        inner.append((c, times(own, [*above, column.args[0]], below)))
+    if len(kinds) > 1:
+        return None
+    joined = vec(total(inner))
+    return transpose(joined) if kinds == {"transpose"} else joined
+
+
+#: Rows and columns that are written out, at most.
+MOST_STACKED = 4
+
+
+def stacked(form: Form, rows: Size, columns: Size) -> Form:
+    """Write out the entries of a sum of unit vectors, or of products of two.
+
+    Parameters
+    ----------
+    form
+        A column, a row or a matrix.
+    rows, columns
+        How many it has.
+
+    Returns
+    -------
+    Form
+        The form itself, if it is no such sum, or more zeros than others would be written.
+
+    Examples
+    --------
+    >>> t = named("t", 0)
+    >>> write(stacked(total([(1, times(2, [t, unit(1)])), (1, unit(0))]), 2, 1))
+    '[1, 2 t]ᵀ'
+    """
+    if not isinstance(rows, int) or not isinstance(columns, int):
+        return form
+    if max(rows, columns) > MOST_STACKED or form.op == "number":
+        return form
+    entries = _entries(form)
+    if entries is None or len(entries) < 2 or 2 * len(entries) < rows * columns:
+        return form
+    args = tuple(entries.get((i, j), number(0)) for i in range(rows) for j in range(columns))
+    return Form("stack", args, (rows, columns, form.rank), form.rank)
+
+
+def tells_size(form: Form, side: int = 0, shows_ones: bool = False) -> bool:
+    """Tell whether one sees how many rows a form has, or with side 1 how many columns.
+
+    Of unit vectors alone one does not, and of ones only where their sizes are written.
+
+    >>> x = named("x", 1)
+    >>> (
+    ...     tells_size(total([(1, unit(0)), (1, x)])),
+    ...     tells_size(total([(1, unit(0)), (2, unit(1))])),
+    ... )
+    (True, False)
+    """
+    if form.rank < 2 and side >= form.rank:
+        return True
+
+    def tells(arg: Form, side: int = side) -> bool:
+        return tells_size(arg, side, shows_ones)
+
+    match form.op:
+        case "unit":
+            return False
+        case "ones":
+            return shows_ones and form.value is not None
+        case "transpose":
+            return tells(form.args[0], 1 - side)
+        case "times":
+            return tells(form.args[form.value[1]])
+        case "chain":
+            return tells(form.args[-side])
+        case "kron":
+            return all(map(tells, form.args))
+        case "total" | "hadamard" | "power" | "apply" | "compare" | "abs":
+            return any(tells(arg) for arg in form.args if arg.rank)
+        case "diag" | "diagonal" | "vec" | "inverse":
+            sides = [tells(form.args[0], k) for k in (0, 1)]
+            return all(sides) if form.op == "vec" else any(sides[: form.args[0].rank])
+    return True
+
+
+def _entries(form: Form) -> dict[tuple[int, int], Form] | None:
+    """Return the entries of a sum of unit vectors by row and column, None if it is no such sum."""
+    match form.op:
+        case "unit":
+            return {(form.value, 0): number(1)}
+        case "transpose":
+            turned = _entries(form.args[0])
+            return turned and {(j, i): part for (i, j), part in turned.items()}
+        case "times" if form.rank:
+            c, n = form.value
+            whole = _entries(form.args[n])
+            above, below = form.args[:n], form.args[n + 1 :]
+            return whole and {at: times(c, [*above, part], below) for at, part in whole.items()}
+        case "chain" if len(form.args) == 2 and form.args[0].rank == 1:
+            left, right = (_entries(arg) for arg in form.args)
+            if left is None or right is None:
+                return None
+            return {
+                (i, j): times(1, [a, b])
+                for (i, _), a in left.items()
+                for (_, j), b in right.items()
+            }
+        case "total":
+            terms: dict[tuple[int, int], list[tuple[Number, Form]]] = {}
+            for sign, arg in zip(form.value, form.args, strict=True):
+                parts = _entries(arg)
+                if parts is None:
+                    return None
+                for at, part in parts.items():
+                    terms.setdefault(at, []).append((sign, part))
+            return {at: total(parts) for at, parts in terms.items()}
+    return None
+
+
+def cost(form: Form) -> int:
+    """Count the names, numbers, functions, and brackets around sums of numbers.
+
+    >>> cost(chain([named("A", 2), named("x", 1)]))
+    2
+    """
+    found = 0
+    for part in subforms(form):
+        found += part.op in ("apply", "power", "compare", "diag", "inverse") or not part.args
+        if part.op == "times":
+            found += sum(f.op == "total" and not f.rank for f in part.args)
+    return found
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+#: How tightly things bind: a sum least; a factor needs no brackets in a product, and an atom none
+#: where it is raised.
+_SUM, _STAR, _PRODUCT, _FACTOR, _ATOM = range(5)
+
+#: Signs that a variable may be called like, and those in place of them.
+_BOLD = {"I": "𝐈", "K": "𝐊", "e": "𝐞"}
+
+
+def write(form: Form, names: Collection[str] = ()) -> str:
+    """Write a form as text.
+
+    Parameters
+    ----------
+    form
+        What to write.
+    names
+        What variables are called, also those that do not stand in the form.
+
+    Returns
+    -------
+    str
+        One line. Names of one letter stand side by side if all names have one letter.
+    """
+    return _Writer(names).sum(form)
+
+
+def write_latex(form: Form, names: Collection[str] = ()) -> str:
+    r"""Write a form as LaTeX, see `write`.
+
+    >>> print(write_latex(chain([named("A", 2), transpose(named("x", 1))])))
+    A x^{\top}
+    """
+    return _LatexWriter(names).sum(form)
+
+
+def _has_name_of(sign: str, names: Iterable[str]) -> bool:
+    """Tell whether a variable is called like a sign, also with an index."""
+    return any(
+        spelled == sign or spelled.startswith(f"{sign}_")
+        for name in names
+        for spelled in (name, latex_name(name))
+    )
+
+
+class _Writer:
+    """Writes text; `_LatexWriter` writes LaTeX."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
+        self.is_tight = all(len(name) == 1 for name in names if "∂" not in name)
+        self.in_bars = False
+        self.shows_sizes = False
+
+    # How the pieces are spelled.
+
+    def name(self, name: str) -> tuple[str, int]:
+        return name, _STAR if "/" in name else _ATOM
+
+    def number(self, value: Number) -> tuple[str, int]:
+        text = format_number(value)
+        is_plain = not text.startswith("-") and "/" not in text
+        return text, _ATOM if is_plain else _SUM if text.startswith("-") else _FACTOR
+
+    def sign(self, name: str, sizes: Sequence[Size]) -> str:
+        if _has_name_of(name, self.names):
+            name = _BOLD[name]
+        return self.indexed(name, sizes)
+
+    def indexed(self, name: str, sizes: Sequence[Size]) -> str:
+        texts = [str(size) for size in sizes]
+        if len("".join(texts)) == 1 or all(len(text) == 1 and text.isalpha() for text in texts):
+            return f"{name}_{''.join(texts)}"
+        return f"{name}_{{{','.join(texts)}}}"
+
+    def ones(self) -> str:
+        return "𝟏"
+
+    def raised(self, base: str, mark: str) -> str:
+        return base + {"T": "ᵀ", "-1": "⁻¹", "-T": "⁻ᵀ", "+": "⁺", "+T": "⁺ᵀ"}[mark]
+
+    def bracketed(self, text: str) -> str:
+        return f"({text})"
+
+    def operator(self, sign: str) -> str:
+        return sign
+
+    def function(self, name: str, text: str) -> str:
+        return f"{name}({text})"
+
+    def barred(self, text: str, bars: str, index: str = "") -> str:
+        return f"{bars}{text}{bars}{index}"
+
+    def root(self, text: str) -> str:
+        return f"sqrt({text})"
+
+    def called(self, form: Form) -> tuple[str, int]:
+        name, _, _ = form.value
+        return f"{name}({', '.join(self.sum(arg) for arg in form.args)})", _ATOM
+
+    def compared(self, form: Form) -> str:
+        return str(form.value[0]).format(*(self.sum(arg) for arg in form.args))
+
+    def powered(self, form: Form) -> str:
+        base = self.within(form.args[0], _ATOM)
+        exponent = form.value
+        if not form.rank and isinstance(exponent, int) and exponent >= 0:
+            return self.exponent(base, exponent)
+        shown = exponent if isinstance(exponent, Form) else number(exponent)
+        return f"{base}^{'∘' * bool(form.rank)}{self.within(shown, _ATOM)}"
+
+    def exponent(self, base: str, n: int) -> str:
+        return base + str(n).translate(SUPERSCRIPT)
+
+    def divided(self, c: Number, parts: list[str], whole: str, below: Form, rank: int) -> str:
+        parts = [*parts, whole] if whole else parts
+        del rank  # in one line, a vector is divided as a number is
+        return f"{self.multiplied(c, parts)} / {self.within(below, _FACTOR)}"
+
+    def multiplied(self, c: Number, parts: list[str]) -> str:
+        return " ".join([self.number(c)[0], *parts] if not parts or not is_one(c) else parts)
+
+    # What is the same in both.
+
+    def sum(self, form: Form) -> str:
+        """Write a form with nothing around it."""
+        return self.parts(form)[0]
+
+    def within(self, form: Form, least: int) -> str:
+        """Write a form, in brackets if it binds less tightly than what is around it."""
+        text, binds = self.parts(form)
+        return text if binds >= least else self.bracketed(text)
+
+    def parts(self, form: Form) -> tuple[str, int]:
+        """Return the text and how tightly it binds."""
+        match form.op:
+            case "name":
+                return self.name(form.value[0])
+            case "number":
+                return self.number(form.value)
+            case "ones":
+                is_sized = self.shows_sizes and form.value is not None
+                return self.indexed(self.ones(), [form.value]) if is_sized else self.ones(), _ATOM
+            case "unit":
+                return self.sign("e", [form.value]), _ATOM
+            case "entry":
+                return self.indexed(self.within(form.args[0], _ATOM), [form.value]), _ATOM
+            case "eye":
+                return self.sign("I", form.value), _ATOM
+            case "commutation":
+                return self.sign("K", form.value), _ATOM
+            case "transpose":
+                (inner,) = form.args
+                if inner.op == "inverse":
+                    mark = "-T" if inner.value == "-1" else "+T"
+                    return self.raised(self.within(inner.args[0], _ATOM), mark), _FACTOR
+                return self.raised(self.within(inner, _ATOM), "T"), _FACTOR
+            case "inverse":
+                return self.raised(self.within(form.args[0], _ATOM), form.value), _FACTOR
+            case "chain":
+                return self.chain(form.args), _PRODUCT
+            case "times":
+                return self.times(form)
+            case "total":
+                return self.total(form), _SUM
+            case "hadamard":
+                return self.hadamard(form), _STAR
+            case "kron":
+                return self.kron(form.args), _STAR
+            case "power" if form.value == Fraction(1, 2):
+                return self.root(self.sum(form.args[0])), _ATOM
+            case "power":
+                return self.powered(form), _FACTOR
+            case "apply":
+                shown, self.shows_sizes = self.shows_sizes, not form.value[2]
+                called = self.called(form)
+                self.shows_sizes = shown
+                return called
+            case "compare":
+                return self.compared(form), _ATOM
+            case "norm" | "abs":
+                return self.bars(form), _ATOM
+            case "stack":
+                return self.stacked(form), _FACTOR
+        shown = self.shows_sizes
+        if form.op == "vec":  # of a matrix of ones
+            self.shows_sizes |= any(f.op == "chain" and _is_ones(f) for f in subforms(form))
+        text = self.function(SPELLED[form.op], self.sum(form.args[0]))
+        self.shows_sizes = shown
+        return text, _ATOM
+
+    def total(self, form: Form) -> str:
+        text = ""
+        for sign, term in zip(form.value, form.args, strict=True):
+            text += {1: " + ", -1: " - "}[sign] if text else {1: "", -1: "-"}[sign]
+            text += self.within(term, _STAR)
+        return text
+
+    def chain(self, factors: Sequence[Form]) -> str:
+        """Write a product; a matrix that stands there several times in a row is a power."""
+        text = ""
+        before: Form | None = None
+        for factor, same in groupby(factors):
+            n = len(list(same))
+            power = n if factor.op == "name" else 1
+            for _ in range(n // power):
+                if before is not None:
+                    text += "" if self.is_tight and _is_close(before, factor) else " "
+                shown = self.within(factor, _FACTOR)
+                text += self.exponent(shown, power) if power > 1 else shown
+                before = factor
+        return text
+
+    def kron(self, factors: Sequence[Form]) -> str:
+        shown = self.shows_sizes
+        texts = []
+        for factor in factors:
+            self.shows_sizes = shown or _is_ones(factor) or _is_ones(transpose(factor))
+            texts.append(self.within(factor, _PRODUCT))
+        self.shows_sizes = shown
+        return f" {self.operator('⊗')} ".join(texts)
+
+    def hadamard(self, form: Form) -> str:
+        above, below = form.args[: form.value], form.args[form.value :]
+        sign = f" {self.operator('⊙')} "
+        text = sign.join(self.within(factor, _PRODUCT) for factor in above)
+        if below:
+            whole = Form("hadamard", below, len(below), form.rank)
+            divisor = whole if len(below) > 1 else below[0]
+            text += f" {self.operator('⊘')} {self.within(divisor, _FACTOR)}"
+        return text
+
+    def times(self, form: Form) -> tuple[str, int]:
+        """Write a product with numbers; a minus sign makes it bind like a sum."""
+        c, n = form.value
+        whole = form.args[n]
+        sign, c = ("-", -c) if _is_negative(c) else ("", c)
+        numbers = [self.within(factor, _FACTOR) for factor in form.args[:n]]
+        binds = _PRODUCT
+        if whole.op == "number":
+            text = ""
+        elif whole.op in ("hadamard", "kron") and not numbers:
+            binds = _STAR
+            text = self.sum(whole)
+        else:
+            is_first = whole.rank or not numbers
+            text = self.within(whole, _PRODUCT if is_first else _FACTOR)
+        below = form.args[n + 1 :]
+        if below:
+            divisor = below[0] if len(below) == 1 else times(1, below)
+            if binds == _STAR:
+                text = self.bracketed(text)
+            text, binds = self.divided(c, numbers, text, divisor, form.rank), _PRODUCT
+        else:
+            text = self.multiplied(c, [*numbers, text] if text else numbers)
+        return sign + text, _SUM if sign else binds
+
+    def stacked(self, form: Form) -> str:
+        """Write the entries of a row, a column or a matrix."""
+        rows, columns, rank = form.value
+        texts = [self.sum(arg) for arg in form.args]
+        if rank == 1:
+            return self.raised(self.listed(texts), "T")
+        lines = [self.listed(texts[k * columns : (k + 1) * columns]) for k in range(rows)]
+        return lines[0] if rows == 1 else self.listed(lines)
+
+    def listed(self, texts: Sequence[str]) -> str:
+        return f"[{', '.join(texts)}]"
+
+    def bars(self, form: Form) -> str:
+        """Write a norm or an absolute value; one within another stands in brackets."""
+        outer, self.in_bars = self.in_bars, True
+        text = self.sum(form.args[0])
+        self.in_bars = outer
+        bars = "‖" if form.op == "norm" else "|"
+        is_matrix = form.op == "norm" and form.args[0].rank == 2
+        text = self.barred(text, bars, "_F" if is_matrix else "")
+        return self.bracketed(text) if outer else text
+
+
+#: Functions that are none of the table, by what makes them.
+SPELLED = {"diag": "diag", "diagonal": "diag", "vec": "vec", "tr": "tr"}
+
+
+def _is_close(left: Form, right: Form) -> bool:
+    """Tell whether no space is left between factors, as before a matrix: ``xᵀA x``, ``a bᵀ``."""
+
+    def letter(form: Form) -> str:
+        inner = form.args[0] if form.op == "transpose" else form
+        return str(inner.value[0]) if inner.op == "name" else ""
+
+    texts = letter(left), letter(right)
+    is_word = all(text.isascii() and text.islower() for text in texts) and left.op == "name"
+    inner = right.args[0] if right.op == "transpose" else right
+    return all(len(text) == 1 for text in texts) and inner.rank == 2 and not is_word
+
+
+class _LatexWriter(_Writer):
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__(names)
+        self.is_tight = False
+        looks = Counter(latex_name(name) for name in {*names})
+        self.spelled = {
+            name: latex_text(name) if looks[latex_name(name)] > 1 else latex_name(name)
+            for name in names
+        }
+
+    def name(self, name: str) -> tuple[str, int]:
+        if "/" in name:
+            above, *below = (self.spelling(part) for part in _partial_parts(name))
+            order = f"^{len(below)}" if len(below) > 1 else ""
+            under = r" \, ".join(rf"\partial {part}" for part in below)
+            return rf"\frac{{\partial{order} {above}}}{{{under}}}", _FACTOR
+        text = self.spelling(name)
+        return text, _ATOM
+
+    def spelling(self, name: str) -> str:
+        return self.spelled.get(name) or latex_name(name)
+
+    def number(self, value: Number) -> tuple[str, int]:
+        text = latex_number(value)
+        is_plain = re.fullmatch(r"[0-9.]+|\\infty|\(.*\)", text)
+        return text, _ATOM if is_plain else _SUM if text.startswith("-") else _FACTOR
+
+    def sign(self, name: str, sizes: Sequence[Size]) -> str:
+        if _has_name_of(name, self.names):
+            name = rf"\mathbf{{{name}}}"
+        return self.indexed(name, sizes)
+
+    def indexed(self, name: str, sizes: Sequence[Size]) -> str:
+        texts = [latex_name(size) if isinstance(size, str) else str(size) for size in sizes]
+        is_short = all(len(text) == 1 and text.isalpha() for text in texts)
+        return f"{name}_{{{('' if is_short else ',').join(texts)}}}"
+
+    def ones(self) -> str:
+        return r"\mathbf{1}"
+
+    def raised(self, base: str, mark: str) -> str:
+        shown = {"T": r"\top", "-1": "-1", "-T": r"-\top", "+": "+", "+T": r"+\top"}[mark]
+        return f"{base}^{{{shown}}}"
+
+    def bracketed(self, text: str) -> str:
+        return rf"\left({text}\right)" if _is_tall(text) else f"({text})"
+
+    def listed(self, texts: Sequence[str]) -> str:
+        inside = r",\; ".join(texts)
+        return rf"\left[{inside}\right]"
+
+    def operator(self, sign: str) -> str:
+        return {"⊙": r"\odot", "⊘": r"\oslash", "⊗": r"\otimes"}[sign]
+
+    def function(self, name: str, text: str) -> str:
+        return rf"\operatorname{{{name}}}{self.bracketed(text)}"
+
+    def barred(self, text: str, bars: str, index: str = "") -> str:
+        sign = r"\Vert" if bars == "‖" else "|"
+        return rf"\left{sign} {text} \right{sign}{index}"
+
+    def root(self, text: str) -> str:
+        return rf"\sqrt{{{text}}}"
+
+    def called(self, form: Form) -> tuple[str, int]:
+        name, template, _ = form.value
+        if "{0}" in template:
+            text = self.filled(template, form.args)
+            return text, _ATOM if text.startswith((r"\left", r"\sqrt")) else _PRODUCT
+        spelled = template or rf"\operatorname{{{latex_name(name)}}}"
+        return spelled + self.bracketed(", ".join(self.sum(arg) for arg in form.args)), _ATOM
+
+    def compared(self, form: Form) -> str:
+        return self.filled(form.value[1], form.args)
+
+    def filled(self, template: str, args: Sequence[Form]) -> str:
+        """Fill the slots of a template; one that stands openly gets brackets if it needs them."""
+        is_closed = template.startswith(r"\left[")
+
+        def fill(match: re.Match[str]) -> str:
+            arg = args[int(match[1])]
+            if is_closed:
+                return " " * (match.start() > len(r"\left[")) + self.sum(arg)
+            if match.start() == 0 or template[match.start() - 1] == " ":
+                is_base = template.startswith("^", match.end())
+                return self.within(arg, _ATOM if is_base else _PRODUCT)
+            return f"{{{self.sum(arg)}}}"
+
+        return re.sub(r"\{([0-9])\}", fill, template)
+
+    def exponent(self, base: str, n: int) -> str:
+        return f"{base}^{{{n}}}"
+
+    def powered(self, form: Form) -> str:
+        exponent = form.value
+        shown = self.sum(exponent if isinstance(exponent, Form) else number(exponent))
+        ring = r"\circ " * bool(form.rank)
+        return f"{self.within(form.args[0], _ATOM)}^{{{ring}{shown}}}"
+
+    def divided(self, c: Number, parts: list[str], whole: str, below: Form, rank: int) -> str:
+        """Write a fraction, with a vector or matrix after it."""
+        under = self.sum(below)
+        if isinstance(c, Fraction):
+            under = f"{c.denominator} {self.within(below, _PRODUCT)}"
+            c = c.numerator
+        if rank:
+            return rf"\frac{{{self.multiplied(c, parts)}}}{{{under}}} {whole}"
+        return rf"\frac{{{self.multiplied(c, [*parts, whole] if whole else parts)}}}{{{under}}}"
+
+
+def _is_tall(text: str) -> bool:
+    return r"\frac" in text or r"\left" in text
+
+
+def _partial_parts(name: str) -> list[str]:
+    """Part the name of a derivative: what is differentiated, and by what.
+
+    >>> _partial_parts("∂²x/∂z∂t")
+    ['x', 'z', 't']
+    """
+    above, below = name[1:].split("/")
+    return [above.lstrip("⁰¹²³⁴⁵⁶⁷⁸⁹"), *below.split("∂")[1:]]

@@ -1,0 +1,1 @@
+"""Expressions written for SymPy."""

@@ -1,0 +1,1 @@
+"""Tables of steps, shapes and layouts; chains of Jacobians; entries case by case."""

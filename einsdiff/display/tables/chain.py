@@ -1,0 +1,207 @@
+r"""The chain of Jacobians that the derivative of a composition is.
+
+Some of the steps of a function lie on every way from the variable to the value. Between them the
+chain rule is a product of matrices, one for each link:
+
+.. math::
+    f = \sin(A \tanh(B x)):\quad \frac{\partial f}{\partial x} =
+    \frac{\partial f}{\partial v_3} \frac{\partial v_3}{\partial v_2}
+    \frac{\partial v_2}{\partial v_1} \frac{\partial v_1}{\partial x} .
+
+What lies between two such steps, such as the terms of a sum, belongs to one link.
+
+>>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
+>>> from einsdiff.algebra.nodes.nodes import call, einsum, variable
+>>> B, x = variable("B", ("m", "n")), variable("x", ("n",))
+>>> f = call(FUNCTIONS["tanh"], [einsum([B, x], ["ij", "j"], "i")])
+>>> for link in chain_links(f, x, Heading("f", ("i",), (("x", ("p",)),)), Letters()):
+...     print(link.left, "=", link.right)
+∂f_i/∂v1_j = δ_ij (1 - tanh(v1_i)^2)
+∂v1_i/∂x_p = B_ip
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from einsdiff.algebra.derivatives.differentiate import derivatives
+from einsdiff.algebra.nodes.graph import children, dependencies, rebuilt, topological, variables_of
+from einsdiff.algebra.nodes.nodes import Add, Call, Einsum, Node, Shape, Variable, is_zero, variable
+from einsdiff.display.index.lines import normal_sides, normal_text
+from einsdiff.display.index.printer import Heading, Letters, axis_spellings, format_heading
+from einsdiff.errors import SizeError, page
+from einsdiff.notation.letters import first_unused
+
+__all__ = ["Link", "chain_links"]
+
+#: A chain is looked for in expressions with at most so many nodes.
+MOST_NODES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A factor of the chain.
+
+    Attributes
+    ----------
+    heading
+        What is differentiated, and by what.
+    local
+        The Jacobian, as a function of the step that it is differentiated by.
+    node
+        The same, as a function of the variables.
+    right
+        The Jacobian in index notation.
+    definition
+        What is differentiated, in index notation; nothing for an unspecified function.
+    codomain, domain
+        The shapes of both.
+    """
+
+    heading: Heading
+    local: Node
+    node: Node
+    right: str
+    definition: str
+    codomain: Shape
+    domain: Shape
+
+    @property
+    def left(self) -> str:
+        """The left-hand side: ``∂f_i/∂v1_j``."""
+        return format_heading(self.heading)
+
+
+def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) -> list[Link]:
+    """Find the factors of a derivative.
+
+    Parameters
+    ----------
+    root
+        The function.
+    by
+        What it is differentiated by.
+    heading
+        The left-hand side of the derivative.
+    letters
+        The user's letters.
+
+    Returns
+    -------
+    list of Link
+        From the value to the variable; their product over the axes between them is the derivative.
+
+    Raises
+    ------
+    SizeError
+        The expression has more than 2000 nodes.
+    """
+    stops = _on_every_way(root, by)
+    names = {v.name for v in variables_of([root])} | {heading.name, by.name}
+    split = len(heading.letters) - len(by.shape)
+    free = {*heading.letters}
+    links: list[Link] = []
+    before: Node = by
+    name, axes = by.name, tuple(heading.letters[split:])
+    known: dict[Node, Node] = {}
+    inner = by
+    for k, stop in enumerate(stops, start=1):
+        is_last = stop is root
+        own = next(n for n in _names(k) if n not in names)
+        if isinstance(stop, Variable):  # an unspecified function has its own name
+            own = stop.name
+        own = heading.name if is_last else own
+        names.add(own)
+        own_axes = tuple(heading.letters[:split]) if is_last else _axes(stop, letters)
+        function = stop if isinstance(stop, Variable) else _with(stop, before, inner)
+        (local,) = derivatives(function, [inner])
+        if set(own_axes) & set(axes):  # the letters of both stand in one formula
+            axes = _renamed(axes, {*own_axes, *free})
+        letters = letters.with_axes(name, axes)
+        head = Heading(own, own_axes, ((name, axes),))
+        links.append(
+            Link(
+                head,
+                local,
+                _with(local, inner, known.get(inner, inner)),
+                normal_text(local, head.letters, letters),
+                ""
+                if isinstance(stop, Variable)
+                else " = ".join(normal_sides(function, Heading(own, own_axes), letters)),
+                stop.shape,
+                before.shape,
+            )
+        )
+        before, name, axes = stop, own, own_axes
+        inner = stop if isinstance(stop, Variable) else variable(own, stop.shape)
+        known[inner] = stop
+    return links[::-1]
+
+
+def _names(k: int) -> Sequence[str]:
+    return [f"{letter}{k}" for letter in "vuws"] + [f"v{k}_{n}" for n in range(100)]
+
+
+def _axes(node: Node, letters: Letters) -> tuple[str, ...]:
+    found: list[str] = []
+    for axis in range(len(node.shape)):
+        spellings = list(axis_spellings(letters, node, axis))
+        found.append(first_unused(spellings, found))
+    return tuple(found)
+
+
+def _renamed(axes: Sequence[str], used: set[str]) -> tuple[str, ...]:
+    found: list[str] = []
+    for _ in axes:
+        found.append(first_unused((), {*used, *found}))
+    return tuple(found)
+
+
+def _with(node: Node, old: Node, new: Node) -> Node:
+    """Write another node in the place of one."""
+    done: dict[Node, Node] = {}
+    for part in topological([node]):
+        done[part] = new if part is old else rebuilt(part, done)
+    return done[node]
+
+
+def _on_every_way(root: Node, by: Variable) -> list[Node]:
+    """List the nodes, the root the last one, that lie on every way from a variable to the root."""
+    order = topological([root], dependencies)
+    if len(order) > MOST_NODES:
+        raise SizeError(
+            page(
+                f"a chain is not looked for in an expression of {len(order)} nodes",
+                action="take the table of a part of it, or the matrix of the derivative",
+            )
+        )
+    upwards: dict[Node, int] = {}
+    for node in order:
+        below = {*dependencies(node)}
+        upwards[node] = int(node is by) + sum(upwards[child] for child in below)
+    downwards = dict.fromkeys(order, 0)
+    downwards[root] = 1
+    for node in reversed(order):
+        for child in {*dependencies(node)}:
+            downwards[child] += downwards[node]
+    ways = upwards[root]
+    found = [
+        node
+        for node in order
+        if node is not by and ways and upwards[node] * downwards[node] == ways and _is_step(node)
+    ]
+    return found if root in found else [*found, root]
+
+
+def _is_step(node: Node) -> bool:
+    """Tell whether a node does something, other than to repeat, to turn or to scale another one."""
+    if isinstance(node, Einsum):
+        return not node.is_view
+    if isinstance(node, Add):
+        return len(node.terms) > 1
+    return (
+        isinstance(node, Call | Variable)
+        and not is_zero(node)
+        and bool(children(node) or isinstance(node, Variable))
+    )

@@ -1,0 +1,650 @@
+r"""What a derivative offers as a linear map: products, diagonals, blocks, equations.
+
+A derivative :math:`J_{cd} = \partial f_c/\partial x_d` maps directions to changes,
+:math:`v_d \mapsto \sum_d J_{cd} v_d`. What its expression tells of it is used before any number is:
+the second derivative by U of a factorisation, :math:`2 \delta_{pr} V_{jq} V_{js}`, is one small
+matrix for all rows of U, so that Newton's step takes one small factorisation.
+
+>>> import numpy as np
+>>> import einsdiff as ed
+>>> T, U, V = np.ones((6, 5)), np.zeros((6, 2)), np.arange(10.0).reshape(5, 2)
+>>> H = ed.hessian("(T_ij - U_ik V_jk) (T_ij - U_il V_jl)", T, U, V, wrt="U")
+>>> H
+∂²f/∂U_pq∂U_rs = 2 δ_pr V_jq V_js
+>>> H.blocks()
+f_{p<6,q,s} = 2 V_jq V_js
+>>> H.solver()
+<Solver: one LU factorisation of 2 x 2 for 6 right-hand sides>
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from math import prod
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from einsdiff.algebra.nodes.nodes import Node, einsum, variable
+from einsdiff.display.index.printer import Heading
+from einsdiff.errors import BindingError, OperandError, ShapeError, page, shape_text
+from einsdiff.expressions.evaluation import check_numpy, evaluate, signature, sizes_of
+from einsdiff.expressions.formula import Formula, fresh, function_name
+from einsdiff.expressions.layout import Layout, VecOrder, check_layout
+from einsdiff.notation.letters import first_unused
+from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.libraries.operands import Array, as_array, needs_scipy, scipy_module
+
+# What plans and solves is imported where it is needed: a formula is read without it.
+if TYPE_CHECKING:
+    from einsdiff.numeric.solving.factorise import Factorisation
+
+__all__ = ["LinearMapMethods", "Solver"]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Solver:
+    """A derivative that has been factorised, to solve equations with.
+
+    Attributes
+    ----------
+    method
+        How equations are solved, in a sentence.
+    shape
+        The shape of a right-hand side.
+    domain
+        The shape of a solution.
+    dtype
+        The dtype that is computed in.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> solver = ed.grad("ij,j->i", [[2.0, 0.0], [1.0, 1.0]], [1.0, 1.0], wrt=1).solver()
+    >>> solver
+    <Solver: LU factorisation of 2 x 2>
+    >>> solver.solve([2.0, 3.0])
+    array([1., 2.])
+    """
+
+    method: str
+    shape: tuple[int, ...]
+    domain: tuple[int, ...]
+    dtype: np.dtype[Any]
+    _factorisation: Factorisation | None
+    _text: str
+
+    def __repr__(self) -> str:
+        return f"<Solver: {self.method}>"
+
+    def solve(self, rhs: Any, *, tolerance: float | None = None) -> Array:
+        """Solve for one right-hand side, or for several of them.
+
+        Parameters
+        ----------
+        rhs
+            An array or a tensor with values. Its first axes are those of the codomain; each index
+            of the others is a right-hand side of its own.
+        tolerance
+            The residual, relative to the right-hand side, at which an iteration stops and above
+            which no iterated or updated solution is given. By default eps^(2/3), which is 4e-11
+            in double precision.
+
+        Returns
+        -------
+        array
+            With the axes of the domain, and then the further ones of `rhs`.
+
+        Raises
+        ------
+        ShapeError
+            `rhs` has other axes.
+        SolveError
+            An iteration did not converge.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import einsdiff as ed
+        >>> solver = ed.grad("i,i->i", [2.0, 4.0], "x", wrt="x").solver()
+        >>> solver.solve(np.eye(2))
+        array([[0.5 , 0.  ],
+               [0.  , 0.25]])
+        """
+        b = _right_side(rhs)
+        rank = len(self.shape)
+        if b.shape[:rank] != self.shape:
+            raise ShapeError(
+                page(
+                    f"the right-hand side has shape {shape_text(b.shape)}, "
+                    f"but the codomain has shape {shape_text(self.shape)}",
+                    text=self._text,
+                    action=f"pass an array of shape {shape_text(self.shape)}, with further axes "
+                    "for several right-hand sides",
+                )
+            )
+        further = b.shape[rank:]
+        is_complex = b.dtype.kind == "c" and self.dtype.kind != "c"
+        result = (*self.domain, *further)
+        if self._factorisation is None:
+            return np.zeros(result, np.result_type(self.dtype, b) if is_complex else self.dtype)
+        sides = b.reshape(*self.shape, prod(further))
+        if is_complex:  # a real map acts on the parts
+            sides = np.concatenate([sides.real, sides.imag], axis=-1)
+        sides = sides.astype(self.dtype, copy=False)
+        from einsdiff.numeric.solving.factorise import SolveError, default_tolerance
+
+        goal = default_tolerance(self.dtype) if tolerance is None else tolerance
+        try:
+            x = self._factorisation.solve(sides, goal)
+        except SolveError as error:
+            raise error.located(self._text) from None
+        if is_complex:
+            x = x[..., : prod(further)] + 1j * x[..., prod(further) :]
+        return x.reshape(result)
+
+
+class LinearMapMethods:
+    """Methods of derivatives, as linear maps from the domain's axes to the codomain's."""
+
+    __slots__ = ()
+    formula: Formula
+    values: Mapping[str, Array]
+
+    @abstractmethod
+    def __init__(self, formula: Formula, values: Mapping[str, Array]) -> None:
+        """Bind values to a formula."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[Size, ...]:
+        """The sizes of the axes."""
+
+    @property
+    @abstractmethod
+    def ndim(self) -> int:
+        """The number of axes."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the result."""
+
+    @abstractmethod
+    def dense(self) -> Array:
+        """Evaluate."""
+
+    # --- products -----------------------------------------------------------------------------
+
+    def operator(self, layout: Layout = "numerator", order: VecOrder = "C") -> Any:
+        r"""Offer the products of `matrix` to SciPy's iterative methods, without forming it.
+
+        Parameters
+        ----------
+        layout, order
+            As for `matrix`: which axes are rows, and how several become one.
+
+        Returns
+        -------
+        scipy.sparse.linalg.LinearOperator
+            Of the shape and dtype of the matrix. Its products are :math:`\sum_d J_{cd} v_d` and,
+            for the adjoint, :math:`\sum_c \bar J_{cd} u_c`, contracted before they are computed;
+            `matmat` takes all columns at once.
+
+        Raises
+        ------
+        OperandError
+            This is no derivative, or SciPy is not installed.
+        BindingError
+            A variable has no array.
+        LayoutError
+            There is no such layout or order.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import einsdiff as ed
+        >>> A = np.array([[1.0, 2.0], [3.0, 4.0]])
+        >>> J = ed.grad("ij,jk->ik", A, "X", wrt="X", X=np.zeros((2, 3)))
+        >>> J.operator().shape
+        (6, 6)
+        >>> J.operator() @ np.ones(6)
+        array([3., 3., 3., 7., 7., 7.])
+        """
+        check_layout(layout, order)
+        split = self._split("no products with vectors")
+        linalg = scipy_module("sparse.linalg")
+        if linalg is None:
+            raise needs_scipy("operator()")
+        shape = self._sizes("operator()")
+        axes = tuple(range(split)), tuple(range(split, self.ndim))
+        sides = [(axes[0], axes[1]), (axes[1], axes[0])]  # what is left, what is summed
+        if layout == "denominator":
+            sides.reverse()
+        products = _Products(self.formula, self.values, shape, (*sides,), order)
+        return linalg.LinearOperator(
+            tuple(prod(shape[axis] for axis in side) for side in sides[0]),
+            matvec=partial(_one_vector, products.forward),
+            rmatvec=partial(_one_vector, products.adjoint),
+            matmat=products.forward,
+            rmatmat=products.adjoint,
+            dtype=self.dtype,
+        )
+
+    # --- diagonals and blocks -----------------------------------------------------------------
+
+    def diagonal(
+        self, offset: int | None = None, axis1: int | None = None, axis2: int | None = None
+    ) -> Self:
+        r"""Take the diagonal of a linear map, :math:`J_{cc}`, or of two axes, as NumPy does.
+
+        A derivative of more than two axes, called without arguments, is taken as the linear map
+        that it is: from the axes of the variable to those of the function. Its diagonal is found
+        from the formula, and nothing larger than it is formed.
+
+        Parameters
+        ----------
+        offset
+            Which diagonal of two axes: 0 for the main one, positive ones above it.
+        axis1, axis2
+            These axes, by default 0 and 1.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of the function; for two axes, with their diagonal as the last axis.
+
+        Raises
+        ------
+        ShapeError
+            The function and the variable have different shapes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.hessian("(y_i - A_ij X_jk) (y_i - A_il X_lk)", wrt="X").diagonal()
+        f_{p,q<k} = 2 A_ip A_ip
+        >>> ed.tensor("A", "nn").diagonal()
+        f_i = A_ii
+        """
+        if not self._is_map(offset, axis1, axis2):
+            # The class is always combined with the methods of arrays.
+            found: Self = super().diagonal(offset or 0, axis1 or 0, _or(axis2, 1))  # type: ignore[misc]
+            return found
+        from einsdiff.algebra.derivatives.structure import diagonal
+
+        split = self._square("the diagonal of a linear map", "diagonal(axis1=0, axis2=1)")
+        expr = diagonal(self.formula.normal_form, split)
+        return self._part(expr, self.formula.heading.letters[:split])
+
+    def trace(
+        self, offset: int | None = None, axis1: int | None = None, axis2: int | None = None
+    ) -> Self:
+        r"""Sum the diagonal of a linear map, :math:`\sum_c J_{cc}`, or of two axes, as NumPy does.
+
+        A derivative of more than two axes, called without arguments, is taken as the linear map
+        that it is: the trace of a second derivative is the Laplacian, that of a first derivative
+        the divergence.
+
+        Parameters
+        ----------
+        offset
+            Which diagonal of two axes: 0 for the main one, positive ones above it.
+        axis1, axis2
+            These axes, by default 0 and 1.
+
+        Returns
+        -------
+        Tensor
+            Without axes; for two axes, with the others.
+
+        Raises
+        ------
+        ShapeError
+            The function and the variable have different shapes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.hessian("X_ij X_ij", X=(2, 3), wrt="X").trace()
+        f = 12
+        >>> ed.tensor("A", "nn").trace()
+        f = A_ii
+        """
+        if not self._is_map(offset, axis1, axis2):
+            found: Self = super().trace(offset or 0, axis1 or 0, _or(axis2, 1))  # type: ignore[misc]
+            return found
+        split = self._square("the trace of a linear map", "trace(axis1=0, axis2=1)")
+        from einsdiff.algebra.derivatives.structure import diagonal
+
+        entries = diagonal(self.formula.normal_form, split)
+        return self._part(einsum([entries], [range(split)], (), inline=[0]), ())
+
+    def blocks(self) -> Self:
+        r"""Take the diagonal blocks over the axes that deltas tie in every term.
+
+        Where :math:`\delta_{pr}` stands in every term, nothing but the entries with p = r can
+        differ from zero, and these are the blocks.
+
+        Parameters
+        ----------
+        None
+            There are none.
+
+        Returns
+        -------
+        Tensor
+            With the axes of the function that are tied to one of the variable, then the others of
+            the function, then the others of the variable. The derivative itself if none are.
+
+        Raises
+        ------
+        OperandError
+            This is no derivative.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> H = ed.hessian("(T_ij - U_ik V_jk) (T_ij - U_il V_jl)", wrt="U")
+        >>> H.shape, H.blocks().shape
+        (('m', 'k', 'm', 'k'), ('m', 'k', 'k'))
+        >>> H.blocks()
+        f_{p<m,q,s} = 2 V_jq V_js
+        """
+        self._split("no blocks")
+        from einsdiff.algebra.derivatives.structure import expression, linear_map, ties
+
+        m = linear_map(self.formula.normal_form, self.formula.domain or 0)
+        pairs = ties(m)
+        if not pairs:
+            return self
+        first = [c for c, _ in pairs]
+        gone = {axis for pair in pairs for axis in pair}
+        axes = [*first, *(axis for axis in m.codomain + m.domain if axis not in gone)]
+        letters = self.formula.heading.letters
+        return self._part(expression(m, axes), tuple(letters[axis] for axis in axes))
+
+    # --- equations ----------------------------------------------------------------------------
+
+    def solver(self) -> Solver:
+        r"""Factorise the derivative by its structure, to solve equations with it.
+
+        The structure is told from the expression: copies of one block, a diagonal, a Kronecker
+        product or a sum of them (Sylvester's equation), a change of low rank (Woodbury's
+        identity); else there is a matrix, or above 4096 rows an iteration of SciPy's.
+
+        Parameters
+        ----------
+        None
+            There are none.
+
+        Returns
+        -------
+        Solver
+            Its `method` says what was found, and its `solve` takes right-hand sides.
+
+        Raises
+        ------
+        OperandError
+            This is no derivative, or only SciPy can do what is needed, and is not installed.
+        ShapeError
+            There are not as many equations as unknowns.
+        BindingError
+            A variable has no array.
+        SolveError
+            The map is singular to working precision.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import einsdiff as ed
+        >>> A, B = np.diag([1.0, 2.0]), np.diag([3.0, 4.0, 5.0])
+        >>> ed.grad("A_ij X_jk + X_ij B_jk", A, B, X=np.zeros((2, 3)), wrt="X").solver()
+        <Solver: Sylvester equation of 2 x 2 and 3 x 3, by eigenvectors>
+        """
+        return self._solver(self.dtype)
+
+    def solve(self, rhs: Any, *, tolerance: float | None = None) -> Array:
+        r"""Solve :math:`\sum_d J_{cd} x_d = b_c` by the structure of the derivative.
+
+        Parameters
+        ----------
+        rhs
+            The array b, or a tensor with values. Its first axes are those of the function; each
+            index of the others is a right-hand side of its own.
+        tolerance
+            As for `Solver.solve`.
+
+        Returns
+        -------
+        array
+            The x, with the axes of the variable and then the further ones of `rhs`.
+
+        Raises
+        ------
+        ShapeError
+            There are not as many equations as unknowns, or `rhs` has other axes.
+        SolveError
+            The map is singular to working precision, or an iteration did not converge.
+        OperandError, BindingError
+            As for `solver`.
+
+        Examples
+        --------
+        Newton's step for a factorisation, which takes one matrix of 2 by 2:
+
+        >>> import numpy as np
+        >>> import einsdiff as ed
+        >>> T, U, V = (
+        ...     np.ones((3, 4)),
+        ...     np.zeros((3, 2)),
+        ...     np.array([[1.0, 0], [0, 1], [1, 1], [1, 2]]),
+        ... )
+        >>> f = ed.parse("(T_ij - U_ik V_jk) (T_ij - U_il V_jl)", T, U, V)
+        >>> G, H = ed.grad(f, wrt="U"), ed.hessian(f, wrt="U")
+        >>> step = H.solve(G)
+        >>> np.allclose(U - step, T @ np.linalg.pinv(V).T)
+        True
+        """
+        b = _right_side(rhs)
+        return self._solver(self.dtype, b.real.dtype).solve(b, tolerance=tolerance)
+
+    def _solver(self, *dtypes: np.dtype[Any]) -> Solver:
+        split = self._split("no equation to be solved")
+        size = self._sizes("solve()")
+        codomain, domain = size[:split], size[split:]
+        text = self.formula.text
+        if prod(codomain) != prod(domain):
+            raise ShapeError(
+                page(
+                    f"the equations are {prod(codomain)} and the unknowns {prod(domain)}: the "
+                    f"codomain has shape {shape_text(codomain)}, the domain {shape_text(domain)}",
+                    text=text,
+                    action="solve a square map, or one in the sense of least squares: "
+                    "scipy.sparse.linalg.lsqr(J.operator(), rhs.ravel())",
+                )
+            )
+        from einsdiff.algebra.derivatives.structure import structure
+        from einsdiff.numeric.solving.factorise import (
+            Evaluation,
+            SolveError,
+            factorised,
+            solving_dtype,
+        )
+
+        dtype = solving_dtype(*dtypes)
+        if not prod(domain):
+            return Solver(
+                "nothing to solve: there are no entries", codomain, domain, dtype, None, text
+            )
+        sizes = tuple(sorted(sizes_of(self.formula, self.values).items()))
+        array = partial(_evaluated, self.formula, self.values)
+        product = partial(_applied, self.formula, self.values)
+        try:
+            found = structure(self.formula.normal_form, len(domain), sizes)
+            made = factorised(found, Evaluation(array, product, size, dtype))
+        except SolveError as error:
+            raise error.located(text) from None
+        return Solver(made.method, codomain, domain, dtype, made, text)
+
+    # --- what is needed -----------------------------------------------------------------------
+
+    def _is_map(self, *given: int | None) -> bool:
+        """Tell whether a diagonal is that of a linear map, and not of two axes as in NumPy."""
+        is_plain = all(argument is None for argument in given)
+        return is_plain and self.formula.domain is not None and self.ndim != 2
+
+    def _split(self, what: str) -> int:
+        """Return the number of codomain axes of a derivative."""
+        if self.formula.domain is None:
+            raise OperandError(
+                page(
+                    f"this is no derivative, so it has {what}",
+                    text=self.formula.text,
+                    action="differentiate first, as in ed.grad(t, wrt=...)",
+                )
+            )
+        return self.ndim - self.formula.domain
+
+    def _square(self, what: str, instead: str) -> int:
+        """Return the number of codomain axes, which are as large as those of the domain."""
+        split = self._split("no diagonal of a linear map")
+        codomain, domain = self.shape[:split], self.shape[split:]
+        if codomain != domain:
+            raise ShapeError(
+                page(
+                    f"{what} needs a codomain and a domain of one shape, and they are "
+                    f"{shape_text(codomain)} and {shape_text(domain)}",
+                    text=self.formula.text,
+                    action=f"name two axes, as in {instead}, for those of an array",
+                )
+            )
+        return split
+
+    def _sizes(self, what: str) -> tuple[int, ...]:
+        """Return the shape in numbers, when all arrays are there, and are NumPy's."""
+        check_numpy(self.values, what, self.formula)
+        missing = sorted(self.formula.required - self.values.keys())
+        shape = self.shape
+        named = [str(size) for size in shape if not isinstance(size, int)]
+        if missing or named:
+            lacking = f"'{missing[0]}'" if missing else f"what tells the size '{named[0]}'"
+            raise BindingError(
+                page(
+                    f"{what} needs an array for {lacking}",
+                    text=self.formula.text,
+                    shapes=signature(self.formula.arguments),
+                    action="give arrays where the expression is made, as in "
+                    f"ed.grad(.., {missing[0] if missing else 'x'}=array)",
+                )
+            )
+        return tuple(int(size) for size in shape)
+
+    def _part(self, expr: Node, letters: tuple[str, ...]) -> Self:
+        """Make a tensor of an expression in the same variables."""
+        formula = self.formula
+        heading = Heading(function_name(v.name for v in formula.arguments), letters)
+        made = Formula(expr, heading, formula.letters, formula.arguments, least=formula.least)
+        return type(self)(made, self.values)
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _right_side(rhs: Any) -> Array:
+    given = rhs.dense() if isinstance(rhs, LinearMapMethods) else rhs
+    check_numpy({"rhs": given}, "solve()")
+    return as_array(given, "the right-hand side")
+
+
+# --- evaluating parts -------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def _part_of(formula: Formula, node: Node) -> Formula:
+    """Return the formula of a part of another one's expression."""
+    names = [argument.name for argument in formula.arguments]
+    heading = Heading(function_name(names), fresh(len(node.shape), names))
+    return Formula(node, heading, formula.letters, formula.arguments, least=formula.least)
+
+
+@lru_cache(maxsize=1024)
+def _product_of(formula: Formula, node: Node, summed: tuple[int, ...]) -> tuple[Formula, str]:
+    """Return the formula of a node times vectors, as the columns of a variable of this name."""
+    from einsdiff.algebra.derivatives.structure import contracted
+
+    names = {argument.name for argument in formula.arguments}
+    name = first_unused(["v", *(f"v{k}" for k in range(1, len(names) + 2))], names)
+    sizes = formula.named_sizes
+    columns = first_unused(["c", *(f"c{k}" for k in range(1, len(sizes) + 2))], sizes)
+    vectors = variable(name, (*(node.shape[axis] for axis in summed), columns))
+    expr = contracted(node, summed, vectors)
+    heading = Heading(function_name([*names, name]), fresh(len(expr.shape), [*names, name]))
+    arguments = (*formula.arguments, vectors)
+    return Formula(expr, heading, formula.letters, arguments, least=formula.least), name
+
+
+# These are no closures, so that solvers and operators can be pickled.
+
+
+@dataclass(frozen=True)
+class _Products:
+    """The products of a derivative's matrix and of its adjoint with the columns of an array.
+
+    Attributes
+    ----------
+    formula, values
+        The derivative.
+    shape
+        Its shape.
+    sides
+        For the matrix and for its transpose which axes are left and which are summed.
+    order
+        How several axes become one.
+    """
+
+    formula: Formula
+    values: Mapping[str, Array]
+    shape: tuple[int, ...]
+    sides: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    order: VecOrder
+
+    def forward(self, x: Array) -> Array:
+        return self.product(*self.sides[0], x)
+
+    def adjoint(self, x: Array) -> Array:
+        return self.product(*self.sides[1], x.conj()).conj()
+
+    def product(self, left: tuple[int, ...], summed: tuple[int, ...], x: Array) -> Array:
+        given = x.reshape(*(self.shape[n] for n in summed), x.shape[1], order=self.order)
+        y = _multiplied(self.formula, self.values, self.formula.expr, summed, given)
+        return y.reshape(prod(self.shape[n] for n in left), x.shape[1], order=self.order)
+
+
+def _one_vector(matrices: Callable[[Array], Array], x: Array) -> Array:
+    return matrices(x.reshape(-1, 1))[:, 0]
+
+
+def _evaluated(formula: Formula, values: Mapping[str, Array], node: Node) -> Array:
+    """Compute a part of a formula's expression."""
+    return evaluate(_part_of(formula, node), values)
+
+
+def _applied(
+    formula: Formula, values: Mapping[str, Array], node: Node, count: int, x: Array
+) -> Array:
+    """Multiply a part, whose last axes are so many domain axes, by vectors."""
+    rank = len(node.shape)
+    return _multiplied(formula, values, node, tuple(range(rank - count, rank)), x)
+
+
+def _multiplied(
+    formula: Formula, values: Mapping[str, Array], node: Node, summed: tuple[int, ...], x: Array
+) -> Array:
+    """Multiply a part of a formula's expression by vectors, the last axis of an array."""
+    product, name = _product_of(formula, node, summed)
+    return evaluate(product, {**values, name: x})

@@ -1,0 +1,62 @@
+"""Formulas in matrix notation, where they have one.
+
+>>> import einsdiff as ed
+>>> as_matrix_equation(ed.grad("i,ij,j->", "x", "A", "x", wrt="x").formula, {}).text
+'∂f/∂x = xᵀ (A + Aᵀ)  (numerator layout, vec order C)'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from einsdiff.algebra.nodes.effort import within
+from einsdiff.algebra.nodes.graph import topological
+from einsdiff.display.matrix.reader import MatrixEquation, NoMatrixFormError, matrix_equation
+from einsdiff.expressions.formula import Formula
+from einsdiff.expressions.layout import Layout, VecOrder
+from einsdiff.numeric.libraries.library import dtype_kind
+from einsdiff.numeric.libraries.operands import Array
+
+__all__ = ["as_matrix_equation"]
+
+#: Matrix notation is looked for in at most so many steps, and so many more for each node; see
+#: `einsdiff.algebra.nodes.effort`.
+MOST_STEPS, STEPS_A_NODE = 40_000, 20
+
+
+def as_matrix_equation(
+    formula: Formula,
+    values: Mapping[str, Array],
+    layout: Layout | None = None,
+    order: VecOrder = "C",
+) -> MatrixEquation | str:
+    """Write a formula with products of matrices, or tell why it has no matrix form.
+
+    Parameters
+    ----------
+    formula
+        The formula.
+    values
+        The arrays given so far; the square of a complex vector is no norm.
+    layout, order
+        As for `einsdiff.Tensor.format`.
+
+    Returns
+    -------
+    MatrixEquation or str
+        The equation, or the reason.
+    """
+    is_real = all(dtype_kind(array) != "c" for array in values.values())
+    names = [*formula.letters.of, *formula.by_name]
+
+    def work() -> MatrixEquation | str:
+        try:
+            return matrix_equation(
+                node, formula.heading, formula.domain, names, layout, order, is_real
+            )
+        except NoMatrixFormError as error:
+            return str(error)
+
+    node = formula.normal_form
+    most = MOST_STEPS + STEPS_A_NODE * len(topological([node]))
+    return within(most, work, lambda: "it is too long")

@@ -1,0 +1,662 @@
+"""What tensors share with NumPy's arrays: operators, indexing and methods.
+
+Each does to the expression what NumPy does to the entries; see
+`einsdiff.algebra.operations.numpy_names`.
+
+>>> import einsdiff as ed
+>>> A, x = ed.tensors(A="mn", x="n")
+>>> (A @ x).sum()
+f = Σ_i A_ij x_j
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from math import prod
+from typing import Any, Never, Self
+
+from einsdiff.algebra.operations import numpy_names as arrays
+from einsdiff.algebra.operations.numpy_names import Axis
+from einsdiff.errors import OperandError, ShapeError, page
+from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.libraries.operands import as_number
+
+__all__ = ["ArrayMethods", "NodeFunction"]
+
+#: A function of nodes.
+NodeFunction = Callable[..., Any]
+
+
+class ArrayMethods:
+    """Operators and methods of arrays, by functions of nodes."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[Size, ...]:
+        """The sizes of the axes."""
+
+    @property
+    @abstractmethod
+    def ndim(self) -> int:
+        """The number of axes."""
+
+    @abstractmethod
+    def _applied(self, function: NodeFunction, *others: Any) -> Self:
+        """Apply a function of nodes to the tensor and other operands."""
+
+    @abstractmethod
+    def _reflected(self, function: NodeFunction, other: Any) -> Self:
+        """Apply a function of two nodes, of which this is the second."""
+
+    @abstractmethod
+    def _plus(self, other: Any, function: NodeFunction, operands: tuple[Any, ...]) -> Self:
+        """Add or subtract; a sum of derivatives is a derivative."""
+
+    @abstractmethod
+    def _scaled(self, c: Any, least: str = "") -> Self:
+        """Multiply by a number; the result has at least this dtype, see `Formula.least`."""
+
+    @abstractmethod
+    def _meets(self, number: Any, place: int) -> None:
+        """Warn of a number that was computed from the tensor; it is the first operand or not."""
+
+    # --- arithmetic ---------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Self:
+        return self._plus(other, arrays.add_, (self, other))
+
+    def __radd__(self, other: Any) -> Self:
+        return self._plus(other, arrays.add_, (other, self))
+
+    def __sub__(self, other: Any) -> Self:
+        return self._plus(other, arrays.subtract, (self, other))
+
+    def __rsub__(self, other: Any) -> Self:
+        return self._plus(other, arrays.subtract, (other, self))
+
+    def __neg__(self) -> Self:
+        return self._scaled(-1)
+
+    def __pos__(self) -> Self:
+        return self
+
+    def __mul__(self, other: Any) -> Self:
+        c = as_number(other)
+        if c is None:
+            return self._applied(arrays.multiply, other)
+        self._meets(other, 1)
+        return self._scaled(c)
+
+    def __rmul__(self, other: Any) -> Self:
+        c = as_number(other)
+        if c is None:
+            return self._reflected(arrays.multiply, other)
+        self._meets(other, 0)
+        return self._scaled(c)
+
+    def __truediv__(self, other: Any) -> Self:
+        c = as_number(other)
+        if c is None:
+            return self._applied(arrays.divide, other)
+        if c == 0:
+            raise OperandError(
+                page(
+                    "a tensor is divided by the number 0",
+                    text=f"{self} / {other!r}",
+                    action="divide by another number, or by an array",
+                )
+            )
+        self._meets(other, 1)
+        inverse = Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c
+        return self._scaled(inverse, "float")
+
+    def __rtruediv__(self, other: Any) -> Self:
+        return self._reflected(arrays.divide, other)
+
+    def __floordiv__(self, other: Any) -> Self:
+        return self._applied(arrays.floor_divide, other)
+
+    def __rfloordiv__(self, other: Any) -> Self:
+        return self._reflected(arrays.floor_divide, other)
+
+    def __mod__(self, other: Any) -> Self:
+        return self._applied(arrays.remainder, other)
+
+    def __rmod__(self, other: Any) -> Self:
+        return self._reflected(arrays.remainder, other)
+
+    def __pow__(self, exponent: Any) -> Self:
+        return self._applied(arrays.power, exponent)
+
+    def __rpow__(self, base: Any) -> Self:
+        return self._reflected(arrays.power, base)
+
+    def __matmul__(self, other: Any) -> Self:
+        return self._applied(arrays.matmul, other)
+
+    def __rmatmul__(self, other: Any) -> Self:
+        return self._reflected(arrays.matmul, other)
+
+    def __abs__(self) -> Self:
+        return self._applied(arrays.NUMPY["absolute"])
+
+    def __gt__(self, other: Any) -> Self:
+        return self._applied(arrays.NUMPY["greater"], other)
+
+    def __ge__(self, other: Any) -> Self:
+        return self._applied(arrays.NUMPY["greater_equal"], other)
+
+    def __lt__(self, other: Any) -> Self:
+        return self._applied(arrays.less, other)
+
+    def __le__(self, other: Any) -> Self:
+        return self._applied(arrays.less_equal, other)
+
+    def __and__(self, other: Any) -> Self:
+        return self._applied(arrays.bitwise_and, other)
+
+    def __or__(self, other: Any) -> Self:
+        return self._applied(arrays.bitwise_or, other)
+
+    def __invert__(self) -> Self:
+        return self._applied(arrays.invert)
+
+    # --- as an array of NumPy's ---------------------------------------------------------------
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("a tensor without axes has no length")
+        size = self.shape[0]
+        if not isinstance(size, int):
+            raise ShapeError(
+                page(
+                    f"the length of {self} is the named size '{size}'",
+                    action="declare the tensor with a number for this size",
+                )
+            )
+        return size
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[k] for k in range(len(self)))
+
+    def __getitem__(self, key: Any) -> Self:
+        return self._applied(arrays.index, key)
+
+    def __setitem__(self, key: object, value: object) -> Never:
+        raise OperandError(
+            page(
+                "a tensor does not change, so no entry of it can be assigned to",
+                text=str(self),
+                action="write the result as a whole, with np.where, np.stack or np.concatenate",
+            )
+        )
+
+    @property
+    def size(self) -> int:
+        """The number of entries.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (2, 3)).size
+        6
+        """
+        self._number("size", self.shape)
+        return prod(int(n) for n in self.shape)
+
+    def _number(self, what: str, sizes: Iterable[Size]) -> None:
+        for size in sizes:
+            if not isinstance(size, int):
+                raise ShapeError(
+                    page(
+                        f"the {what} of {self} needs the number that '{size}' stands for",
+                        action="declare the tensor with numbers for its sizes",
+                    )
+                )
+
+    @property
+    def mT(self) -> Self:  # noqa: N802  # NumPy's name
+        """The tensor with its last two axes exchanged.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("b", "m", "n")).mT.shape
+        ('b', 'n', 'm')
+        """
+        return self._applied(arrays.matrix_transpose)
+
+    def transpose(self, *axes: Any) -> Self:
+        """Reorder the axes; reverse them if none are named.
+
+        Parameters
+        ----------
+        *axes
+            The axes in their new order.
+
+        Returns
+        -------
+        Tensor
+            With its axes reordered.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("b", "m", "n")).transpose(2, 0, 1).shape
+        ('n', 'b', 'm')
+        """
+        return self._applied(arrays.transpose, _unpacked(axes) or None)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Self:
+        """Arrange the entries in another shape; one size may be -1, for what is left.
+
+        Parameters
+        ----------
+        *shape
+            The new shape, as numbers or as a tuple.
+        order
+            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
+
+        Returns
+        -------
+        Tensor
+            Of the new shape.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (2, 6)).reshape(3, -1).shape
+        (3, 4)
+        """
+        return self._applied(arrays.reshape, _unpacked(shape), order)
+
+    def ravel(self, order: str = "C") -> Self:
+        """Arrange the entries in one axis.
+
+        Parameters
+        ----------
+        order
+            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
+
+        Returns
+        -------
+        Tensor
+            With one axis.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (2, 3)).ravel().shape
+        (6,)
+        """
+        return self._applied(arrays.ravel, order)
+
+    def flatten(self, order: str = "C") -> Self:
+        """Arrange the entries in one axis, as `ravel` does.
+
+        Parameters
+        ----------
+        order
+            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
+
+        Returns
+        -------
+        Tensor
+            With one axis.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (2, 3)).flatten().shape
+        (6,)
+        """
+        return self.ravel(order)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Self:
+        """Exchange two axes.
+
+        Parameters
+        ----------
+        axis1, axis2
+            The axes to exchange.
+
+        Returns
+        -------
+        Tensor
+            With its axes reordered.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("m", "n")).swapaxes(0, 1).shape
+        ('n', 'm')
+        """
+        return self._applied(arrays.swapaxes, axis1, axis2)
+
+    def squeeze(self, axis: Axis = None) -> Self:
+        """Leave out axes of size 1.
+
+        Parameters
+        ----------
+        axis
+            The axes to leave out; all of size 1 if left out.
+
+        Returns
+        -------
+        Tensor
+            With fewer axes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", (1, 3)).squeeze().shape
+        (3,)
+        """
+        return self._applied(arrays.squeeze, axis)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """Sum over axes, all of them if none are named.
+
+        Parameters
+        ----------
+        axis
+            One axis or several.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("m", "n")).sum(axis=1)
+        f_i = Σ_j A_ij
+        """
+        return self._applied(arrays.sum_, axis, keepdims)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """Take the mean over axes.
+
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("x", 4).mean()
+        f = 1/4 Σ_i x_i
+        """
+        return self._applied(arrays.mean, axis, keepdims)
+
+    def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
+        """Take the variance over axes: the mean square of the deviations from the mean.
+
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        ddof
+            What is subtracted from the number of entries that the sum is divided by.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [1.0, 3.0]).var())
+        1.0
+        """
+        return self._applied(arrays.var, axis, ddof, keepdims)
+
+    def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
+        """Take the standard deviation over axes.
+
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        ddof
+            What is subtracted from the number of entries that the sum is divided by.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [1.0, 3.0]).std())
+        1.0
+        """
+        return self._applied(arrays.std, axis, ddof, keepdims)
+
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """Multiply the entries along axes.
+
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [2.0, 3.0]).prod())
+        6.0
+        """
+        return self._applied(arrays.prod_, axis, keepdims)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """Take the largest entry along axes; in the derivative, ties share equally.
+
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [2.0, 3.0]).max())
+        3.0
+        """
+        return self._applied(arrays.max_, axis, keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Self:
+        """Take the smallest entry along axes; in the derivative, ties share equally.
+
+        Parameters
+        ----------
+        axis
+            One axis or several; all if left out.
+        keepdims
+            Whether the axes stay, with size 1.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> float(ed.tensor("x", [2.0, 3.0]).min())
+        2.0
+        """
+        return self._applied(arrays.min_, axis, keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Self:
+        """Take the sums of the entries so far along an axis.
+
+        Parameters
+        ----------
+        axis
+            An axis; if left out, the entries are taken in one axis.
+
+        Returns
+        -------
+        Tensor
+            Of the same shape.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("x", [1.0, 2.0, 3.0]).cumsum().dense()
+        array([1., 3., 6.])
+        """
+        return self._applied(arrays.cumsum, axis)
+
+    def dot(self, other: Any) -> Self:
+        """Multiply as ``numpy.dot`` does.
+
+        Parameters
+        ----------
+        other
+            A tensor, an array or a number.
+
+        Returns
+        -------
+        Tensor
+            The product.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> A, x = ed.tensors(A="mn", x="n")
+        >>> A.dot(x)
+        f_i = A_ij x_j
+        """
+        return self._applied(arrays.dot, other)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
+        """Sum a diagonal.
+
+        Parameters
+        ----------
+        offset
+            Which diagonal: 0 for the main one, positive ones above it.
+        axis1, axis2
+            The axes of the matrices.
+
+        Returns
+        -------
+        Tensor
+            Without these axes.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", "nn").trace()
+        f = A_ii
+        """
+        return self._applied(arrays.trace, offset, axis1, axis2)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
+        """Take a diagonal; it becomes the last axis.
+
+        Parameters
+        ----------
+        offset
+            Which diagonal: 0 for the main one, positive ones above it.
+        axis1, axis2
+            The axes of the matrices.
+
+        Returns
+        -------
+        Tensor
+            With the diagonal as its last axis.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", "nn").diagonal()
+        f_i = A_ii
+        """
+        return self._applied(arrays.diagonal, offset, axis1, axis2)
+
+    def clip(self, min: Any = None, max: Any = None) -> Self:  # NumPy's names
+        """Limit the entries to a range.
+
+        Parameters
+        ----------
+        min, max
+            The limits; None for no limit.
+
+        Returns
+        -------
+        Tensor
+            Of the broadcast shape.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("x", [-1.0, 0.5, 2.0]).clip(0, 1).dense()
+        array([0. , 0.5, 1. ])
+        """
+        return self._applied(arrays.clip, min, max)
+
+    def copy(self) -> Self:
+        """Return the tensor itself, which never changes.
+
+        Parameters
+        ----------
+        None
+            There are none.
+
+        Returns
+        -------
+        Tensor
+            The same object.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("x", 3).copy()
+        x_i
+        """
+        return self
+
+
+def _unpacked(arguments: tuple[Any, ...]) -> Any:
+    """Read ``f(2, 3)`` and ``f((2, 3))`` alike."""
+    if len(arguments) == 1 and (arguments[0] is None or isinstance(arguments[0], tuple | list)):
+        return arguments[0]
+    return arguments

@@ -1,0 +1,1 @@
+"""Expressions as problems that SciPy's optimisers take."""

@@ -1,0 +1,254 @@
+r"""Matrices made of blocks, each of which is a derivative: one for each two parameters.
+
+.. math:: \begin{pmatrix} A & B \\ B^\top & C \end{pmatrix}
+
+The blocks are computed together, what they have in common once. Where the entries of a sparse
+matrix stand is known from the deltas of the formulas, found once, and the same for all values.
+
+>>> from einsdiff.verbs.calculus import grad, hessian
+>>> f = grad("x_i x_i y", wrt="y", x=[1.0, 2.0], y=3.0)
+>>> (B,) = [grad(f, wrt="x").formula]
+>>> matrix = BlockMatrix((3, 3), (Block(B, slice(2, 3), slice(0, 2), True),), f.values)
+>>> matrix.evaluate("sparse", {})[0].toarray()
+array([[0., 0., 2.],
+       [0., 0., 4.],
+       [2., 4., 0.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from einsdiff.algebra.nodes.threads import cached_property
+from einsdiff.errors import SizeError, page
+from einsdiff.expressions.compiled import Compiled
+from einsdiff.expressions.cores import Cores
+from einsdiff.expressions.formula import Formula
+from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
+from einsdiff.numeric.libraries.operands import Array, needs_scipy, scipy_module
+from einsdiff.numeric.planning.plan import Core
+from einsdiff.numeric.sparse import PLACING, check_room, entries, positions
+
+__all__ = ["Block", "BlockMatrix"]
+
+
+class Block(NamedTuple):
+    """A derivative, and where its matrix stands.
+
+    Attributes
+    ----------
+    formula
+        The derivative.
+    rows, columns
+        Of the whole matrix.
+    is_mirrored
+        Whether its transpose stands on the other side of the diagonal.
+    """
+
+    formula: Formula
+    rows: slice
+    columns: slice
+    is_mirrored: bool = False
+
+
+class _Pattern(NamedTuple):
+    """Where the entries of a sparse matrix are.
+
+    Attributes
+    ----------
+    columns, pointers
+        As in CSR.
+    order
+        Which of the blocks' entries, one after the other, comes first.
+    starts
+        Where those begin that stand at one place.
+    """
+
+    columns: Array
+    pointers: Array
+    order: Array
+    starts: Array
+
+
+@dataclass(frozen=True, eq=False)
+class BlockMatrix:
+    """A matrix of blocks, and expressions to be computed with it.
+
+    Attributes
+    ----------
+    shape
+        Of the whole matrix, which the blocks and their mirror images make up.
+    blocks
+        The blocks.
+    known
+        Arrays by name, which need not be given again.
+    others
+        Expressions that are computed together with the matrix.
+    """
+
+    shape: tuple[int, int]
+    blocks: tuple[Block, ...]
+    known: Mapping[str, Array]
+    others: tuple[Formula, ...] = ()
+
+    def evaluate(self, form: str, given: Mapping[str, Array]) -> tuple[Any, ...]:
+        """Compute the other expressions and the matrix.
+
+        Parameters
+        ----------
+        form
+            ``"dense"`` or ``"sparse"``.
+        given
+            Arrays by name.
+
+        Returns
+        -------
+        tuple
+            An array for each of the other expressions, and then the matrix, an array or a CSR
+            array of SciPy's.
+
+        Raises
+        ------
+        OperandError
+            SciPy is not installed, and the matrix is to be sparse.
+        SizeError
+            The matrix is above the memory limit.
+        """
+        return self._dense(given) if form == "dense" else self._sparse(given)
+
+    def sparsity(self) -> Any:
+        """Tell where an entry can be other than zero.
+
+        Returns
+        -------
+        scipy.sparse.csr_array
+            With ones there.
+
+        Raises
+        ------
+        OperandError
+            SciPy is not installed.
+        """
+        return self._csr(np.ones(len(self._pattern.starts), np.int8))
+
+    def _formulas(self) -> list[Formula]:
+        return [*self.others, *(block.formula for block in self.blocks)]
+
+    # --- dense --------------------------------------------------------------------------------
+
+    @cached_property
+    def _compiled(self) -> Compiled:
+        return Compiled(self._formulas(), self.known, build=tuple)
+
+    def _dense(self, given: Mapping[str, Array]) -> tuple[Any, ...]:
+        self._check_memory()
+        results = self._compiled(**given)
+        count = len(self.others)
+        others, parts = results[:count], results[count:]
+        if len(parts) == 1 and not self.blocks[0].is_mirrored:
+            return *others, np.asarray(parts[0], float).reshape(self.shape)
+        matrix = np.zeros(self.shape)
+        for block, part in zip(self.blocks, parts, strict=True):
+            view = matrix[block.rows, block.columns]
+            view[...] = part.reshape(view.shape)
+            if block.is_mirrored:
+                matrix[block.columns, block.rows] = view.T
+        return *others, matrix
+
+    def _check_memory(self) -> None:
+        """Count the matrix too, where it is put together of blocks that are counted elsewhere."""
+        needed = 8 * prod(self.shape)
+        if len(self.blocks) > 1 and needed > memory_limit():
+            raise SizeError(
+                page(
+                    f"the matrix of shape {self.shape} needs {format_bytes(needed)}, above the "
+                    f"memory limit of {format_bytes(memory_limit())}",
+                    action='ask for form="sparse" or form="operator"',
+                )
+            )
+
+    # --- sparse -------------------------------------------------------------------------------
+
+    @cached_property
+    def _programs(self) -> tuple[Compiled, ...]:
+        """Compile all formulas together, or each alone where that keeps more of their zeros."""
+        formulas = self._formulas()
+        together = self._in_cores(formulas)
+        apart = [self._in_cores([formula]) for formula in formulas]
+        return (together,) if _count(together) <= sum(map(_count, apart)) else tuple(apart)
+
+    def _in_cores(self, formulas: list[Formula]) -> Compiled:
+        return Compiled(formulas, self.known, "cores", build=tuple)
+
+    @cached_property
+    def _places(self) -> tuple[tuple[Core, ...], ...]:
+        """Where the cores of each formula stand, which only sizes decide."""
+        return tuple(cores for program in self._programs for cores in program.plan.cores)
+
+    @cached_property
+    def _pattern(self) -> _Pattern:
+        height, width = self.shape
+        count = sum(
+            prod(core.window.shape) * (2 if block.is_mirrored else 1)
+            for block, cores in zip(self.blocks, self._places[len(self.others) :], strict=True)
+            for core in cores
+        )
+        what = f"making the sparse matrix of shape {self.shape}"
+        check_room(what, count * (PLACING + 16) + 16 * height)
+        keys = [np.zeros(0, np.int64)]
+        for block, cores in zip(self.blocks, self._places[len(self.others) :], strict=True):
+            flat = np.concatenate([keys[0], *(positions(core.window) for core in cores)])
+            row, column = np.divmod(flat, max(block.columns.stop - block.columns.start, 1))
+            row, column = row + block.rows.start, column + block.columns.start
+            keys.append(row * width + column)
+            if block.is_mirrored:
+                keys.append(column * width + row)
+        key = np.concatenate(keys)
+        order = np.argsort(key, kind="stable")
+        key = key[order]
+        starts = np.flatnonzero(np.diff(key, prepend=-1))
+        row, column = np.divmod(key[starts], max(width, 1))
+        small = np.int32 if max(height, width, len(key)) < 2**31 else np.int64
+        pointers = np.zeros(height + 1, small)
+        np.cumsum(np.bincount(row, minlength=height), out=pointers[1:])
+        return _Pattern(column.astype(small), pointers, order, starts)
+
+    def _sparse(self, given: Mapping[str, Array]) -> tuple[Any, ...]:
+        results = [part for program in self._programs for part in program(**given)]
+        shapes = [shape for program in self._programs for shape in program.plan.shapes]
+        count = len(self.others)
+        others = [
+            Cores(shape, 0, np.dtype(float), places, arrays).dense()
+            for shape, places, arrays in zip(
+                shapes[:count], self._places[:count], results[:count], strict=True
+            )
+        ]
+        parts = [np.zeros(0)]
+        for block, cores, arrays in zip(
+            self.blocks, self._places[count:], results[count:], strict=True
+        ):
+            found = [entries(core, array) for core, array in zip(cores, arrays, strict=True)]
+            parts += found * (2 if block.is_mirrored else 1)
+        values = np.concatenate(parts, dtype=float)[self._pattern.order]
+        if len(self._pattern.starts) < len(values):
+            values = np.add.reduceat(values, self._pattern.starts)
+        return *others, self._csr(values)
+
+    def _csr(self, values: Array) -> Any:
+        scipy = scipy_module("sparse")
+        if scipy is None:
+            raise needs_scipy("a sparse matrix")
+        where = self._pattern.columns.copy(), self._pattern.pointers.copy()
+        matrix = scipy.csr_array((values, *where), shape=self.shape)
+        matrix.has_canonical_format = True
+        return matrix
+
+
+def _count(program: Compiled) -> int:
+    """Count the entries that can be other than zero."""
+    return sum(prod(core.window.shape) for cores in program.plan.cores for core in cores)

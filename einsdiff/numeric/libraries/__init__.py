@@ -1,0 +1,1 @@
+"""Which arrays there are, and what each library can do."""

@@ -1,0 +1,418 @@
+"""Arrays from outside: which are taken, and in which dtype results are given.
+
+>>> as_array([1, 2], "x").dtype
+dtype('int64')
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from functools import cache, lru_cache
+from importlib import import_module
+from threading import Lock
+from types import ModuleType
+from typing import Any, Protocol
+from weakref import finalize
+from zlib import crc32
+
+import numpy as np
+
+from einsdiff.algebra.nodes.graph import topological
+from einsdiff.algebra.nodes.nodes import Add, Call, Constant, Node, Number
+from einsdiff.algebra.nodes.records import damaged
+from einsdiff.algebra.nodes.threads import in_child
+from einsdiff.errors import OperandError, page
+from einsdiff.numeric.libraries.library import check_strided, dtype_kind, library_of
+from einsdiff.numeric.libraries.xarray import are_told_apart, bare, is_named, original
+
+__all__ = [
+    "LEAST",
+    "AnyArray",
+    "Array",
+    "anonymous_name",
+    "as_array",
+    "as_number",
+    "at_least",
+    "carried",
+    "dtype_of",
+    "is_anonymous",
+    "is_unchangeable",
+    "needs_extra",
+    "needs_scipy",
+    "received",
+    "same_array",
+    "same_memory",
+    "scipy_module",
+]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class AnyArray(Protocol):
+    """An array of any library."""
+
+    @property
+    def shape(self) -> Any:
+        """The sizes of the axes."""
+
+    @property
+    def dtype(self) -> Any:
+        """The type of the entries; that of a `Tensor` is known from its arrays."""
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+
+
+def as_array(value: Any, name: str) -> Array:
+    """Take an operand as an array of numbers.
+
+    Parameters
+    ----------
+    value
+        An array, or what ``np.asarray`` makes one of.
+    name
+        What to call it in messages.
+
+    Returns
+    -------
+    array
+        The same object if it is an array of numbers already, of NumPy or of another library.
+
+    Raises
+    ------
+    OperandError
+        If the entries are objects, strings, dates or records, or rows differ in length.
+    """
+    if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
+        raise OperandError(
+            page(
+                f"{name} is a masked array, and its mask would be lost",
+                action="fill the masked entries, with array.filled(value)",
+            )
+        )
+    if is_named(value):
+        value = bare(value)
+    if library_of(value) != "numpy":
+        if dtype_kind(value) not in "biufc":
+            raise _no_numbers(name, value.dtype)
+        check_strided(value, name)
+        if library_of(value) == "dask":
+            # It is imported where it is needed: it imports what plans.
+            import_module("einsdiff.numeric.chunks.chunked").check_chunks(value, name)
+        other: Array = value
+        return other
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise OperandError(
+            page(
+                f"{name} is no array: {error}",
+                action="pass an array, or nested lists whose rows have equal lengths",
+            )
+        ) from None
+    if array.dtype.kind not in "biufc":
+        raise _no_numbers(name, array.dtype)
+    if isinstance(value, list | tuple | np.generic | int | float | complex):
+        # No one else can change this array, so that it is what its values are; see `same_array`.
+        array.flags.writeable = False
+    return array
+
+
+def _no_numbers(name: str, dtype: object) -> OperandError:
+    return OperandError(
+        page(
+            f"{name} has dtype {dtype}, which has no derivative",
+            action="pass an array of floats, complex numbers or integers",
+        )
+    )
+
+
+def same_memory(a: Array, b: Array) -> bool:
+    """Tell whether two arrays are the same entries of the same memory.
+
+    >>> x = np.ones(3)
+    >>> same_memory(x, x[:]), same_memory(x, x.copy()), same_memory(x, x[::-1])
+    (True, False, False)
+    """
+    return (
+        type(a) is type(b) is np.ndarray
+        and a.shape == b.shape
+        and a.strides == b.strides
+        and a.dtype == b.dtype
+        and bool(a.__array_interface__["data"][0] == b.__array_interface__["data"][0])
+        and not are_told_apart(a, b)
+    )
+
+
+def same_array(a: Array, b: Array) -> bool:
+    """Tell whether two arrays are one: the same memory, or equal and unchangeable.
+
+    >>> same_array(as_array([1, 2], "x"), as_array([1, 2], "x"))
+    True
+    >>> same_array(np.array([1, 2]), np.array([1, 2]))
+    False
+    """
+    if same_memory(a, b):
+        return True
+    if not type(a) is type(b) is np.ndarray:  # arrays of other libraries are what they are
+        return a is b
+    fixed = is_unchangeable(a) and is_unchangeable(b)
+    return fixed and a.dtype == b.dtype and bool(np.array_equal(a, b))
+
+
+def is_unchangeable(array: Any) -> bool:
+    """Tell whether an array is what its values are, since no one can change them.
+
+    >>> is_unchangeable(as_array([1, 2], "x")), is_unchangeable(np.ones(2))
+    (True, False)
+    """
+    return type(array) is np.ndarray and array.flags.owndata and not array.flags.writeable
+
+
+def carried(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return arrays as they are to be copied: with their dimensions, and which are unchangeable.
+
+    >>> carried({"x": as_array([1, 2], "x")})
+    ({'x': array([1, 2])}, ('x',))
+    """
+    found = {}
+    for name, array in values.items():
+        source = original(array)
+        found[name] = array if source is None else source
+    return found, tuple(name for name, array in values.items() if is_unchangeable(array))
+
+
+def checksum(values: Mapping[str, Any], *marks: object) -> int:
+    """Return a number that changes when arrays are damaged: NumPy's, in every bit.
+
+    >>> checksum({"x": np.ones(2)}) == checksum({"x": np.ones(2)}) != checksum(
+    ...     {"x": np.zeros(2)}
+    ... )
+    True
+    """
+    found = crc32(ascii(marks).encode())
+    for name, array in values.items():
+        plain = array if isinstance(array, np.ndarray) and array.dtype.kind != "O" else None
+        kind = None if plain is None else (plain.dtype.str, plain.shape)
+        found = crc32(ascii((name, type(array).__name__, kind)).encode(), found)
+        if plain is not None and plain.size:
+            found = crc32(np.ascontiguousarray(plain).reshape(-1).view(np.uint8).data, found)
+    return found
+
+
+def check_intact(check: object, values: Mapping[str, Any], *marks: object) -> None:
+    """Raise OperandError unless this is the checksum of arrays and of what belongs to them.
+
+    >>> check_intact(checksum({"x": np.ones(2)}), {"x": np.ones(2)})
+    """
+    try:
+        is_intact = check == checksum(values, *marks)
+    except Exception:  # whatever the arrays have become
+        is_intact = False
+    if not is_intact:
+        raise damaged("the arrays")
+
+
+def received(values: Mapping[str, Any], fixed: Iterable[str]) -> dict[str, Any]:
+    """Return arrays that `carried` gave, after they were copied.
+
+    >>> received(*carried({"x": np.ones(2)}))
+    {'x': array([1., 1.])}
+    """
+    for name in fixed:
+        values[name].flags.writeable = False
+    return {name: as_array(array, f"operand '{name}'") for name, array in values.items()}
+
+
+def as_number(value: object) -> Number | None:
+    """Return a scalar as a number of Python's, which is a constant; None if it is no scalar.
+
+    >>> as_number(2), as_number(np.float64(0.5)), as_number(np.ones(2))
+    (2, 0.5, None)
+    """
+    if isinstance(value, np.number):
+        value = value.item()
+    return value if isinstance(value, int | float | complex | Fraction) else None
+
+
+@cache
+def scipy_module(name: str) -> ModuleType | None:
+    """Import a module of SciPy's, an optional extra, when it is first needed; None without it.
+
+    >>> scipy_module("no_such_module") is None
+    True
+    """
+    try:
+        return import_module(f"scipy.{name}")
+    except ImportError:
+        return None
+
+
+def needs_extra(what: str, package: str, extra: str = "") -> OperandError:
+    """Make the error for what only a package can do that is not installed.
+
+    Parameters
+    ----------
+    what
+        What needs it.
+    package
+        What the package is called.
+    extra
+        The extra of einsdiff's that brings it; the package in lower case if left out.
+
+    Examples
+    --------
+    >>> print(needs_extra("as_torch()", "PyTorch", "torch"))
+    as_torch() needs PyTorch
+    <BLANKLINE>
+    pip install "einsdiff[torch]"
+    """
+    action = f'pip install "einsdiff[{extra or package.lower()}]"'
+    return OperandError(page(f"{what} needs {package}", action=action))
+
+
+def needs_scipy(what: str) -> OperandError:
+    """Make the error for what only SciPy can do.
+
+    >>> print(needs_scipy("operator()"))
+    operator() needs SciPy
+    <BLANKLINE>
+    pip install "einsdiff[scipy]"
+    """
+    return needs_extra(what, "SciPy")
+
+
+#: The least dtypes that functions of NumPy's have, from the weakest to the strongest: of any;
+#: integers as wide as NumPy's sums of them; floats.
+LEAST = ("", "integer", "float")
+
+
+def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]], least: str = "") -> np.dtype[Any]:
+    """Return the dtype in which an expression of arrays is given.
+
+    Parameters
+    ----------
+    node
+        The expression.
+    dtypes
+        Those of the arrays it is made of. With none, integers, floats or complex numbers are
+        given as the expression needs.
+    least
+        One of `LEAST`.
+
+    Returns
+    -------
+    dtype
+        By NumPy's promotion, booleans being integers. A fraction, a float or a function of the
+        table makes integers floats; an integer coefficient widens an integer dtype that it does
+        not fit in, as a negative one does an unsigned dtype.
+    """
+    weak, lowest, highest = _scalars(node)
+    dtype = np.result_type(*(np.int64 if d.kind == "b" else d for d in dtypes), *weak)
+    if dtype.kind in "iu":
+        for c in (lowest, highest):
+            dtype = _with_room(dtype, c)
+    return at_least(dtype, least)
+
+
+def at_least(dtype: np.dtype[Any], least: str) -> np.dtype[Any]:
+    """Widen a dtype to the least one that there may be.
+
+    >>> at_least(np.dtype("u1"), "integer"), at_least(np.dtype("f4"), "integer")
+    (dtype('uint64'), dtype('float32'))
+    """
+    if least == "float" and dtype.kind in "biu":
+        return np.result_type(dtype, np.float64)
+    if least == "integer" and dtype.kind in "iu":
+        return np.result_type(dtype, np.int64 if dtype.kind == "i" else np.uint64)
+    return dtype
+
+
+def _with_room(dtype: np.dtype[Any], c: int) -> np.dtype[Any]:
+    """Widen an integer dtype until a coefficient fits in it."""
+    if dtype.kind not in "iu" or np.iinfo(dtype).min <= c <= np.iinfo(dtype).max:
+        return dtype
+    needed = np.min_scalar_type(-abs(c) - 1)  # signed
+    return np.promote_types(dtype, needed if needed.kind == "i" else np.float64)
+
+
+@lru_cache(maxsize=4096)
+def _scalars(node: Node) -> tuple[tuple[complex, ...], int, int]:
+    """Return Python numbers of the kinds that occur, and the range of the integers.
+
+    In NumPy's promotion a Python number stands for its kind only.
+    """
+    kinds: set[type] = {int}
+    numbers: list[Number] = [0]
+    for part in topological([node]):
+        if isinstance(part, Call):
+            if not part.function.keeps_integers:
+                kinds.add(float)
+        elif isinstance(part, Constant):
+            numbers.append(part.value)
+        elif isinstance(part, Add):
+            numbers.extend(c for c, _ in part.terms)
+    kinds.update(map(type, numbers))
+    weak: dict[type, complex] = {int: 1, Fraction: 1.0, float: 1.0, complex: 1j}
+    integers = [c for c in numbers if isinstance(c, int)]
+    return tuple(weak[kind] for kind in kinds), min(integers), max(integers)
+
+
+class _Anonymous:
+    """Gives names to arrays that no variable of the caller holds.
+
+    Two living arrays never share a name; a name is free again when its array is gone, so that a
+    repeated call with new arrays has the same names as before.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}  # of id(array)
+        self.free: list[int] = []
+        self.highest = 0
+        self.open_lock()
+        in_child(self.open_lock)
+
+    def open_lock(self) -> None:
+        self.lock = Lock()
+
+    def name(self, array: Array) -> str:
+        with self.lock:
+            number = self.numbers.get(id(array))
+            if number is None:
+                if self.free:
+                    number = min(self.free)
+                    self.free.remove(number)
+                else:
+                    number = self.highest = self.highest + 1
+                self.numbers[id(array)] = number
+                finalize(array, self.release, id(array)).atexit = False
+        return f"array{number}"
+
+    def release(self, identity: int) -> None:
+        # No lock: this may run at any moment, also inside of `name`.
+        self.free.append(self.numbers.pop(identity))
+
+
+_anonymous = _Anonymous()
+
+
+def is_anonymous(array: Array) -> bool:
+    """Tell whether `anonymous_name` gave this array its name.
+
+    >>> is_anonymous(np.ones(2))
+    False
+    """
+    return id(array) in _anonymous.numbers
+
+
+def anonymous_name(array: Array) -> str:
+    """Return a name for an array that has none: ``array1``, ``array2``, ..
+
+    >>> one, other = np.ones(2), np.ones(2)
+    >>> anonymous_name(one) == anonymous_name(one) != anonymous_name(other)
+    True
+    """
+    return _anonymous.name(array)

@@ -1,0 +1,272 @@
+r"""What is computed instead: the distributive law, in whichever direction costs less.
+
+A factor that terms of a sum have in common is taken out where that saves operations,
+
+.. math:: X_{ki} D_{kl} X_{lj} + X_{ki} E_{kl} X_{lj} = X_{ki} (D_{kl} + E_{kl}) X_{lj} ,
+
+and a factor that is a sum with deltas in it is multiplied out where the sum itself would be a
+larger array than its terms. With :math:`s` the softmax of a matrix,
+
+.. math:: (\delta_{kl} - s_{il})\, s_{ik} K_{lq} V_{kj}
+    = s_{ik} K_{kq} V_{kj} - s_{ik} V_{kj}\; s_{il} K_{lq}
+
+needs no array with the axes i, k and l.
+
+>>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
+>>> X, D, E = (variable(name, (100, 100)) for name in "XDE")
+>>> terms = [einsum([X, M, X], ["ki", "kl", "lj"], "ij") for M in (D, E)]
+>>> (node,) = rearranged([add([(1, term) for term in terms])], {})
+>>> node is einsum([X, add([(1, D), (1, E)]), X], ["ki", "kl", "lj"], "ij")
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
+
+from einsdiff.algebra.nodes.effort import within
+from einsdiff.algebra.nodes.graph import rebuilt, use_counts
+from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node, Number, Shape, add, einsum
+from einsdiff.algebra.rewriting.factor import factored
+from einsdiff.algebra.rewriting.flatten import flatten
+from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.orders.paths import find_path
+from einsdiff.numeric.planning.stable import stable
+
+__all__ = ["rearranged"]
+
+#: A sum is looked through for common factors of some of its terms if it has at most so many;
+#: longer ones for factors that all terms have.
+MOST_GROUPED = 32
+#: A product is multiplied out into at most so many terms.
+MOST_SPREAD = 32
+#: How often what was rearranged is looked at again, while there are steps left: so many, and so
+#: many more for each node; see `einsdiff.algebra.nodes.effort`.
+MOST_STEPS, STEPS_A_NODE = 50_000, 20
+MOST_ROUNDS = 6
+
+
+def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node, ...]:
+    """Write expressions so that they cost less to compute.
+
+    Parameters
+    ----------
+    outputs
+        Expressions that are computed together.
+    sizes
+        The number that each named size stands for.
+
+    Returns
+    -------
+    tuple of Node
+        Expressions with the same values, with products merged, and with `stable` differences.
+    """
+    nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
+    uses = use_counts(nodes)
+    if not any(isinstance(node, Add) for node in uses):
+        return nodes
+    found = [nodes]
+
+    def rounds() -> tuple[Node, ...]:
+        while len(found) <= MOST_ROUNDS:
+            found.append(flatten(_Round(found[-1], sizes).nodes(), merges_placed=True))
+            if found[-1] == found[-2]:
+                break
+        return found[-1]
+
+    return within(MOST_STEPS + STEPS_A_NODE * len(uses), rounds, lambda: found[-1])
+
+
+class _Round:
+    """One walk over expressions, what is below first."""
+
+    def __init__(self, roots: Sequence[Node], sizes: Mapping[str, int]) -> None:
+        self.roots = roots
+        self.sizes = sizes
+        self.uses = use_counts(roots)
+        self.done: dict[Node, Node] = {}
+
+    def nodes(self) -> tuple[Node, ...]:
+        for node in self.uses:
+            self.done[node] = self.rewritten(node)
+        return tuple(self.done[root] for root in self.roots)
+
+    def rewritten(self, node: Node) -> Node:
+        new = rebuilt(node, self.done)
+        if new is not node:  # to be looked at in the next round
+            return new
+        if isinstance(node, Add):
+            return self.taken_out(node)
+        return self.spread(node) if isinstance(node, Einsum) else node
+
+    # Common factors.
+
+    def taken_out(self, node: Add) -> Node:
+        """Take out a factor that terms have in common, if that costs less."""
+        if len(node.terms) < 2 or any(self.uses[term] > 1 for _, term in node.terms):
+            return node
+        least = 2 if len(node.terms) <= MOST_GROUPED else len(node.terms)
+        if not any(isinstance(term, Einsum) and len(term.operands) > 1 for _, term in node.terms):
+            return node
+        ways = [node, *_hoisted(node)]
+        other = factored(node, least)
+        return min(ways if other is None else [*ways, other], key=self.whole)
+
+    def cost(self, node: Node, limit: int = 3) -> float:
+        """Estimate the operations of a sum or a product, sums in it included."""
+        if isinstance(node, Add):
+            return sum(self.cost(term, limit) for _, term in node.terms) + self.added(
+                node.terms, node.shape
+            )
+        if not isinstance(node, Einsum) or not limit:
+            return 0
+        inner = sum(
+            self.cost(operand, limit - 1)
+            for operand in node.operands
+            if isinstance(operand, Add) and self.uses.get(operand, 0) < 2
+        )
+        return inner + self.multiplied(node)
+
+    def whole(self, node: Node) -> float:
+        """Estimate what it costs to compute an array, zeros and all."""
+        return self.cost(node) + (
+            0 if isinstance(node, Add) else self.added([(1, node)], node.shape)
+        )
+
+    def multiplied(self, node: Einsum) -> float:
+        factors = tuple(
+            labels
+            for operand, labels in zip(node.operands, node.subscripts, strict=True)
+            if not isinstance(operand, Delta)
+        )
+        carried = frozenset(label for labels in factors for label in labels)
+        output = tuple(label for label in dict.fromkeys(node.output) if label in carried)
+        return find_path(factors, output, tuple(map(self.number, node.sizes)))[1]
+
+    def number(self, size: Size) -> int:
+        return size if isinstance(size, int) else self.sizes[size]
+
+    def extent_of(self, shape: Iterable[Size]) -> int:
+        return prod(map(self.number, shape))
+
+    def added(self, terms: Iterable[tuple[Number, Node]], shape: Shape) -> int:
+        """Count the entries that are written to add terms up once they are known."""
+        whole = self.extent_of(shape)
+        filled: list[int] = []  # the entries of the cores of terms that fill the result
+        parts: list[int] = []  # the entries that others are written to
+        for _, term in terms:
+            if isinstance(term, Delta):
+                parts.append(max(map(self.number, term.shape)))
+            elif not isinstance(term, Einsum):
+                filled.append(whole)
+            elif len(set(term.output)) < len(term.output):
+                parts.append(self.extent_of(term.sizes[n] for n in set(term.output)))
+            else:
+                labels = term.carried.intersection(term.output)
+                filled.append(self.extent_of(term.sizes[n] for n in labels))
+        # Adding reads two arrays and writes one. Where nothing fills the result, zeros do; a term
+        # alone must be repeated.
+        passes = max(3 * (len(filled) - 1), 1 if max(filled, default=0) < whole else 0)
+        first = 0 if filled else 2 * max(parts, default=0)  # is written, not added
+        return passes * whole + 3 * sum(parts) - first
+
+    # Sums with deltas.
+
+    def spread(self, node: Einsum) -> Node:
+        """Multiply out a factor that is a sum with deltas, if that costs less.
+
+        Other sums are kept: a small difference such as ``1 - y^2`` has more digits than what it
+        would be in pieces.
+        """
+        for k, operand in enumerate(node.operands):
+            if (
+                not isinstance(operand, Add)
+                or len(node.operands) < 2
+                or not 1 < len(operand.terms) <= MOST_SPREAD
+                or not _has_deltas(operand)
+            ):
+                continue
+            terms = []
+            for c, term in operand.terms:
+                factors = [*node.operands[:k], term, *node.operands[k + 1 :]]
+                sizes = dict(enumerate(node.sizes))
+                terms.append((c, einsum(factors, node.subscripts, node.output, sizes, [k])))
+            new = add(terms, node.shape)
+            before = self.multiplied(node) + self.cost(operand) / self.uses[operand]
+            if self.whole(new) < before + self.added([(1, node)], node.shape):
+                return new
+        return node
+
+
+def _hoisted(node: Add) -> Iterator[Node]:
+    r"""Take out a factor of all terms that has axes of the result only, in every way there is.
+
+    Unlike `factored` this puts terms with deltas and one without into one bracket,
+
+    .. math:: x_p A_{qs} + x_p \delta_{qs} b_q = x_p (A_{qs} + \delta_{qs} b_q) ,
+
+    since where one term fills the result, so does the sum.
+    """
+    terms = [term for _, term in node.terms]
+    if not all(isinstance(term, Einsum) and not term.loose for term in terms):
+        return
+    products: list[Einsum] = terms  # type: ignore[assignment]  # as was just seen
+    if all(len(set(term.output)) < len(term.output) for term in products):
+        return
+    first = products[0]
+    for operand, labels in zip(first.operands, first.subscripts, strict=True):
+        if not set(labels).issubset(first.output) or len(set(labels)) < len(labels):
+            continue
+        for place in product(*([k for k, n in enumerate(first.output) if n == m] for m in labels)):
+            at = [_position(term, operand, place) for term in products]
+            if None not in at:
+                yield _divided(node, products, [k for k in at if k is not None], operand, place)
+
+
+def _position(term: Einsum, factor: Node, place: tuple[int, ...]) -> int | None:
+    """Find a factor whose axes are these axes of the result."""
+    wanted = tuple(term.output[axis] for axis in place)
+    slots = zip(term.operands, term.subscripts, strict=True)
+    return next((k for k, slot in enumerate(slots) if slot == (factor, wanted)), None)
+
+
+def _divided(
+    node: Add, terms: Sequence[Einsum], at: Sequence[int], factor: Node, place: tuple[int, ...]
+) -> Node:
+    """Write a sum as a factor times what is left of it."""
+    axes = range(len(node.shape))
+    left = [
+        (
+            term.output,
+            [*term.operands[:k], *term.operands[k + 1 :]],
+            [*term.subscripts[:k], *term.subscripts[k + 1 :]],
+        )
+        for term, k in zip(terms, at, strict=True)
+    ]
+    kept = [
+        axis
+        for axis in axes
+        if axis not in place
+        or any(
+            output.count(output[axis]) > 1 or any(output[axis] in labels for labels in subscripts)
+            for output, _, subscripts in left
+        )
+    ]
+    shape = [node.shape[axis] for axis in kept]
+    rests = []
+    for output, operands, subscripts in left:
+        own = [output[axis] for axis in kept]
+        rests.append(einsum(operands, subscripts, own, dict(zip(own, shape, strict=True))))
+    rest = add([(c, r) for (c, _), r in zip(node.terms, rests, strict=True)], shape)
+    return einsum([factor, rest], [place, kept], axes, dict(enumerate(node.shape)))
+
+
+def _has_deltas(node: Add) -> bool:
+    """Tell whether a term stands in a part of the sum only."""
+    return any(
+        isinstance(term, Delta)
+        or (isinstance(term, Einsum) and len(set(term.output)) < len(term.output))
+        for _, term in node.terms
+    )

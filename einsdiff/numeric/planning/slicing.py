@@ -1,0 +1,463 @@
+r"""Less memory for more steps: a sum or a result computed in slices, one after the other.
+
+The array :math:`u_i + v_j` need not be known as a whole for the sum of its exponentials,
+
+.. math:: \sum_{ij} e^{u_i + v_j} = \sum_{s} \; \sum_{i \in I_s} \sum_j e^{u_i + v_j}
+    \qquad I_1 \cup I_2 \cup \dots = \{1, \dots, n\} ,
+
+and a result with an axis i can be written slice by slice. Both are expressions again, in which
+every tensor with that index is replaced by a slice of it.
+
+>>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> u, v = variable("u", (4,)), variable("v", (3,))
+>>> f = einsum([u, v], ["i", "j"], "")
+>>> in_slices([f], [Cut(f, 0, 2)])
+(Add((1, <Einsum ()>), (1, <Einsum ()>)),)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import prod
+from typing import NamedTuple
+
+from einsdiff.algebra.nodes.graph import rebuilt, topological
+from einsdiff.algebra.nodes.nodes import (
+    Add,
+    Call,
+    Delta,
+    Einsum,
+    Node,
+    Variable,
+    add,
+    call,
+    einsum,
+    related,
+    variable,
+)
+from einsdiff.notation.subscripts import Size
+
+__all__ = [
+    "MOST_STEPS",
+    "NETWORK",
+    "Choice",
+    "Cut",
+    "candidates",
+    "in_slices",
+    "restricted",
+    "with_numbers",
+]
+
+#: Products of more tensors than these, their result being one, are searched as closed networks.
+NETWORK = 16
+#: Into at most so many slices an axis is cut.
+MOST_SLICES = 64
+#: Expressions in which one slice depends on more than so many levels are not sliced below.
+MOST_DEPTH = 100
+
+
+class Cut(NamedTuple):
+    """What is sliced: a label of a product that is summed, or an axis of a result.
+
+    Attributes
+    ----------
+    node
+        The product, or the result.
+    label
+        The label, or the number of the axis.
+    slices
+        How many.
+    is_summed
+        Whether it is a label that is summed.
+    """
+
+    node: Node
+    label: int
+    slices: int
+    is_summed: bool = True
+
+
+def with_numbers(nodes: Sequence[Node], sizes: Mapping[str, int]) -> tuple[Node, ...]:
+    """Put numbers in the place of named sizes.
+
+    >>> with_numbers([variable("x", ("n",))], {"n": 3})[0].shape
+    (3,)
+    """
+
+    def number(size: Size) -> int:
+        return size if isinstance(size, int) else sizes[size]
+
+    done: dict[Node, Node] = {}
+    for node in topological(nodes):
+        if isinstance(node, Variable):
+            # What it is a function of has no part in its value.
+            done[node] = variable(node.name, tuple(map(number, node.shape)), node.symmetric)
+        elif isinstance(node, Einsum):
+            numbers = {n: number(size) for n, size in enumerate(node.sizes)}
+            parts = [done[operand] for operand in node.operands]
+            done[node] = einsum(parts, node.subscripts, node.output, numbers)
+        elif isinstance(node, Add):
+            shape = tuple(map(number, node.shape))
+            done[node] = add([(c, done[term]) for c, term in node.terms], shape)
+        elif isinstance(node, Call):
+            done[node] = call(node.function, [done[arg] for arg in node.args])
+        elif isinstance(node, Delta):
+            done[node] = related([number(size) for size in node.shape], *node.relation)
+        else:
+            done[node] = node
+    return tuple(done[node] for node in nodes)
+
+
+def candidates(roots: Sequence[Node], limit: int) -> Iterator[list[Cut]]:
+    """List what could be sliced so that arrays have at most about so many entries.
+
+    Parameters
+    ----------
+    roots
+        Expressions with numbers for sizes.
+    limit
+        How many entries there is room for.
+
+    Yields
+    ------
+    list of Cut
+        To be tried one after the other: sums over large operands, then axes of the results.
+    """
+    products = [
+        node for node in topological(roots) if isinstance(node, Einsum) and not _is_network(node)
+    ]
+    for more in (1, 4):
+        cuts = []
+        for node in products:
+            found = _summed_cut(node, limit // more)
+            if found is not None:
+                cuts.append(found)
+        if cuts:
+            yield cuts
+    for count in (4, 16, MOST_SLICES):
+        for root in roots:
+            if _is_network(root):
+                continue
+            axes = sorted(range(len(root.shape)), key=lambda axis: -_number(root.shape[axis]))
+            for axis in axes[:2]:
+                if _number(root.shape[axis]) > 1:
+                    yield [Cut(root, axis, min(count, _number(root.shape[axis])), False)]
+
+
+def _is_network(node: Node) -> bool:
+    """Tell whether a product has so many factors that it is sliced in a loop, if at all."""
+    return isinstance(node, Einsum) and len(node.operands) > NETWORK
+
+
+def _summed_cut(node: Einsum, limit: int) -> Cut | None:
+    """Choose the summed label by which the large operands of a product are sliced."""
+    large = [
+        (prod(map(_number, part.shape)), labels)
+        for part, labels in zip(node.operands, node.subscripts, strict=True)
+        if not isinstance(part, Variable | Delta)
+    ]
+    biggest, labels = max(large, default=(0, ()), key=lambda item: item[0])
+    if len(node.operands) > 2:  # on the way, products of factors
+        carried = node.carried
+        biggest = max(biggest, prod(_number(node.sizes[n]) for n in carried))
+        labels = labels or tuple(carried)
+    summed = [n for n in set(labels) if n not in node.output]
+    if 3 * biggest <= limit or not summed:
+        return None
+    label = max(summed, key=lambda n: _number(node.sizes[n]))
+    count = -(-3 * biggest // max(limit, 1))
+    return Cut(node, label, max(2, min(count, MOST_SLICES, _number(node.sizes[label]))))
+
+
+def in_slices(roots: Sequence[Node], cuts: Sequence[Cut]) -> tuple[Node, ...]:
+    """Write expressions with sums and results in slices.
+
+    Parameters
+    ----------
+    roots
+        The expressions, with numbers for sizes.
+    cuts
+        What to slice in them.
+
+    Returns
+    -------
+    tuple of Node
+        Of the same values.
+    """
+    wanted = {cut.node: cut for cut in cuts}
+    done: dict[Node, Node] = {}
+    for node in topological(roots):
+        new = rebuilt(node, done)
+        cut = wanted.get(node)
+        if cut is not None and not cut.is_summed:
+            new = _placed(new, cut)
+        elif cut is not None and isinstance(new, Einsum) and _is_alike(new, node):
+            new = _summed(new, cut)
+        done[node] = new
+    return tuple(done[root] for root in roots)
+
+
+def _is_alike(new: Einsum, old: Node) -> bool:
+    """Tell whether a product has the labels that it had before factors of it were sliced."""
+    return isinstance(old, Einsum) and (new.subscripts, new.sizes) == (old.subscripts, old.sizes)
+
+
+def _number(size: Size) -> int:
+    assert isinstance(size, int), f"size '{size}' has no number"
+    return size
+
+
+def _ranges(size: int, count: int) -> Iterator[tuple[int, int]]:
+    """Cut a range into parts of about one length: where each starts, and how long it is."""
+    for k in range(count):
+        start, stop = k * size // count, (k + 1) * size // count
+        if stop > start:
+            yield start, stop - start
+
+
+def _summed(node: Einsum, cut: Cut) -> Node:
+    """Sum over a label in slices."""
+    terms: list[Node] = []
+    for start, length in _ranges(_number(node.sizes[cut.label]), cut.slices):
+        memo: dict[tuple[Node, int], Node] = {}
+        parts = [
+            _restricted(
+                part, [k for k, n in enumerate(labels) if n == cut.label], start, length, memo
+            )
+            for part, labels in zip(node.operands, node.subscripts, strict=True)
+        ]
+        sizes = {**dict(enumerate(node.sizes)), cut.label: length}
+        terms.append(einsum(parts, node.subscripts, node.output, sizes))
+    return add([(1, term) for term in terms], node.shape)
+
+
+def _placed(node: Node, cut: Cut) -> Node:
+    """Compute a result slice by slice along one of its axes."""
+    size = _number(node.shape[cut.label])
+    labels = list(range(len(node.shape)))
+    whole = len(labels)
+    terms = []
+    for start, length in _ranges(size, cut.slices):
+        part = _restricted(node, [cut.label], start, length, {})
+        place = related((length, size), (1, -1), start)
+        output = [whole if n == cut.label else n for n in labels]
+        terms.append((1, einsum([place, part], [(cut.label, whole), labels], output)))
+    return add(terms, node.shape)
+
+
+def restricted(node: Node, axes: Sequence[int], start: int, length: int) -> Node:
+    """Take a slice of axes of a node, by slices of what it is made of.
+
+    Parameters
+    ----------
+    node
+        An expression with numbers for sizes.
+    axes
+        The axes that are cut, all of one size.
+    start, length
+        Where the slice begins, and how long it is.
+
+    Returns
+    -------
+    Node
+        In which variables are multiplied by shifted deltas.
+
+    Examples
+    --------
+    >>> x = variable("x", (4,))
+    >>> restricted(einsum([x, x], ["i", "i"], "i"), [0], 1, 2).shape
+    (2,)
+    """
+    return _restricted(node, axes, start, length, {})
+
+
+def _restricted(
+    node: Node,
+    axes: Sequence[int],
+    start: int,
+    length: int,
+    memo: dict[tuple[Node, int], Node],
+    depth: int = 0,
+) -> Node:
+    """Take a slice of axes of a node, by slices of what it is made of."""
+    for axis in axes:
+        key = node, axis
+        if key not in memo:
+            memo[key] = _restricted_axis(node, axis, start, length, memo, depth)
+        node = memo[key]
+    return node
+
+
+def _restricted_axis(
+    node: Node,
+    axis: int,
+    start: int,
+    length: int,
+    memo: dict[tuple[Node, int], Node],
+    depth: int,
+) -> Node:
+    if depth < MOST_DEPTH:
+        if isinstance(node, Einsum) and node.output.count(node.output[axis]) == 1:
+            label = node.output[axis]
+            parts = [
+                _restricted(
+                    part,
+                    [k for k, n in enumerate(labels) if n == label],
+                    start,
+                    length,
+                    memo,
+                    depth + 1,
+                )
+                for part, labels in zip(node.operands, node.subscripts, strict=True)
+            ]
+            sizes = {**dict(enumerate(node.sizes)), label: length}
+            return einsum(parts, node.subscripts, node.output, sizes)
+        if isinstance(node, Add):
+            shape = [length if k == axis else size for k, size in enumerate(node.shape)]
+            return add(
+                [
+                    (c, _restricted(term, [axis], start, length, memo, depth + 1))
+                    for c, term in node.terms
+                ],
+                shape,
+            )
+        if isinstance(node, Call) and axis < len(node.batch):
+            rank = len(node.batch)
+            args = [
+                _restricted(arg, [axis], start, length, memo, depth + 1)
+                if len(arg.shape) - len(core) == rank
+                else arg
+                for arg, core in zip(node.args, node.function.cores[0], strict=True)
+            ]
+            return call(node.function, args)
+    labels = list(range(len(node.shape)))
+    taken = related((length, node.shape[axis]), (1, -1), start)
+    output = [len(labels) if n == axis else n for n in labels]
+    return einsum([taken, node], [(len(labels), axis), labels], output)
+
+
+# --- networks ---------------------------------------------------------------------------------
+
+#: A product is computed in at most so many slices.
+MOST_STEPS = 2**16
+
+
+class Choice:
+    r"""Labels of which one value at a time is taken, so that few entries are alive.
+
+    Of a product :math:`\sum_k A_{ik} B_{jk} \dots` there is a part for each value of :math:`k`,
+    in which arrays have no such axis.
+
+    Parameters
+    ----------
+    factors
+        The labels of each factor.
+    output
+        The labels that are kept.
+    sizes
+        The size of each label.
+    sliced
+        Labels that are taken at first.
+
+    Examples
+    --------
+    >>> ring = [frozenset(labels) for labels in ((0, 1), (1, 2), (2, 3), (3, 0))]
+    >>> choice, path = Choice(ring, frozenset(), (10, 10, 10, 10)), ((0, 1), (0, 1), (0, 1))
+    >>> choice.need(path), choice.add(path), choice.sliced, choice.need(path)
+    (201.0, True, frozenset({0}), 21.0)
+    """
+
+    def __init__(
+        self,
+        factors: Sequence[frozenset[int]],
+        output: frozenset[int],
+        sizes: Sequence[int],
+        sliced: Collection[int] = (),
+    ) -> None:
+        self.factors = factors
+        self.output = output
+        self.whole = tuple(sizes)
+        self.sliced = frozenset(sliced)
+
+    @property
+    def sizes(self) -> list[int]:
+        """The sizes of labels in one part."""
+        return [1 if n in self.sliced else size for n, size in enumerate(self.whole)]
+
+    def need(self, path: Sequence[Sequence[int]]) -> float:
+        """Return how many entries are alive at one time, the operands not counted."""
+        return self._need(self._steps(path))[0]
+
+    def add(self, path: Sequence[Sequence[int]]) -> bool:
+        """Take one more label, of those of the largest array the one that makes the least work."""
+        steps = self._steps(path)
+        largest = self._need(steps)[1]
+        count = prod(self.whole[n] for n in self.sliced)
+        options = [
+            n
+            for n in sorted(largest - self.sliced)
+            if self.whole[n] > 1 and count * self.whole[n] <= MOST_STEPS
+        ]
+        if not options:
+            return False
+        best = min(options, key=lambda n: self._work(steps, self.sliced | {n}))
+        self.sliced |= {best}
+        return True
+
+    def _steps(self, path: Sequence[Sequence[int]]) -> list[_Step]:
+        """Write a path with numbers that stay: factors first, then the results of the steps."""
+        carried = Counter(self.output)
+        for labels in self.factors:
+            carried.update(labels)
+        left = list(enumerate(self.factors))
+        steps: list[_Step] = []
+        for chosen in path:
+            group = [left.pop(k) for k in sorted(chosen, reverse=True)]
+            for _, labels in group:
+                carried.subtract(labels)
+            union = frozenset().union(*(labels for _, labels in group))
+            result = frozenset([n for n in union if carried[n]])
+            carried.update(result)
+            left.append((len(self.factors) + len(steps), result))
+            steps.append(_Step(tuple(k for k, _ in group), union, result))
+        return steps
+
+    def _need(self, steps: Sequence[_Step]) -> tuple[float, frozenset[int]]:
+        """Return how many entries are alive at one time, and the labels of the largest array."""
+        sizes = list(map(float, self.sizes))
+        held = [0.0] * len(self.factors)  # operands are there anyway
+        need = [0.0] * len(self.factors)
+        largest: frozenset[int] = frozenset()
+        most = -1.0
+        for step in steps:
+            entries = prod([sizes[n] for n in step.result])
+            if entries > most:
+                largest, most = step.result, entries
+            alive, top = 0.0, 0.0
+            # What takes most besides its result comes first.
+            for k in sorted(step.group, key=lambda k: held[k] - need[k]):
+                top = max(top, alive + need[k])
+                alive += held[k]
+            held.append(entries)
+            need.append(max(top, alive + entries))
+        return need[-1] if steps else 0.0, largest
+
+    def _work(self, steps: Sequence[_Step], sliced: frozenset[int]) -> float:
+        """Count multiplications if these labels are sliced; what has none of them is done once."""
+        count = prod(self.whole[n] for n in sliced)
+        sizes = [1.0 if n in sliced else float(size) for n, size in enumerate(self.whole)]
+        depends = [not labels.isdisjoint(sliced) for labels in self.factors]
+        total = 0.0
+        for step in steps:
+            depends.append(any(depends[k] for k in step.group))
+            total += prod([sizes[n] for n in step.labels]) * (count if depends[-1] else 1)
+        return total
+
+
+class _Step(NamedTuple):
+    """What is multiplied, the labels of all of it, and those of the result."""
+
+    group: tuple[int, ...]
+    labels: frozenset[int]
+    result: frozenset[int]

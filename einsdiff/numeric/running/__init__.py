@@ -1,0 +1,1 @@
+"""Steps run, by NumPy and by other libraries."""

@@ -1,0 +1,1 @@
+"""Steps as code, for people and for other libraries."""

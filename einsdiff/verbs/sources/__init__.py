@@ -1,0 +1,1 @@
+"""How an expression arrives: text, arrays, functions."""

@@ -1,0 +1,225 @@
+"""How arrays lie in memory, against what NumPy does."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import einsdiff as ed
+from einsdiff.numeric.planning.strides import contiguous, entrywise, is_matrix, reshaped
+from einsdiff.numeric.running.program import program_for
+from tests.numeric.planning.test_fusing import graphs
+from tests.numeric.running.test_program import peak_bytes
+
+SIZES = st.sampled_from([2, 3, 4, 2, 1])
+
+
+def strides_of(array):
+    return tuple(step // array.itemsize for step in array.strides)
+
+
+def alike(found, array):
+    """Compare strides where they mean something: along axes with more than one index."""
+    long = [k for k, n in enumerate(array.shape) if n != 1]
+    return [found[k] for k in long] == [strides_of(array)[k] for k in long]
+
+
+@st.composite
+def arrays(draw, most=4):
+    """Draw views of arrays: turned, cut, reversed, spread out, repeated."""
+    shape = draw(st.lists(SIZES, max_size=most))
+    array = np.zeros([2 * n for n in shape])
+    index = tuple(
+        draw(
+            st.sampled_from(
+                [slice(0, n), slice(0, n), slice(0, n), slice(0, 2 * n, 2), slice(n - 1, None, -1)]
+            )
+        )
+        for n in shape
+    )
+    array = np.zeros(shape) if draw(st.booleans()) else array[(*index, ...)]
+    array = array.transpose(draw(st.permutations(range(array.ndim))))
+    if draw(st.integers(0, 3)) == 0:
+        n, at = draw(SIZES), draw(st.integers(0, array.ndim))
+        array = np.expand_dims(array, at)
+        array = np.broadcast_to(array, (*array.shape[:at], n, *array.shape[at + 1 :]))
+    return array
+
+
+@st.composite
+def shapes_of(draw, size):
+    """Draw a shape with so many entries."""
+    shape = []
+    for prime in (2, 3):
+        while size % prime == 0:
+            size //= prime
+            if shape and draw(st.booleans()):
+                shape[draw(st.integers(0, len(shape) - 1))] *= prime
+            else:
+                shape.insert(draw(st.integers(0, len(shape))), prime)
+    for _ in range(draw(st.integers(0, 2))):
+        shape.insert(draw(st.integers(0, len(shape))), 1)
+    assert size == 1
+    return tuple(shape)
+
+
+@given(st.lists(st.integers(1, 4), max_size=4))
+def test_new_arrays_run_along_the_last_axis(shape):
+    assert alike(contiguous(shape), np.zeros(shape))
+
+
+def test_strides_of_empty_arrays_are_numbers():
+    assert contiguous((3, 0, 2)) == (2, 2, 1)
+    assert contiguous(()) == ()
+    assert reshaped((0, 3), (3, 1), (3, 0)) == contiguous((3, 0))
+
+
+@settings(max_examples=500)
+@given(arrays(), st.data())
+def test_a_reshape_is_a_view_where_numpys_is_one(array, data):
+    new = data.draw(shapes_of(array.size))
+    made = array.reshape(new)
+    found = reshaped(array.shape, strides_of(array), new)
+    assert (found is not None) == np.shares_memory(made, array)
+    if found is not None:
+        assert len(found) == len(new)
+        assert alike(found, made)
+
+
+@settings(max_examples=300)
+@given(arrays(), st.data())
+def test_splitting_an_axis_is_always_a_view(array, data):
+    new = tuple(n for size in array.shape for n in data.draw(shapes_of(size)))
+    found = reshaped(array.shape, strides_of(array), new)
+    assert found is not None
+    assert alike(found, array.reshape(new))
+
+
+@settings(max_examples=500)
+@given(arrays(), st.data())
+def test_a_result_entry_by_entry_lies_in_memory_as_its_operands_do(array, data):
+    operands = [array]
+    if data.draw(st.booleans()):
+        # Another one, turned in memory, and cut to one entry along some axes.
+        other = np.zeros(array.shape).transpose(data.draw(st.permutations(range(array.ndim))))
+        other = np.zeros(other.shape).transpose(np.argsort(np.argsort(other.strides)))
+        if other.shape == array.shape:
+            index = tuple(slice(0, data.draw(st.sampled_from([1, None]))) for _ in array.shape)
+            other = other[index]
+            leading = data.draw(st.integers(0, array.ndim))
+            if all(n == 1 for n in other.shape[:leading]):
+                other = other.reshape(other.shape[leading:])
+            operands.append(other)
+    result = operands[0] + operands[1] if len(operands) > 1 else -operands[0]
+    if not isinstance(result, np.ndarray):
+        return
+    found = entrywise(result.shape, [(a.shape, strides_of(a)) for a in operands])
+    assert alike(found, result)
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_a_result_lies_in_order_where_its_operands_disagree(rank):
+    shape = (2, 3, 4)[:rank]
+    for one in permutations(range(rank)):
+        for other in permutations(range(rank)):
+            a, b = (
+                np.zeros([shape[k] for k in order]).transpose(np.argsort(order))
+                for order in (one, other)
+            )
+            found = entrywise(shape, [(v.shape, strides_of(v)) for v in (a, b)])
+            assert alike(found, a + b)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda m: m, True),
+        (lambda m: m.T, True),
+        (lambda m: m[:, :2], True),
+        (lambda m: m[:2, :].T, True),
+        (lambda m: m[::2], True),
+        (lambda m: m[::2].T, True),
+        (lambda m: m[:1], True),
+        (lambda m: m[:, :1], True),
+        (lambda m: m[:1, :1], True),
+        (lambda m: m[:, ::2], False),
+        (lambda m: m[::2, ::2], False),
+        (lambda m: m[::-1], False),
+        (lambda m: m[:, ::-1], False),
+        (lambda m: np.broadcast_to(m[0], m.shape), False),
+        (lambda m: np.broadcast_to(m[:, :1], m.shape), False),
+    ],
+)
+def test_what_blas_takes_as_a_matrix(make, expected):
+    matrix = make(np.zeros((4, 6)))
+    assert is_matrix(matrix.shape, strides_of(matrix)) == expected
+    # So is each of a stack of matrices.
+    assert is_matrix((3, *matrix.shape), (24, *strides_of(matrix))) == expected
+
+
+@settings(max_examples=200)
+@given(arrays(most=2))
+def test_a_matrix_for_blas_has_rows_or_columns_that_follow_each_other(array):
+    if array.ndim != 2:
+        return
+    rows, columns = array.shape
+    # By definition: the entries of one axis are neighbours, and lines of them do not overlap.
+    down, along = strides_of(array)
+    takes = False
+    for (length, step), (count, between) in (
+        ((columns, along), (rows, down)),
+        ((rows, down), (columns, along)),
+    ):
+        line = [k * step for k in range(length)]
+        if line == list(range(length)) and (count == 1 or between >= length):
+            takes = True
+    assert is_matrix(array.shape, (down, along)) == takes
+
+
+@settings(max_examples=200, deadline=None)
+@given(graphs(dtypes=("float64",)))
+def test_what_is_planned_as_a_view_is_one(graph):
+    made = program_for(tuple(graph.outputs), (), graph.dtype)
+    lines = [line for line in made.source.splitlines() if not line.strip().startswith("del ")]
+    assert lines[-1].strip().startswith("return ")
+    lines[-1] = "    return locals()"
+    names = dict(made.function.__globals__)
+    exec("\n".join(lines), names)
+    inputs = [np.ascontiguousarray(graph.arrays[v.name]) for v in made.inputs]
+    inputs = [
+        array.reshape(v.shape) for array, v in zip(inputs, made.inputs, strict=True)
+    ]  # those without axes had one
+    known = names["program"](*inputs)
+    for step in made.plan.instructions:
+        if step.op == "reshape" and step.detail == "view" and prod(step.shape) > 0:
+            one, other = np.asarray(known[step.target]), known[step.args[0]]
+            assert np.shares_memory(one, other) or not isinstance(other, np.ndarray)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ed.einsum(
+            "bhqk,hqk->b",
+            np.exp(ed.einsum("hbqd,hbkd->bhqk", np.ones((8, 16, 30, 5)), np.ones((8, 16, 30, 5)))),
+            np.ones((8, 30, 30)),
+        ),
+        lambda: ed.einsum(
+            "ij,ij,k->k",
+            np.tanh(ed.einsum("jki->ij", np.ones((200, 3, 100)))),
+            np.ones((100, 200)),
+            np.ones(5),
+        ),
+        lambda: np.exp(ed.einsum("ji->ij", np.ones((300, 200))) * 2).reshape(200 * 300).sum(),
+    ],
+    ids=["matrix products", "sum", "product"],
+)
+def test_results_lie_in_memory_as_planned(make):
+    f = make().compile()
+    peak, _ = peak_bytes(f)
+    assert peak <= f.report().peak + 2000
