@@ -30,9 +30,9 @@ from einsdiff.errors import (
 
 if TYPE_CHECKING:
     from einsdiff.display.derivation.derivation import Derivation, Step
-    from einsdiff.display.network.svg import Diagram
+    from einsdiff.display.network.diagram import Diagram
     from einsdiff.display.tables.cases import Case, Cases
-    from einsdiff.display.tables.modes import Table
+    from einsdiff.display.tables.table import Table
     from einsdiff.expressions.checking import Check
     from einsdiff.expressions.compiled import Compiled
     from einsdiff.expressions.cores import Cores
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from einsdiff.interop.scipy.optimization import Problem, problem
     from einsdiff.interop.sympy.importing import from_sympy
     from einsdiff.numeric.libraries.memory import set_memory_limit
-    from einsdiff.numeric.solving.factorise import SolveError
+    from einsdiff.numeric.solving.failures import SolveError
     from einsdiff.verbs.calculus import (
         check,
         compile,
@@ -391,7 +391,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
-import_module("einsdiff.algebra.nodes.threads")  # from here on, a fork waits for imports
+import_module("einsdiff.notation.threads")  # from here on, a fork waits for imports
 
 
 def __getattr__(name: str) -> Any:

@@ -32,12 +32,12 @@ from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.layout import as_matrix
 from einsdiff.expressions.notations import TABLES
 from einsdiff.expressions.tensor_class import Tensor, tensor
-from einsdiff.notation.index_parser import is_index_notation
+from einsdiff.notation.lexer import is_index_notation
 from einsdiff.notation.subscripts import parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.source.spelling import BACKENDS
 from einsdiff.verbs.calculus import einsum, grad, parse
-from einsdiff.verbs.sources.accept import shapes_in
+from einsdiff.verbs.sources.index_notation import shapes_in
 
 __all__ = ["main"]
 

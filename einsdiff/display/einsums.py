@@ -5,7 +5,7 @@ one call, sums and functions of entries are operators and calls of tensors, as N
 with the variables, it gives the same expression.
 
 >>> from einsdiff.algebra.nodes.nodes import einsum, variable
->>> from einsdiff.display.index.printer import Letters
+>>> from einsdiff.display.index.lettering import Letters
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> format_einsum(einsum([A, x], ["ij", "j"], "i"), ("i",), Letters())
 'einsum("ij,j->i", A, x)'
@@ -34,18 +34,9 @@ from einsdiff.algebra.nodes.nodes import (
     is_one,
     variable,
 )
-from einsdiff.display.index.printer import (
-    Heading,
-    Letters,
-    absorbable,
-    assigned,
-    axis_spellings,
-    format_heading,
-    format_index,
-    places,
-    summary,
-)
-from einsdiff.notation.index_parser import Job, run
+from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
+from einsdiff.display.index.printer import absorbable, format_heading, format_index, summary
+from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 

@@ -12,7 +12,7 @@ its relatives are exact enough to tell a wrong rule from a rounding error:
 
 >>> from einsdiff.algebra.derivatives.differentiate import derivatives
 >>> from einsdiff.algebra.nodes.nodes import einsum, variable
->>> from einsdiff.display.index.printer import Heading, Letters
+>>> from einsdiff.display.index.lettering import Heading, Letters
 >>> x = variable("x", (3,))
 >>> f = Formula(einsum([x, x], ["i", "i"], ""), Heading("f", ()), Letters(), (x,))
 >>> J = Formula(

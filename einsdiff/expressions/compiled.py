@@ -28,17 +28,11 @@ import numpy as np
 
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import BindingError, OperandError, page
-from einsdiff.expressions.evaluation import (
-    Elsewhere,
-    Prepared,
-    check_dimensions,
-    check_symmetric,
-    prepare,
-    prepare_anywhere,
-    signature,
-    with_dimensions,
-)
+from einsdiff.expressions.dimensions import check_dimensions, with_dimensions
+from einsdiff.expressions.evaluation import check_symmetric, prepare, prepare_anywhere
 from einsdiff.expressions.formula import Formula, dumped, joined_arguments, loaded, token
+from einsdiff.expressions.prepared import Elsewhere, Prepared
+from einsdiff.expressions.refusals import signature
 from einsdiff.numeric.libraries.library import LIBRARIES, OWNERS, library_of, taken_to
 from einsdiff.numeric.libraries.memory import check_limit, memory_limit
 from einsdiff.numeric.libraries.operands import (

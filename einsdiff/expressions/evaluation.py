@@ -8,14 +8,11 @@ array([1., 2.])
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, Any, NoReturn
-from weakref import WeakKeyDictionary, ref
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -23,13 +20,10 @@ from einsdiff.algebra.nodes.function import WITHOUT_IDENTITY
 from einsdiff.algebra.nodes.graph import not_analytic, topological
 from einsdiff.algebra.nodes.nodes import Call, Node, Variable, einsum
 from einsdiff.errors import (
-    BindingError,
     EinsdiffError,
     OperandError,
     ShapeError,
-    SizeError,
     page,
-    shape_text,
     shapes_line,
 )
 from einsdiff.expressions.formula import Formula, joined_arguments, joined_least
@@ -46,38 +40,34 @@ from einsdiff.numeric.libraries.library import (
     library_of,
     taken_to,
 )
-from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
+from einsdiff.numeric.libraries.memory import memory_limit
 from einsdiff.numeric.libraries.operands import Array, dtype_of
-from einsdiff.numeric.libraries.xarray import KNOWN, Conflict, conflict, named, original
+from einsdiff.numeric.libraries.xarray import KNOWN
 
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
     from einsdiff.numeric.orders.engines import Optimizer
-    from einsdiff.numeric.planning.plan import Plan
-    from einsdiff.numeric.running.program import Program
+from einsdiff.expressions.dimensions import check_dimensions
+from einsdiff.expressions.prepared import Elsewhere, Prepared, too_large
+from einsdiff.expressions.refusals import (
+    missing_array,
+    result_too_large,
+    signature,
+    unsettled,
+    wrong_shape,
+)
 
 __all__ = [
-    "TRACED",
-    "Elsewhere",
-    "Prepared",
-    "check_dimensions",
     "check_numpy",
     "check_symmetric",
     "evaluate",
     "evaluate_matrix",
     "evaluated_dtype",
-    "in_conflict",
-    "missing_array",
-    "places_of",
     "prepare",
     "prepare_anywhere",
-    "signature",
     "sizes_of",
-    "with_dimensions",
 ]
 
-#: While a function is traced: the arrays by name that its tensors stand for.
-TRACED: ContextVar[dict[str, Array] | None] = ContextVar("TRACED", default=None)
 
 #: The most axes that an array of NumPy's can have.
 MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
@@ -110,180 +100,17 @@ def sizes_of(formula: Formula, values: Mapping[str, Array]) -> dict[str, int]:
         if array is None or array.shape == argument.shape:
             continue
         if array.ndim != len(argument.shape):
-            raise _wrong_shape(formula, argument, array, "the number of axes differs", sizes)
+            raise wrong_shape(formula, argument, array, "the number of axes differs", sizes)
         for size, n in zip(argument.shape, array.shape, strict=True):
             if isinstance(size, int):
                 if size != n:
-                    raise _wrong_shape(formula, argument, array, f"{n} is not {size}", sizes)
+                    raise wrong_shape(formula, argument, array, f"{n} is not {size}", sizes)
             elif sizes.setdefault(size, n) != n:
                 reason = f"size '{size}' is {sizes[size]} in '{origin[size]}', but {n} here"
-                raise _wrong_shape(formula, argument, array, reason, sizes)
+                raise wrong_shape(formula, argument, array, reason, sizes)
             else:
                 origin.setdefault(size, argument.name)
     return sizes
-
-
-def _wrong_shape(
-    formula: Formula, argument: Variable, array: Array, reason: str, sizes: Mapping[str, int]
-) -> ShapeError:
-    wanted = tuple(sizes.get(s, s) if isinstance(s, str) else s for s in argument.shape)
-    return ShapeError(
-        page(
-            f"the array for '{argument.name}' has shape {shape_text(array.shape)}, "
-            f"but '{argument.name}' is {shape_text(argument.shape)}: {reason}",
-            text=formula.text,
-            carets=places_of(argument.name, formula.text),
-            shapes=signature(formula.arguments),
-            action=f"pass an array of shape {shape_text(wanted)} for '{argument.name}'",
-        )
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A program for arrays of certain shapes and dtypes, which were checked.
-
-    Attributes
-    ----------
-    program
-        The program.
-    dtype
-        In which it computes.
-    names
-        The names of the arrays it takes, in order.
-    shapes
-        The shapes of the results.
-    bytes
-        How many it allocates at one time, copies of operands of other dtypes included.
-    limit
-        How many it may allocate; None for the limit that `set_memory_limit` sets.
-    """
-
-    program: Program
-    dtype: np.dtype[Any]
-    names: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
-    bytes: int
-    limit: int | None = None
-
-    def run(self, values: Mapping[str, Array], out: Array | None = None) -> Any:
-        """Compute; an array is written into `out` if there is one, see `evaluate`."""
-        return self.call(self.converted([values[name] for name in self.names]), out)
-
-    def converted(self, inputs: Sequence[Array]) -> list[Array]:
-        """Convert arrays to the dtype that is computed in.
-
-        One dtype for all: integers cannot overflow then, and steps may use each other's memory.
-        """
-        return [a if a.dtype == self.dtype else a.astype(self.dtype) for a in inputs]
-
-    @property
-    def source(self) -> str:
-        """The statements of the program."""
-        return self.program.source
-
-    @property
-    def plan(self) -> Plan:
-        """The plan of the program."""
-        return self.program.plan
-
-    @property
-    def copied(self) -> int:
-        """How many entries of operands of other dtypes are converted, and kept meanwhile."""
-        return self.bytes // self.dtype.itemsize - self.plan.peak
-
-    @property
-    def library(self) -> str:
-        """The library that computes: NumPy."""
-        return "numpy"
-
-    def call(self, inputs: Sequence[Array], out: Array | None = None) -> Any:
-        """Compute from arrays of the program's dtype, in its order."""
-        if self.bytes > (memory_limit() if self.limit is None else self.limit):
-            raise _too_large(self)
-        function = self.program.function
-        if out is None:
-            result = function(*inputs)
-            if self.program.plan.pattern is not None:
-                remember(result, self.program)
-            return result
-        _check_out(out, self.shapes[0], self.dtype)
-        is_zero = is_remembered(out, self.program)
-        forget(out)  # until it is written as a whole
-        if any(np.may_share_memory(out, array) for array in inputs):
-            out[...] = function(*inputs)
-        elif self.program.plan.pattern is None:
-            function(*inputs, out=out)
-        else:
-            function(*inputs, out=out, clear=not is_zero)
-            remember(out, self.program)
-        return out
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """What is computed by another library than NumPy, for arrays that were checked.
-
-    Attributes
-    ----------
-    library
-        Which it is, of `einsdiff.numeric.libraries.library.LIBRARIES`.
-    names
-        The names of the arrays it takes, in order.
-    dtype
-        In which it computes; one of that library.
-    function
-        Takes these arrays, all of that dtype.
-    source
-        The statements it runs.
-    is_kept
-        Whether it is for all arrays of these shapes and dtypes.
-    bytes
-        None of NumPy's.
-    """
-
-    library: str
-    names: tuple[str, ...]
-    dtype: Any
-    function: Callable[[Sequence[Any]], Any]
-    source: str
-    is_kept: bool = True
-    bytes: int = 0
-
-    def run(self, values: Mapping[str, Any], out: Any = None) -> Any:
-        """Compute from arrays by name, numbers and lists among them."""
-        taken = taken_to(self.library, values)
-        return self.call(self.converted([taken[name] for name in self.names]), out)
-
-    def converted(self, inputs: Sequence[Any]) -> list[Any]:
-        """Convert arrays to the dtype that is computed in."""
-        convert = "to" if self.library == "torch" else "astype"
-        return [a if a.dtype == self.dtype else getattr(a, convert)(self.dtype) for a in inputs]
-
-    def call(self, inputs: Sequence[Any], out: Any = None) -> Any:
-        """Compute from arrays of that dtype, in the order of the names."""
-        if out is not None:
-            raise OperandError(
-                page(
-                    f"out= is for NumPy arrays, and {LIBRARIES[self.library].title} computes this",
-                    action="leave it out",
-                )
-            )
-        result = self.function(inputs)
-        if isinstance(result, tuple):
-            return tuple(self.converted(result))
-        return self.converted([result])[0]  # functions of the library may have widened it
-
-    @property
-    def plan(self) -> NoReturn:
-        """There is none: the library runs the statements of `source`."""
-        raise OperandError(
-            page(
-                f"{LIBRARIES[self.library].title} computes this, so that there is no plan of "
-                "NumPy's operations",
-                action="see .source, or pass NumPy arrays",
-            )
-        )
 
 
 def prepare(
@@ -339,7 +166,7 @@ def prepare(
         for node in wanted:
             shape = tuple(s if isinstance(s, int) else sizes[s] for s in node.shape)
             if prod(shape) * dtype.itemsize > most:
-                raise _result_too_large(formulas, shape, dtype, most)
+                raise result_too_large(formulas, shape, dtype, most)
     program = program_for(wanted, known, dtype, in_cores, None, optimizer)
     names = tuple(part.name for part in program.inputs)
     copied = sum(values[name].size for name in names if values[name].dtype != dtype)
@@ -351,7 +178,7 @@ def prepare(
     count = (program.plan.peak + copied) * dtype.itemsize
     prepared = Prepared(program, dtype, names, shapes, count, limit)
     if program.plan.peak > room:
-        raise _too_large(prepared, formulas)
+        raise too_large(prepared, formulas)
     return prepared
 
 
@@ -414,7 +241,7 @@ def prepare_anywhere(
     room = memory_limit() if limit is None else limit
     for shape in shapes:
         if prod(shape) * dtype.itemsize > room:
-            raise _result_too_large(formulas, shape, dtype, room)
+            raise result_too_large(formulas, shape, dtype, room)
     has_floats = kind_of(dtype) in "fc"
     function = portable(
         nodes, known, library, bound, matrix, has_floats=has_floats, optimizer=optimizer
@@ -503,7 +330,7 @@ def _settled(formulas: Sequence[Formula], values: Mapping[str, Any]) -> dict[str
                 raise missing_array(formula, argument.name)
     for formula in formulas:
         for size in sorted(formula.named_sizes - sizes.keys()):
-            raise _unsettled(formula, size)
+            raise unsettled(formula, size)
         _check_analytic(formula, values)
         _check_not_empty(formula, sizes, values)
     return sizes
@@ -677,119 +504,8 @@ def _reversed(node: Node) -> Node:
 
 # --- arrays that were written before ----------------------------------------------------------
 
-#: For the arrays that are zero but where a program wrote: these, and the program.
-_written: dict[int, tuple[ref[Array], Program]] = {}
-
-
-def remember(array: Array, program: Program) -> None:
-    """Remember that an array is zero but where a program writes."""
-    key = id(array)
-    known = _written.get(key)
-    if known is None or known[1] is not program or known[0]() is not array:
-        _written[key] = ref(array, lambda _: _written.pop(key, None)), program
-
-
-def forget(array: Array) -> None:
-    """Forget what is known of an array's entries, and of those of what it is a view of."""
-    base: object = array
-    while base is not None:
-        _written.pop(id(base), None)
-        base = getattr(base, "base", None)
-
-
-def is_remembered(array: Array, program: Program) -> bool:
-    """Tell whether an array is zero but where a program writes."""
-    known = _written.get(id(array))
-    return known is not None and known[0]() is array and known[1].writes_as(program)
-
 
 # --- named dimensions -------------------------------------------------------------------------
-
-
-def with_dimensions(formula: Formula, values: Mapping[str, Any], result: Any) -> Any:
-    """Give a result the named dimensions of the arrays that it was computed from.
-
-    Parameters
-    ----------
-    formula, values
-        What was evaluated.
-    result
-        Its value.
-
-    Returns
-    -------
-    array
-        One of xarray's if one of the arrays came as such, else `result`.
-    """
-    if not KNOWN:
-        return result
-    expressions, by = _derived_from(formula)
-    return named(result, expressions, by, values)
-
-
-def check_dimensions(formulas: Sequence[Formula], values: Mapping[str, Any]) -> None:
-    """Raise ShapeError for axes that are bound to each other and are of different dimensions.
-
-    Parameters
-    ----------
-    formulas
-        What is to be evaluated.
-    values
-        Arrays for their variables.
-    """
-    for formula in formulas:
-        found = conflict(_derived_from(formula)[0], values)
-        if found is not None:
-            raise in_conflict(found, values, formula.text)
-
-
-@lru_cache(maxsize=1024)
-def _derived_from(formula: Formula) -> tuple[tuple[Node, ...], tuple[Variable, ...]]:
-    """List expressions from a derivative to the function, and what that is differentiated by."""
-    expressions, by = [formula.expr], []
-    while formula.source is not None:
-        formula, variable = formula.source
-        expressions.append(formula.expr)
-        by.append(variable)
-    return tuple(expressions), tuple(reversed(by))
-
-
-def in_conflict(
-    found: Conflict,
-    values: Mapping[str, Any],
-    text: str,
-    label: str = "",
-    carets: Iterable[int] = (),
-) -> ShapeError:
-    """Make the error for axes whose dimensions or coordinates are different.
-
-    Parameters
-    ----------
-    found
-        Which axes these are.
-    values
-        Arrays by name.
-    text, carets
-        The string in question, and columns of it.
-    label
-        The label that binds the axes, if there is one.
-    """
-    (a, b), (one, other) = (found.first.name, found.second.name), found.dimensions
-    bound = f"label '{label}'" if label else "one index"
-    if found.is_of_names:
-        headline = f"{bound} is dimension '{one}' of '{a}' and dimension '{other}' of '{b}'"
-        action = f"rename it, as in {b}.rename({{{other!r}: {one!r}}}), or bind other axes"
-    else:
-        headline = f"{bound} has other coordinates along '{one}' in '{a}' than in '{b}'"
-        action = f"align them first, as in {a}, {b} = xr.align({a}, {b}, join='inner')"
-    shown = []
-    for name in dict.fromkeys((a, b)):
-        array = original(values[name])
-        shown.append((name, [f"{d}: {n}" for d, n in array.sizes.items()]))
-    columns = list(carets) or [c for name in (a, b) for c in places_of(name, text)]
-    return ShapeError(
-        page(headline, text=text, carets=columns, shapes=shapes_line(shown), action=action)
-    )
 
 
 # --- what does not fit ------------------------------------------------------------------------
@@ -808,131 +524,6 @@ def _check_analytic(formula: Formula, values: Mapping[str, Array]) -> None:
                 action="pass real arrays; give real and imaginary parts as two variables",
             )
         )
-
-
-def missing_array(formula: Formula, name: str) -> BindingError:
-    """Make the error for a variable that has no array.
-
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    name
-        The variable.
-    """
-    if TRACED.get() is not None:
-        return BindingError(
-            page(
-                f"no array for '{name}': while a function is traced, its arrays have no values",
-                text=formula.text,
-                carets=places_of(name, formula.text),
-                shapes=signature(formula.arguments),
-                action="go on with the expression itself, by functions that take tensors",
-            )
-        )
-    return BindingError(
-        page(
-            f"no array for '{name}'",
-            text=formula.text,
-            carets=places_of(name, formula.text),
-            shapes=signature(formula.arguments),
-            action=f"pass {name}=... in the call, or bind it with ed.tensor('{name}', array)"
-            if name.isidentifier()
-            else f"pass it by name: t(**{{'{name}': array}})",
-        )
-    )
-
-
-def _unsettled(formula: Formula, size: str) -> BindingError:
-    for argument in formula.arguments:
-        if size in argument.shape:
-            return missing_array(formula, argument.name)
-    return BindingError(
-        page(
-            f"the number that size '{size}' stands for is not known",
-            text=formula.text,
-            shapes=signature(formula.arguments),
-            action=f"give '{size}' as a number, or to an axis of a variable",
-        )
-    )
-
-
-def _too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeError:
-    plan, item = prepared.program.plan, prepared.dtype.itemsize
-    costs, copied = plan.costs, prepared.copied
-    limit = memory_limit() if prepared.limit is None else prepared.limit
-    first = next((k for k, cost in enumerate(costs) if (cost.alive + copied) * item > limit), 0)
-    kept = [shape for shape in prepared.shapes if prod(shape) * item > limit]
-    if kept or not costs:
-        return _result_too_large(formulas, (kept or prepared.shapes)[0], prepared.dtype, limit)
-    step = plan.instructions[first]
-    what = f"step {first + 1} ({step.op}) on the way to the result, of shape"
-    converted = " and with operands converted" if copied else ""
-    alive = (f" with what is alive then{converted}", (costs[first].alive + copied) * item)
-    return _size_error(formulas, what, step.shape, prepared.dtype, limit, alive)
-
-
-def _result_too_large(
-    formulas: Sequence[Formula], shape: tuple[int, ...], dtype: Any, limit: int
-) -> SizeError:
-    forms = []
-    if len(formulas) == 1 and formulas[0].domain and prod(shape) * dtype.itemsize > limit:
-        split = len(shape) - formulas[0].domain
-        for form, left in (("jvp(v)", shape[:split]), ("vjp(u)", shape[split:])):
-            size = prod(left) * dtype.itemsize
-            if size <= limit:
-                forms.append(f"{form}, of shape {shape_text(left)}, {format_bytes(size)}")
-    fits = f"these fit: {'; '.join(forms)}. Or " if forms else ""
-    return _size_error(formulas, "the result of shape", shape, dtype, limit, fits=fits)
-
-
-def _size_error(
-    formulas: Sequence[Formula],
-    what: str,
-    shape: tuple[int, ...],
-    dtype: Any,
-    limit: int,
-    alive: tuple[str, int] | None = None,
-    fits: str = "",
-) -> SizeError:
-    also, count = alive or ("", prod(shape) * dtype.itemsize)
-    return SizeError(
-        page(
-            f"{what} {shape_text(shape)} and dtype {dtype} needs "
-            f"{format_bytes(count)}{also}, and the limit is {format_bytes(limit)}",
-            text=formulas[0].text if formulas else "",
-            action=f"{fits}raise the limit, with memory_limit= or ed.set_memory_limit(bytes)",
-        )
-    )
-
-
-def _check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if not isinstance(out, np.ndarray) or not out.flags.writeable:
-        raise OperandError(
-            page(
-                f"out is a {type(out).__name__} that cannot be written into",
-                action="pass a writeable NumPy array, or leave it out",
-            )
-        )
-    if out.shape != shape or out.dtype != dtype:
-        raise ShapeError(
-            page(
-                f"out has shape {shape_text(out.shape)} and dtype {out.dtype}, but the result "
-                f"has shape {shape_text(shape)} and dtype {dtype}",
-                action="pass an array of the result's shape and dtype",
-            )
-        )
-
-
-def signature(arguments: Iterable[Variable]) -> str:
-    """Write names and shapes for an error."""
-    return shapes_line([(argument.name, argument.shape) for argument in arguments])
-
-
-def places_of(name: str, text: str) -> list[int]:
-    """Find the columns in which a name stands in a formula."""
-    found = re.finditer(rf"(?<!\w){re.escape(name)}(?![^\W_])", text)
-    return [column for match in found for column in range(*match.span())]
 
 
 def check_symmetric(node: Variable, array: Array) -> None:

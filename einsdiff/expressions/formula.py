@@ -18,12 +18,13 @@ from einsdiff.algebra.nodes.nodes import Node, Number, Variable, constant, varia
 from einsdiff.algebra.nodes.records import Graph, digest, structure_hash
 from einsdiff.algebra.nodes.records import dumped as dump_nodes
 from einsdiff.algebra.nodes.records import loaded as load_nodes
-from einsdiff.algebra.nodes.threads import cached_property
 from einsdiff.algebra.rewriting.orient import normal_form
-from einsdiff.display.index.printer import Heading, Letters, format_equation
+from einsdiff.display.index.lettering import Heading, Letters
+from einsdiff.display.index.printer import format_equation
 from einsdiff.errors import BindingError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
+from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.operands import LEAST
 
 __all__ = [

@@ -29,18 +29,20 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from einsdiff.algebra.nodes.nodes import Node, einsum, variable
-from einsdiff.display.index.printer import Heading
+from einsdiff.display.index.lettering import Heading
 from einsdiff.errors import BindingError, OperandError, ShapeError, page, shape_text
-from einsdiff.expressions.evaluation import check_numpy, evaluate, signature, sizes_of
+from einsdiff.expressions.evaluation import check_numpy, evaluate, sizes_of
 from einsdiff.expressions.formula import Formula, fresh, function_name
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
+from einsdiff.expressions.refusals import signature
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
-from einsdiff.numeric.libraries.operands import Array, as_array, needs_scipy, scipy_module
+from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
+from einsdiff.numeric.libraries.operands import Array, as_array
 
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
-    from einsdiff.numeric.solving.factorise import Factorisation
+    from einsdiff.numeric.solving.frames import Factorisation
 
 __all__ = ["LinearMapMethods", "Solver"]
 
@@ -135,7 +137,7 @@ class Solver:
         if is_complex:  # a real map acts on the parts
             sides = np.concatenate([sides.real, sides.imag], axis=-1)
         sides = sides.astype(self.dtype, copy=False)
-        from einsdiff.numeric.solving.factorise import SolveError, default_tolerance
+        from einsdiff.numeric.solving.failures import SolveError, default_tolerance
 
         goal = default_tolerance(self.dtype) if tolerance is None else tolerance
         try:
@@ -274,7 +276,7 @@ class LinearMapMethods:
             # The class is always combined with the methods of arrays.
             found: Self = super().diagonal(offset or 0, axis1 or 0, _or(axis2, 1))  # type: ignore[misc]
             return found
-        from einsdiff.algebra.derivatives.structure import diagonal
+        from einsdiff.algebra.derivatives.linear_terms import diagonal
 
         split = self._square("the diagonal of a linear map", "diagonal(axis1=0, axis2=1)")
         expr = diagonal(self.formula.normal_form, split)
@@ -318,7 +320,7 @@ class LinearMapMethods:
             found: Self = super().trace(offset or 0, axis1 or 0, _or(axis2, 1))  # type: ignore[misc]
             return found
         split = self._square("the trace of a linear map", "trace(axis1=0, axis2=1)")
-        from einsdiff.algebra.derivatives.structure import diagonal
+        from einsdiff.algebra.derivatives.linear_terms import diagonal
 
         entries = diagonal(self.formula.normal_form, split)
         return self._part(einsum([entries], [range(split)], (), inline=[0]), ())
@@ -355,7 +357,7 @@ class LinearMapMethods:
         f_{p<m,q,s} = 2 V_jq V_js
         """
         self._split("no blocks")
-        from einsdiff.algebra.derivatives.structure import expression, linear_map, ties
+        from einsdiff.algebra.derivatives.linear_terms import expression, linear_map, ties
 
         m = linear_map(self.formula.normal_form, self.formula.domain or 0)
         pairs = ties(m)
@@ -468,12 +470,9 @@ class LinearMapMethods:
                 )
             )
         from einsdiff.algebra.derivatives.structure import structure
-        from einsdiff.numeric.solving.factorise import (
-            Evaluation,
-            SolveError,
-            factorised,
-            solving_dtype,
-        )
+        from einsdiff.numeric.solving.factorise import factorised
+        from einsdiff.numeric.solving.failures import SolveError, solving_dtype
+        from einsdiff.numeric.solving.frames import Evaluation
 
         dtype = solving_dtype(*dtypes)
         if not prod(domain):
@@ -575,7 +574,7 @@ def _part_of(formula: Formula, node: Node) -> Formula:
 @lru_cache(maxsize=1024)
 def _product_of(formula: Formula, node: Node, summed: tuple[int, ...]) -> tuple[Formula, str]:
     """Return the formula of a node times vectors, as the columns of a variable of this name."""
-    from einsdiff.algebra.derivatives.structure import contracted
+    from einsdiff.algebra.derivatives.linear_terms import contracted
 
     names = {argument.name for argument in formula.arguments}
     name = first_unused(["v", *(f"v{k}" for k in range(1, len(names) + 2))], names)

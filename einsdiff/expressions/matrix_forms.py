@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.display.matrix.reader import MatrixEquation, NoMatrixFormError, matrix_equation
+from einsdiff.display.matrix.failing import NoMatrixFormError
+from einsdiff.display.matrix.matrix_equation import MatrixEquation, matrix_equation
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder
 from einsdiff.numeric.libraries.library import dtype_kind

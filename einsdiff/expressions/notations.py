@@ -22,7 +22,8 @@ import numpy as np
 
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.display.index.printer import format_heading, places, wrapped_equation
+from einsdiff.display.index.lettering import places
+from einsdiff.display.index.printer import format_heading, wrapped_equation
 from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
@@ -34,10 +35,10 @@ from einsdiff.numeric.libraries.operands import Array
 if TYPE_CHECKING:
     from einsdiff.display.derivation.derivation import Derivation
     from einsdiff.display.derivation.deriving import Board
-    from einsdiff.display.matrix.reader import MatrixEquation
-    from einsdiff.display.network.svg import Diagram
+    from einsdiff.display.matrix.matrix_equation import MatrixEquation
+    from einsdiff.display.network.diagram import Diagram
     from einsdiff.display.tables.cases import Cases
-    from einsdiff.display.tables.modes import Table
+    from einsdiff.display.tables.table import Table
     from einsdiff.expressions.pictures import Kind
 
 _T = TypeVar("_T")

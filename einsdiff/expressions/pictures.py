@@ -22,8 +22,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from einsdiff.display.network.diagram import Diagram, diagram
 from einsdiff.display.network.network import network
-from einsdiff.display.network.svg import Diagram, Panel, diagram
+from einsdiff.display.network.palette import Panel
 from einsdiff.errors import OperandError, SizeError, page, shape_text
 from einsdiff.expressions.cores import evaluate_cores
 from einsdiff.expressions.evaluation import sizes_of

@@ -25,20 +25,12 @@ import numpy as np
 
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
-from einsdiff.display.index.printer import Heading, format_heading
+from einsdiff.display.index.lettering import Heading
+from einsdiff.display.index.printer import format_heading
 from einsdiff.display.tables.chain import chain_links
-from einsdiff.display.tables.modes import (
-    Block,
-    Column,
-    Step,
-    Table,
-    forward_steps,
-    layouts_table,
-    matrix_shape_text,
-    reverse_steps,
-    shapes_table,
-    steps_table,
-)
+from einsdiff.display.tables.modes import Step, forward_steps, reverse_steps, steps_table
+from einsdiff.display.tables.shape_tables import layouts_table, matrix_shape_text, shapes_table
+from einsdiff.display.tables.table import Block, Column, Table
 from einsdiff.errors import OperandError, page
 from einsdiff.expressions.evaluation import prepare, sizes_of
 from einsdiff.expressions.formula import Formula

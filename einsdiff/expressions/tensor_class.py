@@ -33,7 +33,8 @@ from numpy.typing import ArrayLike
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, einsum, scale
 from einsdiff.algebra.operations import numpy_names as arrays
-from einsdiff.display.index.printer import Heading, Letters, format_heading
+from einsdiff.display.index.lettering import Heading, Letters
+from einsdiff.display.index.printer import format_heading
 from einsdiff.errors import (
     BindingError,
     LostDependenceWarning,
@@ -48,17 +49,13 @@ from einsdiff.expressions.checking import Check, checked
 from einsdiff.expressions.coding import CodeMethods
 from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.dependence import lost, lost_within, note
+from einsdiff.expressions.dimensions import with_dimensions
 from einsdiff.expressions.evaluation import (
-    TRACED,
     check_symmetric,
     evaluate,
     evaluate_matrix,
     evaluated_dtype,
-    missing_array,
-    places_of,
-    signature,
     sizes_of,
-    with_dimensions,
 )
 from einsdiff.expressions.formula import (
     Formula,
@@ -74,14 +71,15 @@ from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.expressions.maps import LinearMapMethods
 from einsdiff.expressions.notations import ReadableMethods
 from einsdiff.expressions.operators import ArrayMethods, NodeFunction
+from einsdiff.expressions.refusals import TRACED, missing_array, places_of, signature
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.names import as_name, name_of
 from einsdiff.notation.subscripts import Size, as_size, is_index
+from einsdiff.numeric.libraries.anonymous import anonymous_name
 from einsdiff.numeric.libraries.library import as_numpy, dtype_kind, is_traced, kind_of, library_of
 from einsdiff.numeric.libraries.memory import check_limit
 from einsdiff.numeric.libraries.operands import (
     Array,
-    anonymous_name,
     as_array,
     as_number,
     carried,
@@ -678,7 +676,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
                     action="differentiate first, as in ed.grad(t, wrt=...)",
                 )
             )
-        from einsdiff.algebra.derivatives.structure import contracted
+        from einsdiff.algebra.derivatives.linear_terms import contracted
 
         direction = as_direction(other, name, self.expr.shape[axes], self)
         labels = range(self.ndim)

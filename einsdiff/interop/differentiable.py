@@ -37,13 +37,16 @@ import numpy as np
 from einsdiff.algebra.derivatives.differentiate import derivatives, directional
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Variable, add, einsum, scale, variable
-from einsdiff.algebra.nodes.threads import cached_property
 from einsdiff.errors import OperandError, page
 from einsdiff.expressions.compiled import ABSENT, Compiled
-from einsdiff.expressions.evaluation import Elsewhere, Prepared, signature, sizes_of
+from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula, dumped, loaded
+from einsdiff.expressions.prepared import Elsewhere, Prepared
+from einsdiff.expressions.refusals import signature
 from einsdiff.expressions.tensor_class import outside
 from einsdiff.notation.subscripts import Size
+from einsdiff.notation.threads import cached_property
+from einsdiff.numeric.libraries.extras import needs_extra
 from einsdiff.numeric.libraries.library import (
     LIBRARIES,
     dtype_kind,
@@ -52,7 +55,7 @@ from einsdiff.numeric.libraries.library import (
     place_of,
     taken_to,
 )
-from einsdiff.numeric.libraries.operands import check_intact, checksum, needs_extra
+from einsdiff.numeric.libraries.operands import check_intact, checksum
 from einsdiff.numeric.running.portable import Portable, portable
 from einsdiff.verbs.calculus import expressions
 
@@ -249,7 +252,7 @@ class Differentiable(Compiled):
             k for k, array in enumerate(self._values) if type(array) is np.ndarray
         )
         self._made: dict[Any, dict[int, Any]] = {}
-        self._run = import_module(f"einsdiff.interop.{library}").run
+        self._run = import_module(f"einsdiff.interop.{library}_autodiff").run
 
     def __reduce__(self) -> tuple[Any, ...]:
         known = zip(self.names, self._values, strict=True)

@@ -26,9 +26,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from einsdiff.errors import OperandError, SizeError, page, shape_text
+from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
-from einsdiff.numeric.libraries.operands import Array, needs_scipy, scipy_module
-from einsdiff.numeric.planning.plan import Core
+from einsdiff.numeric.libraries.operands import Array
+from einsdiff.numeric.planning.core import Core
 from einsdiff.numeric.planning.views import Window
 
 __all__ = ["FORMATS", "PLACING", "check_room", "entries", "positions", "sparse", "window_of"]

@@ -42,8 +42,11 @@ from einsdiff.expressions.tensor_class import (
 )
 from einsdiff.notation.letters import fresh_letters
 from einsdiff.notation.subscripts import Size, is_index
-from einsdiff.numeric.libraries.operands import AnyArray, Array, is_anonymous
-from einsdiff.verbs.sources.accept import find_variable, keywords, read_expression, read_index
+from einsdiff.numeric.libraries.anonymous import is_anonymous
+from einsdiff.numeric.libraries.operands import AnyArray, Array
+from einsdiff.verbs.sources.accept import keywords, read_expression
+from einsdiff.verbs.sources.index_notation import read_index
+from einsdiff.verbs.sources.source import find_variable
 
 __all__ = [
     "check",

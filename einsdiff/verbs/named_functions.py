@@ -26,8 +26,8 @@ from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, RULE_LETTERS, F
 from einsdiff.algebra.nodes.nodes import Node, call, variable, zero
 from einsdiff.algebra.operations import numpy_names as arrays
 from einsdiff.algebra.reading.binding import build
+from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
-from einsdiff.algebra.reading.parts import is_function
 from einsdiff.errors import OperandError, ShapeError, page, shapes_line
 from einsdiff.expressions.tensor_class import applied
 from einsdiff.notation.index_parser import parse_index

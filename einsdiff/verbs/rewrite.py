@@ -22,8 +22,9 @@ from einsdiff.algebra.nodes.nodes import Node
 from einsdiff.algebra.rewriting import simplification as rewrite
 from einsdiff.errors import EinsdiffError, OperandError, page
 from einsdiff.expressions.checking import sampled
-from einsdiff.expressions.evaluation import evaluate, places_of
+from einsdiff.expressions.evaluation import evaluate
 from einsdiff.expressions.formula import Formula, joined_arguments, symbol
+from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor, as_tensor
 from einsdiff.numeric.libraries.library import dtype_kind
 from einsdiff.numeric.libraries.operands import Array

@@ -15,7 +15,7 @@ import einsdiff as ed
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Variable, einsum, variable
 from einsdiff.display.einsums import format_einsum
-from einsdiff.display.index.printer import Heading, Letters
+from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.expressions.formula import Formula, symbol
 from tests.catalogue_rows import ROWS, called
 from tests.display.index.test_printer import LETTERS, POOL, SHAPES, expressions, normal

@@ -11,7 +11,8 @@ import einsdiff as ed
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.algebra.reading.equation import read
 from einsdiff.algebra.rewriting.orient import normal_form
-from einsdiff.display.index.printer import Heading, format_equation
+from einsdiff.display.index.lettering import Heading
+from einsdiff.display.index.printer import format_equation
 from einsdiff.errors import EinsdiffError
 from tests.display.index.test_printer import KNOWN, LETTERS, SHAPES, expressions, normal
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import einsdiff as ed
 from einsdiff.expressions.compiled import MOST_KEPT, Compiled
-from einsdiff.expressions.evaluation import _written
+from einsdiff.expressions.prepared import _written
 from tests.numeric.planning import test_fusing
 from tests.numeric.planning.test_fusing import as_tensors, graphs
 from tests.oracle import brute_derivative, random_array

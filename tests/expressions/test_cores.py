@@ -17,7 +17,7 @@ import einsdiff.numeric.sparse
 from einsdiff.expressions.layout import as_matrix
 from einsdiff.expressions.tensor_class import combined
 from einsdiff.numeric import sparse as numeric_cores
-from einsdiff.numeric.planning.plan import Core
+from einsdiff.numeric.planning.core import Core
 from einsdiff.numeric.planning.views import Window
 from einsdiff.numeric.sparse import FORMATS, entries, laid, positions, sparse, window_of
 from tests.numeric.planning.test_fusing import by_definition, check, graphs

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.derivatives.structure import linear_map, structure, ties
+from einsdiff.algebra.derivatives.linear_terms import linear_map, ties
+from einsdiff.algebra.derivatives.structure import structure
 from einsdiff.expressions import maps as structured
 from einsdiff.numeric.running import program as programs
 from einsdiff.numeric.solving import factorise as solving
-from einsdiff.numeric.solving.factorise import SolveError
+from einsdiff.numeric.solving.failures import SolveError
 
 rng = np.random.default_rng(0)
 

@@ -14,7 +14,7 @@ Truth = Callable[[Arrays], np.ndarray]
 
 STEP = 1e-3
 COMPLEX_STEP = 1e-30
-#: By how much arrays are moved, and by how much of that they may be off, to tell how far results are.
+#: By how much arrays are moved to tell how far results are off, as they may by so much of that.
 MOVED, ROUNDED = 1e-12, 1e-2
 #: By how much the slopes of two sides may differ without a kink, a thousandth of the step apart.
 MOST_BENT = 0.05

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from einsdiff.errors import SubscriptsError
-from einsdiff.notation.index_parser import (
+from einsdiff.notation.index_parser import parse_equation, parse_index
+from einsdiff.notation.lexer import is_index_notation
+from einsdiff.notation.trees import (
     Affine,
     Apply,
     Compare,
@@ -20,9 +22,6 @@ from einsdiff.notation.index_parser import (
     Symbol,
     in_bracket,
     in_product,
-    is_index_notation,
-    parse_equation,
-    parse_index,
 )
 
 A = Symbol("A", ("i", "j"))

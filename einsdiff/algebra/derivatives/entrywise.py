@@ -19,8 +19,9 @@ from fractions import Fraction
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node, Shape, add, call, constant, einsum
-from einsdiff.algebra.reading.parts import COMPARISONS, POWERS
-from einsdiff.notation.index_parser import (
+from einsdiff.algebra.reading.choice import POWERS
+from einsdiff.algebra.reading.parts import COMPARISONS
+from einsdiff.notation.trees import (
     Affine,
     Apply,
     Compare,

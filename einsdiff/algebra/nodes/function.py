@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
 
-from einsdiff.algebra.nodes.threads import cached_property
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.letters import DUMMY
+from einsdiff.notation.threads import cached_property
 
 __all__ = [
     "FAMILIES",

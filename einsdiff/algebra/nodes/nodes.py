@@ -55,8 +55,8 @@ from einsdiff.algebra.nodes.effort import spend
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.labels import Labels
 from einsdiff.algebra.nodes.relations import Relation, simplified
-from einsdiff.algebra.nodes.threads import in_child
 from einsdiff.notation.subscripts import Size
+from einsdiff.notation.threads import in_child
 
 __all__ = [
     "ONE",
@@ -124,12 +124,6 @@ class Node:
 
     def __delattr__(self, name: str) -> Never:
         raise AttributeError(f"{type(self).__name__} is immutable")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # As the data of the whole graph: one node after the other would be a deep recursion.
-        from einsdiff.algebra.nodes.records import dumped, restored
-
-        return restored, (tuple(dumped([self])),)
 
     def __copy__(self) -> Node:
         return self

@@ -21,6 +21,7 @@ records in every process.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -282,6 +283,15 @@ def restored(graph: Sequence[Any]) -> Node:
     """
     (node,) = loaded(graph)
     return node
+
+
+def _reduced(node: Node) -> tuple[Any, ...]:
+    """Pickle the data of the whole graph: one node after the other would be a deep recursion."""
+    return restored, (tuple(dumped([node])),)
+
+
+for _kind in (Variable, Constant, Delta, Einsum, Add, Call):
+    copyreg.pickle(_kind, _reduced)
 
 
 # --- the structure hash -----------------------------------------------------------------------

@@ -6,7 +6,7 @@ A label that is not wanted outside of a term is summed in it: in
 
 ``j`` stands twice in the first term and not on the left, so it is summed there. Each term, bracket
 and function is a scope: the ``j`` of another term is another index, which may have another size.
-What is counted where is said in `einsdiff.notation.index_parser.in_product`.
+What is counted where is said in `einsdiff.notation.trees.in_product`.
 
 Parts are made of the tree (`einsdiff.algebra.reading.parts`), every letter is bound to an index of
 its scope, sizes are found, and nodes are built.
@@ -28,25 +28,25 @@ from typing import NoReturn
 
 from einsdiff.algebra.nodes.nodes import Node, add, call, constant, delta, einsum, related
 from einsdiff.algebra.nodes.relations import bounds
-from einsdiff.algebra.reading.parts import (
+from einsdiff.algebra.reading.choice import Argument, choose
+from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
-    Argument,
     Equal,
     Extent,
     Named,
     Part,
-    PartReader,
     Related,
     Term,
     Tie,
     Total,
-    choose,
     places,
 )
+from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.errors import ShapeError
-from einsdiff.notation.index_parser import Affine, Index, Job, Symbol, Tree, run
+from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.subscripts import Size
+from einsdiff.notation.trees import Affine, Index, Symbol, Tree
 
 __all__ = ["Builder", "build"]
 

@@ -24,8 +24,9 @@ from keyword import kwlist
 from typing import Never
 
 from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.reading.parts import INSTEAD, is_function
-from einsdiff.notation.index_parser import (
+from einsdiff.algebra.reading.choice import is_function
+from einsdiff.algebra.reading.parts import INSTEAD
+from einsdiff.notation.trees import (
     Affine,
     Apply,
     Compare,

@@ -22,18 +22,15 @@ from itertools import pairwise
 from einsdiff.algebra.nodes.function import parted_names
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, partial, variable
 from einsdiff.algebra.reading.binding import Builder
+from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.doubts import Doubts, below
-from einsdiff.algebra.reading.parts import (
-    INSTEAD,
-    Part,
-    PartReader,
-    Total,
-    is_exponential,
-    is_function,
-    near_function,
-    places,
-)
-from einsdiff.notation.index_parser import (
+from einsdiff.algebra.reading.kinds import Part, Total, places
+from einsdiff.algebra.reading.parts import INSTEAD, PartReader, is_exponential, near_function
+from einsdiff.notation.index_parser import parse_equation
+from einsdiff.notation.jobs import run
+from einsdiff.notation.letters import first_unused, fresh_letters
+from einsdiff.notation.subscripts import SIZES, Size
+from einsdiff.notation.trees import (
     Affine,
     Apply,
     Compare,
@@ -46,11 +43,7 @@ from einsdiff.notation.index_parser import (
     Tree,
     inverse,
     letters_of,
-    parse_equation,
-    run,
 )
-from einsdiff.notation.letters import first_unused, fresh_letters
-from einsdiff.notation.subscripts import SIZES, Size
 
 __all__ = ["Reading", "read"]
 

@@ -3,9 +3,10 @@ r"""The parts of a text of index notation: what is multiplied, added, and applie
 A tree says what was written. Its parts say what is meant, as far as names alone tell: whether a
 name before a bracket is a function, which sign of equality compares indices, and how often each
 letter stands in a part, from which follows where it is summed (see
-`einsdiff.notation.index_parser.in_product`).
+`einsdiff.notation.trees.in_product`).
 
->>> from einsdiff.notation.index_parser import parse_index, run
+>>> from einsdiff.notation.index_parser import parse_index
+>>> from einsdiff.notation.jobs import run
 >>> part = run(PartReader({"A": 2, "x": 1}).whole(parse_index("A_ij x_j + 1")))
 >>> part.counts
 {'i': 1, 'j': 0}
@@ -13,23 +14,34 @@ letter stands in a part, from which follows where it is summed (see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from fractions import Fraction
-from itertools import product
 from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, Function, lookup
+from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, lookup
 from einsdiff.algebra.nodes.nodes import Number, Shape
+from einsdiff.algebra.reading.choice import ALIASES, POWERS, Argument, choose, is_function
+from einsdiff.algebra.reading.kinds import (
+    Amount,
+    Applied,
+    Equal,
+    Extent,
+    Named,
+    Part,
+    Related,
+    Term,
+    Total,
+)
 from einsdiff.errors import SubscriptsError, page, shapes_line
-from einsdiff.notation.index_parser import (
+from einsdiff.notation.jobs import Job
+from einsdiff.notation.trees import (
     Affine,
     Apply,
     Compare,
     Index,
-    Job,
     Literal,
     Over,
     Partial,
@@ -43,36 +55,16 @@ from einsdiff.notation.index_parser import (
     inverse,
     letters_of,
 )
-from einsdiff.notation.subscripts import Size
 
 __all__ = [
-    "ALIASES",
     "COMPARISONS",
     "INSTEAD",
     "MOST_EXPANDED",
-    "POWERS",
-    "Amount",
-    "Applied",
-    "Argument",
-    "Choice",
-    "Equal",
-    "Extent",
-    "Named",
-    "Part",
     "PartReader",
-    "Related",
-    "Term",
-    "Tie",
-    "Total",
-    "choose",
     "is_exponential",
-    "is_function",
     "near_function",
-    "places",
 ]
 
-#: Names for powers.
-POWERS: dict[str, int | Fraction] = {"sqrt": Fraction(1, 2), "square": 2, "reciprocal": -1}
 #: The function of each comparison, and whether its arguments change places.
 COMPARISONS = {
     ">": ("greater", False),
@@ -83,12 +75,6 @@ COMPARISONS = {
     "!=": ("not_equal", False),
 }
 _LETTERS = "ijklmnabcdefgh"
-#: Other names of functions, which are read.
-ALIASES = {
-    "ln": "log",
-    "sgn": "sign",
-    **{"a" + name: "arc" + name for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-}
 #: What to write for functions that index notation does without.
 INSTEAD = {
     **dict.fromkeys(("tr", "Tr", "trace", "Trace"), "write a trace with one label twice: A_ii"),
@@ -132,277 +118,10 @@ INSTEAD = {
 }
 
 
-def is_function(name: str) -> bool:
-    """Tell whether index notation has a function of this name.
-
-    >>> is_function("sqrt"), is_function("A")
-    (True, False)
-    """
-    return name in FUNCTIONS or name in FAMILIES or name in POWERS or name in ALIASES
-
-
 # --- parts ------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, eq=False)
-class Part:
-    """A part of an expression.
-
-    Attributes
-    ----------
-    counts
-        How often each letter stands in it, as `in_product` counts.
-    """
-
-    counts: dict[str, int]
-
-
-@dataclass(slots=True, eq=False)
-class Amount(Part):
-    """A number."""
-
-    value: Number
-
-
-@dataclass(slots=True, eq=False)
-class Extent(Part):
-    """A size, by name: the factor n."""
-
-    name: str
-
-
-@dataclass(slots=True, eq=False)
-class Tie:
-    """A relation of indices: the coefficient of each, the offset, and whether it is an equation."""
-
-    terms: list[tuple[int, int]]
-    offset: int
-    is_equation: bool = True
-
-
-@dataclass(slots=True, eq=False)
-class Named(Part):
-    """An operand with its indices.
-
-    Once its letters are bound, `axes` is the index of each axis, and `ties` says of those that are
-    sums what they are.
-    """
-
-    name: str
-    indices: tuple[Index, ...]
-    columns: tuple[int, ...]
-    column: int
-    axes: tuple[int, ...] = ()
-    ties: tuple[Tie, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class Equal(Part):
-    """The delta of two labels, of one size."""
-
-    letters: tuple[str, ...]
-    columns: tuple[int, ...]
-    axes: tuple[int, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class Related(Part):
-    """A relation of labels, ``δ_{i+1,p}`` or ``[i ≥ j]``: the index is zero, or at least zero."""
-
-    index: Affine
-    is_equation: bool
-    column: int
-    tie: Tie | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Total(Part):
-    """A sum, with the sign of each term."""
-
-    terms: list[tuple[int, Part]]
-
-
-@dataclass(slots=True, eq=False)
-class Term(Part):
-    """A product, with the multiplicity of each factor.
-
-    `over` are the letters of a written sum, with their ranges, and `idle` those of them that
-    stand nowhere in it. Once letters are bound, `summed` has the indices that are summed here.
-    """
-
-    factors: list[tuple[Part, int]]
-    over: tuple[str, ...] = ()
-    ranges: tuple[Size | None, ...] = ()
-    idle: frozenset[str] = frozenset()
-    column: int = 0
-    summed: tuple[int, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class Applied(Part):
-    """A function and its arguments.
-
-    `labels` are the indices of the value as they are written, `given` the letters at the name, and
-    `count` is the number of batch axes where it is known before. Once letters are bound, `batch`
-    has the batch axes as the arguments know them, `cores` the axes that the function acts on in
-    each argument, `value` the axes of the value, and `ties` says of those that are sums what they
-    are.
-    """
-
-    name: str
-    function: Function | None
-    args: list[Part]
-    column: int
-    labels: tuple[Index, ...] | None = None
-    columns: tuple[int, ...] = ()
-    given: tuple[tuple[tuple[str, Size | None], ...], ...] | None = None
-    count: int | None = None
-    batch: tuple[int, ...] = ()
-    cores: tuple[tuple[int, ...], ...] = ()
-    value: tuple[int, ...] = ()
-    ties: tuple[Tie, ...] = ()
-
-
-def places(part: Part, letter: str) -> Iterator[int]:
-    """Yield the columns where a letter stands in a part, from left to right.
-
-    >>> from einsdiff.notation.index_parser import parse_index, run
-    >>> part = run(PartReader({"x": 1}).whole(parse_index("x_i + 2 x_i")))
-    >>> list(places(part, "i"))
-    [2, 10]
-    """
-    stack = [part]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, Term):
-            stack += [factor for factor, _ in reversed(part.factors)]
-        elif isinstance(part, Total):
-            stack += [term for _, term in reversed(part.terms)]
-        elif isinstance(part, Related):
-            if letter in part.counts:
-                yield part.column
-        elif isinstance(part, Equal):
-            yield from _columns(part.letters, part.columns, letter)
-        elif isinstance(part, Named):
-            yield from _columns(part.indices, part.columns, letter)
-        elif isinstance(part, Applied):
-            if part.labels is None:
-                stack += part.args[::-1]
-            else:
-                yield from _columns(part.labels, part.columns, letter)
-
-
-def _columns(indices: Sequence[Index], columns: Sequence[int], letter: str) -> Iterator[int]:
-    for index, column in zip(indices, columns, strict=False):
-        if letter in letters_of([index]):
-            yield column
-
-
 # --- which function is meant ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """What the choice of a function needs to know of an argument.
-
-    Attributes
-    ----------
-    rank
-        Of a name without labels, the number of its axes, None if that is not known; -1 of others.
-    free
-        The letters that are free in it, in order of appearance.
-    letters
-        All letters in it.
-    is_given
-        Whether `free` was written at the function's name, so that these are acted on.
-    """
-
-    rank: int | None
-    free: tuple[str, ...] = ()
-    letters: frozenset[str] = frozenset()
-    is_given: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A function, the number of batch axes, and for each argument whether it has them."""
-
-    function: Function
-    batch: int
-    batched: tuple[bool, ...]
-
-
-def choose(
-    name: str,
-    arguments: Sequence[Argument],
-    labels: Sequence[Index],
-    batch: int | None = None,
-) -> Choice | None:
-    """Find the function that is meant, from the labels of its value and of its arguments.
-
-    The first labels of the value may be batch labels. In an argument, the letters that are among
-    them are batch axes, and the others are acted on; of a name without labels, the last axes are.
-
-    Parameters
-    ----------
-    name
-        Of the function.
-    arguments
-        What is known of each argument.
-    labels
-        Of the value.
-    batch
-        The number of batch labels, if it is known.
-
-    Returns
-    -------
-    Choice or None
-        None if no function of the table fits.
-    """
-    default = lookup(name)
-    if default is not None and len(default.ranks) != len(arguments):
-        return None  # all functions of a name have as many arguments
-    carried = frozenset[str]().union(*(argument.letters for argument in arguments))
-    best: tuple[tuple[bool, bool, int], Choice] | None = None
-    for count in range(len(labels) + 1) if batch is None else (batch,):
-        letters = {label for label in labels[:count] if isinstance(label, str)}
-        is_lettered = len(letters) == count and letters <= carried
-        for options in product(
-            *(
-                _options(argument, k, count, letters, default)
-                for k, argument in enumerate(arguments)
-            )
-        ):
-            ranks = tuple(rank for rank, _ in options)
-            batched = tuple(has for _, has in options)
-            function = lookup(name, ranks)
-            if function is None or function.ranks != ranks:
-                continue
-            if len(function.cores[1]) != len(labels) - count:
-                continue
-            by_name = any(a.rank != -1 and has for a, has in zip(arguments, batched, strict=True))
-            if count and not by_name and not is_lettered:
-                continue
-            # Several names without labels have no batch axes, if a function of all axes fits.
-            is_usual = function is default or (count == 0 and len(arguments) > 1)
-            found = (count > 0 and not all(batched), not is_usual, count)
-            if best is None or found < best[0]:
-                best = found, Choice(function, count, batched)
-    return None if best is None else best[1]
-
-
-def _options(
-    argument: Argument, k: int, batch: int, letters: set[str], default: Function | None
-) -> list[tuple[int, bool]]:
-    """List how many axes a function may act on in an argument, and whether it has batch axes."""
-    if argument.rank == -1:
-        acted = [a for a in argument.free if argument.is_given or a not in letters]
-        return [(len(acted), bool(argument.letters & letters))]
-    if argument.rank is None:
-        usual = default.ranks[k : k + 1] if default is not None else ()
-        return [(rank, batch > 0) for rank in dict.fromkeys((*usual, 1, 2))]
-    found = [(argument.rank - batch, True)] if 0 < batch <= argument.rank else []
-    return [*found, (argument.rank, False)]
 
 
 # --- from trees to parts ----------------------------------------------------------------------

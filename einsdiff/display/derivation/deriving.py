@@ -52,9 +52,10 @@ from einsdiff.algebra.nodes.nodes import (
     scale,
     variable,
 )
-from einsdiff.algebra.reading.parts import is_function
+from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.rewriting.orient import NormalForms
 from einsdiff.display.derivation.derivation import Derivation, Step
+from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.lines import (
     contracted,
     counts,
@@ -65,21 +66,16 @@ from einsdiff.display.index.lines import (
 )
 from einsdiff.display.index.printer import (
     MOST_FACTORS,
-    Heading,
-    Letters,
     absorbable,
-    assigned,
-    axis_spellings,
     format_heading,
     format_index,
     format_sides,
-    places,
     summary,
     terms,
 )
 from einsdiff.errors import OperandError, page
-from einsdiff.notation.index_parser import Partial
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
+from einsdiff.notation.trees import Partial
 
 __all__ = ["Board", "derive"]
 

@@ -22,15 +22,17 @@ from unicodedata import normalize
 
 from einsdiff.algebra.nodes.function import lookup, parted_names
 from einsdiff.algebra.nodes.nodes import Number
-from einsdiff.algebra.reading.parts import is_function
-from einsdiff.notation.index_parser import (
+from einsdiff.algebra.reading.choice import is_function
+from einsdiff.notation.index_parser import parse_equation
+from einsdiff.notation.jobs import Job, run
+from einsdiff.notation.subscripts import Size
+from einsdiff.notation.trees import (
     DEEPEST,
     Affine,
     Apply,
     Compare,
     Equation,
     Index,
-    Job,
     Literal,
     Over,
     Partial,
@@ -39,10 +41,7 @@ from einsdiff.notation.index_parser import (
     Sum,
     Symbol,
     Tree,
-    parse_equation,
-    run,
 )
-from einsdiff.notation.subscripts import Size
 
 __all__ = [
     "aligned",

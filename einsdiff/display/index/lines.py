@@ -16,25 +16,24 @@ from typing import Any
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node
-from einsdiff.algebra.reading.parts import is_function
+from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.rewriting.orient import normal_form
+from einsdiff.display.index.lettering import Heading, Letters, places
 from einsdiff.display.index.printer import (
     MOST_FACTORS,
-    Heading,
-    Letters,
     format_heading,
     format_sides,
     indexed,
-    places,
     summary,
 )
 from einsdiff.errors import EinsdiffError
-from einsdiff.notation.index_parser import (
+from einsdiff.notation.index_parser import parse_index
+from einsdiff.notation.jobs import Job, run
+from einsdiff.notation.trees import (
     Affine,
     Apply,
     Compare,
     Index,
-    Job,
     Literal,
     Over,
     Partial,
@@ -46,8 +45,6 @@ from einsdiff.notation.index_parser import (
     in_bracket,
     in_product,
     letters_of,
-    parse_index,
-    run,
 )
 
 __all__ = [
@@ -155,7 +152,7 @@ def counts(text: str, names: Collection[str] = ()) -> dict[str, int]:
     Returns
     -------
     dict
-        As `einsdiff.notation.index_parser.in_product` counts; empty for what cannot be read.
+        As `einsdiff.notation.trees.in_product` counts; empty for what cannot be read.
 
     Examples
     --------

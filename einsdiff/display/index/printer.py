@@ -20,10 +20,8 @@ import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import chain
 from math import log10
 
-from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.nodes import (
     SUPERSCRIPT,
     Add,
@@ -37,33 +35,30 @@ from einsdiff.algebra.nodes.nodes import (
     is_one,
 )
 from einsdiff.algebra.nodes.relations import bounds
-from einsdiff.algebra.reading.parts import MOST_EXPANDED, Argument, choose, is_function
-from einsdiff.notation.index_parser import (
-    Affine,
-    Index,
-    Job,
-    in_bracket,
-    in_product,
-    letters_of,
-    run,
+from einsdiff.algebra.reading.choice import Argument, choose, is_function
+from einsdiff.algebra.reading.parts import MOST_EXPANDED
+from einsdiff.display.index.lettering import (
+    Heading,
+    Letters,
+    assigned,
+    axis_spellings,
+    places,
+    without_repetition,
 )
+from einsdiff.display.index.numbers import format_number
+from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
+from einsdiff.notation.trees import Affine, Index, in_bracket, in_product, letters_of
 
 __all__ = [
     "MOST_FACTORS",
     "WIDTH",
-    "Heading",
-    "Letters",
     "absorbable",
-    "assigned",
-    "axis_spellings",
     "format_equation",
     "format_heading",
     "format_index",
-    "format_number",
     "format_sides",
-    "places",
     "summary",
     "terms",
     "wrapped_equation",
@@ -74,75 +69,6 @@ WIDTH = 80
 #: Printing writes a shared node out wherever it stands, which can be exponentially long; an
 #: expression with more factors than this, written out, is summarised instead.
 MOST_FACTORS = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class Letters:
-    """The user's letters: for each operand, by name, those of its axes, in order of appearance.
-
-    The order of the names is that in which factors and terms are printed.
-    """
-
-    of: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
-
-    def joined(self, other: Letters) -> Letters:
-        """Return these letters followed by others.
-
-        >>> a, b = Letters({"x": (("i",),)}), Letters({"x": (("j",),)})
-        >>> a.joined(b).of
-        {'x': (('i',), ('j',))}
-        """
-        if other is self or all(
-            n in self.of and set(axes) <= set(self.of[n]) for n, axes in other.of.items()
-        ):
-            return self
-        joined = dict(self.of)
-        for name, axes in other.of.items():
-            joined[name] = tuple(dict.fromkeys((*joined.get(name, ()), *axes)))
-        return Letters(joined)
-
-    def with_axes(self, name: str, *axes: tuple[str, ...]) -> Letters:
-        """Return these letters and those of an operand's axes.
-
-        >>> Letters().with_axes("A", ("i", "j")).of
-        {'A': (('i', 'j'),)}
-        """
-        return self.joined(Letters({name: axes}))
-
-    def all(self) -> frozenset[str]:
-        """Return every letter in use."""
-        return frozenset(
-            letter for spellings in self.of.values() for axes in spellings for letter in axes
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A left-hand side: ``f_i``, or ``∂f_i/∂A_pq``, or ``∂²f/∂x_p∂x_q``.
-
-    Attributes
-    ----------
-    name
-        What the function is called.
-    axes
-        The letters of its axes.
-    wrt
-        For each differentiation the variable's name and the letters of its axes.
-    """
-
-    name: str
-    axes: tuple[str, ...]
-    wrt: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-    @property
-    def letters(self) -> tuple[str, ...]:
-        """The letters of all axes, codomain first."""
-        return self.axes + tuple(letter for _, axes in self.wrt for letter in axes)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What is named: the function, and what it is differentiated by."""
-        return (self.name, *(name for name, _ in self.wrt))
 
 
 def indexed(name: str, indices: Sequence[Index], braces: bool = False) -> str:
@@ -220,26 +146,6 @@ def _whole(name: str, indices: Sequence[Index], braces: bool = False) -> str:
 def _partial_text(above: str, below: Sequence[str]) -> str:
     order = str(len(below)).translate(SUPERSCRIPT) if len(below) > 1 else ""
     return f"∂{order}{above}/" + "".join(f"∂{part}" for part in below)
-
-
-def format_number(value: Number) -> str:
-    """Write a coefficient: integers and fractions exactly, floats as Python prints them.
-
-    >>> format_number(Fraction(1, 2)), format_number(0.1), format_number(float("-inf"))
-    ('1/2', '0.1', '-∞')
-    >>> format_number(1 + 2j), format_number(complex(0, -2))
-    ('(1+2j)', '(0-2j)')
-    """
-    if isinstance(value, complex):
-        real, imaginary = (
-            _float_text(part).removesuffix(".0") for part in (value.real, value.imag)
-        )
-        return f"({real}{'' if imaginary[0] == '-' else '+'}{imaginary}j)"
-    return _float_text(value) if isinstance(value, float) else str(value)
-
-
-def _float_text(value: float) -> str:
-    return repr(value).replace("inf", "∞")
 
 
 def format_index(node: Node, axes: Sequence[str], letters: Letters) -> str:
@@ -348,7 +254,7 @@ class _Text:
     text
         The text.
     counts
-        How often each letter stands in it, see `einsdiff.notation.index_parser.in_product`.
+        How often each letter stands in it, see `einsdiff.notation.trees.in_product`.
     sized
         The letters in it whose size one can see, from the operand at which they stand.
     is_atom
@@ -392,7 +298,7 @@ class _Printer:
 
     def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Text]:
         """Write a node as a sum of terms; add the letters that it uses to `used`."""
-        node, axes = _without_repetition(node, axes)
+        node, axes = without_repetition(node, axes)
         terms = node.terms if isinstance(node, Add) else ((1, node),)
         outside = frozenset(used)
         written: list[tuple[int, str, bool, _Text]] = []
@@ -735,40 +641,6 @@ class _Printer:
 # --- letters ----------------------------------------------------------------------------------
 
 
-def places(node: Node, letters: Letters) -> tuple[list[Node], dict[Node, int], dict[Node, int]]:
-    """Find where the nodes of an expression stand when it is written.
-
-    Parameters
-    ----------
-    node
-        The expression.
-    letters
-        The user's letters, whose order is that of the variables.
-
-    Returns
-    -------
-    list of Node
-        The nodes, children first.
-    dict
-        For each node the place of the first of its variables: the order of factors and terms.
-    dict
-        For each node how many nodes there are in it, when it is written out.
-    """
-    place = {name: k for k, name in enumerate(letters.of)}
-    first: dict[Node, int] = {}
-    length: dict[Node, int] = {}
-    order = topological([node])
-    for part in order:
-        below = children(part)
-        own = len(place) + 1
-        if isinstance(part, Variable):
-            base = part.derivative[0] if part.derivative is not None else part
-            own = place.get(base.name, len(place))
-        first[part] = min([own, *(first[child] for child in below)])
-        length[part] = 1 + sum(length[child] for child in below)
-    return order, first, length
-
-
 def summary(order: Sequence[Node], length: Mapping[Node, int]) -> str:
     """Describe an expression that is too long to be written; empty if it is not."""
     total = length[order[-1]]
@@ -777,95 +649,6 @@ def summary(order: Sequence[Node], length: Mapping[Node, int]) -> str:
     digits = int(total.bit_length() * log10(2))
     shown = f"about 10^{digits}" if digits > 15 else str(total)
     return f"[an expression of {len(order)} nodes, {shown} when written out]"
-
-
-def assigned(
-    node: Einsum,
-    axes: tuple[str, ...],
-    letters: Letters,
-    first: Mapping[Node, int],
-    used: set[str],
-    absorbed: Container[int] = (),
-) -> dict[int, str]:
-    """Give a letter to each label of a product; the first axis of a delta gives its own.
-
-    Parameters
-    ----------
-    node
-        The product.
-    axes
-        A letter for each of its axes.
-    letters
-        The user's letters.
-    first
-        The place of each node, see `places`.
-    used
-        Letters that are taken; those that are given are added.
-    absorbed
-        Labels that need no letter.
-
-    Returns
-    -------
-    dict
-        The letters by label.
-    """
-    letter: dict[int, str] = {}
-    for label, axis in zip(node.output, axes, strict=True):
-        letter.setdefault(label, axis)
-    slots = sorted(
-        zip(node.operands, node.subscripts, strict=True), key=lambda slot: first[slot[0]]
-    )
-    for label in chain(chain.from_iterable(labels for _, labels in slots), node.loose):
-        if label not in letter and label not in absorbed:
-            letter[label] = first_unused(_spellings(letters, slots, label), used)
-            used.add(letter[label])
-    return letter
-
-
-def _spellings(
-    letters: Letters, slots: Iterable[tuple[Node, tuple[int, ...]]], label: int
-) -> Iterable[str]:
-    """Yield the letters that the user gave to the axes with this label."""
-    for operand, labels in slots:
-        for axis, theirs in enumerate(labels):
-            if theirs == label:
-                yield from axis_spellings(letters, operand, axis)
-
-
-def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> Iterable[str]:
-    """Yield the letters of an axis, those of the variables inside that have it.
-
-    >>> A = Letters({"A": (("i", "j"),)})
-    >>> from einsdiff.algebra.nodes.nodes import variable
-    >>> list(axis_spellings(A, variable("A", (2, 3)), 1))
-    ['j']
-    """
-    if isinstance(node, Variable):
-        for axes in letters.of.get(node.name, ()):
-            yield from axes[axis : axis + 1]
-    elif depth and isinstance(node, Add):
-        for _, term in node.terms[:depth]:
-            yield from axis_spellings(letters, term, axis, depth - 1)
-    elif depth and isinstance(node, Call) and axis < len(node.batch):
-        for arg in node.args:
-            if axis < len(arg.shape):
-                yield from axis_spellings(letters, arg, axis, depth - 1)
-    elif depth and isinstance(node, Einsum):
-        for operand, labels in zip(node.operands, node.subscripts, strict=True):
-            for at, label in enumerate(labels):
-                if label == node.output[axis]:
-                    yield from axis_spellings(letters, operand, at, depth - 1)
-
-
-def _without_repetition(node: Node, axes: tuple[str, ...]) -> tuple[Node, tuple[str, ...]]:
-    """Return the sum that a product only repeats along some axes: it needs no brackets."""
-    if isinstance(node, Einsum) and len(node.operands) == 1 and node.is_view and not node.loose:
-        (operand,), (labels,) = node.operands, node.subscripts
-        apart = len(set(labels)) == len(labels) and len(set(node.output)) == len(node.output)
-        if isinstance(operand, Add) and apart:
-            letter = dict(zip(node.output, axes, strict=True))
-            return operand, tuple(letter[label] for label in labels)
-    return node, axes
 
 
 def absorbable(node: Einsum) -> dict[int, tuple[list[tuple[int, int]], int, int]]:

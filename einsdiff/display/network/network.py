@@ -42,35 +42,25 @@ from einsdiff.algebra.nodes.nodes import (
     is_one,
     variable,
 )
-from einsdiff.algebra.reading.parts import (
+from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
     Equal,
     Extent,
     Named,
     Part,
-    PartReader,
     Related,
     Total,
 )
-from einsdiff.algebra.reading.parts import Term as Factors
-from einsdiff.display.index.printer import (
-    Letters,
-    affine_text,
-    format_index,
-    format_number,
-    indexed,
-)
+from einsdiff.algebra.reading.kinds import Term as Factors
+from einsdiff.algebra.reading.parts import PartReader
+from einsdiff.display.index.lettering import Letters
+from einsdiff.display.index.numbers import format_number
+from einsdiff.display.index.printer import affine_text, format_index, indexed
 from einsdiff.errors import EinsdiffError
-from einsdiff.notation.index_parser import (
-    Job,
-    Partial,
-    Symbol,
-    in_bracket,
-    letters_of,
-    parse_index,
-    run,
-)
+from einsdiff.notation.index_parser import parse_index
+from einsdiff.notation.jobs import Job, run
+from einsdiff.notation.trees import Partial, Symbol, in_bracket, letters_of
 
 __all__ = ["Edge", "Network", "Term", "Vertex", "network"]
 

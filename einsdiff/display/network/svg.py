@@ -5,8 +5,9 @@ line is straight; others run above or below the row, each at a height of its own
 those of what was differentiated by last point down, so that :math:`\partial f_i/\partial x_p` is
 drawn as the map from p to i that it is.
 
+>>> from einsdiff.display.network.diagram import diagram
 >>> from einsdiff.algebra.nodes.nodes import variable
->>> from einsdiff.display.index.printer import Letters
+>>> from einsdiff.display.index.lettering import Letters
 >>> from einsdiff.display.network.network import network
 >>> x = network(variable("x", (3,)), ("i",), Letters())
 >>> diagram([Panel(x, "x_i")])
@@ -18,285 +19,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import pairwise, permutations
-from pathlib import Path
+from itertools import permutations
 from unicodedata import combining, east_asian_width
 
 from einsdiff.display.network.network import Edge, Network, Term, Vertex
-from einsdiff.errors import OperandError, page
+from einsdiff.display.network.palette import BLUE, FILL, GREY, INK, RED, Panel, _mark, shortened
 
-__all__ = ["Diagram", "Panel", "diagram"]
+__all__ = ["_svg"]
 
 
 # --- diagrams ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """A network with its formula.
-
-    Attributes
-    ----------
-    network
-        The network.
-    caption
-        The formula.
-    domain
-        The letters of the legs that point down: those of the last variable differentiated by.
-    by
-        The letters of all legs that differentiation left.
-    wrt
-        The name of the operand that is differentiated by next, which is marked.
-    """
-
-    network: Network
-    caption: str
-    domain: frozenset[str] = frozenset()
-    by: frozenset[str] = frozenset()
-    wrt: str = ""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Diagram:
-    """A picture of an expression as a tensor network.
-
-    Attributes
-    ----------
-    svg
-        The picture, an SVG document.
-    dot
-        The same graph in Graphviz's language.
-
-    Examples
-    --------
-    >>> import einsdiff as ed
-    >>> picture = ed.grad("ij,j->i", "A", "x", wrt="A").diagram()
-    >>> picture
-    <Diagram: f_i = A_ij x_j; ∂f_i/∂A_pq = δ_ip x_q>
-    >>> print(str(picture).splitlines()[0])
-    graph einsdiff {
-    """
-
-    svg: str
-    dot: str
-    title: str
-
-    def __repr__(self) -> str:
-        return f"<Diagram: {self.title}>"
-
-    def __str__(self) -> str:
-        return self.dot
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-    def save(self, path: str | Path) -> None:
-        """Write the picture to a file.
-
-        Parameters
-        ----------
-        path
-            Its name, which ends in ``.svg``, or in ``.dot`` or ``.gv`` for Graphviz.
-
-        Raises
-        ------
-        OperandError
-            The name ends otherwise.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.parse("A_ij x_j").diagram().save("product.png")
-        Traceback (most recent call last):
-        einsdiff.OperandError: a diagram is not written to '.png' files
-        <BLANKLINE>
-        name the file product.svg or product.dot; `dot -Tpng product.dot` makes a PNG
-        """
-        path = Path(path)
-        texts = {".svg": self.svg, ".dot": self.dot, ".gv": self.dot}
-        if path.suffix not in texts:
-            raise OperandError(
-                page(
-                    f"a diagram is not written to {path.suffix!r} files",
-                    action=f"name the file {path.stem}.svg or {path.stem}.dot; "
-                    f"`dot -Tpng {path.stem}.dot` makes a PNG",
-                )
-            )
-        path.write_text(texts[path.suffix], encoding="utf-8")
-
-
-def diagram(panels: Sequence[Panel], arrow: str = "") -> Diagram:
-    """Draw networks, one beside the other.
-
-    Parameters
-    ----------
-    panels
-        One network; or a function and its derivative.
-    arrow
-        What stands at the arrow between these.
-
-    Returns
-    -------
-    Diagram
-        As SVG and as DOT. The same networks always give the same text.
-    """
-    title = "; ".join(_shortened(panel.caption, 120) for panel in panels)
-    return Diagram(_svg(panels, arrow, title), _dot(panels, arrow), title)
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 2].rstrip() + " …"
-
-
 # --- Graphviz ---------------------------------------------------------------------------------
-
-#: Of light backgrounds and dark lines; blue and vermilion are told apart by everyone.
-_INK, _BLUE, _RED, _GREY = "#1a1a1a", "#0072b2", "#c8500a", "#6b6b6b"
-_FILL = {"operand": "#dcebf6", "wrt": "#fbe0cf", "function": "#f4f4f4", "sum": "#ffffff"}
-
-
-def _quoted(text: str) -> str:
-    r"""Write a text as DOT does: a quotation mark and a backslash are escaped.
-
-    >>> print(_quoted('a "b"'))
-    "a \"b\""
-    """
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
-
-
-def _dot(panels: Sequence[Panel], arrow: str) -> str:
-    writer = _DotWriter()
-    anchors = [writer.panel(panel) for panel in panels]
-    for one, other in pairwise(anchors):  # an arrow, so that they stand side by side
-        writer.line(f'{one} -- {other} [label={_quoted(arrow)}, dir=forward, color="{_GREY}"]')
-    head = [
-        "graph einsdiff {",
-        '  graph [rankdir=LR, labeljust=l, bgcolor=white, fontname="Helvetica", color=gray];',
-        f'  node [fontname="Helvetica", color="{_BLUE}", style=filled, '
-        f'fillcolor="{_FILL["operand"]}"];',
-        f'  edge [fontname="Helvetica", color="{_INK}"];',
-    ]
-    return "\n".join([*head, *writer.lines, "}", ""])
-
-
-#: What hangs on a leg in DOT: its letter, and the vertices at its end with their marks.
-_DotLegs = list[tuple[str, list[tuple[str, str]]]]
-
-
-class _DotWriter:
-    """Writes networks as clusters of a graph, each vertex with a name of its own."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.count = 0
-
-    def line(self, text: str) -> None:
-        self.lines.append(f"  {text};")
-
-    def new(self, attributes: str) -> str:
-        self.count += 1
-        self.line(f"n{self.count} [{attributes}]")
-        return f"n{self.count}"
-
-    def words(self, text: str) -> str:
-        return self.new(f"label={_quoted(text)}, shape=plaintext, fillcolor=white")
-
-    def open(self, label: str, style: str) -> None:
-        self.count += 1
-        self.lines.append(f"  subgraph cluster_{self.count} {{")
-        self.line(f"label={_quoted(label)}; style={_quoted(style)}")
-
-    def close(self) -> None:
-        self.lines.append("  }")
-
-    def edge(self, end: tuple[str, str], to: str, label: str, more: str = "") -> None:
-        """Write a line from an end of an index; the mark tells which axis of the vertex it is."""
-        name, mark = end
-        tail = f", taillabel={_quoted('0' if mark == 'first' else mark)}" if mark else ""
-        self.line(f"{name} -- {to} [label={_quoted(label)}{tail}{more}]")
-
-    def panel(self, panel: Panel) -> str:
-        """Write a network with its legs under its formula; return the name of the formula."""
-        self.open("", "rounded")
-        caption = self.words(panel.caption)
-        if not panel.network.terms:
-            self.words("0")
-        for legs in self.network(panel.network, panel):
-            for letter, ends in legs:
-                color = _RED if letter in panel.by else _INK
-                leg = self.new(
-                    f'label={_quoted(letter)}, shape=plaintext, fontcolor="{color}", '
-                    'fillcolor=white, class="leg"'
-                )
-                for end in ends:
-                    self.edge(end, leg, "", f', color="{color}"')
-        self.close()
-        return caption
-
-    def network(self, net: Network, panel: Panel) -> list[_DotLegs]:
-        """Write the terms, each in a cluster with its coefficient; return the legs of each."""
-        found = []
-        for k, term in enumerate(net.terms):
-            sign = "" if k == 0 or term.coefficient.startswith("-") else "+ "
-            text = (sign + term.coefficient.replace("-", "− ")).strip()
-            is_number = not (term.vertices or term.edges)
-            is_plain = len(net.terms) == 1 and (is_number or not text)
-            if not is_plain:
-                self.open("" if is_number else text, "dotted")
-            if is_number:
-                self.words(text if text.strip("+− ") else text + " 1")
-            found.append(self.term(term, panel))
-            if not is_plain:
-                self.close()
-        return found
-
-    def term(self, term: Term, panel: Panel) -> _DotLegs:
-        names = [self.vertex(vertex, panel) for vertex in term.vertices]
-        legs: _DotLegs = []
-        for edge in term.edges:
-            ends = [
-                (names[k], _mark(term.vertices[k], axis))
-                for k, axis in zip(edge.ends, edge.axes, strict=True)
-            ]
-            if edge.is_dot:
-                dot = self.new(
-                    'label="", shape=point, width=0.12, color=black, fillcolor=black, class="dot"'
-                )
-                text = "" if edge.legs else ",".join(edge.letters)
-                for k, end in enumerate(ends):
-                    self.edge(end, dot, "" if k else text)
-                legs += [(letter, [(dot, "")]) for letter in edge.legs]
-            elif edge.legs:
-                legs.append((edge.legs[0], ends))
-            else:
-                other, mark = ends[1]
-                head = f", headlabel={_quoted('0' if mark == 'first' else mark)}" if mark else ""
-                self.edge(ends[0], other, ",".join(edge.letters), head)
-        return legs
-
-    def vertex(self, vertex: Vertex, panel: Panel) -> str:
-        """Write a factor; the legs of what is inside of a function's cluster end at its box."""
-        if not vertex.inside:
-            shape = {"relation": "diamond", "rest": "box"}.get(vertex.kind, "ellipse")
-            is_wrt = vertex.kind == "operand" and vertex.label == panel.wrt
-            mark = f', color="{_RED}", fillcolor="{_FILL["wrt"]}", penwidth=2' if is_wrt else ""
-            return self.new(f"label={_quoted(vertex.label)}, shape={shape}{mark}")
-        self.open("", "filled,rounded" if vertex.kind == "function" else "dashed,rounded")
-        self.line(f'fillcolor="{_FILL[vertex.kind]}"')
-        label = vertex.label if vertex.kind == "function" else "( )"
-        box = self.new(
-            f'label={_quoted(label)}, shape=box, color="{_GREY}", fillcolor="{_FILL["function"]}"'
-        )
-        for net in vertex.inside:
-            for legs in self.network(net, panel):
-                last = f"n{self.count}"
-                for letter, ends in legs:
-                    for end in ends:
-                        self.edge(end, box, letter)
-                if not legs:  # a number, or an operand with all of its axes
-                    self.line(f"{last} -- {box} [style=dotted]")
-        self.close()
-        return box
 
 
 # --- SVG: drawings and how they are put together ----------------------------------------------
@@ -339,7 +74,7 @@ def _width(text: str, size: float) -> float:
 
 
 def _text(
-    x: float, y: float, text: str, size: float, color: str = _INK, style: str = "", halo: str = ""
+    x: float, y: float, text: str, size: float, color: str = INK, style: str = "", halo: str = ""
 ) -> str:
     behind = (
         f' stroke="{halo}" stroke-width="5" stroke-linejoin="round" paint-order="stroke"'
@@ -356,7 +91,7 @@ _ITALIC = ' font-style="italic"'
 _BOLD = ' font-weight="bold"'
 
 
-def _path(d: str, color: str = _INK, kind: str = "edge") -> str:
+def _path(d: str, color: str = INK, kind: str = "edge") -> str:
     return f'<path class="{kind}" d="{d}" fill="none" stroke="{color}" stroke-width="1.8"/>'
 
 
@@ -386,7 +121,7 @@ def _column(drawings: Sequence[_Drawing], gap: float) -> _Drawing:
     return _Drawing(width, height / 2, height / 2, tuple(parts))
 
 
-def _words(text: str, size: float = _NAME, style: str = "", color: str = _INK) -> _Drawing:
+def _words(text: str, size: float = _NAME, style: str = "", color: str = INK) -> _Drawing:
     width = _width(text, size) * (1.08 if "bold" in style else 1)
     return _Drawing(width, size * 0.7, size * 0.7, (_text(width / 2, 0, text, size, color, style),))
 
@@ -444,19 +179,19 @@ def _wrapped(text: str, width: int, most: int = 3) -> list[str]:
         lines[-1] = f"{lines[-1]} {word}".strip()
     if len(lines) > most:
         lines = [*lines[: most - 1], lines[most - 1] + " …"]
-    return [_shortened(line, 2 * width) for line in lines]
+    return [shortened(line, 2 * width) for line in lines]
 
 
 def _arrow(text: str, is_down: bool) -> _Drawing:
     width = _width(text, _NAME) + 16
     if is_down:
         d = "M 0 -14 V 12"
-        head = f'<path d="M -6 10 L 6 10 L 0 20 Z" fill="{_INK}"/>'
+        head = f'<path d="M -6 10 L 6 10 L 0 20 Z" fill="{INK}"/>'
         down = f'<g transform="translate({_n(width / 2)} 0)">{_path(d)}{head}</g>'
         return _Drawing(width, 20, 24, (down, _text(width + 6, 0, text, _NAME)))
     parts = (
         _path(f"M 0 0 H {_n(width - 8)}"),
-        f'<path d="M {_n(width - 10)} -6 V 6 L {_n(width)} 0 Z" fill="{_INK}"/>',
+        f'<path d="M {_n(width - 10)} -6 V 6 L {_n(width)} 0 Z" fill="{INK}"/>',
         _text(width / 2 - 3, -18, text, _NAME),
     )
     return _Drawing(width, 30, 8, parts)
@@ -529,7 +264,7 @@ class _Painter:
         self.panel = panel
 
     def color(self, letter: str) -> str:
-        return _RED if letter in self.panel.by else _INK
+        return RED if letter in self.panel.by else INK
 
     def side(self, letter: str) -> int:
         return 1 if letter in self.panel.domain else -1
@@ -566,8 +301,8 @@ class _Painter:
             return self.box(vertex)
         width = _width(vertex.label, _NAME)
         is_wrt = vertex.kind == "operand" and vertex.label == self.panel.wrt
-        fill = _FILL["wrt" if is_wrt else "operand"] if vertex.kind == "operand" else "#ffffff"
-        stroke = _RED if is_wrt else _BLUE if vertex.kind == "operand" else _GREY
+        fill = FILL["wrt" if is_wrt else "operand"] if vertex.kind == "operand" else "#ffffff"
+        stroke = RED if is_wrt else BLUE if vertex.kind == "operand" else GREY
         dash = ' stroke-dasharray="4 3"' if vertex.kind == "rest" else ""
         half = max(_RADIUS, width / 2 + 11)
         rx = 5 if vertex.kind in ("relation", "rest") else _RADIUS
@@ -577,7 +312,7 @@ class _Painter:
             f'height="{2 * _RADIUS}" rx="{rx}" {look}/>'
         )
         size = _NAME if vertex.kind == "operand" else _LETTER + 1
-        label = _text(half, 0, vertex.label, size, _INK)
+        label = _text(half, 0, vertex.label, size, INK)
         return _Drawing(2 * half, _RADIUS, _RADIUS, (shape, label))
 
     def box(self, vertex: Vertex) -> _Drawing:
@@ -595,11 +330,11 @@ class _Painter:
         width = max(inner.width, title.width if title else 0) + 2 * pad
         height = inner.height + head + 8
         top = -height / 2
-        fill = _FILL[vertex.kind]
+        fill = FILL[vertex.kind]
         dash = "" if is_function else ' stroke-dasharray="5 3"'
         parts = [
             f'<rect class="{vertex.kind}" x="0" y="{_n(top)}" width="{_n(width)}" '
-            f'height="{_n(height)}" rx="7" fill="{fill}" stroke="{_GREY}" '
+            f'height="{_n(height)}" rx="7" fill="{fill}" stroke="{GREY}" '
             f'stroke-width="1.5"{dash}/>',
             _moved(inner, (width - inner.width) / 2, top + head + inner.up),
         ]
@@ -659,15 +394,6 @@ class _Painter:
             else:
                 lines.append(_Line(ends, name))
         return lines, legs
-
-
-def _mark(vertex: Vertex, axis: int) -> str:
-    """Choose the mark that tells an axis from the others: of a matrix, the first one has it."""
-    if not vertex.is_ordered:
-        return ""
-    if len(vertex.axes) == 2:
-        return "first" if axis == 0 else ""
-    return str(axis)
 
 
 class _Product:
@@ -749,7 +475,7 @@ class _Product:
                 self.labels += _marked(mark, border, near, (way, 0))
             if line.label:
                 lift = -11 if bulge <= 0 else 11
-                self.labels.append(_text(x, y + lift, line.label, _LETTER, _INK, _ITALIC))
+                self.labels.append(_text(x, y + lift, line.label, _LETTER, INK, _ITALIC))
 
     def beside(self, side: int, lines: Sequence[_Line]) -> None:
         """Draw what stands above or below the row."""
@@ -804,13 +530,13 @@ class _Product:
             is_short = last - first < 36
             x = centre if is_short else _clear_of(centre, avoid, first, last)
             beside = y + line.side * 10 * is_short
-            self.labels.append(_text(x, beside, line.label, _LETTER, _INK, _ITALIC, "#ffffff"))
+            self.labels.append(_text(x, beside, line.label, _LETTER, INK, _ITALIC, "#ffffff"))
             self.extent[line.side] = max(self.extent[line.side], abs(beside) + 9)
             return []
         self.parts.append(_dot_mark(centre, y))
         if line.label:
             at = centre + 11, y + line.side * 11
-            self.labels.append(_text(*at, line.label, _LETTER, _INK, _ITALIC))
+            self.labels.append(_text(*at, line.label, _LETTER, INK, _ITALIC))
         step = 18
         start = centre - step * (len(line.legs) - 1) / 2
         return [(start + step * n, letter) for n, letter in enumerate(line.legs)]
@@ -822,12 +548,12 @@ def _marked(mark: str, x: float, y: float, way: tuple[int, int]) -> list[str]:
     if not mark:
         return []
     if mark != "first":
-        return [_text(x + 5 * across + 6 * down**2, y + 8 * across**2 + 6 * down, mark, 9, _GREY)]
+        return [_text(x + 5 * across + 6 * down**2, y + 8 * across**2 + 6 * down, mark, 9, GREY)]
     a, b = 4.5 * down**2, 4.5 * across**2
     tip = x + 8 * across, y + 8 * down
     return [
         f'<path class="first" d="M {_n(x - a)} {_n(y - b)} L {_n(x + a)} {_n(y + b)} '
-        f'L {_n(tip[0])} {_n(tip[1])} Z" fill="{_BLUE}"/>'
+        f'L {_n(tip[0])} {_n(tip[1])} Z" fill="{BLUE}"/>'
     ]
 
 

@@ -42,19 +42,12 @@ from einsdiff.algebra.nodes.nodes import (
     Variable,
     is_zero,
 )
-from einsdiff.display.index.printer import (
-    Heading,
-    Letters,
-    absorbable,
-    assigned,
-    axis_spellings,
-    places,
-    summary,
-)
+from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
+from einsdiff.display.index.printer import absorbable, summary
 from einsdiff.display.matrix.forms import Form, subforms
-from einsdiff.display.matrix.reader import MatrixEquation
+from einsdiff.display.matrix.matrix_equation import MatrixEquation
 from einsdiff.errors import OperandError, page
-from einsdiff.notation.index_parser import Job, run
+from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 
@@ -664,7 +657,7 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
     Parameters
     ----------
     equation
-        What `einsdiff.display.matrix.reader.matrix_equation` found.
+        What `einsdiff.display.matrix.matrix_equation.matrix_equation` found.
     node
         The expression that it was found for.
 
@@ -681,7 +674,7 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
     Examples
     --------
     >>> from einsdiff.algebra.nodes.nodes import einsum, variable
-    >>> from einsdiff.display.matrix.reader import matrix_equation
+    >>> from einsdiff.display.matrix.matrix_equation import matrix_equation
     >>> A, x = variable("A", ("m", "n")), variable("x", ("n",))
     >>> f = einsum([A, x], ["ij", "j"], "i")
     >>> matrix_expression(matrix_equation(f, Heading("f", ("i",)), None, "Ax"), f)

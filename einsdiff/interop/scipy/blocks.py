@@ -24,14 +24,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from einsdiff.algebra.nodes.threads import cached_property
 from einsdiff.errors import SizeError, page
 from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.cores import Cores
 from einsdiff.expressions.formula import Formula
+from einsdiff.notation.threads import cached_property
+from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
-from einsdiff.numeric.libraries.operands import Array, needs_scipy, scipy_module
-from einsdiff.numeric.planning.plan import Core
+from einsdiff.numeric.libraries.operands import Array
+from einsdiff.numeric.planning.core import Core
 from einsdiff.numeric.sparse import PLACING, check_room, entries, positions
 
 __all__ = ["Block", "BlockMatrix"]

@@ -31,7 +31,6 @@ from typing import Any
 import numpy as np
 
 from einsdiff.algebra.nodes.nodes import Variable
-from einsdiff.algebra.nodes.threads import cached_property
 from einsdiff.errors import (
     BindingError,
     EinsdiffError,
@@ -42,17 +41,21 @@ from einsdiff.errors import (
     shapes_line,
 )
 from einsdiff.expressions.compiled import Compiled
-from einsdiff.expressions.evaluation import signature, sizes_of
+from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula, symbol
+from einsdiff.expressions.refusals import signature
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.interop.scipy.blocks import Block, BlockMatrix
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
+from einsdiff.notation.threads import cached_property
+from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.library import LIBRARIES, library_of
-from einsdiff.numeric.libraries.operands import Array, as_array, dtype_of, needs_scipy, scipy_module
+from einsdiff.numeric.libraries.operands import Array, as_array, dtype_of
 from einsdiff.numeric.libraries.xarray import original
 from einsdiff.verbs.calculus import Wrt, grad, hvp, jvp, vjp
-from einsdiff.verbs.sources.accept import find_variable, read_expression
+from einsdiff.verbs.sources.accept import read_expression
+from einsdiff.verbs.sources.source import find_variable
 
 __all__ = ["MATRIX_FORMS", "Problem", "problem"]
 

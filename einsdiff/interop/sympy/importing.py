@@ -30,8 +30,9 @@ from einsdiff.algebra.nodes.function import FUNCTIONS, lookup
 from einsdiff.algebra.nodes.graph import dependencies, topological
 from einsdiff.algebra.nodes.nodes import Node, Variable, call, einsum, partial, variable, zero
 from einsdiff.algebra.reading.binding import Builder
-from einsdiff.algebra.reading.parts import Part, PartReader, Total
-from einsdiff.display.index.printer import Heading, Letters
+from einsdiff.algebra.reading.kinds import Part, Total
+from einsdiff.algebra.reading.parts import PartReader
+from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.sympy.symbolic import SPELLED, spelled, sympy_module
 from einsdiff.errors import (
     BindingError,
@@ -59,20 +60,11 @@ from einsdiff.interop.sympy.meanings import (
     without_unit_axes,
     written_out,
 )
-from einsdiff.notation.index_parser import (
-    Affine,
-    Apply,
-    Index,
-    Job,
-    Product,
-    Sum,
-    Symbol,
-    Tree,
-    run,
-)
+from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import DUMMY, fresh_letters
 from einsdiff.notation.names import as_name
 from einsdiff.notation.subscripts import SIZES, Size, is_index
+from einsdiff.notation.trees import Affine, Apply, Index, Product, Sum, Symbol, Tree
 from einsdiff.numeric.libraries.operands import Array, as_array
 
 __all__ = ["Reader", "from_sympy"]

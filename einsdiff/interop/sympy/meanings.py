@@ -2,7 +2,7 @@ r"""What SymPy's classes mean, one function for each, in two tables.
 
 An entry, such as ``A[i, j]`` or a ``Sum``, is read as a tree of index notation; a matrix or an
 array, such as ``MatMul`` or an ``ArrayContraction``, as a node with all of SymPy's axes. A function
-that needs what is below it is a job, see `einsdiff.notation.index_parser.run`.
+that needs what is below it is a job, see `einsdiff.notation.jobs.run`.
 
 >>> ENTRIES["Sum"].__name__, ARRAYS["MatMul"].__name__
 ('_over', '_matrix_product')
@@ -23,11 +23,11 @@ from einsdiff.algebra.operations.matrices import matrix_power
 from einsdiff.algebra.operations.products import kron
 from einsdiff.algebra.operations.reshaping import reshape
 from einsdiff.errors import OperandError, page
-from einsdiff.notation.index_parser import (
+from einsdiff.notation.jobs import Job
+from einsdiff.notation.trees import (
     Affine,
     Apply,
     Compare,
-    Job,
     Literal,
     Over,
     Power,

@@ -33,7 +33,7 @@ import numpy as np
 from einsdiff.algebra.nodes.function import revision
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Variable
-from einsdiff.errors import OperandError, ShapeError, SizeError, page, shape_text
+from einsdiff.errors import SizeError, page, shape_text
 from einsdiff.numeric.chunks.chunk_layout import Layout
 from einsdiff.numeric.chunks.fused import Spread, spread_out
 from einsdiff.numeric.chunks.tasks import arrays_of
@@ -41,7 +41,7 @@ from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.planning.rearrange import rearranged
 from einsdiff.numeric.planning.slicing import with_numbers
 
-__all__ = ["Chunked", "check_chunks", "chunked"]
+__all__ = ["Chunked", "chunked"]
 
 
 class Chunked:
@@ -169,53 +169,6 @@ def _spread(
 
 
 # --- operands ---------------------------------------------------------------------------------
-
-
-def check_chunks(array: Any, name: str) -> None:
-    """Raise an error for an array of Dask's that cannot be computed with.
-
-    Parameters
-    ----------
-    array
-        The array.
-    name
-        What to call it in messages.
-
-    Raises
-    ------
-    OperandError
-        Its chunks are of another type than NumPy's arrays.
-    ShapeError
-        The sizes of its chunks are not known.
-
-    Examples
-    --------
-    >>> import dask.array as da
-    >>> x = da.arange(4, chunks=2)
-    >>> check_chunks(x[x > 1], "x")
-    Traceback (most recent call last):
-    einsdiff.ShapeError: the sizes of the chunks of 'x' are not known: its shape is (nan,)
-    <BLANKLINE>
-    call x.compute_chunk_sizes(), or make it of arrays of known shapes
-    """
-    called = name if name.isidentifier() else "x"
-    if any(np.isnan(size) for size in array.shape):
-        shape = ", ".join(map(str, array.shape)) + "," * (array.ndim == 1)
-        raise ShapeError(
-            page(
-                f"the sizes of the chunks of '{name}' are not known: its shape is ({shape})",
-                action=f"call {called}.compute_chunk_sizes(), or make it of arrays of known shapes",
-            )
-        )
-    if type(array._meta) is not np.ndarray and not isinstance(array._meta, np.generic):
-        kind = type(array._meta)
-        raise OperandError(
-            page(
-                f"the chunks of '{name}' are of type {kind.__module__}.{kind.__qualname__}, "
-                "and einsdiff computes with chunks that are NumPy arrays",
-                action=f"convert them, as in {called}.map_blocks(np.asarray), or fill them",
-            )
-        )
 
 
 def _layout(array: Any) -> Layout:

@@ -9,12 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from functools import cache, lru_cache
-from importlib import import_module
-from threading import Lock
-from types import ModuleType
+from functools import lru_cache
 from typing import Any, Protocol
-from weakref import finalize
 from zlib import crc32
 
 import numpy as np
@@ -22,8 +18,8 @@ import numpy as np
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Add, Call, Constant, Node, Number
 from einsdiff.algebra.nodes.records import damaged
-from einsdiff.algebra.nodes.threads import in_child
 from einsdiff.errors import OperandError, page
+from einsdiff.numeric.libraries.dask import check_chunks
 from einsdiff.numeric.libraries.library import check_strided, dtype_kind, library_of
 from einsdiff.numeric.libraries.xarray import are_told_apart, bare, is_named, original
 
@@ -31,20 +27,15 @@ __all__ = [
     "LEAST",
     "AnyArray",
     "Array",
-    "anonymous_name",
     "as_array",
     "as_number",
     "at_least",
     "carried",
     "dtype_of",
-    "is_anonymous",
     "is_unchangeable",
-    "needs_extra",
-    "needs_scipy",
     "received",
     "same_array",
     "same_memory",
-    "scipy_module",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -100,8 +91,7 @@ def as_array(value: Any, name: str) -> Array:
             raise _no_numbers(name, value.dtype)
         check_strided(value, name)
         if library_of(value) == "dask":
-            # It is imported where it is needed: it imports what plans.
-            import_module("einsdiff.numeric.chunks.chunked").check_chunks(value, name)
+            check_chunks(value, name)
         other: Array = value
         return other
     try:
@@ -238,53 +228,6 @@ def as_number(value: object) -> Number | None:
     return value if isinstance(value, int | float | complex | Fraction) else None
 
 
-@cache
-def scipy_module(name: str) -> ModuleType | None:
-    """Import a module of SciPy's, an optional extra, when it is first needed; None without it.
-
-    >>> scipy_module("no_such_module") is None
-    True
-    """
-    try:
-        return import_module(f"scipy.{name}")
-    except ImportError:
-        return None
-
-
-def needs_extra(what: str, package: str, extra: str = "") -> OperandError:
-    """Make the error for what only a package can do that is not installed.
-
-    Parameters
-    ----------
-    what
-        What needs it.
-    package
-        What the package is called.
-    extra
-        The extra of einsdiff's that brings it; the package in lower case if left out.
-
-    Examples
-    --------
-    >>> print(needs_extra("as_torch()", "PyTorch", "torch"))
-    as_torch() needs PyTorch
-    <BLANKLINE>
-    pip install "einsdiff[torch]"
-    """
-    action = f'pip install "einsdiff[{extra or package.lower()}]"'
-    return OperandError(page(f"{what} needs {package}", action=action))
-
-
-def needs_scipy(what: str) -> OperandError:
-    """Make the error for what only SciPy can do.
-
-    >>> print(needs_scipy("operator()"))
-    operator() needs SciPy
-    <BLANKLINE>
-    pip install "einsdiff[scipy]"
-    """
-    return needs_extra(what, "SciPy")
-
-
 #: The least dtypes that functions of NumPy's have, from the weakest to the strongest: of any;
 #: integers as wide as NumPy's sums of them; floats.
 LEAST = ("", "integer", "float")
@@ -359,60 +302,3 @@ def _scalars(node: Node) -> tuple[tuple[complex, ...], int, int]:
     weak: dict[type, complex] = {int: 1, Fraction: 1.0, float: 1.0, complex: 1j}
     integers = [c for c in numbers if isinstance(c, int)]
     return tuple(weak[kind] for kind in kinds), min(integers), max(integers)
-
-
-class _Anonymous:
-    """Gives names to arrays that no variable of the caller holds.
-
-    Two living arrays never share a name; a name is free again when its array is gone, so that a
-    repeated call with new arrays has the same names as before.
-    """
-
-    def __init__(self) -> None:
-        self.numbers: dict[int, int] = {}  # of id(array)
-        self.free: list[int] = []
-        self.highest = 0
-        self.open_lock()
-        in_child(self.open_lock)
-
-    def open_lock(self) -> None:
-        self.lock = Lock()
-
-    def name(self, array: Array) -> str:
-        with self.lock:
-            number = self.numbers.get(id(array))
-            if number is None:
-                if self.free:
-                    number = min(self.free)
-                    self.free.remove(number)
-                else:
-                    number = self.highest = self.highest + 1
-                self.numbers[id(array)] = number
-                finalize(array, self.release, id(array)).atexit = False
-        return f"array{number}"
-
-    def release(self, identity: int) -> None:
-        # No lock: this may run at any moment, also inside of `name`.
-        self.free.append(self.numbers.pop(identity))
-
-
-_anonymous = _Anonymous()
-
-
-def is_anonymous(array: Array) -> bool:
-    """Tell whether `anonymous_name` gave this array its name.
-
-    >>> is_anonymous(np.ones(2))
-    False
-    """
-    return id(array) in _anonymous.numbers
-
-
-def anonymous_name(array: Array) -> str:
-    """Return a name for an array that has none: ``array1``, ``array2``, ..
-
-    >>> one, other = np.ones(2), np.ones(2)
-    >>> anonymous_name(one) == anonymous_name(one) != anonymous_name(other)
-    True
-    """
-    return _anonymous.name(array)

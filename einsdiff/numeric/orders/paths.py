@@ -40,7 +40,7 @@ from einsdiff.numeric.orders.networks import (
     network_of,
     tree_of,
 )
-from einsdiff.numeric.planning.slicing import MOST_STEPS, NETWORK, Choice
+from einsdiff.numeric.orders.slices import MOST_STEPS, NETWORK, Choice
 
 __all__ = [
     "BLAS",

@@ -26,7 +26,6 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from types import MappingProxyType
-from typing import NamedTuple
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.graph import children, topological, variables_of
@@ -42,13 +41,14 @@ from einsdiff.algebra.nodes.nodes import (
     is_one,
 )
 from einsdiff.algebra.nodes.relations import Relation
-from einsdiff.algebra.nodes.threads import cached_property
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.subscripts import Size
+from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.orders.engines import Explicit, Optimizer
 from einsdiff.numeric.orders.paths import NETWORK, Finder, given_path
 from einsdiff.numeric.planning.contraction import Factor, contract
+from einsdiff.numeric.planning.core import Core
 from einsdiff.numeric.planning.extents import Extent, counted
 from einsdiff.numeric.planning.fusing import bases, fused, needed
 from einsdiff.numeric.planning.lowering import contract_related
@@ -75,36 +75,7 @@ from einsdiff.numeric.planning.views import (
     write,
 )
 
-__all__ = [
-    "VIEWS",
-    "Instruction",
-    "Plan",
-    "literal",
-    "plain_plan",
-    "plan",
-]
-
-
-class Core(NamedTuple):
-    """A term of a result: an array, and where in the result it stands.
-
-    Attributes
-    ----------
-    name
-        The name of the array, or a number.
-    window
-        The entries of the result that it is written to, or added to.
-    axes
-        Which axis of the window each axis of the array is; along the others it is repeated.
-    subscripts
-        How NumPy's einsum would write it, if it took labels that stand twice in the output:
-        ``k->iik`` is the diagonal. Empty where more than deltas place it, as for a slice.
-    """
-
-    name: str
-    window: Window
-    axes: tuple[int, ...]
-    subscripts: str
+__all__ = ["VIEWS", "Instruction", "Plan", "literal", "plain_plan", "plan"]
 
 
 @dataclass(frozen=True)

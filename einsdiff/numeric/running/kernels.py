@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from einsdiff.numeric.libraries.operands import needs_scipy, scipy_module
+from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 
 __all__ = [
     "MOST_PAIRS",

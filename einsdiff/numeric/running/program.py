@@ -86,7 +86,7 @@ def program_for(
     dtype
         That of the arrays and of the results.
     in_cores
-        Whether the results are left as cores; see `einsdiff.numeric.planning.plan.Core`.
+        Whether the results are left as cores; see `einsdiff.numeric.planning.core.Core`.
     limit
         The most entries that may be allocated at one time, if slicing can help that.
     optimizer

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from einsdiff.algebra.derivatives.linear_terms import (
+    contracted,
+    diagonal,
+    expression,
+    is_symmetric,
+    linear_map,
+    ties,
+)
 from einsdiff.algebra.derivatives.structure import (
     Blocks,
     Copies,
@@ -14,13 +22,7 @@ from einsdiff.algebra.derivatives.structure import (
     KroneckerTerms,
     LowRank,
     Scaled,
-    contracted,
-    diagonal,
-    expression,
-    is_symmetric,
-    linear_map,
     structure,
-    ties,
 )
 from einsdiff.algebra.nodes.nodes import add, delta, einsum, related, scale, variable, zero
 

@@ -23,9 +23,9 @@ from einsdiff.algebra.nodes.nodes import (
     variable,
 )
 from einsdiff.algebra.reading.binding import build
+from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
 from einsdiff.algebra.reading.parts import MOST_EXPANDED as READ_AS_PRODUCTS
-from einsdiff.algebra.reading.parts import is_function
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.errors import (
     EinsdiffError,

@@ -24,7 +24,8 @@ from einsdiff.display.index.latex import (
     wrapped,
 )
 from einsdiff.display.index.printer import format_index
-from einsdiff.notation.index_parser import Affine, Product, Sum, parse_index
+from einsdiff.notation.index_parser import parse_index
+from einsdiff.notation.trees import Affine, Product, Sum
 from tests.catalogue_rows import ROWS, called
 from tests.display.index.test_printer import LETTERS, SHAPES, expressions, normal
 from tests.extras import katex_complaints, needs

@@ -35,9 +35,8 @@ from einsdiff.display.matrix.forms import (
     transpose,
     unit,
     vec,
-    write,
-    write_latex,
 )
+from einsdiff.display.matrix.writers import write, write_latex
 from tests.display.matrix_reader import ReadingError, evaluate
 
 A, B, S = named("A", 2), named("B", 2), named("S", 2, is_symmetric=True)

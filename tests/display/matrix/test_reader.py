@@ -19,8 +19,10 @@ from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Einsum
 from einsdiff.algebra.rewriting.simplification import expand
 from einsdiff.display.matrix import reader as matrix
-from einsdiff.display.matrix.forms import hadamard, named, power, times, write
-from einsdiff.display.matrix.reader import MOST_MULTIPLIED, NoMatrixFormError, matrix_form
+from einsdiff.display.matrix.failing import NoMatrixFormError
+from einsdiff.display.matrix.forms import hadamard, named, power, times
+from einsdiff.display.matrix.reader import MOST_MULTIPLIED, matrix_form
+from einsdiff.display.matrix.writers import write
 from einsdiff.expressions.layout import as_matrix
 from tests.catalogue_rows import ROWS, SIZES, Row, called
 from tests.display import drawn

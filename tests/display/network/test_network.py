@@ -9,7 +9,7 @@ import pytest
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.nodes import Add, Constant, Delta, Einsum, Variable, variable
-from einsdiff.display.index.printer import Letters
+from einsdiff.display.index.lettering import Letters
 from einsdiff.display.network.network import MOST_EQUAL, MOST_TERMS, MOST_VERTICES, Network, network
 from tests.catalogue_rows import ROWS
 from tests.test_catalogue import derivative, symbols_of

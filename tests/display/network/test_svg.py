@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
+from einsdiff.display.network.diagram import Diagram, diagram
 from einsdiff.display.network.network import Edge, Network, Term, Vertex, network
-from einsdiff.display.network.svg import Diagram, Panel, diagram
+from einsdiff.display.network.palette import Panel
 from tests.catalogue_rows import ROWS
 from tests.display.network.test_network import every_network, formulas_of
 from tests.extras import missing

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import einsdiff as ed
 from einsdiff.algebra.nodes.nodes import add, einsum, related, variable, zero
 from einsdiff.algebra.rewriting.orient import normal_form
-from einsdiff.display.index.printer import Heading, Letters
+from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.tables import cases as module
 from einsdiff.display.tables.cases import Cases, Condition, by_cases
 from einsdiff.expressions.formula import Formula

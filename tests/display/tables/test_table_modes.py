@@ -11,18 +11,11 @@ import einsdiff as ed
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.nodes import call, einsum, scale, variable
 from einsdiff.display.html import formula_html
-from einsdiff.display.index.printer import Heading, Letters
+from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.tables import modes as module
-from einsdiff.display.tables.modes import (
-    Block,
-    Column,
-    Table,
-    formula_latex,
-    forward_steps,
-    layouts_table,
-    reverse_steps,
-    width_of,
-)
+from einsdiff.display.tables.modes import forward_steps, reverse_steps
+from einsdiff.display.tables.shape_tables import layouts_table
+from einsdiff.display.tables.table import Block, Column, Table, formula_latex, width_of
 from tests.catalogue_rows import ROWS
 from tests.display import drawn
 from tests.extras import katex_complaints

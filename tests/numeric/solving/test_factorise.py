@@ -10,14 +10,10 @@ from einsdiff.algebra.nodes.nodes import add, delta, einsum, variable
 from einsdiff.errors import OperandError
 from einsdiff.numeric.running.program import program_for
 from einsdiff.numeric.solving import factorise as solving
-from einsdiff.numeric.solving.factorise import (
-    Evaluation,
-    SolveError,
-    default_tolerance,
-    factored,
-    factorised,
-    solving_dtype,
-)
+from einsdiff.numeric.solving.dense import factored
+from einsdiff.numeric.solving.factorise import factorised
+from einsdiff.numeric.solving.failures import SolveError, default_tolerance, solving_dtype
+from einsdiff.numeric.solving.frames import Evaluation
 
 rng = np.random.default_rng(0)
 

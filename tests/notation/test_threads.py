@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-import einsdiff.algebra.nodes.nodes as nodes
-from einsdiff.algebra.nodes.threads import cached_property
-from einsdiff.numeric.libraries import operands as arrays
+from einsdiff.algebra.nodes import nodes
+from einsdiff.notation.threads import cached_property
+from einsdiff.numeric.libraries import anonymous
 
 needs_forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 
@@ -72,7 +72,7 @@ def test_locks_that_a_thread_held_are_open_in_a_child():
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with nodes._lock, arrays._anonymous.lock:
+        with nodes._lock, anonymous._anonymous.lock:
             held.set()
             done.wait(60)
 
@@ -84,7 +84,7 @@ def test_locks_that_a_thread_held_are_open_in_a_child():
 
         def work() -> None:
             nodes.variable("never before", (3, 5, 7, 11))
-            arrays.anonymous_name(np.ones(2))
+            anonymous.anonymous_name(np.ones(2))
 
         assert _status_of_a_child(work) == 0
     finally:

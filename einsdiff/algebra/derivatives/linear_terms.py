@@ -1,0 +1,371 @@
+r"""A derivative as a linear map: a sum of terms, each a core and the deltas that tie its axes.
+
+The axes of a derivative are those of the codomain and those of the domain. A delta between one of
+each says that blocks off its diagonal are zero; what is left of a term when deltas are taken out
+is its core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from einsdiff.algebra.nodes.nodes import (
+    Add,
+    Constant,
+    Delta,
+    Einsum,
+    Node,
+    Number,
+    Shape,
+    add,
+    delta,
+    einsum,
+    related,
+)
+from einsdiff.algebra.rewriting.distribute import Slot, slots
+from einsdiff.algebra.rewriting.flatten import flatten
+from einsdiff.algebra.rewriting.orient import oriented
+
+__all__ = [
+    "Axes",
+    "LinearMap",
+    "Pairs",
+    "Term",
+    "_product",
+    "contracted",
+    "diagonal",
+    "expression",
+    "is_symmetric",
+    "linear_map",
+    "ties",
+]
+
+
+#: Products of sums with deltas in them are multiplied out up to so many terms.
+MOST_TERMS = 64
+
+
+Axes = tuple[int, ...]
+
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A coefficient times factors times deltas.
+
+    Attributes
+    ----------
+    coefficient
+        The number.
+    factors
+        The factors, each with the labels of its axes.
+    labels
+        The label of each axis of the expression: the first axis that deltas make it equal to.
+        Labels that are summed are greater than every axis.
+    """
+
+    coefficient: Number
+    factors: tuple[Slot, ...]
+    labels: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class LinearMap:
+    """A sum of terms as a map from domain axes to codomain axes.
+
+    Attributes
+    ----------
+    terms
+        The terms.
+    codomain, domain
+        The axes, as positions in the expression; not all of them where this is part of a map.
+    shape
+        The sizes of all axes of the expression.
+    """
+
+    terms: tuple[Term, ...]
+    codomain: Axes
+    domain: Axes
+    shape: Shape
+
+
+@lru_cache(maxsize=1024)
+def linear_map(expr: Node, domain: int) -> LinearMap:
+    """Take an expression apart into terms, cores and deltas.
+
+    Parameters
+    ----------
+    expr
+        The expression, best in its normal form.
+    domain
+        The number of domain axes, the last ones.
+
+    Returns
+    -------
+    LinearMap
+        Of the same value.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import delta, variable
+    >>> A, x = variable("A", (2, 3)), variable("x", (3,))
+    >>> linear_map(einsum([delta(2), x], ["ip", "q"], "ipq"), 2).terms
+    (Term(coefficient=1, factors=((x, (2,)),), labels=(0, 0, 2)),)
+    """
+    rank = len(expr.shape)
+    split = rank - domain
+    terms: list[Term] = []
+    stack: list[tuple[Number, Node]] = [(1, expr)]
+    while stack:
+        c, node = stack.pop()
+        if isinstance(node, Add):
+            stack.extend((c * inner, part) for inner, part in reversed(node.terms))
+            continue
+        found = _opened(node, split) if len(terms) + len(stack) < MOST_TERMS else None
+        if found is None:
+            terms.append(_term(c, node))
+        else:
+            stack.extend((c * inner, part) for inner, part in reversed(found))
+    return LinearMap(tuple(terms), tuple(range(split)), tuple(range(split, rank)), expr.shape)
+
+
+def _opened(node: Node, split: int) -> list[tuple[Number, Node]] | None:
+    """Multiply out one factor that is a sum larger than its parts, (a_i - δ_ip) b_p."""
+    if not isinstance(node, Einsum):
+        return None
+    sides = set(node.output[:split]), set(node.output[split:])
+    for k, (operand, labels) in enumerate(zip(node.operands, node.subscripts, strict=True)):
+        if not isinstance(operand, Add) or len(operand.terms) > MOST_TERMS:
+            continue
+        is_between = not any(side.isdisjoint(labels) for side in sides)
+        found = [term for _, term in operand.terms]
+        if any(map(_has_delta, found)) or (is_between and not any(map(_is_full, found))):
+            sizes = dict(enumerate(node.sizes))
+            before, after = node.operands[:k], node.operands[k + 1 :]
+            return [
+                (c, einsum([*before, term, *after], node.subscripts, node.output, sizes, [k]))
+                for c, term in operand.terms
+            ]
+    return None
+
+
+def _has_delta(node: Node) -> bool:
+    if isinstance(node, Add):
+        return any(_has_delta(term) for _, term in node.terms)
+    if isinstance(node, Einsum):
+        is_tied = len(set(node.output)) < len(node.output)
+        return is_tied or any(isinstance(operand, Delta) for operand in node.operands)
+    return isinstance(node, Delta)
+
+
+def _is_full(node: Node) -> bool:
+    """Tell whether one array has all the entries of a term."""
+    if isinstance(node, Einsum):
+        return any(set(node.output) <= set(labels) for labels in node.subscripts)
+    return not isinstance(node, Delta)
+
+
+def _term(c: Number, node: Node) -> Term:
+    if isinstance(node, Constant):
+        return Term(c * node.value, (), ())
+    if isinstance(node, Delta) and node.is_identity:
+        return Term(c, (), (0, 0))
+    axes = node.output if isinstance(node, Einsum) else range(len(node.shape))
+    number: dict[int, int] = {}
+    for axis, label in enumerate(axes):
+        number.setdefault(label, axis)
+    labels = tuple(number[label] for label in axes)
+    factors = []
+    for factor, theirs in slots(node):
+        for label in theirs:
+            number.setdefault(label, len(axes) + len(number))
+        factors.append((factor, tuple(number[label] for label in theirs)))
+    return Term(c, tuple(factors), labels)
+
+
+def ties(m: LinearMap) -> Pairs:
+    """Pair the codomain axes with the domain axes that a delta makes equal in every term.
+
+    Parameters
+    ----------
+    m
+        A map.
+
+    Returns
+    -------
+    tuple
+        Pairs (codomain axis, domain axis) in codomain order, each axis at most once.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import delta
+    >>> identity = einsum([delta(2), delta(3)], ["ip", "jq"], "ijqp")
+    >>> ties(linear_map(identity, 2))
+    ((0, 3), (1, 2))
+    """
+    found: list[tuple[int, int]] = []
+    free = list(m.domain)
+    for c in m.codomain if m.terms else ():
+        for d in free:
+            if all(term.labels[c] == term.labels[d] for term in m.terms):
+                found.append((c, d))
+                free.remove(d)
+                break
+    return tuple(found)
+
+
+def expression(m: LinearMap, axes: Sequence[int]) -> Node:
+    """Write a map as an expression with some of its axes, in this order.
+
+    Parameters
+    ----------
+    m
+        A map.
+    axes
+        The axes of the result. Those left out are tied to others, or of no factor.
+
+    Returns
+    -------
+    Node
+        The sum of its terms.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import delta, variable
+    >>> x = variable("x", (3,))
+    >>> expression(linear_map(einsum([delta(2), x], ["ip", "q"], "ipq"), 2), (2,))
+    x
+    """
+    parts = [
+        (term.coefficient, _product(m, term.factors, [term.labels[axis] for axis in axes]))
+        for term in m.terms
+    ]
+    return add(parts, [m.shape[axis] for axis in axes])
+
+
+def _product(m: LinearMap, factors: Sequence[Slot], output: Sequence[int]) -> Node:
+    """Multiply factors; labels of the output that are no axes are carried by one of them."""
+    sizes = {label: m.shape[label] for label in output if label < len(m.shape)}
+    return einsum([node for node, _ in factors], [labels for _, labels in factors], output, sizes)
+
+
+def contracted(expr: Node, axes: Sequence[int], vector: Node) -> Node:
+    r"""Multiply by a vector and sum: :math:`\sum_d J_{cd} v_{dk}`, term by term.
+
+    A delta of a term becomes a substitution in the vector, so that nothing of the size of the
+    expression is needed.
+
+    Parameters
+    ----------
+    expr
+        The expression.
+    axes
+        Those that are summed.
+    vector
+        A node with these axes first; it may have more.
+
+    Returns
+    -------
+    Node
+        With the other axes of the expression, and then those of the vector.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import delta, variable
+    >>> A, v = variable("A", (3, 3)), variable("v", (3,))
+    >>> J = add([(1, A), (1, delta(3))])
+    >>> contracted(J, (1,), v) is add([(1, einsum([A, v], ["ij", "j"], "i")), (1, v)])
+    True
+    """
+    rank, own = len(expr.shape), tuple(axes)
+    kept = [axis for axis in range(rank) if axis not in own]
+    order = [*kept, *own]
+    (flat,) = flatten([expr])
+    if order != list(range(rank)):
+        flat = einsum([flat], [range(rank)], order)
+    m = linear_map(flat, len(own))
+    more = [("column", k) for k in range(len(own), len(vector.shape))]
+    terms = []
+    for term in m.terms:
+        factors = [*(node for node, _ in term.factors), vector]
+        tail = term.labels[len(kept) :]
+        subscripts = [*(labels for _, labels in term.factors), (*tail, *more)]
+        sizes = {label: m.shape[label] for label in term.labels}
+        output = (*term.labels[: len(kept)], *more)
+        terms.append((term.coefficient, einsum(factors, subscripts, output, sizes)))
+    return add(terms, [*(expr.shape[axis] for axis in kept), *vector.shape[len(own) :]])
+
+
+def diagonal(expr: Node, domain: int) -> Node:
+    r"""Write the entries on the diagonal of a map, :math:`J_{cc}`, where deltas are gone.
+
+    Parameters
+    ----------
+    expr
+        An expression with as many codomain as domain axes.
+    domain
+        The number of domain axes, the last ones.
+
+    Returns
+    -------
+    Node
+        With the codomain's axes. A size that is a name in the codomain and a number in the
+        domain is taken to be that number.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> x, y = variable("x", (3,)), variable("y", (3,))
+    >>> outer = einsum([x, y], ["i", "p"], "ip")
+    >>> diagonal(outer, 1) is einsum([x, y], ["i", "i"], "i")
+    True
+    """
+    m = linear_map(expr, domain)
+    rows, columns = expr.shape[:domain], expr.shape[domain:]
+    pairs = [
+        delta(row) if row == column else related((row, column), (1, -1))
+        for row, column in zip(rows, columns, strict=True)
+    ]
+    terms = []
+    for term in m.terms:
+        left, right = term.labels[:domain], term.labels[domain:]
+        factors = [*(node for node, _ in term.factors), *pairs]
+        subscripts = [*(labels for _, labels in term.factors), *zip(left, right, strict=True)]
+        sizes = {label: m.shape[label] for label in left}
+        terms.append((term.coefficient, einsum(factors, subscripts, left, sizes)))
+    return add(terms, rows)
+
+
+@lru_cache(maxsize=1024)
+def is_symmetric(expr: Node, domain: int) -> bool:
+    r"""Tell whether a map is its own transpose, :math:`J_{cd} = J_{dc}`, for all values.
+
+    Parameters
+    ----------
+    expr
+        An expression.
+    domain
+        The number of domain axes, the last ones.
+
+    Returns
+    -------
+    bool
+        False also where that is not seen from the expression.
+
+    Examples
+    --------
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> A = variable("A", (3, 3))
+    >>> is_symmetric(einsum([A, A], ["ki", "kj"], "ij"), 1), is_symmetric(A, 1)
+    (True, False)
+    """
+    rank = len(expr.shape)
+    order = (*range(rank - domain, rank), *range(rank - domain))
+    if 2 * domain != rank or tuple(expr.shape[axis] for axis in order) != expr.shape:
+        return False
+    turned = einsum([expr], [range(rank)], order)
+    return turned is expr or oriented(turned) is oriented(expr)

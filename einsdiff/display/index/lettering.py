@@ -1,0 +1,211 @@
+"""Which letters the labels of an expression are printed with."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+
+from einsdiff.algebra.nodes.graph import children, topological
+from einsdiff.algebra.nodes.nodes import (
+    Add,
+    Call,
+    Einsum,
+    Node,
+    Variable,
+)
+from einsdiff.notation.letters import first_unused
+
+__all__ = ["Heading", "Letters", "assigned", "axis_spellings", "places", "without_repetition"]
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """The user's letters: for each operand, by name, those of its axes, in order of appearance.
+
+    The order of the names is that in which factors and terms are printed.
+    """
+
+    of: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+
+    def joined(self, other: Letters) -> Letters:
+        """Return these letters followed by others.
+
+        >>> a, b = Letters({"x": (("i",),)}), Letters({"x": (("j",),)})
+        >>> a.joined(b).of
+        {'x': (('i',), ('j',))}
+        """
+        if other is self or all(
+            n in self.of and set(axes) <= set(self.of[n]) for n, axes in other.of.items()
+        ):
+            return self
+        joined = dict(self.of)
+        for name, axes in other.of.items():
+            joined[name] = tuple(dict.fromkeys((*joined.get(name, ()), *axes)))
+        return Letters(joined)
+
+    def with_axes(self, name: str, *axes: tuple[str, ...]) -> Letters:
+        """Return these letters and those of an operand's axes.
+
+        >>> Letters().with_axes("A", ("i", "j")).of
+        {'A': (('i', 'j'),)}
+        """
+        return self.joined(Letters({name: axes}))
+
+    def all(self) -> frozenset[str]:
+        """Return every letter in use."""
+        return frozenset(
+            letter for spellings in self.of.values() for axes in spellings for letter in axes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A left-hand side: ``f_i``, or ``∂f_i/∂A_pq``, or ``∂²f/∂x_p∂x_q``.
+
+    Attributes
+    ----------
+    name
+        What the function is called.
+    axes
+        The letters of its axes.
+    wrt
+        For each differentiation the variable's name and the letters of its axes.
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    wrt: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """The letters of all axes, codomain first."""
+        return self.axes + tuple(letter for _, axes in self.wrt for letter in axes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is named: the function, and what it is differentiated by."""
+        return (self.name, *(name for name, _ in self.wrt))
+
+
+def places(node: Node, letters: Letters) -> tuple[list[Node], dict[Node, int], dict[Node, int]]:
+    """Find where the nodes of an expression stand when it is written.
+
+    Parameters
+    ----------
+    node
+        The expression.
+    letters
+        The user's letters, whose order is that of the variables.
+
+    Returns
+    -------
+    list of Node
+        The nodes, children first.
+    dict
+        For each node the place of the first of its variables: the order of factors and terms.
+    dict
+        For each node how many nodes there are in it, when it is written out.
+    """
+    place = {name: k for k, name in enumerate(letters.of)}
+    first: dict[Node, int] = {}
+    length: dict[Node, int] = {}
+    order = topological([node])
+    for part in order:
+        below = children(part)
+        own = len(place) + 1
+        if isinstance(part, Variable):
+            base = part.derivative[0] if part.derivative is not None else part
+            own = place.get(base.name, len(place))
+        first[part] = min([own, *(first[child] for child in below)])
+        length[part] = 1 + sum(length[child] for child in below)
+    return order, first, length
+
+
+def assigned(
+    node: Einsum,
+    axes: tuple[str, ...],
+    letters: Letters,
+    first: Mapping[Node, int],
+    used: set[str],
+    absorbed: Container[int] = (),
+) -> dict[int, str]:
+    """Give a letter to each label of a product; the first axis of a delta gives its own.
+
+    Parameters
+    ----------
+    node
+        The product.
+    axes
+        A letter for each of its axes.
+    letters
+        The user's letters.
+    first
+        The place of each node, see `places`.
+    used
+        Letters that are taken; those that are given are added.
+    absorbed
+        Labels that need no letter.
+
+    Returns
+    -------
+    dict
+        The letters by label.
+    """
+    letter: dict[int, str] = {}
+    for label, axis in zip(node.output, axes, strict=True):
+        letter.setdefault(label, axis)
+    slots = sorted(
+        zip(node.operands, node.subscripts, strict=True), key=lambda slot: first[slot[0]]
+    )
+    for label in chain(chain.from_iterable(labels for _, labels in slots), node.loose):
+        if label not in letter and label not in absorbed:
+            letter[label] = first_unused(_spellings(letters, slots, label), used)
+            used.add(letter[label])
+    return letter
+
+
+def _spellings(
+    letters: Letters, slots: Iterable[tuple[Node, tuple[int, ...]]], label: int
+) -> Iterable[str]:
+    """Yield the letters that the user gave to the axes with this label."""
+    for operand, labels in slots:
+        for axis, theirs in enumerate(labels):
+            if theirs == label:
+                yield from axis_spellings(letters, operand, axis)
+
+
+def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> Iterable[str]:
+    """Yield the letters of an axis, those of the variables inside that have it.
+
+    >>> A = Letters({"A": (("i", "j"),)})
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> list(axis_spellings(A, variable("A", (2, 3)), 1))
+    ['j']
+    """
+    if isinstance(node, Variable):
+        for axes in letters.of.get(node.name, ()):
+            yield from axes[axis : axis + 1]
+    elif depth and isinstance(node, Add):
+        for _, term in node.terms[:depth]:
+            yield from axis_spellings(letters, term, axis, depth - 1)
+    elif depth and isinstance(node, Call) and axis < len(node.batch):
+        for arg in node.args:
+            if axis < len(arg.shape):
+                yield from axis_spellings(letters, arg, axis, depth - 1)
+    elif depth and isinstance(node, Einsum):
+        for operand, labels in zip(node.operands, node.subscripts, strict=True):
+            for at, label in enumerate(labels):
+                if label == node.output[axis]:
+                    yield from axis_spellings(letters, operand, at, depth - 1)
+
+
+def without_repetition(node: Node, axes: tuple[str, ...]) -> tuple[Node, tuple[str, ...]]:
+    """Return the sum that a product only repeats along some axes: it needs no brackets."""
+    if isinstance(node, Einsum) and len(node.operands) == 1 and node.is_view and not node.loose:
+        (operand,), (labels,) = node.operands, node.subscripts
+        apart = len(set(labels)) == len(labels) and len(set(node.output)) == len(node.output)
+        if isinstance(operand, Add) and apart:
+            letter = dict(zip(node.output, axes, strict=True))
+            return operand, tuple(letter[label] for label in labels)
+    return node, axes

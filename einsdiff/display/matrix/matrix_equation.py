@@ -1,0 +1,350 @@
+"""An equation in matrix notation: the shortest of the forms that ways of rewriting give."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import comb, prod
+from operator import itemgetter
+
+from einsdiff.algebra.nodes.graph import children, topological
+from einsdiff.algebra.nodes.nodes import (
+    SUPERSCRIPT,
+    Add,
+    Call,
+    Constant,
+    Delta,
+    Einsum,
+    Node,
+    Variable,
+)
+from einsdiff.algebra.rewriting.simplification import collect, expand
+from einsdiff.display.index.lettering import Heading
+from einsdiff.display.matrix.failing import NoMatrixFormError
+from einsdiff.display.matrix.forms import (
+    Form,
+    cost,
+    named,
+    stacked,
+    subforms,
+    transpose,
+)
+from einsdiff.display.matrix.reader import lengths, matrix_form
+from einsdiff.display.matrix.writers import SPELLED, write, write_latex
+from einsdiff.errors import OperandError
+
+__all__ = ["MatrixEquation", "matrix_equation"]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixEquation:
+    """A left-hand side and a matrix.
+
+    Attributes
+    ----------
+    function, by
+        What stands above and below the line of a derivative, each a name and whether it is a vec.
+    form
+        The right-hand side.
+    note
+        The layout and the vec order of the matrix, or whose shape it has.
+    rows, columns
+        Which axes of the tensor are its rows and its columns.
+    names
+        What variables are called.
+    """
+
+    function: tuple[str, bool]
+    by: tuple[tuple[str, bool], ...]
+    form: Form
+    note: str
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    names: frozenset[str] = frozenset()
+
+    @property
+    def right(self) -> str:
+        """The right-hand side as text."""
+        return write(self.form, self.names)
+
+    @property
+    def left(self) -> str:
+        """The left-hand side as text."""
+        names = [f"vec({name})" if is_vec else name for name, is_vec in (self.function, *self.by)]
+        if not self.by:
+            return names[0]
+        order = str(len(self.by)).translate(SUPERSCRIPT) if len(self.by) > 1 else ""
+        return f"∂{order}{names[0]}/" + "".join(f"∂{name}" for name in names[1:])
+
+    @property
+    def text(self) -> str:
+        """The equation, and the note in brackets."""
+        whole = self.right if self.left == self.right else f"{self.left} = {self.right}"
+        return f"{whole}  ({self.note})" if self.note else whole
+
+    @property
+    def latex(self) -> str:
+        """The equation as LaTeX, without the note."""
+        names = [
+            rf"\operatorname{{vec}}({_latex_heading(name)})" if is_vec else _latex_heading(name)
+            for name, is_vec in (self.function, *self.by)
+        ]
+        left = names[0]
+        if self.by:
+            order = f"^{len(self.by)}" if len(self.by) > 1 else ""
+            below = r" \, ".join(rf"\partial {name}" for name in names[1:])
+            left = rf"\frac{{\partial{order} {left}}}{{{below}}}"
+        right = write_latex(self.form, self.names)
+        return right if left == right else f"{left} = {right}"
+
+
+def _latex_heading(name: str) -> str:
+    return write_latex(named(name, 0))
+
+
+def matrix_equation(
+    node: Node,
+    heading: Heading,
+    domain: int | None,
+    names: Sequence[str],
+    layout: str | None = None,
+    order: str = "C",
+    is_real: bool = True,
+) -> MatrixEquation:
+    """Write a tensor as a matrix.
+
+    Parameters
+    ----------
+    node, heading, domain
+        The tensor, its left-hand side, and how many of its axes are those of the domain.
+    names
+        The names of the variables in the order in which the user wrote them.
+    layout
+        ``"numerator"`` or ``"denominator"``; None for what is usual: the derivative of a number
+        by a matrix has the shape of the matrix, a second derivative of a number is the Hessian,
+        and everything else is in numerator layout.
+    order, is_real
+        As for `matrix_form`.
+
+    Returns
+    -------
+    MatrixEquation
+        The shortest form that was found.
+
+    Raises
+    ------
+    NoMatrixFormError
+        There is none.
+    """
+    axes = tuple(range(len(node.shape)))
+    split = len(axes) - (domain or 0)
+    rows, columns = axes[:split], axes[split:]
+    groups = heading.wrt
+    owner = "" if domain is None or layout is not None else _owner(heading, rows, columns)
+    note = f"{layout or 'numerator'} layout, vec order {order}"
+    if domain is None or owner:
+        rows, columns = axes[:1], axes[1:]
+        note = f"in the shape of {owner}" if owner else ""
+    elif layout is None and len(groups) == 2 and not heading.axes:
+        note = f"Hessian, vec order {order}"
+    is_vec = len(rows) > 1 and bool(heading.axes)
+    function = heading.name, is_vec
+    by = tuple((name, not owner and len(letters) > 1) for name, letters in groups)
+    if is_vec and len(groups) > 1:
+        function, by = (_partial(heading.name, groups[:-1]), True), by[-1:]
+    known = _names(node).union(names)
+    form = _shortest(node, rows, columns, order, names, is_real, known)
+    _check_functions(form, known)
+    if domain is None and len(axes) > 2:
+        raise NoMatrixFormError(f"it has {len(axes)} axes")
+    if layout == "denominator":
+        form, rows, columns = transpose(form), columns, rows
+    if max(len(rows), len(columns)) < 2:
+        sizes = [[node.shape[axis] for axis in side] for side in (rows, columns)]
+        form = stacked(form, *(side[0] if side else 1 for side in sizes))
+    if layout is None and not rows and not columns:  # a number has no layout
+        note = ""
+    has_order = any(part.op in ("vec", "commutation") for part in subforms(form))
+    if has_order and (owner or not note):
+        note = f"{note}, vec order {order}".removeprefix(", ")
+    return MatrixEquation(function, by, form, note, rows, columns, known)
+
+
+def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str:
+    """Return the name of the matrix whose shape a derivative by a number, or of one, has."""
+    if sorted((len(rows), len(columns))) != [0, 2]:
+        return ""
+    shaped = [(heading.name, heading.axes), *heading.wrt]
+    found = [name for name, letters in shaped if len(letters) == 2]
+    return found[0] if found else _partial(heading.name, heading.wrt[:-1])
+
+
+def _partial(name: str, groups: Sequence[tuple[str, tuple[str, ...]]]) -> str:
+    order = str(len(groups)).translate(SUPERSCRIPT) if len(groups) > 1 else ""
+    return f"∂{order}{name}/" + "".join(f"∂{by}" for by, _ in groups)
+
+
+def _names(node: Node) -> frozenset[str]:
+    """List the names of variables, and of sizes that could be taken for a product of them."""
+    parts = topological([node])
+    names = {part.name for part in parts if isinstance(part, Variable)}
+    for part in parts:
+        if isinstance(part, Variable) and part.derivative is not None:
+            base, by = part.derivative
+            names.update(variable.name for variable in (base, *by))
+    sizes = {size for part in parts for size in part.shape if isinstance(size, str)}
+    return frozenset(names.union(size for size in sizes if names.issuperset(size)))
+
+
+def _check_functions(form: Form, names: Collection[str]) -> None:
+    """Raise an error if a variable is called like a function in the form."""
+    for part in subforms(form):
+        name = part.value[0] if part.op == "apply" else SPELLED.get(part.op, "")
+        if part.op == "power" and part.value == Fraction(1, 2):
+            name = "sqrt"
+        if name in names:
+            raise NoMatrixFormError(f"'{name}' is a variable and a function")
+
+
+def _same(node: Node) -> Node:
+    return node
+
+
+def _regrouped(node: Node) -> Node:
+    return collect(expand(node))
+
+
+#: Expressions with more nodes, more factors when written out, or more of them when they are
+#: multiplied out, are not rewritten to find a shorter matrix form.
+MOST_REWRITTEN = 400
+
+
+MOST_COLLECTED = 3000
+
+
+MOST_EXPANDED = 2000
+
+
+#: Ways to write an expression, and how much its length counts: what is multiplied out says less
+#: about where it comes from, and has to be much shorter.
+_WAYS = ((_same, 1.0), (collect, 1.0), (expand, 1.25), (_regrouped, 1.5))
+
+
+def _shortest(
+    node: Node,
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    order: str,
+    names: Sequence[str],
+    is_real: bool,
+    known: Collection[str],
+) -> Form:
+    """Return the shortest form of an expression, also with brackets taken out or written out."""
+    place = {name: k for k, name in enumerate(names)}
+    found: list[tuple[float, Form]] = []
+    reason: NoMatrixFormError | None = None
+    for weight, new in _ways(node):
+        try:
+            form = matrix_form(new, rows, columns, order, place, is_real, known)
+            found.append((weight * cost(form), form))
+        except NoMatrixFormError as error:
+            reason = reason or error
+    if not found:
+        assert reason is not None
+        raise reason
+    return min(found, key=itemgetter(0))[1]
+
+
+@lru_cache(maxsize=16)  # the same for each layout and order
+def _ways(node: Node) -> tuple[tuple[float, Node], ...]:
+    """Rewrite an expression in all ways that do not take long, each with its weight."""
+    is_small = len(topological([node])) <= MOST_REWRITTEN and lengths(node)[0] <= MOST_COLLECTED
+    ways = _WAYS if is_small and _expanded_length(node) <= MOST_EXPANDED else _WAYS[: 1 + is_small]
+    found: dict[Node, float] = {}
+    for rewrite, weight in ways:
+        try:
+            found.setdefault(rewrite(node), weight)
+        except OperandError:  # too long to be written out
+            continue
+    return tuple((weight, new) for new, weight in found.items())
+
+
+def _expanded_length(node: Node) -> int:
+    """Count the factors that `expand` writes, those of what is shared once, without doing it.
+
+    >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
+    >>> x, y = variable("x", ()), variable("y", ())
+    >>> _expanded_length(
+    ...     einsum([add([(1, x), (1, y)])] * 2, ["", ""], "")
+    ... )  # x x + x y + y x + y y
+    8
+    """
+    size: dict[Node, tuple[int, int]] = {}  # terms, and factors of all of them
+    total = 0
+    for part in topological([node]):
+        below = [size[child] for child in children(part)]
+        size[part] = 1, 1
+        n = _whole_exponent(part)
+        if isinstance(part, Add):
+            size[part] = sum(terms for terms, _ in below), sum(length for _, length in below)
+        elif isinstance(part, Einsum):
+            terms = _product_terms(part, [terms for terms, _ in below])
+            size[part] = terms, sum(terms * length // max(n, 1) for n, length in below)
+        elif n > 1 and below[0][0] > 1:
+            terms, length = below[0]
+            many = comb(terms + n - 1, n) if max(n, terms) < MOST_EXPANDED else MOST_EXPANDED
+            size[part] = many, many * n * length // terms
+        if not isinstance(part, Add) and size[part][0] > 1:
+            total += size[part][1]
+        if total > MOST_EXPANDED:
+            break
+    return total
+
+
+def _product_terms(node: Einsum, counts: Sequence[int]) -> int:
+    """Count the terms of a product, of whose factors the terms are counted.
+
+    Of stacks with the same index, ``δ_{i,0} x + δ_{i,1} y``, only terms of one entry meet.
+    """
+    terms = 1
+    stacks: dict[int, list[int]] = {}
+    for operand, labels, n in zip(node.operands, node.subscripts, counts, strict=True):
+        axis = _stacked_axis(operand)
+        if axis is None:
+            terms *= n
+        else:
+            stacks.setdefault(labels[axis], []).append(n)
+    return terms * prod(1 if 1 in found else max(found) for found in stacks.values())
+
+
+def _stacked_axis(node: Node) -> int | None:
+    """Return the axis of which each term of a sum has one entry, if there is one."""
+    if isinstance(node, Delta):
+        return 0 if len(node.shape) == 1 else None
+    if not isinstance(node, Add):
+        return None
+    for axis in range(len(node.shape)):
+        if all(
+            (isinstance(term, Einsum) and _has_unit(term, term.output[axis]))
+            or _stacked_axis(term) == axis
+            for _, term in node.terms
+        ):
+            return axis
+    return None
+
+
+def _has_unit(node: Einsum, label: int) -> bool:
+    return any(
+        isinstance(operand, Delta) and labels == (label,)
+        for operand, labels in zip(node.operands, node.subscripts, strict=True)
+    )
+
+
+def _whole_exponent(node: Node) -> int:
+    """Return n for the n-th power of something, 0 if it is none."""
+    if isinstance(node, Call) and node.function.name == "power":
+        exponent = node.args[1].value if isinstance(node.args[1], Constant) else 0
+        return exponent if isinstance(exponent, int) else 0
+    return 0

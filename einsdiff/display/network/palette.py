@@ -1,0 +1,55 @@
+"""What both ways to draw a network share: its panels, colours and marks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from einsdiff.display.network.network import Network, Vertex
+
+__all__ = ["BLUE", "FILL", "GREY", "INK", "RED", "Panel", "_mark", "shortened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A network with its formula.
+
+    Attributes
+    ----------
+    network
+        The network.
+    caption
+        The formula.
+    domain
+        The letters of the legs that point down: those of the last variable differentiated by.
+    by
+        The letters of all legs that differentiation left.
+    wrt
+        The name of the operand that is differentiated by next, which is marked.
+    """
+
+    network: Network
+    caption: str
+    domain: frozenset[str] = frozenset()
+    by: frozenset[str] = frozenset()
+    wrt: str = ""
+
+
+def shortened(text: str, most: int) -> str:
+    """Cut a text that is too long, and say so by dots."""
+    return text if len(text) <= most else text[: most - 2].rstrip() + " …"
+
+
+#: Of light backgrounds and dark lines; blue and vermilion are told apart by everyone.
+INK, BLUE, RED, GREY = "#1a1a1a", "#0072b2", "#c8500a", "#6b6b6b"
+
+
+FILL = {"operand": "#dcebf6", "wrt": "#fbe0cf", "function": "#f4f4f4", "sum": "#ffffff"}
+
+
+def _mark(vertex: Vertex, axis: int) -> str:
+    """Choose the mark that tells an axis from the others: of a matrix, the first one has it."""
+    if not vertex.is_ordered:
+        return ""
+    if len(vertex.axes) == 2:
+        return "first" if axis == 0 else ""
+    return str(axis)

@@ -1,0 +1,65 @@
+"""Dimensions and coordinates of xarray, from operands to results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from einsdiff.algebra.nodes.nodes import Node, Variable
+from einsdiff.expressions.formula import Formula
+from einsdiff.numeric.libraries.xarray import KNOWN, conflict, named
+
+if TYPE_CHECKING:
+    pass
+from einsdiff.expressions.refusals import in_conflict
+
+__all__ = ["check_dimensions", "with_dimensions"]
+
+
+def with_dimensions(formula: Formula, values: Mapping[str, Any], result: Any) -> Any:
+    """Give a result the named dimensions of the arrays that it was computed from.
+
+    Parameters
+    ----------
+    formula, values
+        What was evaluated.
+    result
+        Its value.
+
+    Returns
+    -------
+    array
+        One of xarray's if one of the arrays came as such, else `result`.
+    """
+    if not KNOWN:
+        return result
+    expressions, by = _derived_from(formula)
+    return named(result, expressions, by, values)
+
+
+def check_dimensions(formulas: Sequence[Formula], values: Mapping[str, Any]) -> None:
+    """Raise ShapeError for axes that are bound to each other and are of different dimensions.
+
+    Parameters
+    ----------
+    formulas
+        What is to be evaluated.
+    values
+        Arrays for their variables.
+    """
+    for formula in formulas:
+        found = conflict(_derived_from(formula)[0], values)
+        if found is not None:
+            raise in_conflict(found, values, formula.text)
+
+
+@lru_cache(maxsize=1024)
+def _derived_from(formula: Formula) -> tuple[tuple[Node, ...], tuple[Variable, ...]]:
+    """List expressions from a derivative to the function, and what that is differentiated by."""
+    expressions, by = [formula.expr], []
+    while formula.source is not None:
+        formula, variable = formula.source
+        expressions.append(formula.expr)
+        by.append(variable)
+    return tuple(expressions), tuple(reversed(by))

@@ -1,0 +1,249 @@
+"""The trees of formulas: what is written, before it is known what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from einsdiff.notation.subscripts import Size
+
+__all__ = [
+    "DEEPEST",
+    "Affine",
+    "Apply",
+    "Compare",
+    "Equation",
+    "Index",
+    "Literal",
+    "Over",
+    "Partial",
+    "Power",
+    "Product",
+    "Sum",
+    "Symbol",
+    "Tree",
+    "in_bracket",
+    "in_product",
+    "inverse",
+    "letters_of",
+]
+
+
+#: Brackets inside of each other, at most; no person reads more.
+DEEPEST = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """An index that is more than a label: ``i+1``, ``2i+j-1``, or a number.
+
+    ``i+0`` is one too. It says that the index runs over a part of the axis only, so that their
+    sizes may differ.
+    """
+
+    terms: tuple[tuple[int, str], ...]
+    offset: int = 0
+
+
+Index = str | Affine
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A number: an integer, or a float or complex number as typed."""
+
+    value: int | float | complex
+    column: int = field(default=0, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A name with the labels of its axes; ``δ`` is the Kronecker delta.
+
+    `sizes` has the ranges that are written on a left-hand side, ``f_{i<4}``, for each label.
+    """
+
+    name: str
+    labels: tuple[Index, ...] = ()
+    column: int = field(default=0, compare=False, repr=False)
+    columns: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    sizes: tuple[Size | None, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A derivative as a symbol: ``∂x_i/∂z_p``."""
+
+    base: Symbol
+    wrt: tuple[Symbol, ...]
+    column: int = field(default=0, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Terms with their signs, in brackets unless it is the whole of something."""
+
+    terms: tuple[tuple[int, Tree], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Factors, with exponent 1, or -1 after a division sign."""
+
+    factors: tuple[tuple[Tree, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A sum that is written, ``Σ_j A_ij``, over the factors that follow in the product.
+
+    `sizes` has the range of each label, None where it is not written.
+    """
+
+    labels: tuple[str, ...]
+    sizes: tuple[Size | None, ...]
+    body: Tree
+    column: int = field(default=0, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """A base and an exponent."""
+
+    base: Tree
+    exponent: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """1 where a relation holds, else 0: ``[x_i > 0]``, ``[i ≥ j]``.
+
+    Attributes
+    ----------
+    sign
+        ``">"``, ``">="``, ``"<"``, ``"<="``, ``"="`` or ``"!="``.
+    left, right
+        The two sides; an `Affine` where it is certain that an index is meant, ``[{i} ≥ {j}]``.
+    """
+
+    sign: str
+    left: Tree | Affine
+    right: Tree | Affine
+    column: int = field(default=0, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A function applied to arguments; or a name before a bracket, which may be a product.
+
+    Attributes
+    ----------
+    symbol
+        The name, with the labels between it and the bracket if there are any.
+    arguments
+        At least one.
+    labels
+        Those of the value, after the closing bracket; None if there are none.
+    cores
+        The labels between name and bracket for each argument, with their sizes where written.
+    is_apart
+        Whether there is a space between name and bracket, as between factors.
+    """
+
+    symbol: Symbol
+    arguments: tuple[Tree, ...]
+    labels: tuple[Index, ...] | None = None
+    cores: tuple[tuple[tuple[str, Size | None], ...], ...] | None = None
+    columns: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    is_apart: bool = field(default=False, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return self.symbol.name
+
+    @property
+    def column(self) -> int:
+        """Where the name stands."""
+        return self.symbol.column
+
+
+Tree = Literal | Symbol | Partial | Sum | Product | Over | Power | Compare | Apply
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """A right-hand side, and what stands on the left of it, if anything does."""
+
+    left: Symbol | Partial | None
+    right: Tree
+
+
+def in_product(factors: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Count the labels of a product from those of its factors.
+
+    The count says where a label is summed, if nothing outside asks for it: 0 is *inside* a
+    bracket or function, 2 or more is in this product, and 1 is not yet.
+
+    >>> in_product([{"i": 1, "j": 1}, {"j": 1}])
+    {'i': 1, 'j': 2}
+
+    What is summed inside of a bracket belongs to the bracket, unless the label stands openly
+    beside it: in ``(a_i b_i) (c_i d_i)`` there are two sums, in ``x_i (a_i b_i + 1)`` one.
+
+    >>> in_product([{"i": 0}, {"i": 0}]), in_product([{"i": 1}, {"i": 0}])
+    ({'i': 0}, {'i': 2})
+    """
+    openly: dict[str, int] = {}
+    inside: dict[str, int] = {}
+    for counts in factors:
+        for label, count in counts.items():
+            openly[label] = openly.get(label, 0) + count
+            if not count:
+                inside[label] = inside.get(label, 0) + 1
+    if not inside:
+        return openly
+    return {label: n + inside.get(label, 0) if n else 0 for label, n in openly.items()}
+
+
+def in_bracket(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Count the labels of a bracket, from those of its terms or of a function's arguments.
+
+    >>> in_bracket([{"i": 1}, {"i": 1, "j": 2}])
+    {'i': 1, 'j': 0}
+    """
+    found: dict[str, int] = {}
+    for counts in parts:
+        for label, count in counts.items():
+            found[label] = 1 if count == 1 else found.get(label, 0)
+    return found
+
+
+def letters_of(indices: Iterable[Index]) -> list[str]:
+    """List the labels in indices, as often as they stand there.
+
+    >>> letters_of(["i", Affine(((2, "i"), (1, "j")), 1)])
+    ['i', 'i', 'j']
+    """
+    found = []
+    for index in indices:
+        if isinstance(index, str):
+            found.append(index)
+        else:
+            found.extend(label for _, label in index.terms)
+    return found
+
+
+def inverse(
+    arguments: Sequence[Tree], labels: Sequence[Index], columns: Sequence[int] = ()
+) -> Apply | None:
+    """Read the inverse of a matrix, ``(K^-1)_ij``; None if what is in the bracket is none.
+
+    >>> inverse([Power(Symbol("K"), Literal(-1))], "ij").name
+    'inv'
+    """
+    match arguments:
+        case [Power(Symbol(labels=()) as matrix, Literal(-1))]:
+            symbol = Symbol("inv", (), matrix.column)
+            return Apply(symbol, (matrix,), tuple(labels), None, tuple(columns))
+    return None

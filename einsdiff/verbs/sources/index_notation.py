@@ -1,0 +1,212 @@
+"""Expressions that arrive in index notation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import FrameType
+from typing import Any
+
+from einsdiff.algebra.nodes.function import parted_names, revision
+from einsdiff.algebra.nodes.graph import dependencies, topological, variables_of
+from einsdiff.algebra.nodes.nodes import Variable
+from einsdiff.algebra.reading.equation import Reading, read
+from einsdiff.display.index.lettering import Heading, Letters
+from einsdiff.errors import (
+    BindingError,
+    OperandError,
+    SubscriptsError,
+    page,
+)
+from einsdiff.expressions.dimensions import check_dimensions
+from einsdiff.expressions.formula import (
+    Formula,
+    joined_arguments,
+    joined_least,
+)
+from einsdiff.expressions.refusals import places_of
+from einsdiff.expressions.tensor_class import (
+    Tensor,
+    as_shape,
+    checked_arrays,
+    join_values,
+)
+from einsdiff.notation.index_parser import names_in
+from einsdiff.notation.names import as_name, name_of
+from einsdiff.notation.subscripts import (
+    Size,
+    as_size,
+    is_index,
+)
+from einsdiff.numeric.libraries.operands import Array, as_array
+from einsdiff.numeric.libraries.xarray import KNOWN, own_name
+from einsdiff.verbs.sources.source import Source
+
+__all__ = ["read_index", "shapes_in"]
+
+
+def read_index(
+    text: str,
+    operands: Sequence[Any],
+    sizes: Mapping[str, Any],
+    named: Mapping[str, Any],
+    frame: FrameType,
+) -> Source:
+    """Read index notation; operands are matched by name, nameless ones by order.
+
+    Parameters
+    ----------
+    text
+        The expression.
+    operands, sizes, named
+        As for `einsdiff.parse`.
+    frame
+        The caller's frame, where arrays find their names.
+
+    Returns
+    -------
+    Source
+        The tensor, and the operands it was made of.
+    """
+    given: dict[str, Any] = {}
+    sources: list[tuple[Any, str]] = []
+    nameless: list[Any] = []
+    for k, source in enumerate(operands):
+        name = _name_in(text, source, k, frame)
+        if name is None:
+            nameless.append(source)
+            continue
+        if name in given and given[name] is not source:
+            raise BindingError(
+                page(
+                    f"two operands are called '{name}'",
+                    text=text,
+                    carets=places_of(name, text),
+                    action="give each operand once, or by keyword",
+                )
+            )
+        given[name] = None if isinstance(source, str) else source
+        sources.append((source, name))
+    if nameless:
+        rest = [name for name in shapes_in(text) if name not in given]
+        if len(rest) != len(nameless):
+            raise OperandError(
+                page(
+                    f"{len(nameless)} operands have no name of this expression, "
+                    f"and it has {len(rest)} names without an operand",
+                    text=text,
+                    action="give operands by keyword, as in x=array",
+                )
+            )
+        given.update(zip(rest, nameless, strict=True))
+        sources += list(zip(nameless, rest, strict=True))
+    label_sizes = {label: as_size(size, f"label '{label}'") for label, size in sizes.items()}
+    there = names_in(text, frozenset([*given, *named, *parted_names()]))
+    for name, value in named.items():
+        if name in given and given[name] is not None:
+            raise BindingError(page(f"'{name}' is given twice", text=text, action="give it once"))
+        if name in there and not (is_index(value) and _is_label(name, text)):
+            given[name] = value
+        elif is_index(value) and name in text:
+            label_sizes[name] = int(value)
+        else:
+            raise BindingError(
+                page(
+                    f"there is no '{name}' in this expression",
+                    text=text,
+                    action="pass arrays for the names that stand there",
+                )
+            )
+    known: list[tuple[str, Formula | tuple[Size, ...] | None]] = []
+    values: dict[str, Array] = {}
+    for name, value in given.items():
+        known.append((name, _specified(text, name, value, values)))
+    reading = _reading(text, tuple(known), tuple(sorted(label_sizes.items())), revision())
+    formulas = [formula for _, formula in known if isinstance(formula, Formula)]
+    arguments = {v.name: v for v in joined_arguments(formulas)}
+    own = [node for node in reading.operands.values() if isinstance(node, Variable)]
+    found = [v for v in topological([*own, reading.node], dependencies) if isinstance(v, Variable)]
+    for v in [*own, *found]:
+        if v.derivative is None or v in variables_of([reading.node]):
+            arguments.setdefault(v.name, v)
+    letters = Letters(reading.letters)
+    for formula in formulas:
+        letters = letters.joined(formula.letters)
+    heading = Heading(reading.name, reading.axes, reading.wrt)
+    domain = len(reading.wrt[-1][1]) if reading.wrt else None
+    order = {name: k for k, name in enumerate(reading.operands)}
+    ordered = sorted(arguments.values(), key=lambda v: order.get(v.name, len(order)))
+    least = joined_least(f.least for f in formulas)
+    formula = Formula(reading.node, heading, letters, tuple(ordered), domain, None, least)
+    tensor = Tensor(formula, checked_arrays(Tensor(formula, {}), values))
+    if KNOWN:
+        check_dimensions([formula], tensor.values)
+    return Source(tensor, tuple(sources))
+
+
+def _name_in(text: str, source: Any, k: int, frame: FrameType) -> str | None:
+    """Return what an operand is called, if a name of the expression is that."""
+    if isinstance(source, str):
+        return as_name(source, f"operand {k}: ")
+    if isinstance(source, Tensor):
+        name = source.expr.name if isinstance(source.expr, Variable) else None
+    else:
+        name = name_of(source, frame) or own_name(source)
+    return (
+        name
+        if name is not None and name in names_in(text, frozenset([name, *parted_names()]))
+        else None
+    )
+
+
+def _specified(
+    text: str, name: str, value: Any, values: dict[str, Array]
+) -> Formula | tuple[Size, ...] | None:
+    """Read what a name stands for: a tensor, an array, whose values are noted, or a shape."""
+    if value is None:
+        return None
+    if isinstance(value, Tensor):
+        join_values(values, value.values)
+        formula: Formula = value.formula
+        return formula
+    # A shape is what `einsdiff.tensor` takes for one; but a number is one only of a vector.
+    shape = as_shape(value, name)
+    is_vector = not is_index(value) or len(shapes_in(text)[name]) == 1
+    if shape is not None and is_vector:
+        return shape
+    values[name] = as_array(value, f"operand '{name}'")
+    given: tuple[Size, ...] = values[name].shape
+    return given
+
+
+def _is_label(name: str, text: str) -> bool:
+    """Tell whether a name that has a number stands for a label, whose size the number is."""
+    try:
+        return name not in shapes_in(text)
+    except SubscriptsError:  # the size of a label is not known yet
+        return True
+
+
+def shapes_in(text: str) -> dict[str, tuple[Size, ...]]:
+    """Return the shapes of the operands of index notation, with names for all sizes.
+
+    What is meant is not doubted: who asks may be about to say that the names are operands.
+
+    >>> shapes_in("A x_i")
+    {'A': (), 'x': ('m',)}
+    """
+    operands = _reading(text, (), (), revision(), doubts=False).operands
+    return {name: node.shape for name, node in operands.items()}
+
+
+@lru_cache(maxsize=1024)
+def _reading(
+    text: str,
+    operands: tuple[tuple[str, Formula | tuple[Size, ...] | None], ...],
+    sizes: tuple[tuple[str, Size], ...],
+    revision: int,  # of the function table, in whose names the text is written
+    doubts: bool = True,
+) -> Reading:
+    del revision
+    known = {name: o.expr if isinstance(o, Formula) else o for name, o in operands}
+    return read(text, known, dict(sizes), doubts=doubts)

@@ -1,0 +1,137 @@
+"""An expression that has arrived: its node, arrays and heading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
+
+from einsdiff.algebra.nodes.nodes import Variable
+from einsdiff.errors import (
+    NameNotFoundError,
+    page,
+    shapes_line,
+)
+from einsdiff.expressions.tensor_class import (
+    Tensor,
+)
+from einsdiff.notation.names import value_of
+from einsdiff.notation.subscripts import (
+    Subscripts,
+    is_index,
+)
+from einsdiff.numeric.libraries.anonymous import is_anonymous
+from einsdiff.numeric.libraries.library import library_of
+
+__all__ = ["Source", "find_variable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is differentiated: the expression, and for each operand its object and its name.
+
+    Attributes
+    ----------
+    tensor
+        The expression with its values.
+    sources
+        The operands as they were passed, and what they are called.
+    subscripts
+        The einsum string, if there was one.
+    """
+
+    tensor: Tensor
+    sources: tuple[tuple[Any, str], ...] = ()
+    subscripts: Subscripts | None = None
+
+    def called(self, value: object) -> str:
+        """Return what an object is called that is an operand or an operand's array, else ""."""
+        held = [*self.sources, *((array, name) for name, array in self.tensor.values.items())]
+        return next((name for source, name in held if source is value), "")
+
+
+def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
+    """Find the variable that a `wrt` means.
+
+    Parameters
+    ----------
+    wrt
+        A name, a position, a tensor, or the array itself; None where there is one variable only.
+    function
+        What is differentiated.
+    frame
+        The caller's frame, in which a name may be another one of the same array.
+
+    Returns
+    -------
+    Variable
+        One of the function's.
+
+    Raises
+    ------
+    NameNotFoundError
+        There is no such variable; the message lists those there are.
+    """
+    variables = {v.name: v for v in function.tensor.formula.arguments}
+    if not variables:
+        raise _not_found("there is no variable to differentiate by", function)
+    if wrt is None:
+        # A captured array is a variable too, but not an operand.
+        names = list(dict.fromkeys(name for _, name in function.sources if name in variables))
+        if len(names or variables) == 1:
+            return variables[next(iter(names or variables))]
+        raise _not_found("wrt is missing: there is more than one variable", function)
+    if isinstance(wrt, str):
+        name = normalize("NFKC", wrt)
+        if name not in variables:  # it may be another name of the same array
+            name = function.called(value_of(name, frame)) or name
+    elif is_index(wrt) and not (isinstance(wrt, np.generic) and function.called(wrt)):
+        places = [name for _, name in function.sources] or list(variables)
+        if not -len(places) <= wrt < len(places):
+            raise _not_found(
+                f"wrt={wrt} is out of range: there "
+                f"{'is 1 operand' if len(places) == 1 else f'are {len(places)} operands'}, "
+                f"counted from 0",
+                function,
+            )
+        name = places[wrt]
+        if name not in variables:
+            raise _not_found(f"operand {wrt} is an expression and no variable", function)
+    elif isinstance(wrt, Tensor):
+        if isinstance(wrt.expr, Variable) and variables.get(wrt.expr.name) is wrt.expr:
+            return wrt.expr
+        shown = str(wrt.expr) if isinstance(wrt.expr, Variable) else str(wrt)
+        raise _not_found(f"wrt={shown} is no variable of this expression", function)
+    else:
+        name = function.called(wrt)
+        alike = sorted({theirs for source, theirs in function.sources if source is wrt})
+        if len(alike) > 1:
+            raise _not_found(f"the array given as wrt is called {' and '.join(alike)}", function)
+        if not name:
+            is_array = isinstance(wrt, np.ndarray) or library_of(wrt) != "numpy"
+            what = "the array" if is_array else f"the {type(wrt).__name__}"
+            raise _not_found(f"{what} given as wrt is no operand of this expression", function)
+    if name not in variables:
+        raise _not_found(f"wrt={wrt!r} names no operand of this expression", function)
+    return variables[name]
+
+
+def _not_found(headline: str, function: Source) -> NameNotFoundError:
+    tensor = function.tensor
+    there = []
+    for v in tensor.formula.arguments:
+        nameless = v.name in tensor.values and is_anonymous(tensor.values[v.name])
+        places = [k for k, (_, name) in enumerate(function.sources) if name == v.name]
+        there.append(f"wrt={places[0]}" if nameless and places else f"wrt='{v.name}'")
+    return NameNotFoundError(
+        page(
+            headline,
+            shapes=shapes_line([(v.name, v.shape) for v in tensor.formula.arguments]),
+            action=f"write {' or '.join(there)}"
+            if there
+            else "give an operand a name, as in ed.tensor('x', array)",
+        )
+    )
