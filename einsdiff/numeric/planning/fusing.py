@@ -23,13 +23,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-import numpy as np
-
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.numeric.planning.steps import ALIASES, WRITES, Instruction
 
 __all__ = ["bases", "fused", "is_entrywise", "last_uses", "needed"]
 
+#: NumPy's functions of entries that are no ufuncs.
+WITHOUT_OUT = frozenset({"where"})
 #: Operations entry by entry, of which NumPy can write the result anywhere.
 ENTRYWISE = frozenset({"add", "subtract", "multiply", "negative", "power"})
 
@@ -102,7 +102,8 @@ def _takes_out(function: Function) -> bool:
     (True, False)
     """
     spelled = re.fullmatch(r"np\.(\w+)\([^()]*\)", function.numpy)
-    return spelled is not None and isinstance(getattr(np, spelled[1], None), np.ufunc)
+    is_of_entries = set(function.signature) <= set("(),->")
+    return spelled is not None and is_of_entries and spelled[1] not in WITHOUT_OUT
 
 
 def is_entrywise(step: Instruction) -> bool:

@@ -22,8 +22,7 @@ from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node
 from einsdiff.numeric.libraries.memory import format_bytes
 from einsdiff.numeric.orders.paths import find_path
 from einsdiff.numeric.planning.fusing import bases, last_uses
-from einsdiff.numeric.planning.steps import ALIASES, WRITES, Instruction, Sliced
-from einsdiff.numeric.running.kernels import MOST_PAIRS
+from einsdiff.numeric.planning.steps import ALIASES, MOST_PAIRS, WRITES, Instruction, Sliced
 
 __all__ = ["Cost", "Report", "costs", "mode_of"]
 

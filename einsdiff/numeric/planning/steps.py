@@ -35,6 +35,7 @@ from einsdiff.numeric.planning.strides import contiguous, entrywise, reshaped
 
 __all__ = [
     "ALIASES",
+    "MOST_PAIRS",
     "ONES",
     "VIEWS",
     "WRITES",
@@ -50,6 +51,9 @@ __all__ = [
     "letters",
     "literal",
 ]
+
+#: So many pairs of columns are multiplied at a time, where the rest is their mirror image.
+MOST_PAIRS = 512
 
 Labels = tuple[int, ...]
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
+from einsdiff.numeric.planning.steps import MOST_PAIRS
 
 __all__ = [
-    "MOST_PAIRS",
     "cholesky",
     "cofactor",
     "cofactor_left",
@@ -154,10 +154,6 @@ def gram(x: Array, weights: Array) -> Array:
     if len(above):
         total += above.T.dot(above)
     return np.asarray(total)
-
-
-#: So many pairs of columns are multiplied at a time.
-MOST_PAIRS = 512
 
 
 def pairs(x: Array, rest: Array) -> Array:

@@ -230,7 +230,7 @@ def test_a_doubt_needs_no_text():
 
     doubts = Doubts((), (), (), fail, bool, bool)
     with pytest.raises(KeyError, match="'sin' is a function"):
-        doubts.check(ed.notation.index.parse_index("2 sin x"))
+        doubts.check(parse_index("2 sin x"))
 
 
 # --- lengths ----------------------------------------------------------------------------------
