@@ -93,11 +93,11 @@ def format_einsum(node: Node, axes: Sequence[str], letters: Letters) -> str:
     if too_long := summary(order, length):
         return too_long
     names = {part.name for part in order if isinstance(part, Variable)}
-    writer = _Writer(letters, first)
+    writer = _EinsumWriter(letters, first)
     text = run(writer.sum(node, tuple(axes))).text
     if names.isdisjoint(writer.functions):
         return text
-    return run(_Writer(letters, first, "ed.").sum(node, tuple(axes))).text
+    return run(_EinsumWriter(letters, first, "ed.").sum(node, tuple(axes))).text
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class _Code:
         return self.text if self.level >= level else f"({self.text})"
 
 
-class _Writer:
+class _EinsumWriter:
     """Writes the nodes of one expression; its methods are jobs, see `run`.
 
     Attributes

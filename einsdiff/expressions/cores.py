@@ -29,7 +29,7 @@ from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.expressions.prepared import Prepared
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.planning.core import Core
+from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.sparse import FORMATS, check_room, laid, sparse, window_of
 
 __all__ = ["Cores", "evaluate_cores"]
@@ -65,7 +65,7 @@ class Cores:
     shape: tuple[int, ...]
     domain: int
     dtype: np.dtype[Any]
-    places: tuple[Core, ...]
+    places: tuple[PlannedCore, ...]
     arrays: tuple[Array, ...]
 
     @property

@@ -28,7 +28,7 @@ from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.index.printer import format_heading
 from einsdiff.display.tables.chain import chain_links
-from einsdiff.display.tables.modes import Step, forward_steps, reverse_steps, steps_table
+from einsdiff.display.tables.modes import Row, forward_steps, reverse_steps, steps_table
 from einsdiff.display.tables.shape_tables import layouts_table, matrix_shape_text, shapes_table
 from einsdiff.display.tables.table import Block, Column, Table
 from einsdiff.errors import OperandError, page
@@ -115,7 +115,7 @@ class _Tables:
         title = title[0].upper() + title[1:] if by is None else title
         return self._steps(title, steps, "adjoint", _called(name, f.heading))
 
-    def _steps(self, title: str, steps: list[Step], what: str, notes: list[str]) -> Table:
+    def _steps(self, title: str, steps: list[Row], what: str, notes: list[str]) -> Table:
         names = [argument.name for argument in self.formula.arguments]
         nodes = [node for step in steps for node in (step.value, step.derivative)]
         found = self._evaluated(nodes)

@@ -12,7 +12,7 @@ functions of the library in the same way, so that they can be differentiated onc
 
 >>> from einsdiff.algebra.nodes.nodes import einsum, variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
->>> step = Step((einsum([A, x], ["ij", "j"], "i"),), (A, x), (), "numpy")
+>>> step = Pass((einsum([A, x], ["ij", "j"], "i"),), (A, x), (), "numpy")
 >>> step.pullback((False, True), (True,)).arguments
 (A, u)
 >>> step.pushforward((True, False)).arguments
@@ -59,17 +59,17 @@ from einsdiff.numeric.libraries.operands import check_intact, checksum
 from einsdiff.numeric.running.portable import Portable, portable
 from einsdiff.verbs.calculus import expressions
 
-__all__ = ["STEPS", "Differentiable", "Step", "as_jax", "as_torch"]
+__all__ = ["STEPS", "Differentiable", "Pass", "as_jax", "as_torch"]
 
 
 # --- steps ------------------------------------------------------------------------------------
 
 #: All steps by number; where `torch.compile` traces, a number stands for a step.
-STEPS: WeakValueDictionary[int, Step] = WeakValueDictionary()
+STEPS: WeakValueDictionary[int, Pass] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Pass:
     """Expressions of arrays of known shapes, computed together by one library.
 
     Attributes
@@ -122,7 +122,7 @@ class Step:
 
         return computed
 
-    def pullback(self, needed: tuple[bool, ...], given: tuple[bool, ...]) -> Step:
+    def pullback(self, needed: tuple[bool, ...], given: tuple[bool, ...]) -> Pass:
         """Return the products of cotangents with the derivatives.
 
         Parameters
@@ -134,7 +134,7 @@ class Step:
 
         Returns
         -------
-        Step
+        Pass
             Of those of the arguments that it needs, see `kept`, and then the cotangents. It
             computes one array for each argument that is differentiated by.
         """
@@ -148,10 +148,10 @@ class Step:
             used = set(variables_of(nodes))
             kept = [v for v in self.arguments if v in used]
             self._derived[key] = replace(self, nodes=nodes, arguments=(*kept, *cotangents))
-        found: Step = self._derived[key]
+        found: Pass = self._derived[key]
         return found
 
-    def kept(self, derived: Step) -> tuple[int, ...]:
+    def kept(self, derived: Pass) -> tuple[int, ...]:
         """Return which of the arguments are arguments of a pullback, in its order."""
         if derived not in self._derived:
             known = {argument: k for k, argument in enumerate(self.arguments)}
@@ -159,7 +159,7 @@ class Step:
         found: tuple[int, ...] = self._derived[derived]
         return found
 
-    def pushforward(self, needed: tuple[bool, ...], *, with_values: bool = False) -> Step:
+    def pushforward(self, needed: tuple[bool, ...], *, with_values: bool = False) -> Pass:
         """Return the products of the derivatives with tangents, summed.
 
         Parameters
@@ -171,7 +171,7 @@ class Step:
 
         Returns
         -------
-        Step
+        Pass
             Of the arguments, and then the tangents.
         """
         key = needed, with_values
@@ -182,7 +182,7 @@ class Step:
             nodes = directional(self.nodes, along)
             nodes = (*self.nodes, *nodes) if with_values else nodes
             self._derived[key] = replace(self, nodes=nodes, arguments=(*self.arguments, *tangents))
-        found: Step = self._derived[key]
+        found: Pass = self._derived[key]
         return found
 
     def _new(self, name: str, shapes: Sequence[Sequence[Size]]) -> list[Variable]:
@@ -274,7 +274,7 @@ class Differentiable(Compiled):
         if isinstance(prepared.function, Portable) and _is_differentiable(prepared.dtype):
             known = {v.name: v for v in self._arguments}
             sizes = {s: n for f in self._formulas for s, n in sizes_of(f, values).items()}
-            step = Step(
+            step = Pass(
                 tuple(f.expr for f in self._formulas),
                 tuple(known[name] for name in prepared.names),
                 tuple(sorted(sizes.items())),

@@ -7,9 +7,9 @@ computed by one step, which has a rule in its turn.
 
 >>> import jax.numpy as jnp
 >>> from einsdiff.algebra.nodes.nodes import einsum, variable
->>> from einsdiff.interop.differentiable import Step
+>>> from einsdiff.interop.differentiable import Pass
 >>> x = variable("x", (2,))
->>> square = Step((einsum([x, x], ["i", "i"], ""),), (x,), (), "jax")
+>>> square = Pass((einsum([x, x], ["i", "i"], ""),), (x,), (), "jax")
 >>> jax.grad(lambda x: run(square, [x]))(jnp.array([1.0, 2.0])).tolist()
 [2.0, 4.0]
 """
@@ -24,18 +24,18 @@ from typing import Any
 import jax
 from jax.custom_derivatives import SymbolicZero
 
-from einsdiff.interop.differentiable import Step
+from einsdiff.interop.differentiable import Pass
 
 __all__ = ["run"]
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _computed(step: Step, *inputs: Any) -> tuple[Any, ...]:
+def _computed(step: Pass, *inputs: Any) -> tuple[Any, ...]:
     return step(*inputs)
 
 
 def _rule(
-    step: Step, primals: Sequence[Any], tangents: Sequence[Any]
+    step: Pass, primals: Sequence[Any], tangents: Sequence[Any]
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     needed = tuple(not isinstance(tangent, SymbolicZero) for tangent in tangents)
     moved = step.pushforward(needed, with_values=True)
@@ -47,7 +47,7 @@ def _rule(
 _computed.defjvp(_rule, symbolic_zeros=True)
 
 
-def run(step: Step, inputs: Sequence[Any]) -> Any:
+def run(step: Pass, inputs: Sequence[Any]) -> Any:
     """Compute a step from arrays of one dtype: a result, or a tuple of several."""
     results = _computed(step, *inputs)
     return results if len(results) > 1 else results[0]

@@ -6,9 +6,9 @@ complex arguments
 .. math:: \bar x_k = \overline{\sum_c \bar{\bar y}_c \frac{\partial f_c}{\partial x_k}} .
 
 >>> from einsdiff.algebra.nodes.nodes import einsum, variable
->>> from einsdiff.interop.differentiable import STEPS, Step
+>>> from einsdiff.interop.differentiable import STEPS, Pass
 >>> x = variable("x", (2,))
->>> square = Step((einsum([x, x], ["i", "i"], ""),), (x,), (), "torch")
+>>> square = Pass((einsum([x, x], ["i", "i"], ""),), (x,), (), "torch")
 >>> array = torch.tensor([1.0, 2.0], requires_grad=True)
 >>> run(square, [array]).backward()
 >>> array.grad
@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
-from einsdiff.interop.differentiable import STEPS, Step
+from einsdiff.interop.differentiable import STEPS, Pass
 from einsdiff.numeric.libraries import dynamo
 
 __all__ = ["run"]
@@ -39,7 +39,7 @@ class _Computed(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(step: Step, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(step: Pass, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return step(*inputs)
 
     @staticmethod
@@ -80,7 +80,7 @@ class _Computed(torch.autograd.Function):
 _apply: Callable[..., tuple[torch.Tensor, ...]] = _Computed.apply
 
 
-def _computed(step: Step, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def _computed(step: Pass, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Compute a step, such that it can be differentiated if anyone may ask for that."""
     is_asked = (
         (torch.is_grad_enabled() and any(array.requires_grad for array in inputs))
@@ -141,7 +141,7 @@ class _Traced(torch.autograd.Function):
 _apply_traced: Callable[..., tuple[torch.Tensor, ...]] = _Traced.apply
 
 
-def run(step: Step, inputs: Sequence[torch.Tensor]) -> Any:
+def run(step: Pass, inputs: Sequence[torch.Tensor]) -> Any:
     """Compute a step from tensors of one dtype: a result, or a tuple of several."""
     if torch.compiler.is_compiling():
         results = _apply_traced(step.number, *inputs)

@@ -6,7 +6,7 @@ it stands in, a view with an offset and strides: a dense array by writing throug
 matrix by counting the view's positions, neither by looking for what is not zero.
 
 >>> import numpy as np
->>> core = Core(
+>>> core = PlannedCore(
 ...     "x", Window(0, (2, 3), (9, 1)), (1,), "k->iik"
 ... )  # δ_ip x_q of shape (2, 2, 3)
 >>> rows, columns = np.divmod(positions(core.window), 6)
@@ -29,7 +29,7 @@ from einsdiff.errors import OperandError, SizeError, page, shape_text
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.planning.core import Core
+from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.planning.views import Window
 
 __all__ = ["FORMATS", "PLACING", "check_room", "entries", "positions", "sparse", "window_of"]
@@ -94,14 +94,14 @@ def window_of(out: Array, window: Window) -> Array:
     )
 
 
-def laid(core: Core, array: Array) -> Array:
+def laid(core: PlannedCore, array: Array) -> Array:
     """View an array with the axes of its window, along some of which it is repeated."""
     order = sorted(range(len(core.axes)), key=core.axes.__getitem__)
     index = tuple(slice(None) if k in core.axes else None for k in range(len(core.window.shape)))
     return np.broadcast_to(np.asarray(array).transpose(order)[index], core.window.shape)
 
 
-def entries(core: Core, array: Array) -> Array:
+def entries(core: PlannedCore, array: Array) -> Array:
     """Return the values at the positions of a window."""
     return np.ravel(laid(core, array))
 
@@ -132,7 +132,7 @@ class _Pattern(NamedTuple):
 
 
 def sparse(
-    cores: Sequence[Core],
+    cores: Sequence[PlannedCore],
     arrays: Sequence[Array],
     shape: tuple[int, ...],
     domain: int,

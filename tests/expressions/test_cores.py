@@ -17,7 +17,7 @@ import einsdiff.numeric.sparse
 from einsdiff.expressions.layout import as_matrix
 from einsdiff.expressions.tensor_class import combined
 from einsdiff.numeric import sparse as numeric_cores
-from einsdiff.numeric.planning.core import Core
+from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.planning.views import Window
 from einsdiff.numeric.sparse import FORMATS, entries, laid, positions, sparse, window_of
 from tests.numeric.planning.test_fusing import by_definition, check, graphs
@@ -241,7 +241,7 @@ def test_blocks_are_found_where_they_lie_on_a_grid(window, block):
     array = 1 + np.arange(float(prod(window.shape))).reshape(window.shape)
     view = window_of(dense, window)
     meets = len(set(positions(window))) < array.size
-    core = Core("t0", window, tuple(range(array.ndim)), "")
+    core = PlannedCore("t0", window, tuple(range(array.ndim)), "")
     if not meets:
         view[...] = array
         matrix = sparse([core], [array], (4, 12), 1, dense.dtype)
@@ -461,7 +461,7 @@ def test_windows_and_positions_are_the_same_entries(drawn, data):
     axes = tuple(axes[: data.draw(st.integers(0, len(axes)))])
     array = np.arange(float(prod(window.shape[k] for k in axes)))
     array = array.reshape([window.shape[k] for k in axes])
-    core = Core("t0", window, axes, "")
+    core = PlannedCore("t0", window, axes, "")
     spread = laid(core, array)
     assert spread.shape == window.shape
     for index in np.ndindex(window.shape):

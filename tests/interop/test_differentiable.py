@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.interop.differentiable import Step
+from einsdiff.interop.differentiable import Pass
 from tests.interop.test_libraries import (
     ARRAYS,
     PLAIN,
@@ -157,7 +157,7 @@ def test_only_what_is_needed_is_computed_and_kept():
     # The derivative by A does not depend on A.
     assert {tuple(t.shape) for t in value.grad_fn.saved_tensors} == {(4,), (3,)}
     step = value.grad_fn.step
-    (pulled,) = (found for found in step._derived.values() if isinstance(found, Step))
+    (pulled,) = (found for found in step._derived.values() if isinstance(found, Pass))
     assert len(pulled.nodes) == 1
     assert {argument.name for argument in pulled.arguments} == {"x", "y", "u"}
     value.backward()
@@ -472,7 +472,7 @@ def test_a_missing_library_is_named(library, title):
 def test_steps():
     A, x = (ed.tensor(n, s).expr for n, s in (("A", (2, 3)), ("x", (3,))))
     f = ed.einsum("ij,j->i", ed.tensor("A", (2, 3)), ed.tensor("x", (3,))).expr
-    step = Step((f, x), (A, x), (), "numpy")
+    step = Pass((f, x), (A, x), (), "numpy")
     a, b = np.arange(6.0).reshape(2, 3), np.ones(3)
     np.testing.assert_array_equal(step(a, b)[0], a @ b)
     pulled = step.pullback((False, True), (True, True))

@@ -30,9 +30,9 @@ from einsdiff.algebra.rewriting.orient import oriented
 
 __all__ = [
     "Axes",
-    "LinearMap",
+    "LinearTerm",
+    "LinearTerms",
     "Pairs",
-    "Term",
     "_product",
     "contracted",
     "diagonal",
@@ -54,7 +54,7 @@ Pairs = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class LinearTerm:
     """A coefficient times factors times deltas.
 
     Attributes
@@ -74,7 +74,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class LinearMap:
+class LinearTerms:
     """A sum of terms as a map from domain axes to codomain axes.
 
     Attributes
@@ -87,14 +87,14 @@ class LinearMap:
         The sizes of all axes of the expression.
     """
 
-    terms: tuple[Term, ...]
+    terms: tuple[LinearTerm, ...]
     codomain: Axes
     domain: Axes
     shape: Shape
 
 
 @lru_cache(maxsize=1024)
-def linear_map(expr: Node, domain: int) -> LinearMap:
+def linear_map(expr: Node, domain: int) -> LinearTerms:
     """Take an expression apart into terms, cores and deltas.
 
     Parameters
@@ -106,7 +106,7 @@ def linear_map(expr: Node, domain: int) -> LinearMap:
 
     Returns
     -------
-    LinearMap
+    LinearTerms
         Of the same value.
 
     Examples
@@ -114,11 +114,11 @@ def linear_map(expr: Node, domain: int) -> LinearMap:
     >>> from einsdiff.algebra.nodes.nodes import delta, variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> linear_map(einsum([delta(2), x], ["ip", "q"], "ipq"), 2).terms
-    (Term(coefficient=1, factors=((x, (2,)),), labels=(0, 0, 2)),)
+    (LinearTerm(coefficient=1, factors=((x, (2,)),), labels=(0, 0, 2)),)
     """
     rank = len(expr.shape)
     split = rank - domain
-    terms: list[Term] = []
+    terms: list[LinearTerm] = []
     stack: list[tuple[Number, Node]] = [(1, expr)]
     while stack:
         c, node = stack.pop()
@@ -130,7 +130,7 @@ def linear_map(expr: Node, domain: int) -> LinearMap:
             terms.append(_term(c, node))
         else:
             stack.extend((c * inner, part) for inner, part in reversed(found))
-    return LinearMap(tuple(terms), tuple(range(split)), tuple(range(split, rank)), expr.shape)
+    return LinearTerms(tuple(terms), tuple(range(split)), tuple(range(split, rank)), expr.shape)
 
 
 def _opened(node: Node, split: int) -> list[tuple[Number, Node]] | None:
@@ -169,11 +169,11 @@ def _is_full(node: Node) -> bool:
     return not isinstance(node, Delta)
 
 
-def _term(c: Number, node: Node) -> Term:
+def _term(c: Number, node: Node) -> LinearTerm:
     if isinstance(node, Constant):
-        return Term(c * node.value, (), ())
+        return LinearTerm(c * node.value, (), ())
     if isinstance(node, Delta) and node.is_identity:
-        return Term(c, (), (0, 0))
+        return LinearTerm(c, (), (0, 0))
     axes = node.output if isinstance(node, Einsum) else range(len(node.shape))
     number: dict[int, int] = {}
     for axis, label in enumerate(axes):
@@ -184,10 +184,10 @@ def _term(c: Number, node: Node) -> Term:
         for label in theirs:
             number.setdefault(label, len(axes) + len(number))
         factors.append((factor, tuple(number[label] for label in theirs)))
-    return Term(c, tuple(factors), labels)
+    return LinearTerm(c, tuple(factors), labels)
 
 
-def ties(m: LinearMap) -> Pairs:
+def ties(m: LinearTerms) -> Pairs:
     """Pair the codomain axes with the domain axes that a delta makes equal in every term.
 
     Parameters
@@ -218,7 +218,7 @@ def ties(m: LinearMap) -> Pairs:
     return tuple(found)
 
 
-def expression(m: LinearMap, axes: Sequence[int]) -> Node:
+def expression(m: LinearTerms, axes: Sequence[int]) -> Node:
     """Write a map as an expression with some of its axes, in this order.
 
     Parameters
@@ -247,7 +247,7 @@ def expression(m: LinearMap, axes: Sequence[int]) -> Node:
     return add(parts, [m.shape[axis] for axis in axes])
 
 
-def _product(m: LinearMap, factors: Sequence[Slot], output: Sequence[int]) -> Node:
+def _product(m: LinearTerms, factors: Sequence[Slot], output: Sequence[int]) -> Node:
     """Multiply factors; labels of the output that are no axes are carried by one of them."""
     sizes = {label: m.shape[label] for label in output if label < len(m.shape)}
     return einsum([node for node, _ in factors], [labels for _, labels in factors], output, sizes)

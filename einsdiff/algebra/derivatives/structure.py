@@ -44,9 +44,9 @@ from math import prod
 
 from einsdiff.algebra.derivatives.linear_terms import (
     Axes,
-    LinearMap,
+    LinearTerm,
+    LinearTerms,
     Pairs,
-    Term,
     _product,
     expression,
     linear_map,
@@ -310,10 +310,10 @@ def structure(expr: Node, domain: int, sizes: tuple[tuple[str, int], ...]) -> St
     >>> type(structure(einsum([delta(4)], ["ip"], "ip"), 1, ())).__name__
     'Copies'
     """
-    return _Reader(expr.shape, dict(sizes)).read(linear_map(expr, domain))
+    return _StructureReader(expr.shape, dict(sizes)).read(linear_map(expr, domain))
 
 
-class _Reader:
+class _StructureReader:
     """Finds the structure of maps that are part of one expression.
 
     Attributes
@@ -334,7 +334,7 @@ class _Reader:
     def count(self, axes: Iterable[int]) -> int:
         return prod(self.shape[axis] for axis in axes)
 
-    def read(self, m: LinearMap) -> Structure:
+    def read(self, m: LinearTerms) -> Structure:
         tied = ties(m)
         if not m.terms:
             return Deficient(0, self.count(m.codomain))
@@ -362,7 +362,7 @@ class _Reader:
             or blocks
         )
 
-    def scaled(self, m: LinearMap) -> Structure | None:
+    def scaled(self, m: LinearTerms) -> Structure | None:
         """Divide by the factors of every term that have axes on one side only."""
         rows, inner = _extracted(m, m.codomain)
         columns, inner = _extracted(inner, m.domain)
@@ -375,7 +375,7 @@ class _Reader:
             return found
         return Scaled(m.codomain, m.domain, rows, columns, found)
 
-    def low_rank(self, m: LinearMap, split: Split, blocks: Blocks) -> Structure | None:
+    def low_rank(self, m: LinearTerms, split: Split, blocks: Blocks) -> Structure | None:
         """Take off the terms that are products of a few columns and rows."""
         n = self.count(split.rows)
         cuts = [self.cut(term, m, split) for term in m.terms]
@@ -407,7 +407,7 @@ class _Reader:
             case _:
                 return 1
 
-    def cut(self, term: Term, m: LinearMap, split: Split) -> _Cut | None:
+    def cut(self, term: LinearTerm, m: LinearTerms, split: Split) -> _CutMap | None:
         """Part the factors of a term by the fewest summed indices; None if they link both sides."""
         bound = [term.labels[axis] for axis in split.tied]
         rows = [term.labels[axis] for axis in split.rows]
@@ -446,7 +446,7 @@ class _Reader:
         rank, shared, is_left = best
         left = [slot for slot, mine in zip(term.factors, is_left, strict=True) if mine]
         right = [slot for slot, mine in zip(term.factors, is_left, strict=True) if not mine]
-        return _Cut(
+        return _CutMap(
             rank,
             scale(term.coefficient, _product(m, left, [*bound, *rows, *shared])),
             _product(m, right, [*bound, *columns, *shared]),
@@ -454,7 +454,7 @@ class _Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cut:
+class _CutMap:
     """A term as a product of two matrices, with `rank` indices between them."""
 
     rank: int
@@ -462,7 +462,7 @@ class _Cut:
     right: Node
 
 
-def _is_idle(m: LinearMap, pair: tuple[int, int]) -> bool:
+def _is_idle(m: LinearTerms, pair: tuple[int, int]) -> bool:
     """Tell whether a tie has a label of its own in every term, which no factor carries."""
     for term in m.terms:
         label = term.labels[pair[0]]
@@ -473,12 +473,12 @@ def _is_idle(m: LinearMap, pair: tuple[int, int]) -> bool:
     return True
 
 
-def _ties_are_apart(m: LinearMap, split: Split) -> bool:
+def _ties_are_apart(m: LinearTerms, split: Split) -> bool:
     """Tell whether no term ties two pairs to each other, and so is zero in most blocks."""
     return all(len({term.labels[c] for c in split.tied}) == len(split.tied) for term in m.terms)
 
 
-def _without(m: LinearMap, pairs: Pairs) -> LinearMap:
+def _without(m: LinearTerms, pairs: Pairs) -> LinearTerms:
     gone = {axis for pair in pairs for axis in pair}
     return replace(
         m,
@@ -487,7 +487,7 @@ def _without(m: LinearMap, pairs: Pairs) -> LinearMap:
     )
 
 
-def _extracted(m: LinearMap, axes: Axes) -> tuple[Scale | None, LinearMap]:
+def _extracted(m: LinearTerms, axes: Axes) -> tuple[Scale | None, LinearTerms]:
     """Take out the factors that stand in every term with the same of these axes."""
     found: list[dict[Slot, list[int]]] = []
     for term in m.terms:
@@ -513,7 +513,7 @@ def _extracted(m: LinearMap, axes: Axes) -> tuple[Scale | None, LinearMap]:
     return Scale(_product(m, factors, own), own), replace(m, terms=tuple(terms))
 
 
-def _kronecker(m: LinearMap, split: Split, blocks: Blocks) -> Structure | None:
+def _kronecker(m: LinearTerms, split: Split, blocks: Blocks) -> Structure | None:
     """Part the factors of terms into groups that share no label but tied ones."""
     parts = [_parts(term, split) for term in m.terms]
     together = _Classes(split.rows + split.columns)
@@ -560,7 +560,7 @@ def _kronecker(m: LinearMap, split: Split, blocks: Blocks) -> Structure | None:
     return KroneckerTerms(grouped, tuple(map(tuple, options)), terms, blocks)
 
 
-def _parts(term: Term, split: Split) -> _Classes:
+def _parts(term: LinearTerm, split: Split) -> _Classes:
     """Put labels together that factors share, apart from those of ties."""
     bound = {term.labels[axis] for axis in split.tied}
     labels = (*term.labels, *(n for _, theirs in term.factors for n in theirs))
@@ -570,7 +570,7 @@ def _parts(term: Term, split: Split) -> _Classes:
     return parts
 
 
-def _kronecker_sum(m: LinearMap, split: Split, blocks: Blocks) -> Structure | None:
+def _kronecker_sum(m: LinearTerms, split: Split, blocks: Blocks) -> Structure | None:
     """Part the axes so that each term is the identity of all of them but one part."""
     partner: dict[int, int] = {}
     for term in m.terms:
@@ -613,7 +613,7 @@ def _kronecker_sum(m: LinearMap, split: Split, blocks: Blocks) -> Structure | No
     return KroneckerSum(_grouped(split, groups), tuple(groups), blocks)
 
 
-def _group(m: LinearMap, split: Split, rows: Sequence[int], columns: Sequence[int]) -> Group:
+def _group(m: LinearTerms, split: Split, rows: Sequence[int], columns: Sequence[int]) -> Group:
     carried = [
         {
             *(term.labels[axis] for axis in (*rows, *columns)),

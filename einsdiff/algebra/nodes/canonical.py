@@ -83,7 +83,7 @@ def least(values: Sequence[Any], orders: Orders) -> tuple[Any, ...]:
     return tuple(found)
 
 
-class _Factor(NamedTuple):
+class _ColouredFactor(NamedTuple):
     key: int  # rank of the factor's key among the keys
     labels: tuple[int, ...]
     orders: Orders
@@ -145,7 +145,7 @@ def canonical(
         return _of_different_factors(keys, subscripts, output)
     rank = {key: k for k, key in enumerate(sorted(set(keys)))}
     factors = [
-        _Factor(rank[key], labels, flag)
+        _ColouredFactor(rank[key], labels, flag)
         for key, labels, flag in zip(keys, subscripts, flags, strict=True)
     ]
     position: dict[int, int] = {}
@@ -178,7 +178,7 @@ def _of_different_factors(
 
 
 def _total_order(
-    factors: Sequence[_Factor],
+    factors: Sequence[_ColouredFactor],
     position: Mapping[int, int],
     sizes: Mapping[int, Size],
     unordered: frozenset[int],
@@ -201,7 +201,7 @@ def _ranked(signature: Mapping[int, Any]) -> dict[int, int]:
     return {label: rank[value] for label, value in signature.items()}
 
 
-class _Leaf(NamedTuple):
+class _Labelling(NamedTuple):
     """An order of labels, and how they lie between their factors in it.
 
     Equal certificates mean that one order can be exchanged for the other.
@@ -220,7 +220,7 @@ class _Search:
     at again, and the refinement of a chain is linear in its length.
     """
 
-    def __init__(self, factors: Sequence[_Factor], rank: Mapping[int, int]) -> None:
+    def __init__(self, factors: Sequence[_ColouredFactor], rank: Mapping[int, int]) -> None:
         self.factors = factors
         self.touching: dict[int, list[int]] = {}
         for k, factor in enumerate(factors):
@@ -234,7 +234,7 @@ class _Search:
         self.floor = 0
         self.views = 0
 
-    def order(self, labels: Sequence[int], changed: Collection[int], thorough: bool) -> _Leaf:
+    def order(self, labels: Sequence[int], changed: Collection[int], thorough: bool) -> _Labelling:
         """Order `labels`, of which some have just changed colour.
 
         If thorough, the least order of all; else that in which the first of several labels that
@@ -252,7 +252,7 @@ class _Search:
             ordered = ordered + part.labels
         return self.leaf(ordered)
 
-    def branch(self, labels: Sequence[int], alike: Sequence[int], thorough: bool) -> _Leaf:
+    def branch(self, labels: Sequence[int], alike: Sequence[int], thorough: bool) -> _Labelling:
         """Order labels of which some are alike, by trying which of these comes first."""
         saved = {label: (c := self.colour[label], self.owned[c]) for label in labels}
         if all(self.is_exchangeable(alike[0], label) for label in alike[1:]):
@@ -283,7 +283,7 @@ class _Search:
                 orbit[label] = label = orbit[orbit[label]]
             return label
 
-        leaves: dict[tuple[Any, ...], _Leaf] = {}
+        leaves: dict[tuple[Any, ...], _Labelling] = {}
         chosen: list[int] = []
         for label in alike:
             if find(label) in map(find, chosen):
@@ -299,7 +299,7 @@ class _Search:
                 orbit[find(b)] = find(a)
         return chosen
 
-    def tried(self, labels: Sequence[int], first: Sequence[int], thorough: bool) -> _Leaf:
+    def tried(self, labels: Sequence[int], first: Sequence[int], thorough: bool) -> _Labelling:
         """Order labels after some that are told apart from all others, and come first."""
         for label in first:
             self.floor -= 2 * self.step
@@ -416,7 +416,7 @@ class _Search:
             found.append(sorted(part))
         return found
 
-    def leaf(self, ordered: list[int]) -> _Leaf:
+    def leaf(self, ordered: list[int]) -> _Labelling:
         """Say how ordered labels lie between their factors."""
         place = {label: (1, k) for k, label in enumerate(ordered)}
         near = sorted({k for label in ordered for k in self.touching[label]})
@@ -425,8 +425,8 @@ class _Search:
             factor = self.factors[k]
             at = {n: place.get(n) or (0, self.colour[n]) for n in factor.labels}
             ends.append((factor.key, factor.ends(at)))
-        return _Leaf(tuple(sorted(ends)), ordered)
+        return _Labelling(tuple(sorted(ends)), ordered)
 
 
-def _certificate(leaf: _Leaf) -> tuple[Any, ...]:
+def _certificate(leaf: _Labelling) -> tuple[Any, ...]:
     return leaf.certificate

@@ -548,7 +548,7 @@ def related(
     >>> related((3, 3), (1, -1)) is delta(3)
     True
     """
-    build = _Product()
+    build = _ProductBuilder()
     labels = [build.new(size) for size in sizes]
     build.relate(Relation(tuple(coefficients), offset, is_equation), labels)
     return build.finish(labels)
@@ -738,7 +738,7 @@ def einsum(
     >>> einsum([], [], "pq", {"p": 2, "q": 3}).shape
     (2, 3)
     """
-    build = _Product()
+    build = _ProductBuilder()
     for label, size in (sizes or {}).items():
         build.number(label, size)
     for k, (node, labels) in enumerate(zip(operands, subscripts, strict=True)):
@@ -750,7 +750,7 @@ def einsum(
     return build.finish([build.known(label) for label in output])
 
 
-class _Product(Labels):
+class _ProductBuilder(Labels):
     """A product under construction: factors, and labels with the substitutions so far."""
 
     def __init__(self) -> None:
@@ -839,12 +839,12 @@ class _Product(Labels):
         roots = dict.fromkeys(self.find(label) for label in range(len(self.parent)))
         return [label for label in roots if label not in present]
 
-    def closed(self, output: list[int]) -> _Closed:
+    def closed(self, output: list[int]) -> _ClosedProduct:
         """Read the factors, the labels and the coefficient, after which nothing changes them."""
         out = [self.find(label) for label in output]
         sizes = dict(enumerate(self.size))
         if self.vanishes:
-            return _Closed(0, [], [], out, [], sizes)
+            return _ClosedProduct(0, [], [], out, [], sizes)
         coefficient, loose = self.coefficient, []
         for label in self.loose(out):
             size = self.size[label]
@@ -854,7 +854,9 @@ class _Product(Labels):
                 loose.append(label)
         factors = [*self.factors, *self.written_relations()]
         subscripts = [tuple([self.find(label) for label in labels]) for _, labels in factors]
-        return _Closed(coefficient, [node for node, _ in factors], subscripts, out, loose, sizes)
+        return _ClosedProduct(
+            coefficient, [node for node, _ in factors], subscripts, out, loose, sizes
+        )
 
     def written_relations(self) -> list[tuple[Node, list[int]]]:
         """Return the relations that are left as factors."""
@@ -872,7 +874,7 @@ class _Product(Labels):
         return written
 
 
-class _Closed(NamedTuple):
+class _ClosedProduct(NamedTuple):
     """A product that is built: nothing in it is opened, united or taken out any more."""
 
     coefficient: Number
@@ -883,7 +885,7 @@ class _Closed(NamedTuple):
     sizes: dict[int, Size]
 
 
-def _built(product: _Closed) -> Node:
+def _built(product: _ClosedProduct) -> Node:
     """Return the node of a product: its coefficient times what its factors are."""
     coefficient, operands, subscripts, out, loose, sizes = product
     if coefficient == 0:

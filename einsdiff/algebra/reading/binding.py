@@ -33,11 +33,11 @@ from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
     Equal,
-    Extent,
     Named,
     Part,
     Related,
-    Term,
+    SizePart,
+    TermPart,
     Tie,
     Total,
     places,
@@ -202,7 +202,7 @@ class Builder:
 
         The indices of the letters that are wanted outside are those in `env`.
         """
-        if isinstance(part, Term):
+        if isinstance(part, TermPart):
             inner = self.scope(part, env)
             for factor, _ in part.factors:
                 yield self.bind(factor, inner)
@@ -225,7 +225,7 @@ class Builder:
         elif isinstance(part, Applied):
             yield self.bind_call(part, env)
 
-    def scope(self, term: Term, env: Mapping[str, int]) -> Mapping[str, int]:
+    def scope(self, term: TermPart, env: Mapping[str, int]) -> Mapping[str, int]:
         """Make indices for the letters that are summed in a term."""
         inner = dict(env)
         summed = []
@@ -501,11 +501,11 @@ class Builder:
             nodes, labels = self.aligned(built)
             return add(list(zip((sign for sign, _ in part.terms), nodes, strict=True))), labels
         node: _Built = yield self.emit_term(
-            part if isinstance(part, Term) else Term(part.counts, [(part, 1)])
+            part if isinstance(part, TermPart) else TermPart(part.counts, [(part, 1)])
         )
         return node
 
-    def emit_term(self, term: Term) -> Job[_Built]:
+    def emit_term(self, term: TermPart) -> Job[_Built]:
         """Build a product; products in it that are written without brackets are part of it."""
         built: list[_Built] = []
         summed: set[int] = set()
@@ -514,7 +514,7 @@ class Builder:
             part, n = stack.pop()
             if n > 1 or isinstance(part, Total):
                 built += [(yield self.emit(part))] * n
-            elif isinstance(part, Term):
+            elif isinstance(part, TermPart):
                 summed.update(part.summed)
                 stack.extend(reversed(part.factors))
             elif isinstance(part, Named | Applied):
@@ -535,7 +535,7 @@ class Builder:
         """Build the node of a part that is made of no others."""
         if isinstance(part, Amount):
             return constant(part.value), ()
-        if isinstance(part, Extent):
+        if isinstance(part, SizePart):
             return einsum([], [], [], {0: part.name}), ()
         if isinstance(part, Equal):
             return delta(self.size_of(part.axes[0])), part.axes

@@ -124,10 +124,10 @@ def read(
     <BLANKLINE>
     write a left-hand side that says which axes there are: f_ij = ..
     """
-    return _Reader(text, operands, sizes, doubts).reading()
+    return _EquationReader(text, operands, sizes, doubts).reading()
 
 
-class _Reader:
+class _EquationReader:
     """Reads one text."""
 
     def __init__(
@@ -149,7 +149,7 @@ class _Reader:
         self.ranges = _ranges(self.equation.left)
         written = {size for size in _written_sizes(self.equation) if size not in operands}
         every = (*given, *sizes.values(), *written)
-        self.parts = _Parts(
+        self.parts = _NotedParts(
             {name: len(shapes[name]) if name in shapes else None for name in operands},
             shapes,
             text,
@@ -446,7 +446,7 @@ class _Reader:
         return node
 
 
-class _Parts(PartReader):
+class _NotedParts(PartReader):
     """A reader of parts that knows derivatives which are symbols."""
 
     builder: Builder

@@ -18,11 +18,11 @@ __all__ = [
     "Amount",
     "Applied",
     "Equal",
-    "Extent",
     "Named",
     "Part",
     "Related",
-    "Term",
+    "SizePart",
+    "TermPart",
     "Tie",
     "Total",
     "places",
@@ -50,7 +50,7 @@ class Amount(Part):
 
 
 @dataclass(slots=True, eq=False)
-class Extent(Part):
+class SizePart(Part):
     """A size, by name: the factor n."""
 
     name: str
@@ -108,7 +108,7 @@ class Total(Part):
 
 
 @dataclass(slots=True, eq=False)
-class Term(Part):
+class TermPart(Part):
     """A product, with the multiplicity of each factor.
 
     `over` are the letters of a written sum, with their ranges, and `idle` those of them that
@@ -161,7 +161,7 @@ def places(part: Part, letter: str) -> Iterator[int]:
     stack = [part]
     while stack:
         part = stack.pop()
-        if isinstance(part, Term):
+        if isinstance(part, TermPart):
             stack += [factor for factor, _ in reversed(part.factors)]
         elif isinstance(part, Total):
             stack += [term for _, term in reversed(part.terms)]

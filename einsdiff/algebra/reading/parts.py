@@ -28,11 +28,11 @@ from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
     Equal,
-    Extent,
     Named,
     Part,
     Related,
-    Term,
+    SizePart,
+    TermPart,
     Total,
 )
 from einsdiff.errors import SubscriptsError, page, shapes_line
@@ -188,12 +188,12 @@ class PartReader:
             terms.append((sign, (yield self.term(summand))))
         return Total(in_bracket(term.counts for _, term in terms), terms)
 
-    def term(self, tree: Tree) -> Job[Term]:
+    def term(self, tree: Tree) -> Job[TermPart]:
         """Make a part of a product."""
         factors: list[tuple[Part, int]] = []
         for factor, exponent in tree.factors if isinstance(tree, Product) else ((tree, 1),):
             factors += yield self.factor(factor, exponent)
-        return Term(
+        return TermPart(
             in_product(part.counts if n == 1 else in_bracket([part.counts]) for part, n in factors),
             factors,
         )
@@ -214,16 +214,16 @@ class PartReader:
         power = _power_of(tree)
         if exponent == -1 and not isinstance(power, int | Fraction):
             part = yield self.part(tree)
-            return [(_power(Term(part.counts, [(part, 1)]), -1), 1)]
+            return [(_power(TermPart(part.counts, [(part, 1)]), -1), 1)]
         if power is None:
             return [((yield self.part(tree)), 1)]
         assert isinstance(tree, Power | Apply)
         part = yield self.whole(tree.base if isinstance(tree, Power) else tree.arguments[0])
         return [_raised(part, exponent * power)]
 
-    def over(self, tree: Over) -> Job[Term]:
+    def over(self, tree: Over) -> Job[TermPart]:
         """Make a part of a sum that is written."""
-        term: Term = yield self.term(tree.body)
+        term: TermPart = yield self.term(tree.body)
         term.over, term.ranges, term.column = tree.labels, tree.sizes, tree.column
         term.idle = frozenset(tree.labels).difference(term.counts)
         term.counts = {label: n for label, n in term.counts.items() if label not in tree.labels}
@@ -313,7 +313,7 @@ class PartReader:
             return Equal(_count(labels), tuple(letters_of(labels)), tree.columns)
         if name not in self.ranks:
             if not labels and name in self.size_names:
-                return Extent({}, name)
+                return SizePart({}, name)
             self.fail(
                 f"there is no '{name}'",
                 _word(name, tree.column),
@@ -349,9 +349,9 @@ class PartReader:
             part = _related(index, sign in ("=", "!="), tree.column)
             if sign != "!=":
                 return part
-            one = Term({}, [(Amount({}, 1), 1)])
+            one = TermPart({}, [(Amount({}, 1), 1)])
             return Total(
-                in_bracket([part.counts]), [(1, one), (-1, Term(part.counts, [(part, 1)]))]
+                in_bracket([part.counts]), [(1, one), (-1, TermPart(part.counts, [(part, 1)]))]
             )
         if isinstance(tree.left, Affine) or isinstance(tree.right, Affine):
             self.fail(
@@ -416,7 +416,7 @@ class PartReader:
         if name in POWERS:
             base: Part = yield self.whole(tree.arguments[0])
             part, n = _raised(base, POWERS[name])
-            return part if n == 1 else Term(in_bracket([part.counts]), [(part, n)])
+            return part if n == 1 else TermPart(in_bracket([part.counts]), [(part, n)])
         if function is not None and function.is_elementwise:
             for argument in tree.arguments:
                 args.append((yield self.whole(argument)))
@@ -553,7 +553,7 @@ class PartReader:
 
     def check_value(self, part: Part) -> None:
         """Check that the value of a function has labels, in the argument of another."""
-        while isinstance(part, Term) and len(part.factors) == 1:
+        while isinstance(part, TermPart) and len(part.factors) == 1:
             part = part.factors[0][0]
         if isinstance(part, Applied) and part.labels is None and part.function is None:
             default = lookup(part.name)
@@ -576,7 +576,7 @@ def _word(name: str, column: int) -> range:
 
 
 def _power(base: Part, exponent: Number) -> Part:
-    args = [base, Term({}, [(Amount({}, exponent), 1)])]
+    args = [base, TermPart({}, [(Amount({}, exponent), 1)])]
     return Applied(in_bracket([base.counts]), "power", lookup("power"), args, 0)
 
 

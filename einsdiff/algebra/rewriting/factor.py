@@ -32,7 +32,7 @@ Terms = list[tuple[Number, Node]]
 _Key = tuple[Node, tuple[int, ...], tuple[bool, ...]]
 
 
-class _Term(NamedTuple):
+class _FactoredTerm(NamedTuple):
     """A term, its coefficient, and its factors."""
 
     c: Number
@@ -40,7 +40,7 @@ class _Term(NamedTuple):
     factors: list[Slot]
 
 
-def _read(terms: Terms) -> list[_Term]:
+def _read(terms: Terms) -> list[_FactoredTerm]:
     """List the factors of terms; a product that is a factor elsewhere is one factor."""
     shared = {
         factor
@@ -56,7 +56,7 @@ def _read(terms: Terms) -> list[_Term]:
             core, labels, sizes = term.core
             if core in shared:
                 factors = [(core, labels), *map(size_factor, sizes)]
-        found.append(_Term(c, term, factors))
+        found.append(_FactoredTerm(c, term, factors))
     return found
 
 
@@ -105,7 +105,7 @@ def _ties(term: Node) -> tuple[int, ...]:
 
 
 def _common(
-    terms: Sequence[_Term], ties: tuple[int, ...], least: int
+    terms: Sequence[_FactoredTerm], ties: tuple[int, ...], least: int
 ) -> Iterable[tuple[_Key, dict[int, int]]]:
     """List factors to take out, each with the terms that have it and its position in these."""
     places: dict[_Key, dict[int, int]] = {}
@@ -151,7 +151,7 @@ def _roles(factors: Sequence[Slot], free: set[int]) -> list[tuple[_Key, int]]:
     return [(key, k) for _, k, key in found]
 
 
-class _Split(NamedTuple):
+class _Parting(NamedTuple):
     """A common factor and what is left of the sum, each with its labels."""
 
     factor: Node
@@ -163,7 +163,7 @@ class _Split(NamedTuple):
 
 
 def _taken_out(
-    terms: Sequence[_Term], places: Iterable[int], key: _Key, ties: tuple[int, ...]
+    terms: Sequence[_FactoredTerm], places: Iterable[int], key: _Key, ties: tuple[int, ...]
 ) -> Node:
     """Write terms that share a factor as it times the rest, and so on while all of that do."""
     splits = [_split(terms, places, key, ties)]
@@ -188,8 +188,8 @@ def _taken_out(
 
 
 def _split(
-    terms: Sequence[_Term], places: Iterable[int], key: _Key, ties: tuple[int, ...]
-) -> _Split:
+    terms: Sequence[_FactoredTerm], places: Iterable[int], key: _Key, ties: tuple[int, ...]
+) -> _Parting:
     factor, role, shared = key
     first = _sizes(terms[0].node)
     sizes: dict[Hashable, Size] = {("axis", label): first[label] for label in ties}
@@ -214,7 +214,7 @@ def _split(
         [(c, einsum(operands, subscripts, out, shape)) for c, operands, subscripts in rests],
         tuple(shape.values()),
     )
-    return _Split(factor, own, rest, out, axes, sizes)
+    return _Parting(factor, own, rest, out, axes, sizes)
 
 
 def _sizes(term: Node) -> Sequence[Size]:

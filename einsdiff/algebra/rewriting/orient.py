@@ -58,7 +58,7 @@ MOST_STEPS, STEPS_A_NODE = 30_000, 10
 MOST_ROUNDS = 8
 
 
-class _View(NamedTuple):
+class _TurnedView(NamedTuple):
     """What a node is: another one with its axes in some order, repeated along others.
 
     Attributes
@@ -192,8 +192,8 @@ class _Turner:
 
     def __init__(self) -> None:
         self.done: dict[Node, Node] = {}
-        self.views: dict[Node, _View] = {}
-        self.whole: dict[Node, _View] = {}
+        self.views: dict[Node, _TurnedView] = {}
+        self.whole: dict[Node, _TurnedView] = {}
 
     def turn(self, node: Node) -> None:
         if isinstance(node, Einsum):
@@ -206,11 +206,11 @@ class _Turner:
             self.done[node] = self.spread(whole, node)
             for known, (core, ways, _) in ((self.views, view), (self.whole, whole)):
                 own = tuple(tuple(ways[0].index(axis) for axis in axes) for axes in ways)
-                known.setdefault(core, _View(core, own))
+                known.setdefault(core, _TurnedView(core, own))
         else:
             self.done[node] = node
 
-    def spread(self, view: _View, like: Node) -> Node:
+    def spread(self, view: _TurnedView, like: Node) -> Node:
         """Return the node that a view says."""
         axes = tuple(range(len(like.shape)))
         return min((node for node in _written(view, axes, axes, like)), key=_key)
@@ -231,15 +231,15 @@ class _Turner:
                 self.done.update((term, term) for _, term in inner.terms)
                 core, ways, _ = self.total(inner, ())
                 turned = tuple(tuple(alive[axis] for axis in axes) for axes in ways)
-                return self.spread(_View(core, turned), found)
+                return self.spread(_TurnedView(core, turned), found)
         return found
 
-    def alone(self, node: Node) -> _View:
-        return _View(self.done.get(node, node), (tuple(range(len(node.shape))),))
+    def alone(self, node: Node) -> _TurnedView:
+        return _TurnedView(self.done.get(node, node), (tuple(range(len(node.shape))),))
 
     def least(
         self,
-        views: Sequence[_View],
+        views: Sequence[_TurnedView],
         subscripts: Sequence[Sequence[int]],
         output: Sequence[int],
         like: Einsum,
@@ -268,13 +268,13 @@ class _Turner:
             key=_key,
         )
 
-    def total(self, node: Add, ties: tuple[tuple[int, int], ...] | None = None) -> _View:
+    def total(self, node: Add, ties: tuple[tuple[int, int], ...] | None = None) -> _TurnedView:
         """View a sum; without `ties`, its common deltas are taken out of it."""
         terms = [self.done[term] for _, term in node.terms]
         if len(terms) == 1:
             core, axes = _unviewed(terms[0])
             if isinstance(core, Add):
-                return _View(add([(node.terms[0][0], core)]), (axes,))
+                return _TurnedView(add([(node.terms[0][0], core)]), (axes,))
         alive = [
             axis
             for axis in range(len(node.shape))
@@ -298,7 +298,7 @@ class _Turner:
         view = _least([(turned(axes), axes) for axes in orders], ties)
         return view._replace(ways=_exchanged(view.ways, symmetric))
 
-    def call(self, node: Call) -> _View:
+    def call(self, node: Call) -> _TurnedView:
         """View a function."""
         given, result = node.function.cores
         count = len(node.batch)
@@ -332,7 +332,7 @@ class _Turner:
             return self.cut(self.done[old], axes)
         return min(_written(view, tuple(range(len(old.shape))), axes, old), key=_key)
 
-    def view(self, old: Node) -> _View | None:
+    def view(self, old: Node) -> _TurnedView | None:
         """View a node that is a sum or function, or one of these with its axes in an order."""
         view = self.whole.get(old)
         if view is None:
@@ -340,7 +340,7 @@ class _Turner:
             inner = self.whole.get(core)
             if inner is not None:
                 ways = tuple(tuple(own[axis] for axis in axes) for axes in inner.ways)
-                view = _View(inner.core, ways)
+                view = _TurnedView(inner.core, ways)
         return view
 
     def cut(self, node: Node, axes: tuple[int, ...]) -> Node:
@@ -390,7 +390,7 @@ class _Turner:
 
 
 def _written(
-    view: _View, labels: Sequence[int], output: Sequence[int], like: Node
+    view: _TurnedView, labels: Sequence[int], output: Sequence[int], like: Node
 ) -> Iterator[Node]:
     """Write a view as a product, in every way."""
     sizes = {label: like.shape[axis] for axis, label in enumerate(labels) if label in output}
@@ -484,10 +484,12 @@ def _exchanged(
 
 def _least(
     found: Sequence[tuple[Node, tuple[int, ...]]], ties: tuple[tuple[int, int], ...] = ()
-) -> _View:
+) -> _TurnedView:
     """Return the least node, and all the ways in which it was found."""
     best = min((node for node, _ in found), key=_key)
-    return _View(best, tuple(dict.fromkeys(axes for node, axes in found if node is best)), ties)
+    return _TurnedView(
+        best, tuple(dict.fromkeys(axes for node, axes in found if node is best)), ties
+    )
 
 
 def _key(node: Node) -> bytes:

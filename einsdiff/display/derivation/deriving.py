@@ -163,7 +163,7 @@ def derive(
 
 
 @dataclass(frozen=True)
-class _Line:
+class _BoardLine:
     """A line of a derivation: the rule, the expression and its text, and what is said."""
 
     rule: str
@@ -491,16 +491,16 @@ class _Deriver:
             yield Step(line.rule, whole, before, line.text, line.said, (before_node, line.form))
             before, before_node = line.text, line.form
 
-    def lines(self, node: Node, axes: Sequence[str], result: Node | None) -> list[_Line]:
+    def lines(self, node: Node, axes: Sequence[str], result: Node | None) -> list[_BoardLine]:
         """Write the lines of a derivative: with symbols, with what they are, and contracted."""
         rule, said = self.rule(node)
-        written: list[_Line] = []
+        written: list[_BoardLine] = []
         for inner in (self.symbol, self.with_deltas):
             form = self.line(node, inner)
             text = self.line_text(node, axes, inner, form)
             if written and _is_shorter(text, written[0].text):
                 said = "; ".join([said, *self.symmetries(form)])
-            self.append(written, _Line(rule, form, text, said))
+            self.append(written, _BoardLine(rule, form, text, said))
             said = self.inserted(written[0].text)
             rule = "delta" if "δ" in said else "insert"
         form = self.results[node] = self.line(node, self.contracted)
@@ -509,7 +509,9 @@ class _Deriver:
             self.add_line(written, "collect", result, axes)
         return written
 
-    def add_line(self, written: list[_Line], rule: str, form: Node, axes: Sequence[str]) -> None:
+    def add_line(
+        self, written: list[_BoardLine], rule: str, form: Node, axes: Sequence[str]
+    ) -> None:
         """Add a line, and say how it differs from the one before."""
         before, text = written[-1], self.text(form, axes)
         gone = contracted(before.text, text, axes, self.names)
@@ -533,9 +535,9 @@ class _Deriver:
                 if is_renamed
                 else "rearranged"
             )
-        self.append(written, _Line(rule, form, text, ", ".join(said)))
+        self.append(written, _BoardLine(rule, form, text, ", ".join(said)))
 
-    def append(self, written: list[_Line], line: _Line) -> None:
+    def append(self, written: list[_BoardLine], line: _BoardLine) -> None:
         """Add a line; one that is the line before in another order stands in its place."""
         if written and is_reordered(written[-1].text, line.text, self.names, self.symmetric):
             written[-1] = replace(written[-1], form=line.form, text=line.text)

@@ -310,7 +310,7 @@ def index_terms(text: str, names: Iterable[str] = ()) -> tuple[str, tuple[str, .
     if summary:
         return (index_latex(left, names) if left else ""), (latex_text(summary),)
     equation = parse_equation(text, (*names, *parted_names()))
-    writer = _Writer(_spellings(equation))
+    writer = _LatexTreeWriter(_spellings(equation))
     head = "" if equation.left is None else run(writer.tree(equation.left)).text
     return head, tuple(run(writer.terms(equation.right)))
 
@@ -447,7 +447,7 @@ def _enclosed(text: str, pair: str, is_tall: bool) -> str:
     return rf"\left{first} {text} \right{last}" if is_tall else f"{first}{text}{last}"
 
 
-class _Writer:
+class _LatexTreeWriter:
     """Writes the trees of one equation; its methods are jobs, see `run`."""
 
     def __init__(self, spellings: Mapping[str, str]) -> None:

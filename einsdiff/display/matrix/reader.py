@@ -73,7 +73,7 @@ from einsdiff.display.matrix.forms import (
     unit,
     vec,
 )
-from einsdiff.display.matrix.walks import UNSEEN, Factor, Network, Path, product
+from einsdiff.display.matrix.walks import UNSEEN, Factor, Path, Walks, product
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.subscripts import Size
 
@@ -143,7 +143,7 @@ def matrix_form(
     _check_size(node)
     if order == "F":
         rows, columns = rows[::-1], columns[::-1]
-    reader = _Reader(place or {}, is_real and not _has_complex_number(node), names, order)
+    reader = _MatrixReader(place or {}, is_real and not _has_complex_number(node), names, order)
     return run(reader.matrix(node, tuple(rows), tuple(columns)))
 
 
@@ -174,7 +174,7 @@ def _check_size(node: Node) -> None:
         raise NoMatrixFormError(f"written out it has {length} factors, {depth} levels deep")
 
 
-class _Reader:
+class _MatrixReader:
     """Reads the nodes of one expression; its methods are jobs, see `run`."""
 
     def __init__(
@@ -315,12 +315,12 @@ class _Reader:
         columns: tuple[int, ...],
     ) -> Form:
         """Put factors together to the matrix with these rows and columns, slowest first."""
-        parts = _Parts(factors, list(output), rows, columns)
+        parts = _MergedFactors(factors, list(output), rows, columns)
         stuck = parts.part(_merges(factors, sizes))
         if stuck:
             return self.joined(stuck[0], parts, sizes)
         factors, output, rows, columns = parts.factors, parts.output, parts.rows, parts.columns
-        network = Network(factors, output, sizes)
+        network = Walks(factors, output, sizes)
         square = network.entrywise()
         network.reduce()
         scalars = [factor.form for factor in network.factors if not factor.labels]
@@ -342,7 +342,7 @@ class _Reader:
             whole = _matrix(outer, rows, columns, self.order, [sizes[label] for label in output])
         return times(1, [*scalars, *([whole] if whole is not None else [])])
 
-    def joined(self, merge: _Merge, parts: _Parts, sizes: Mapping[Hashable, Size]) -> Form:
+    def joined(self, merge: _Merge, parts: _MergedFactors, sizes: Mapping[Hashable, Size]) -> Form:
         """Put factors together of which some are behind a merged index that others carry, too.
 
         What is behind it becomes one vector or matrix: ``x ⊗ y`` in ``z ⊙ (x ⊗ y)``.
@@ -439,7 +439,7 @@ def _weight(form: Form) -> int:
 
 
 @dataclass
-class _Parts:
+class _MergedFactors:
     """Factors, the labels of the result, and which of its axes are rows and columns."""
 
     factors: list[Factor]

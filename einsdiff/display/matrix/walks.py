@@ -18,7 +18,7 @@ from einsdiff.display.matrix.forms import (
 )
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["UNSEEN", "Factor", "Network", "Path", "product"]
+__all__ = ["UNSEEN", "Factor", "Path", "Walks", "product"]
 
 
 @dataclass
@@ -68,7 +68,7 @@ def _stuck(times_out: int) -> NoMatrixFormError:
     return NoMatrixFormError("an index joins three matrices")
 
 
-class Network:
+class Walks:
     """Factors that are joined by labels, changed until each label joins two ends."""
 
     def __init__(

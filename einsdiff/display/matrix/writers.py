@@ -46,7 +46,7 @@ def write(form: Form, names: Collection[str] = ()) -> str:
     str
         One line. Names of one letter stand side by side if all names have one letter.
     """
-    return _Writer(names).sum(form)
+    return _MatrixWriter(names).sum(form)
 
 
 def write_latex(form: Form, names: Collection[str] = ()) -> str:
@@ -68,7 +68,7 @@ def _has_name_of(sign: str, names: Iterable[str]) -> bool:
     )
 
 
-class _Writer:
+class _MatrixWriter:
     """Writes text; `_LatexWriter` writes LaTeX."""
 
     def __init__(self, names: Collection[str]) -> None:
@@ -320,7 +320,7 @@ def _is_close(left: Form, right: Form) -> bool:
     return all(len(text) == 1 for text in texts) and inner.rank == 2 and not is_word
 
 
-class _LatexWriter(_Writer):
+class _LatexWriter(_MatrixWriter):
     def __init__(self, names: Collection[str]) -> None:
         super().__init__(names)
         self.is_tight = False

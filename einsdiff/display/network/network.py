@@ -46,13 +46,13 @@ from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
     Equal,
-    Extent,
     Named,
     Part,
     Related,
+    SizePart,
     Total,
 )
-from einsdiff.algebra.reading.kinds import Term as Factors
+from einsdiff.algebra.reading.kinds import TermPart as Factors
 from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.display.index.lettering import Letters
 from einsdiff.display.index.numbers import format_number
@@ -194,21 +194,21 @@ def network(node: Node, axes: Sequence[str], letters: Letters) -> Network:
     shown, rests = _summarised(node)
     try:
         text = format_index(shown, axes, letters)
-        reader = _Reader(shown, rests)
+        reader = _NetworkReader(shown, rests)
         tree = parse_index(text, (*reader.ranks, *parted_names()))
         symmetric = {
             part.name
             for part in topological([shown])
             if isinstance(part, Variable) and part.symmetric
         }
-        return run(_Builder(rests, symmetric).network(run(reader.whole(tree)), tuple(axes)))
+        return run(_NetworkBuilder(rests, symmetric).network(run(reader.whole(tree)), tuple(axes)))
     except EinsdiffError:  # such as of brackets that are nested too deeply to be read
         whole = Vertex(_left_out(_weight([node])[node]), "rest", tuple(axes))
         edges = tuple(Edge((letter,), (0,), (k,), (letter,)) for k, letter in enumerate(axes))
         return Network((Term("", (whole,), edges),), tuple(axes))
 
 
-class _Reader(PartReader):
+class _NetworkReader(PartReader):
     """A reader of printed formulas, in which derivatives are operands."""
 
     def __init__(self, node: Node, rests: Mapping[str, str]) -> None:
@@ -230,7 +230,7 @@ class _Reader(PartReader):
         return Symbol(name, labels)
 
 
-class _Builder:
+class _NetworkBuilder:
     """Makes networks of the parts of a formula; its methods are jobs, see `run`."""
 
     def __init__(self, rests: Mapping[str, str], symmetric: Collection[str]) -> None:
@@ -261,7 +261,7 @@ class _Builder:
                 waiting += factor.factors[::-1]
             elif isinstance(factor, Amount):
                 coefficient = coefficient * factor.value**n
-            elif isinstance(factor, Extent):
+            elif isinstance(factor, SizePart):
                 names += [factor.name] * n
             elif isinstance(factor, Equal) or n == 1:
                 factors.append(factor)

@@ -198,7 +198,7 @@ def _arrow(text: str, is_down: bool) -> _Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _Shape:
     """What stands in the row of a product: a vertex, or the dot of an edge."""
 
     drawing: _Drawing
@@ -215,7 +215,7 @@ class _Item:
 
 
 @dataclass(slots=True)
-class _Line:
+class _Wire:
     """A line between items of a row.
 
     Attributes
@@ -347,20 +347,20 @@ class _Painter:
     def term(self, term: Term) -> _Drawing:
         """Draw a product: its factors in a row, and lines between, above and below them."""
         items = [
-            _Item(_Drawing(12, 6, 6, ()), edge=k)
+            _Shape(_Drawing(12, 6, 6, ()), edge=k)
             for k, edge in enumerate(term.edges)
             if self.stands_in_row(edge)
         ]
         for k, vertex in enumerate(term.vertices):
             is_round = not vertex.inside and vertex.kind == "operand"
-            items.append(_Item(self.vertex(vertex), vertex=k, is_round=is_round))
+            items.append(_Shape(self.vertex(vertex), vertex=k, is_round=is_round))
         lines, legs = self.lines(term, items)
         order = _best_order(len(items), [line.items for line in lines])
         place = {old: new for new, old in enumerate(order)}
         for line in lines:
             line.ends = tuple(sorted((place[k], mark) for k, mark in line.ends))
         legs = [replace(leg, item=place[leg.item]) for leg in legs]
-        return _Product(self, [items[k] for k in order], lines, legs).drawing()
+        return _ProductPainter(self, [items[k] for k in order], lines, legs).drawing()
 
     def stands_in_row(self, edge: Edge) -> bool:
         """Tell whether the dot of an edge stands beside the factors, and not above or below."""
@@ -369,11 +369,11 @@ class _Painter:
         sides = {self.side(letter) for letter in edge.legs}
         return len(edge.ends) < 2 or len(sides) > 1
 
-    def lines(self, term: Term, items: Sequence[_Item]) -> tuple[list[_Line], list[_Leg]]:
+    def lines(self, term: Term, items: Sequence[_Shape]) -> tuple[list[_Wire], list[_Leg]]:
         """List the lines between the items, and the legs of each of them."""
         at = {item.vertex: k for k, item in enumerate(items) if item.vertex is not None}
         dots = {item.edge: k for k, item in enumerate(items) if item.edge is not None}
-        lines: list[_Line] = []
+        lines: list[_Wire] = []
         legs: list[_Leg] = []
         for n, edge in enumerate(term.edges):
             ends = tuple(
@@ -384,19 +384,19 @@ class _Painter:
             sides = [self.side(letter) for letter in edge.legs]
             if n in dots:
                 shown = "" if edge.legs else name
-                lines += [_Line(((dots[n], ""), end), shown) for end in ends]
+                lines += [_Wire(((dots[n], ""), end), shown) for end in ends]
                 legs += [_Leg(dots[n], "", a, s) for a, s in zip(edge.legs, sides, strict=True)]
             elif edge.is_dot:
                 side = sides[0] if sides else 0
-                lines.append(_Line(ends, "" if edge.legs else name, edge.legs, True, side))
+                lines.append(_Wire(ends, "" if edge.legs else name, edge.legs, True, side))
             elif edge.legs:
                 legs.append(_Leg(*ends[0], edge.legs[0], sides[0]))
             else:
-                lines.append(_Line(ends, name))
+                lines.append(_Wire(ends, name))
         return lines, legs
 
 
-class _Product:
+class _ProductPainter:
     """Draws a row of items with their lines and legs.
 
     Attributes
@@ -410,13 +410,13 @@ class _Product:
     def __init__(
         self,
         painter: _Painter,
-        items: Sequence[_Item],
-        lines: Sequence[_Line],
+        items: Sequence[_Shape],
+        lines: Sequence[_Wire],
         legs: Sequence[_Leg],
     ) -> None:
         self.painter, self.items, self.legs = painter, items, legs
-        self.curved: list[_Line] = []
-        straight: dict[int, list[_Line]] = {}
+        self.curved: list[_Wire] = []
+        straight: dict[int, list[_Wire]] = {}
         for line in lines:
             if len(line.ends) == 2 and not line.is_dot and line.items[1] - line.items[0] == 1:
                 straight.setdefault(line.items[0], []).append(line)
@@ -448,7 +448,7 @@ class _Product:
                 parts.append(_moved(item.drawing, x - item.drawing.width / 2, 0))
         return _Drawing(self.width, self.extent[-1], self.extent[1], (*parts, *self.labels))
 
-    def free_side(self, line: _Line) -> int:
+    def free_side(self, line: _Wire) -> int:
         """Choose the side on which a line meets fewer legs."""
         low, high = line.items[0], line.items[-1]
         met = {
@@ -456,7 +456,7 @@ class _Product:
         }
         return -1 if met[-1] <= met[1] else 1
 
-    def between(self, k: int, group: Sequence[_Line]) -> None:
+    def between(self, k: int, group: Sequence[_Wire]) -> None:
         """Draw the lines between two neighbours."""
         one, other = self.items[k : k + 2]
         borders = (
@@ -477,7 +477,7 @@ class _Product:
                 lift = -11 if bulge <= 0 else 11
                 self.labels.append(_text(x, y + lift, line.label, _LETTER, INK, _ITALIC))
 
-    def beside(self, side: int, lines: Sequence[_Line]) -> None:
+    def beside(self, side: int, lines: Sequence[_Wire]) -> None:
         """Draw what stands above or below the row."""
         _take_lanes(lines, self.slots, self.middle)
         far = self.tops[side] + _LANE * max((line.lane + 1 for line in lines), default=0)
@@ -507,7 +507,7 @@ class _Product:
         self.labels.append(_text(x, end + side * 11, letter, _LETTER + 2, color, _ITALIC))
         self.extent[side] = max(self.extent[side], abs(end) + 20)
 
-    def curve(self, line: _Line, y: float, avoid: Sequence[float]) -> list[tuple[float, str]]:
+    def curve(self, line: _Wire, y: float, avoid: Sequence[float]) -> list[tuple[float, str]]:
         """Draw a line that runs along the row; return where its legs start, and their letters."""
         ends = []
         for n, (k, mark) in enumerate(line.ends):
@@ -586,7 +586,7 @@ def _best_order(count: int, lines: Sequence[tuple[int, ...]]) -> tuple[int, ...]
 _Slots = Mapping[tuple[int, int, object], float]
 
 
-def _slots(items: Sequence[_Item], curved: Sequence[_Line], legs: Sequence[_Leg]) -> _Slots:
+def _slots(items: Sequence[_Shape], curved: Sequence[_Wire], legs: Sequence[_Leg]) -> _Slots:
     """Find where on each item lines and legs begin, so that they do not cross there."""
     wanted: dict[tuple[int, int], list[tuple[float, object]]] = {}
     for line in curved:
@@ -608,7 +608,7 @@ def _slots(items: Sequence[_Item], curved: Sequence[_Line], legs: Sequence[_Leg]
 
 
 def _spread(
-    items: Sequence[_Item], straight: Mapping[int, Sequence[_Line]], slots: _Slots
+    items: Sequence[_Shape], straight: Mapping[int, Sequence[_Wire]], slots: _Slots
 ) -> tuple[list[float], float]:
     """Place the items from left to right; return their middles, and the width of all."""
     reach = [item.drawing.width / 2 for item in items]
@@ -625,10 +625,10 @@ def _spread(
     return middle, x
 
 
-def _take_lanes(lines: Sequence[_Line], slots: _Slots, middle: Sequence[float]) -> None:
+def _take_lanes(lines: Sequence[_Wire], slots: _Slots, middle: Sequence[float]) -> None:
     """Give lines that run along the row heights at which they do not meet, short ones the lower."""
 
-    def span(line: _Line) -> tuple[float, float]:
+    def span(line: _Wire) -> tuple[float, float]:
         xs = [middle[k] + slots[line.side, k, (id(line), n)] for n, k in enumerate(line.items)]
         return min(xs) - 6, max(xs) + 6
 

@@ -680,7 +680,7 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
     >>> matrix_expression(matrix_equation(f, Heading("f", ("i",)), None, "Ax"), f)
     A*x
     """
-    writer = _Matrices(_Atoms(), {v.name: v for v in variables_of([node])})
+    writer = _SympyMatrices(_Atoms(), {v.name: v for v in variables_of([node])})
     shape = tuple(
         writer.sympy.Mul(*writer.atoms.sizes(tuple(node.shape[axis] for axis in axes)))
         for axes in (equation.rows, equation.columns)
@@ -697,7 +697,7 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
 _Wanted = tuple[Any, ...]
 
 
-class _Matrices:
+class _SympyMatrices:
     """Writes forms as matrix expressions; its methods are jobs, see `run`."""
 
     def __init__(self, atoms: _Atoms, variables: Mapping[str, Variable]) -> None:

@@ -339,7 +339,7 @@ class _Atom(NamedTuple):
         return self.is_equation and not self.offset and sorted(c for _, c in self.terms) == [-1, 1]
 
 
-class _Term(NamedTuple):
+class _CaseTerm(NamedTuple):
     """A coefficient times deltas of free indices times a core, with the axes that the core has."""
 
     coefficient: Number
@@ -355,7 +355,7 @@ def _atom(terms: Iterable[tuple[int, int]], offset: int, is_equation: bool) -> _
     return _Atom(terms, offset, is_equation)
 
 
-def _term(c: Number, node: Node) -> _Term:
+def _term(c: Number, node: Node) -> _CaseTerm:
     """Take the deltas of free indices out of a term."""
     rank = len(node.shape)
     if isinstance(node, Einsum):
@@ -385,10 +385,10 @@ def _term(c: Number, node: Node) -> _Term:
         inside,
         {label: sizes[label] for label in (*sorted(carried), *loose)},
     )
-    return _Term(c, frozenset(atoms), core, tuple(first[label] for label in inside))
+    return _CaseTerm(c, frozenset(atoms), core, tuple(first[label] for label in inside))
 
 
-def _terms(expr: Node) -> list[_Term]:
+def _terms(expr: Node) -> list[_CaseTerm]:
     """Write an expression as a sum, in which no delta of free indices is inside of a bracket."""
     found: list[tuple[Number, Node]] = []
     stack: list[tuple[Number, Node]] = [(1, expr)]
@@ -663,7 +663,9 @@ def _too_many(what: str) -> SizeError:
     )
 
 
-def _value(terms: Sequence[_Term], pattern: _Pattern, shape: Shape) -> tuple[Node, tuple[int, ...]]:
+def _value(
+    terms: Sequence[_CaseTerm], pattern: _Pattern, shape: Shape
+) -> tuple[Node, tuple[int, ...]]:
     """Add the terms that are left, with equal indices written as one."""
     pairs = [(a, b) for (a, _), (b, _) in (t.terms for t in pattern if t.is_equality)]
     # Equal indices of different ranges keep their letters.

@@ -55,7 +55,7 @@ from einsdiff.display.tables.table import Cell, Column, Table
 from einsdiff.errors import SizeError, page
 from einsdiff.notation.letters import first_unused
 
-__all__ = ["Step", "forward_steps", "reverse_steps", "steps_table"]
+__all__ = ["Row", "forward_steps", "reverse_steps", "steps_table"]
 
 #: A table has at most so many steps.
 MOST_STEPS = 200
@@ -68,7 +68,7 @@ MOST_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Row:
     """A row of the table of forward or of reverse mode.
 
     Attributes
@@ -90,7 +90,7 @@ class Step:
     derivative: Node
 
 
-class _Part(NamedTuple):
+class _Stage(NamedTuple):
     """A step of a function: its name, its node, and the node as a function of earlier steps."""
 
     name: str
@@ -160,7 +160,7 @@ def _named(order: Sequence[Node]) -> list[Node]:
 
 def _parts(
     root: Node, variables: Sequence[Variable], name: str, by: Variable | None
-) -> list[_Part]:
+) -> list[_Stage]:
     """Take an expression apart; the last part is itself.
 
     Where there is a variable, steps that change with it stand for functions of it.
@@ -193,10 +193,10 @@ def _parts(
         if node in place:
             of = [by] if by is not None and node in active else []
             stands = variable(f"{stem}{place[node]}", node.shape, of=of)
-            parts.append(_Part(stands.name, node, local, stands))
+            parts.append(_Stage(stands.name, node, local, stands))
             shown[node] = stands
     stands = variable(name, root.shape)
-    return [*parts, _Part(name, root, shown[root], stands)]
+    return [*parts, _Stage(name, root, shown[root], stands)]
 
 
 def _variables(root: Node, arguments: Iterable[Variable], last: Variable | None) -> list[Variable]:
@@ -271,7 +271,7 @@ def forward_steps(
     arguments: Sequence[Variable],
     by: Variable,
     by_axes: Sequence[str],
-) -> list[Step]:
+) -> list[Row]:
     """Differentiate a function step by step, from its variables to itself.
 
     Parameters
@@ -291,7 +291,7 @@ def forward_steps(
 
     Returns
     -------
-    list of Step
+    list of Row
         First the variables, last the function.
 
     Raises
@@ -302,7 +302,7 @@ def forward_steps(
     own = _variables(expr, arguments, by)
     name = _root_name(heading, [v.name for v in own])
     parts = _parts(expr, own, name, by)
-    variables = [_Part(v.name, v, v, v) for v in own]
+    variables = [_Stage(v.name, v, v, v) for v in own]
     known: dict[Node, Node] = {}
     for v in own:
         letters = letters.with_axes(v.name, *letters.of.get(v.name, ()))
@@ -322,7 +322,7 @@ def forward_steps(
         below = Heading(part.name, axes, ((by.name, tuple(by_axes)),))
         rule = normal_text(local, (*axes, *by_axes), letters)
         steps.append(
-            Step(
+            Row(
                 part.name,
                 _definition(part, axes, letters, is_variable),
                 _equation(format_heading(below), rule),
@@ -333,7 +333,7 @@ def forward_steps(
     return steps
 
 
-def _definition(part: _Part, axes: tuple[str, ...], letters: Letters, is_variable: bool) -> str:
+def _definition(part: _Stage, axes: tuple[str, ...], letters: Letters, is_variable: bool) -> str:
     left = indexed(part.name, axes)
     if is_variable:
         of = part.stands.of
@@ -361,7 +361,7 @@ def reverse_steps(
     arguments: Sequence[Variable],
     last: Variable | None = None,
     last_axes: Sequence[str] = (),
-) -> list[Step]:
+) -> list[Row]:
     """Differentiate a function by all that it is made of, from itself to its variables.
 
     Parameters
@@ -375,7 +375,7 @@ def reverse_steps(
 
     Returns
     -------
-    list of Step
+    list of Row
         First the function, last the variables.
 
     Raises
@@ -394,7 +394,7 @@ def reverse_steps(
     for v in own:
         letters = letters.with_axes(v.name, *letters.of.get(v.name, ()))
     own_axes: dict[str, tuple[str, ...]] = {}
-    every = [*(_Part(v.name, v, v, v) for v in own), *parts]
+    every = [*(_Stage(v.name, v, v, v) for v in own), *parts]
     for part in every:
         own_axes[part.name] = outer if part is parts[-1] else _axes(part.local, letters, ())
         letters = letters.with_axes(part.name, own_axes[part.name])
@@ -429,7 +429,7 @@ def reverse_steps(
         nodes[bar] = value
         is_variable = part in every[: len(own)]
         steps.append(
-            Step(
+            Row(
                 part.name,
                 _definition(part, own_axes[part.name], letters, is_variable),
                 _equation(indexed(bar.name, axes), text),
@@ -455,7 +455,7 @@ def reverse_steps(
 
 def steps_table(
     title: str,
-    steps: Sequence[Step],
+    steps: Sequence[Row],
     what: str,
     names: Sequence[str],
     values: Sequence[tuple[tuple[Any, str], tuple[Any, str]]] | None = None,

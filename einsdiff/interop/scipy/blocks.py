@@ -8,7 +8,9 @@ matrix stand is known from the deltas of the formulas, found once, and the same 
 >>> from einsdiff.verbs.calculus import grad, hessian
 >>> f = grad("x_i x_i y", wrt="y", x=[1.0, 2.0], y=3.0)
 >>> (B,) = [grad(f, wrt="x").formula]
->>> matrix = BlockMatrix((3, 3), (Block(B, slice(2, 3), slice(0, 2), True),), f.values)
+>>> matrix = BlockMatrix(
+...     (3, 3), (MatrixBlock(B, slice(2, 3), slice(0, 2), True),), f.values
+... )
 >>> matrix.evaluate("sparse", {})[0].toarray()
 array([[0., 0., 2.],
        [0., 0., 4.],
@@ -32,13 +34,13 @@ from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.planning.core import Core
+from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.sparse import PLACING, check_room, entries, positions
 
-__all__ = ["Block", "BlockMatrix"]
+__all__ = ["BlockMatrix", "MatrixBlock"]
 
 
-class Block(NamedTuple):
+class MatrixBlock(NamedTuple):
     """A derivative, and where its matrix stands.
 
     Attributes
@@ -57,7 +59,7 @@ class Block(NamedTuple):
     is_mirrored: bool = False
 
 
-class _Pattern(NamedTuple):
+class _BlockPattern(NamedTuple):
     """Where the entries of a sparse matrix are.
 
     Attributes
@@ -93,7 +95,7 @@ class BlockMatrix:
     """
 
     shape: tuple[int, int]
-    blocks: tuple[Block, ...]
+    blocks: tuple[MatrixBlock, ...]
     known: Mapping[str, Array]
     others: tuple[Formula, ...] = ()
 
@@ -187,12 +189,12 @@ class BlockMatrix:
         return Compiled(formulas, self.known, "cores", build=tuple)
 
     @cached_property
-    def _places(self) -> tuple[tuple[Core, ...], ...]:
+    def _places(self) -> tuple[tuple[PlannedCore, ...], ...]:
         """Where the cores of each formula stand, which only sizes decide."""
         return tuple(cores for program in self._programs for cores in program.plan.cores)
 
     @cached_property
-    def _pattern(self) -> _Pattern:
+    def _pattern(self) -> _BlockPattern:
         height, width = self.shape
         count = sum(
             prod(core.window.shape) * (2 if block.is_mirrored else 1)
@@ -217,7 +219,7 @@ class BlockMatrix:
         small = np.int32 if max(height, width, len(key)) < 2**31 else np.int64
         pointers = np.zeros(height + 1, small)
         np.cumsum(np.bincount(row, minlength=height), out=pointers[1:])
-        return _Pattern(column.astype(small), pointers, order, starts)
+        return _BlockPattern(column.astype(small), pointers, order, starts)
 
     def _sparse(self, given: Mapping[str, Array]) -> tuple[Any, ...]:
         results = [part for program in self._programs for part in program(**given)]

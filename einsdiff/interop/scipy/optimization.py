@@ -45,7 +45,7 @@ from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula, symbol
 from einsdiff.expressions.refusals import signature
 from einsdiff.expressions.tensor_class import Tensor
-from einsdiff.interop.scipy.blocks import Block, BlockMatrix
+from einsdiff.interop.scipy.blocks import BlockMatrix, MatrixBlock
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
@@ -802,7 +802,7 @@ class Problem:
     def _row_of_blocks(self, others: tuple[Formula, ...]) -> BlockMatrix:
         rows = slice(0, prod(self.shape))
         blocks = tuple(
-            Block(part.formula, rows, place)
+            MatrixBlock(part.formula, rows, place)
             for part, place in zip(self._gradients, self._slices.values(), strict=True)
         )
         return BlockMatrix((rows.stop, self.size), blocks, self._stand_ins, others)
@@ -824,7 +824,7 @@ class Problem:
     def _hessian(self) -> BlockMatrix:
         names, places = self._names, self._slices
         blocks = tuple(
-            Block(part.formula, places[p], places[q], is_mirrored=p != q)
+            MatrixBlock(part.formula, places[p], places[q], is_mirrored=p != q)
             for k, (p, by_p) in enumerate(zip(names, grad(self._objective, wrt=names), strict=True))
             for q, part in zip(names[k:], grad(by_p, wrt=names[k:]), strict=True)
         )

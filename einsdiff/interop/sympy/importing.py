@@ -67,7 +67,7 @@ from einsdiff.notation.subscripts import SIZES, Size, is_index
 from einsdiff.notation.trees import Affine, Apply, Index, Product, Sum, Symbol, Tree
 from einsdiff.numeric.libraries.operands import Array, as_array
 
-__all__ = ["Reader", "from_sympy"]
+__all__ = ["SympyReader", "from_sympy"]
 
 #: An expression that is shared is written out where it stands, up to so many parts.
 MOST_PARTS = 200_000
@@ -153,7 +153,7 @@ def from_sympy(
                     action="name a part of it with a symbol, and convert the parts",
                 )
             )
-        return Reader(sympy, operands).tensor(expr, axes, domain)
+        return SympyReader(sympy, operands).tensor(expr, axes, domain)
     except RecursionError:
         raise OperandError(
             page(
@@ -202,7 +202,7 @@ class _Left:
     dims: tuple[Any, ...] | None = None
 
 
-class Reader:
+class SympyReader:
     """Reads one expression; the methods that read parts are jobs, see `run`."""
 
     def __init__(self, sympy: Any, operands: Mapping[str, Any]) -> None:

@@ -38,7 +38,7 @@ from einsdiff.notation.trees import (
 )
 
 if TYPE_CHECKING:
-    from einsdiff.interop.sympy.importing import Reader
+    from einsdiff.interop.sympy.importing import SympyReader
 
 __all__ = [
     "ARRAYS",
@@ -134,28 +134,28 @@ def is_of_entries(matrix: Any) -> bool:
 # --- entries ----------------------------------------------------------------------------------
 
 
-def _rational(reader: Reader, expr: Any, scope: Scope) -> Tree:
+def _rational(reader: SympyReader, expr: Any, scope: Scope) -> Tree:
     del reader, scope
     above = Literal(int(expr.p))
     return above if expr.q == 1 else Product(((above, 1), (Literal(int(expr.q)), -1)))
 
 
-def _float(reader: Reader, expr: Any, scope: Scope) -> Tree:
+def _float(reader: SympyReader, expr: Any, scope: Scope) -> Tree:
     del reader, scope
     return Literal(float(expr))
 
 
-def _imaginary(reader: Reader, expr: Any, scope: Scope) -> Tree:
+def _imaginary(reader: SympyReader, expr: Any, scope: Scope) -> Tree:
     del reader, expr, scope
     return Literal(1j)
 
 
-def _euler(reader: Reader, expr: Any, scope: Scope) -> Tree:
+def _euler(reader: SympyReader, expr: Any, scope: Scope) -> Tree:
     del reader, expr, scope
     return Apply(Symbol("exp"), (Literal(1),))
 
 
-def _name(reader: Reader, expr: Any, scope: Scope) -> Tree:
+def _name(reader: SympyReader, expr: Any, scope: Scope) -> Tree:
     """Read a symbol: a variable without axes, or a size, which is a factor."""
     size = reader.sizes.get(expr)
     if size is not None and expr not in scope:
@@ -169,7 +169,7 @@ def _name(reader: Reader, expr: Any, scope: Scope) -> Tree:
     return Symbol(reader.leaf(expr))
 
 
-def _undefined(reader: Reader, expr: Any, scope: Scope) -> Tree | Job[Tree]:
+def _undefined(reader: SympyReader, expr: Any, scope: Scope) -> Tree | Job[Tree]:
     """Read a function that SymPy does not know: one of the table, or an unspecified one."""
     name = expr.func.__name__
     if name in FUNCTIONS:
@@ -177,7 +177,7 @@ def _undefined(reader: Reader, expr: Any, scope: Scope) -> Tree | Job[Tree]:
     return Symbol(reader.leaf(expr))
 
 
-def _derivative(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _derivative(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     if reader.is_symbol(expr):
         node: Node = reader.variable(reader.leaf(expr.expr))
         for by in expr.variables:
@@ -199,7 +199,7 @@ def _differentiated(expr: Any) -> Any:
     return done
 
 
-def _indexed(reader: Reader, expr: Any, scope: Scope) -> Tree:
+def _indexed(reader: SympyReader, expr: Any, scope: Scope) -> Tree:
     name = reader.leaf(expr.base, len(expr.indices))
     node = reader.names.get(name)
     shape = None if node is None else node.shape
@@ -210,14 +210,14 @@ def _indexed(reader: Reader, expr: Any, scope: Scope) -> Tree:
     return Symbol(name, labels)
 
 
-def _sum(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _sum(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     terms = []
     for arg in expr.args:
         terms.append((1, (yield reader.tree(arg, scope))))
     return Sum(tuple(terms))
 
 
-def _product(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _product(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     factors: list[tuple[Tree, int]] = []
     for arg in expr.args:
         tree: Tree = yield reader.tree(arg, scope)
@@ -226,7 +226,7 @@ def _product(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
     return Product(tuple(factors))
 
 
-def _power(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _power(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     """Read a power; that of ``1 + exp(-x)`` to -1 is the sigmoid, which does not overflow."""
     below, power = expr.args
     if power.is_Integer and power < 0 and below.is_Add and len(below.args) == 2:
@@ -240,7 +240,7 @@ def _power(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
     return Power(base, exponent)
 
 
-def _over(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _over(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     """Read a sum; the first of its ranges is the innermost."""
     inner, ranges = dict(scope), []
     for limit in reversed(expr.limits):
@@ -256,7 +256,7 @@ def _over(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
     return tree
 
 
-def _multiplied(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _multiplied(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     """Read a product over indices."""
     inner, cores = dict(scope), []
     for limit in expr.limits:
@@ -267,14 +267,14 @@ def _multiplied(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
     return Apply(Symbol("prod"), (tree,), None, (tuple(cores),))
 
 
-def _kronecker(reader: Reader, expr: Any, scope: Scope) -> Tree:
+def _kronecker(reader: SympyReader, expr: Any, scope: Scope) -> Tree:
     sides = [reader.index(side, scope) for side in expr.args[:2]]
     labels = reader.indices(expr.args[:2], None, scope)
     is_plain = all(isinstance(label, str) for label in labels)
     return Symbol("δ", labels if is_plain else tuple(sides))
 
 
-def _element(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _element(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     matrix, row, column = expr.args
     if isinstance(matrix, reader.sympy.MatrixSymbol):
         name = reader.leaf(matrix)
@@ -288,13 +288,13 @@ def _element(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
     return found
 
 
-def _array_element(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _array_element(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     array, indices = expr.args
     node = yield reader.node(array)
     return reader.operand(node, reader.indices(indices, None, scope))
 
 
-def _trace(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _trace(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     matrix = expr.args[0]
     if not is_of_entries(matrix):
         node = yield reader.node(matrix)
@@ -305,15 +305,15 @@ def _trace(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
     return Over((label,), (reader.size(matrix.shape[0]),), entry)
 
 
-def _of_node(reader: Reader, expr: Any) -> Job[Tree]:
+def _of_node(reader: SympyReader, expr: Any) -> Job[Tree]:
     return reader.operand((yield reader.node(expr)))
 
 
-def _determinant(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _determinant(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     return reader.of_matrix("det", expr.args[0], scope)
 
 
-def _piecewise(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _piecewise(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     """Read a choice; one of a value and 0 is their product."""
     *pairs, (last, rest) = expr.args
     if rest != True:  # noqa: E712 (SymPy's truth)
@@ -341,7 +341,7 @@ _SIGNS = {
 }
 
 
-def _comparison(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _comparison(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     sign = _SIGNS[type(expr).__name__]
     symbols = free_symbols(expr)
     if symbols and all(symbol in reader.labels for symbol in symbols):
@@ -352,17 +352,17 @@ def _comparison(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
     return Compare(sign, left, right)
 
 
-def _truth(reader: Reader, expr: Any, scope: Scope) -> Tree:
+def _truth(reader: SympyReader, expr: Any, scope: Scope) -> Tree:
     del reader, scope
     return Literal(int(bool(expr)))
 
 
-def _not(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _not(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     tree: Tree = yield reader.tree(expr.args[0], scope)
     return Sum(((1, Literal(1)), (-1, bracketed(tree))))
 
 
-def _and(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _and(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     args: list[Tree] = []
     for arg in expr.args:
         args.append((yield reader.tree(arg, scope)))
@@ -371,7 +371,7 @@ def _and(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
     return reduce(lambda a, b: Apply(Symbol("minimum"), (a, b)), args)
 
 
-def _or(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
+def _or(reader: SympyReader, expr: Any, scope: Scope) -> Job[Tree]:
     args: list[Tree] = []
     for arg in expr.args:
         args.append((yield reader.tree(arg, scope)))
@@ -379,7 +379,7 @@ def _or(reader: Reader, expr: Any, scope: Scope) -> Job[Tree]:
 
 
 #: How entries are read, by SymPy's classes.
-ENTRIES: dict[str, Callable[[Reader, Any, Scope], Any]] = {
+ENTRIES: dict[str, Callable[[SympyReader, Any, Scope], Any]] = {
     "Rational": _rational,
     "Float": _float,
     "NumberSymbol": _float,
@@ -434,19 +434,19 @@ REWRITTEN: dict[str, Callable[..., Any]] = {
 # --- matrices and arrays ----------------------------------------------------------------------
 
 
-def _each(reader: Reader, expr: Any) -> Job[list[Node]]:
+def _each(reader: SympyReader, expr: Any) -> Job[list[Node]]:
     found = []
     for arg in expr.args:
         found.append((yield reader.node(arg)))
     return found
 
 
-def _matrix_sum(reader: Reader, expr: Any) -> Job[Node]:
+def _matrix_sum(reader: SympyReader, expr: Any) -> Job[Node]:
     terms = yield _each(reader, expr)
     return add([(1, term) for term in terms])
 
 
-def _matrix_product(reader: Reader, expr: Any) -> Job[Node]:
+def _matrix_product(reader: SympyReader, expr: Any) -> Job[Node]:
     """Read a product of matrices, and of the numbers before it."""
     nodes = yield _each(reader, expr)
     labels: list[list[int]] = []
@@ -457,7 +457,7 @@ def _matrix_product(reader: Reader, expr: Any) -> Job[Node]:
     return einsum(nodes, labels, [0, last])
 
 
-def _matrix_power(reader: Reader, expr: Any) -> Job[Node]:
+def _matrix_power(reader: SympyReader, expr: Any) -> Job[Node]:
     base, exponent = expr.args
     if not exponent.is_Integer:
         refuse(expr, f"a matrix to the power {exponent}", "write a power that is a number")
@@ -472,71 +472,71 @@ def _raised(node: Node, exponent: int) -> Node:
     return matrix_power(node, exponent)
 
 
-def _inverse(reader: Reader, expr: Any) -> Job[Node]:
+def _inverse(reader: SympyReader, expr: Any) -> Job[Node]:
     return _raised((yield reader.node(expr.args[0])), -1)
 
 
-def _transposed(reader: Reader, expr: Any) -> Job[Node]:
+def _transposed(reader: SympyReader, expr: Any) -> Job[Node]:
     node = yield reader.node(expr.args[0])
     return einsum([node], ["ij"], "ji")
 
 
-def _identity(reader: Reader, expr: Any) -> Node:
+def _identity(reader: SympyReader, expr: Any) -> Node:
     return delta(reader.size(expr.shape[0]))
 
 
-def _ones(reader: Reader, expr: Any) -> Node:
+def _ones(reader: SympyReader, expr: Any) -> Node:
     shape = [reader.size(size) for size in expr.shape]
     return einsum([], [], range(len(shape)), dict(enumerate(shape)))
 
 
-def _zeros(reader: Reader, expr: Any) -> Node:
+def _zeros(reader: SympyReader, expr: Any) -> Node:
     return zero([reader.size(size) for size in expr.shape])
 
 
-def _hadamard(reader: Reader, expr: Any) -> Job[Node]:
+def _hadamard(reader: SympyReader, expr: Any) -> Job[Node]:
     nodes = yield _each(reader, expr)
     return einsum(nodes, ["ij"[: len(node.shape)] for node in nodes], "ij")
 
 
-def _hadamard_power(reader: Reader, expr: Any) -> Job[Node]:
+def _hadamard_power(reader: SympyReader, expr: Any) -> Job[Node]:
     base, exponent = yield _each(reader, expr)
     return power_of(base, exponent)
 
 
-def _kronecker_product(reader: Reader, expr: Any) -> Job[Node]:
+def _kronecker_product(reader: SympyReader, expr: Any) -> Job[Node]:
     nodes: list[Node] = yield _each(reader, expr)
     return reduce(kron, nodes)
 
 
-def _diag_matrix(reader: Reader, expr: Any) -> Job[Node]:
+def _diag_matrix(reader: SympyReader, expr: Any) -> Job[Node]:
     vector = without_unit_axes((yield reader.node(expr.args[0])))
     if len(vector.shape) != 1:
         refuse(expr, "DiagMatrix of what is no vector", "write DiagonalMatrix of a matrix")
     return einsum([vector], ["i"], "ii")
 
 
-def _diagonal_matrix(reader: Reader, expr: Any) -> Job[Node]:
+def _diagonal_matrix(reader: SympyReader, expr: Any) -> Job[Node]:
     node = yield reader.node(expr.args[0])
     if node.shape[0] != node.shape[1]:
         refuse(expr, "DiagonalMatrix of a matrix that is not square")
     return einsum([node], ["ii"], "ii")
 
 
-def _diagonal_of(reader: Reader, expr: Any) -> Job[Node]:
+def _diagonal_of(reader: SympyReader, expr: Any) -> Job[Node]:
     node = yield reader.node(expr.args[0])
     if node.shape[0] != node.shape[1]:
         refuse(expr, "DiagonalOf a matrix that is not square")
     return einsum([node], ["ii"], "ij", {"j": 1})
 
 
-def _dot(reader: Reader, expr: Any) -> Job[Node]:
+def _dot(reader: SympyReader, expr: Any) -> Job[Node]:
     nodes = yield _each(reader, expr)
     vectors = [without_unit_axes(node) for node in nodes]
     return einsum(vectors, ["i"[: len(v.shape)] for v in vectors], "")
 
 
-def _blocks(reader: Reader, expr: Any) -> Job[Node]:
+def _blocks(reader: SympyReader, expr: Any) -> Job[Node]:
     """Read a matrix of matrices."""
     rows = []
     for i in range(expr.blocks.rows):
@@ -547,7 +547,7 @@ def _blocks(reader: Reader, expr: Any) -> Job[Node]:
     return concatenate(rows, 0)
 
 
-def _slice(reader: Reader, expr: Any) -> Job[Node]:
+def _slice(reader: SympyReader, expr: Any) -> Job[Node]:
     matrix, *ranges = expr.args
     node = yield reader.node(matrix)
     for part in ranges:
@@ -556,13 +556,13 @@ def _slice(reader: Reader, expr: Any) -> Job[Node]:
     return index(node, tuple(slice(*(int(end) for end in part)) for part in ranges))
 
 
-def _elementwise(reader: Reader, expr: Any) -> Job[Node]:
+def _elementwise(reader: SympyReader, expr: Any) -> Job[Node]:
     function, array = expr.args
     found: Node = yield reader.applied(function, (yield reader.node(array)))
     return found
 
 
-def _of_indices(reader: Reader, expr: Any) -> Job[Node]:
+def _of_indices(reader: SympyReader, expr: Any) -> Job[Node]:
     """Read a matrix that is given by its entries."""
     reader.need_shapes(expr)
     shape = [reader.size(size) for size in expr.shape]
@@ -572,7 +572,7 @@ def _of_indices(reader: Reader, expr: Any) -> Job[Node]:
     return reader.built(tree, labels, shape)
 
 
-def _tensor_product(reader: Reader, expr: Any) -> Job[Node]:
+def _tensor_product(reader: SympyReader, expr: Any) -> Job[Node]:
     nodes = yield _each(reader, expr)
     labels: list[range] = []
     count = 0
@@ -594,36 +594,36 @@ def _tied(rank: int, groups: Iterable[Iterable[int]]) -> tuple[list[int], list[i
     return labels, firsts
 
 
-def _contraction(reader: Reader, expr: Any) -> Job[Node]:
+def _contraction(reader: SympyReader, expr: Any) -> Job[Node]:
     node = yield reader.node(expr.expr)
     labels, summed = _tied(len(node.shape), expr.contraction_indices)
     return einsum([node], [labels], [n for n in labels if n not in summed])
 
 
-def _array_diagonal(reader: Reader, expr: Any) -> Job[Node]:
+def _array_diagonal(reader: SympyReader, expr: Any) -> Job[Node]:
     node = yield reader.node(expr.expr)
     labels, tied = _tied(len(node.shape), expr.diagonal_indices)
     return einsum([node], [labels], [*(n for n in labels if n not in tied), *tied])
 
 
-def _permuted(reader: Reader, expr: Any) -> Job[Node]:
+def _permuted(reader: SympyReader, expr: Any) -> Job[Node]:
     node = yield reader.node(expr.expr)
     order = [int(axis) for axis in expr.permutation.array_form]
     return einsum([node], [range(len(node.shape))], order)
 
 
-def _reshaped(reader: Reader, expr: Any) -> Job[Node]:
+def _reshaped(reader: SympyReader, expr: Any) -> Job[Node]:
     node = yield reader.node(expr.args[0])
     return reshape(node, tuple(reader.size(size) for size in expr.shape))
 
 
-def _array_derivative(reader: Reader, expr: Any) -> Job[Node]:
+def _array_derivative(reader: SympyReader, expr: Any) -> Job[Node]:
     found: Node = yield reader.node(_differentiated(expr))
     return found
 
 
 #: How matrices and arrays are read, by SymPy's classes.
-ARRAYS: dict[str, Callable[[Reader, Any], Any]] = {
+ARRAYS: dict[str, Callable[[SympyReader, Any], Any]] = {
     "MatrixSymbol": lambda reader, expr: reader.symbol(expr),
     "ArraySymbol": lambda reader, expr: reader.symbol(expr),
     "MatAdd": _matrix_sum,

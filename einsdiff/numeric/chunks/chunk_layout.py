@@ -44,7 +44,7 @@ from einsdiff.numeric.libraries.memory import format_bytes
 from einsdiff.numeric.orders.paths import find_path
 from einsdiff.numeric.planning.slicing import restricted
 
-__all__ = ["Chunks", "Cutter", "Form", "Layout", "Slice", "count_of", "form_of"]
+__all__ = ["Chunking", "Chunks", "Cutter", "Layout", "Slice", "count_of", "form_of"]
 
 #: The lengths of the chunks of an axis.
 Chunks = tuple[int, ...]
@@ -55,7 +55,7 @@ Layout = tuple[Chunks | None, ...]
 REDUCTIONS = {"max": "max", "min": "min", "prod": "prod", "logsumexp": "logsumexp"}
 
 
-class Form(NamedTuple):
+class Chunking(NamedTuple):
     """A node as a function of labelled operands, one label for each index.
 
     Attributes
@@ -91,7 +91,7 @@ class Slice(NamedTuple):
 # --- nodes as functions of labelled operands --------------------------------------------------
 
 
-def form_of(node: Node) -> Form:
+def form_of(node: Node) -> Chunking:
     """Return a node as a function of labelled operands."""
     if isinstance(node, Einsum):
         whole = {n: "delta" for n in node.output if node.output.count(n) > 1}
@@ -99,17 +99,17 @@ def form_of(node: Node) -> Form:
         for operand, labels in slots:
             if isinstance(operand, Delta):
                 whole.update(dict.fromkeys(labels, "relation"))
-        return Form(slots, node.output, _numbers(node.sizes), whole)
+        return Chunking(slots, node.output, _numbers(node.sizes), whole)
     own = tuple(range(len(node.shape)))
     if isinstance(node, Add):
-        return Form(tuple((term, own) for _, term in node.terms), own, _numbers(node.shape), {})
+        return Chunking(tuple((term, own) for _, term in node.terms), own, _numbers(node.shape), {})
     if isinstance(node, Call):
         return _form_of_call(node)
     reason = "relation" if isinstance(node, Delta) else ""
-    return Form((), own, _numbers(node.shape), dict.fromkeys(own, reason) if reason else {})
+    return Chunking((), own, _numbers(node.shape), dict.fromkeys(own, reason) if reason else {})
 
 
-def _form_of_call(node: Call) -> Form:
+def _form_of_call(node: Call) -> Chunking:
     given, result = node.function.cores
     batch = tuple(range(len(node.batch)))
     sizes = list(_numbers(node.batch))
@@ -125,7 +125,7 @@ def _form_of_call(node: Call) -> Form:
     output = (*batch, *(label[name] for name in result))
     combine = REDUCTIONS.get(node.function.name, "")
     whole = {} if combine else dict.fromkeys(label.values(), node.function.name)
-    return Form(tuple(operands), output, tuple(sizes), whole, combine or "sum")
+    return Chunking(tuple(operands), output, tuple(sizes), whole, combine or "sum")
 
 
 def _numbers(shape: Iterable[Size]) -> tuple[int, ...]:
@@ -193,7 +193,7 @@ class Cutter:
         chunks = self.chunks(form)
         return tuple(chunks[label] for label in form.output)
 
-    def chunks(self, form: Form) -> list[Chunks | None]:
+    def chunks(self, form: Chunking) -> list[Chunks | None]:
         """Return how each label is cut: as in the largest operand that has it and is in chunks.
 
         Of two that are cut differently the smaller one is cut anew.
@@ -212,7 +212,7 @@ class Cutter:
         self._put_together(form, result)
         return result
 
-    def _put_together(self, form: Form, cut: list[Chunks | None]) -> None:
+    def _put_together(self, form: Chunking, cut: list[Chunks | None]) -> None:
         """Put chunks together along some axes where less has to be moved then.
 
         In a product whose grid has three axes or more, each chunk of an operand is read by the
@@ -243,7 +243,7 @@ class Cutter:
             cut[best] = (form.sizes[best],)
             many.remove(best)
 
-    def _moved(self, form: Form, cut: Sequence[Chunks | None]) -> int:
+    def _moved(self, form: Chunking, cut: Sequence[Chunks | None]) -> int:
         """Count the entries that are sent to other tasks than the one that has them."""
         tasks = prod(len(chunks or (0,)) for chunks in cut)
         total = 0
@@ -413,7 +413,7 @@ class Cutter:
                     self._check_whole(form, operand, labels, label, chunks)
 
     def _check_whole(
-        self, form: Form, operand: Node, labels: tuple[int, ...], label: int, chunks: Chunks
+        self, form: Chunking, operand: Node, labels: tuple[int, ...], label: int, chunks: Chunks
     ) -> None:
         reason = form.whole[label]
         axis = f"an axis of size {form.sizes[label]}, which is in {len(chunks)} chunks"

@@ -49,16 +49,16 @@ from einsdiff.algebra.nodes.nodes import (
 )
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.chunks.chunk_layout import (
+    Chunking,
     Chunks,
     Cutter,
-    Form,
     Layout,
     Slice,
     count_of,
     form_of,
 )
 
-__all__ = ["Input", "Output", "Region", "Spread", "Symbol", "spread_out"]
+__all__ = ["ChunkTask", "Input", "Output", "Spread", "Symbol", "spread_out"]
 
 #: An axis of a grid: its chunks, and a number, since two axes may have the same.
 Symbol = tuple[Chunks, int]
@@ -107,7 +107,7 @@ class Output(NamedTuple):
     combine: str
 
 
-class Region(NamedTuple):
+class ChunkTask(NamedTuple):
     """What is computed from one chunk of each operand, in one task.
 
     Attributes
@@ -139,7 +139,7 @@ class Spread(NamedTuple):
         Parts of the given arrays that are variables themselves, each after what it is a part of.
     """
 
-    regions: tuple[Region, ...]
+    regions: tuple[ChunkTask, ...]
     roots: tuple[Node, ...]
     slices: tuple[tuple[Variable, Slice], ...] = ()
 
@@ -181,7 +181,7 @@ def spread_out(
 class _Member(NamedTuple):
     """A node, how its labels are cut, and which axes of the grid they are."""
 
-    form: Form
+    form: Chunking
     chunks: tuple[Chunks, ...]
     symbols: tuple[Symbol | None, ...]
 
@@ -324,7 +324,7 @@ class _Regions:
 
     def _region(
         self, grid: Sequence[Symbol], nodes: Sequence[Node], outputs: Sequence[Node]
-    ) -> Region:
+    ) -> ChunkTask:
         size_of = {symbol: f"c{k}" for k, symbol in enumerate(grid)}
         built: dict[Node, Node] = {}
         inputs: dict[tuple[Node, tuple[Symbol | None, ...]], tuple[Input, Node]] = {}
@@ -361,10 +361,10 @@ class _Regions:
                 Output(node, member.cut(out), member.of(out), member.summed, member.form.combine)
             )
         read = tuple(found for found, _ in inputs.values())
-        return Region(tuple(grid), read, tuple(given), tuple(built[node] for node in outputs))
+        return ChunkTask(tuple(grid), read, tuple(given), tuple(built[node] for node in outputs))
 
 
-def _symbols(form: Form, chunks: Sequence[Chunks]) -> tuple[Symbol | None, ...]:
+def _symbols(form: Chunking, chunks: Sequence[Chunks]) -> tuple[Symbol | None, ...]:
     """Return the axes of the grid, numbered where several have the same chunks."""
     symbols: list[Symbol | None] = [None] * len(chunks)
     count: dict[Chunks, int] = {}

@@ -35,7 +35,7 @@ from einsdiff.algebra.nodes.nodes import Call, Node
 from einsdiff.algebra.nodes.records import digest, dumped
 from einsdiff.errors import OperandError, page
 from einsdiff.numeric.chunks.chunk_layout import Chunks
-from einsdiff.numeric.chunks.fused import Output, Region, Spread, Symbol
+from einsdiff.numeric.chunks.fused import ChunkTask, Output, Spread, Symbol
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.running.kernels import logsumexp
@@ -321,7 +321,7 @@ def arrays_of(spread: Spread, given: Mapping[Node, Any], dtype: Any) -> list[Any
     list of dask.array.Array
         One for each root.
     """
-    known = _Known(given)
+    known = _KnownChunks(given)
     for part, (source, axis, start, stop) in spread.slices:
         index = (slice(None),) * axis + (slice(start, stop),)
         known.arrays[part] = known.arrays[source][index]
@@ -330,7 +330,7 @@ def arrays_of(spread: Spread, given: Mapping[Node, Any], dtype: Any) -> list[Any
     return [known.whole(root) for root in spread.roots]
 
 
-class _Known:
+class _KnownChunks:
     """Arrays by node, each as it is needed."""
 
     def __init__(self, given: Mapping[Node, Any]) -> None:
@@ -359,7 +359,7 @@ def _chunks(array: Any) -> tuple[Chunks, ...]:
     return chunks
 
 
-def _computed(region: Region, known: _Known, dtype: np.dtype[Any]) -> dict[Node, Any]:
+def _computed(region: ChunkTask, known: _KnownChunks, dtype: np.dtype[Any]) -> dict[Node, Any]:
     """Return the arrays that a region gives."""
     base, layers = import_module("dask.base"), import_module("dask.layers")
     blockwise = import_module("dask.blockwise").blockwise
@@ -403,7 +403,7 @@ def _own_functions(nodes: Iterable[Node]) -> list[Any]:
 
 
 def _unpacked(
-    region: Region, graph: Any, name: str, token: str, dtype: np.dtype[Any]
+    region: ChunkTask, graph: Any, name: str, token: str, dtype: np.dtype[Any]
 ) -> dict[Node, Any]:
     """Return the arrays whose chunks the tasks of a region give, or parts of them."""
     graphs = import_module("dask.highlevelgraph").HighLevelGraph

@@ -30,9 +30,9 @@ import numpy.typing as npt
 
 __all__ = [
     "BLAS",
-    "Network",
     "Path",
     "Placed",
+    "TensorNetwork",
     "Tree",
     "annealed",
     "cuts",
@@ -45,7 +45,7 @@ __all__ = [
 Path = tuple[tuple[int, ...], ...]
 
 
-class Network(NamedTuple):
+class TensorNetwork(NamedTuple):
     """A closed network in an order that depends on its structure alone.
 
     Attributes
@@ -137,7 +137,7 @@ def _sums(values: Colours, bounds: Places) -> Colours:
     return sums[bounds[1:]] - sums[bounds[:-1]]
 
 
-def network_of(tensors: Sequence[Sequence[int]], sizes: Mapping[int, int]) -> Network:
+def network_of(tensors: Sequence[Sequence[int]], sizes: Mapping[int, int]) -> TensorNetwork:
     """Order the tensors of a closed network by its structure.
 
     Colours of tensors and labels are refined until they are stable; of tensors that are alike then
@@ -201,14 +201,14 @@ def network_of(tensors: Sequence[Sequence[int]], sizes: Mapping[int, int]) -> Ne
 
 def _placed(
     tensors: Sequence[Sequence[int]], sizes: Mapping[int, int], place: tuple[int, ...]
-) -> Network:
+) -> TensorNetwork:
     """Describe a network by the places of its tensors."""
     where: dict[int, list[int]] = {}
     for k, own in enumerate(tensors):
         for n in own:
             where.setdefault(n, []).append(place[k])
     key = sorted((sizes[n], tuple(sorted(places)), n) for n, places in where.items())
-    return Network(
+    return TensorNetwork(
         tuple((size, places) for size, places, _ in key),
         len(tensors),
         place,
@@ -224,11 +224,11 @@ class Placed:
     """
 
     def __init__(self) -> None:
-        self.known: list[tuple[Network, dict[str, int]]] = []
+        self.known: list[tuple[TensorNetwork, dict[str, int]]] = []
 
     def network(
         self, tensors: Sequence[Sequence[int]], sizes: Mapping[int, int], names: Sequence[str]
-    ) -> Network:
+    ) -> TensorNetwork:
         """Order the tensors of a closed network, as those of an earlier one if it is that.
 
         Parameters

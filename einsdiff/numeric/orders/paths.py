@@ -29,9 +29,9 @@ import opt_einsum as oe
 from einsdiff.numeric.orders.engines import Explicit, Held, Searched, searched
 from einsdiff.numeric.orders.networks import (
     BLAS,
-    Network,
     Path,
     Placed,
+    TensorNetwork,
     Tree,
     annealed,
     cuts,
@@ -40,7 +40,7 @@ from einsdiff.numeric.orders.networks import (
     network_of,
     tree_of,
 )
-from einsdiff.numeric.orders.slices import MOST_STEPS, NETWORK, Choice
+from einsdiff.numeric.orders.slices import MOST_STEPS, NETWORK, Slices
 
 __all__ = [
     "BLAS",
@@ -180,7 +180,7 @@ def find_path(
 class _Closed(NamedTuple):
     """A product and its result as a network; whether the result is a tensor of it."""
 
-    network: Network
+    network: TensorNetwork
     tensors: tuple[tuple[int, ...], ...]
     is_open: bool
 
@@ -244,7 +244,7 @@ def _tree(
     key: tuple[tuple[int, tuple[int, ...]], ...], count: int, finder: str | bool | Held | None
 ) -> tuple[Tree, tuple[int, ...]]:
     """Search for the tree of a network; also return the labels that are to be sliced."""
-    tensors = Network(key, count).tensors
+    tensors = TensorNetwork(key, count).tensors
     sizes = [size for size, _ in key]
     if finder is None:
         return _own_tree(tensors, sizes), ()
@@ -387,7 +387,7 @@ def find_slices(
             wanted = frozenset(network.labels[k] for k in found)
     if room is None or len(factors) < 2:
         return path, wanted
-    choice = Choice(left, kept, sizes, wanted)
+    choice = Slices(left, kept, sizes, wanted)
     if finder is None and len(left) + bool(kept) > NETWORK and choice.need(path) > room:
         closed = _closed(left, kept, sizes, names, placed)
         for share in SHARES:
@@ -395,7 +395,7 @@ def find_slices(
             if roomy is None:
                 break
             sliced = frozenset(closed.network.labels[k] for k in roomy[1])
-            narrow = Choice(left, kept, sizes, sliced)
+            narrow = Slices(left, kept, sizes, sliced)
             other = _hung(closed, roomy[0], narrow.sizes)
             if narrow.need(other) <= room:
                 return other, sliced
@@ -414,7 +414,7 @@ def _roomy_tree(
 
     Neither depends on where the tree is hung up, so that a derivative is sliced as the network is.
     """
-    tensors = Network(key, leaves).tensors
+    tensors = TensorNetwork(key, leaves).tensors
     whole = [size for size, _ in key]
     tree, _ = _tree(key, leaves, None)
     sliced: frozenset[int] = frozenset()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from math import prod
 from typing import NamedTuple
 
-__all__ = ["MOST_STEPS", "NETWORK", "Choice"]
+__all__ = ["MOST_STEPS", "NETWORK", "Slices"]
 
 
 #: Products of more tensors than these, their result being one, are searched as closed networks.
@@ -18,7 +18,7 @@ NETWORK = 16
 MOST_STEPS = 2**16
 
 
-class Choice:
+class Slices:
     r"""Labels of which one value at a time is taken, so that few entries are alive.
 
     Of a product :math:`\sum_k A_{ik} B_{jk} \dots` there is a part for each value of :math:`k`,
@@ -38,7 +38,7 @@ class Choice:
     Examples
     --------
     >>> ring = [frozenset(labels) for labels in ((0, 1), (1, 2), (2, 3), (3, 0))]
-    >>> choice, path = Choice(ring, frozenset(), (10, 10, 10, 10)), ((0, 1), (0, 1), (0, 1))
+    >>> choice, path = Slices(ring, frozenset(), (10, 10, 10, 10)), ((0, 1), (0, 1), (0, 1))
     >>> choice.need(path), choice.add(path), choice.sliced, choice.need(path)
     (201.0, True, frozenset({0}), 21.0)
     """
@@ -80,13 +80,13 @@ class Choice:
         self.sliced |= {best}
         return True
 
-    def _steps(self, path: Sequence[Sequence[int]]) -> list[_Step]:
+    def _steps(self, path: Sequence[Sequence[int]]) -> list[_Contraction]:
         """Write a path with numbers that stay: factors first, then the results of the steps."""
         carried = Counter(self.output)
         for labels in self.factors:
             carried.update(labels)
         left = list(enumerate(self.factors))
-        steps: list[_Step] = []
+        steps: list[_Contraction] = []
         for chosen in path:
             group = [left.pop(k) for k in sorted(chosen, reverse=True)]
             for _, labels in group:
@@ -95,10 +95,10 @@ class Choice:
             result = frozenset([n for n in union if carried[n]])
             carried.update(result)
             left.append((len(self.factors) + len(steps), result))
-            steps.append(_Step(tuple(k for k, _ in group), union, result))
+            steps.append(_Contraction(tuple(k for k, _ in group), union, result))
         return steps
 
-    def _need(self, steps: Sequence[_Step]) -> tuple[float, frozenset[int]]:
+    def _need(self, steps: Sequence[_Contraction]) -> tuple[float, frozenset[int]]:
         """Return how many entries are alive at one time, and the labels of the largest array."""
         sizes = list(map(float, self.sizes))
         held = [0.0] * len(self.factors)  # operands are there anyway
@@ -118,7 +118,7 @@ class Choice:
             need.append(max(top, alive + entries))
         return need[-1] if steps else 0.0, largest
 
-    def _work(self, steps: Sequence[_Step], sliced: frozenset[int]) -> float:
+    def _work(self, steps: Sequence[_Contraction], sliced: frozenset[int]) -> float:
         """Count multiplications if these labels are sliced; what has none of them is done once."""
         count = prod(self.whole[n] for n in sliced)
         sizes = [1.0 if n in sliced else float(size) for n, size in enumerate(self.whole)]
@@ -130,7 +130,7 @@ class Choice:
         return total
 
 
-class _Step(NamedTuple):
+class _Contraction(NamedTuple):
     """What is multiplied, the labels of all of it, and those of the result."""
 
     group: tuple[int, ...]

@@ -156,7 +156,7 @@ Slot = tuple[Node, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Term:
+class _CofactorTerm:
     """A product of determinants and inverses of one matrix, and of other factors.
 
     Attributes
@@ -231,7 +231,7 @@ class _Term:
         return found
 
 
-def _terms(node: Node) -> Iterator[_Term]:
+def _terms(node: Node) -> Iterator[_CofactorTerm]:
     """Read a product as one of determinants and inverses, for each matrix that it has both of."""
     if not isinstance(node, Einsum):
         return
@@ -255,7 +255,7 @@ def _terms(node: Node) -> Iterator[_Term]:
             else:
                 others.append(slot)
         if inverses:
-            yield _Term(node, matrix, batch, dets, tuple(inverses), tuple(others))
+            yield _CofactorTerm(node, matrix, batch, dets, tuple(inverses), tuple(others))
 
 
 def _determinant(node: Node) -> tuple[Node, int] | None:
@@ -369,7 +369,7 @@ def _matrices(factors: Iterable[Node]) -> set[Node]:
 
 
 def _by_higher_order(
-    reading: _Term, terms: Mapping[Node, Number], room: _Room
+    reading: _CofactorTerm, terms: Mapping[Node, Number], room: _Room
 ) -> tuple[Node, list[Node]] | None:
     """Write what terms of a sum have in common with one of them in cofactors.
 

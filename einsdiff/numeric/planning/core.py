@@ -8,10 +8,10 @@ from einsdiff.numeric.planning.views import (
     Window,
 )
 
-__all__ = ["Core"]
+__all__ = ["PlannedCore"]
 
 
-class Core(NamedTuple):
+class PlannedCore(NamedTuple):
     """A term of a result: an array, and where in the result it stands.
 
     Attributes

@@ -34,7 +34,7 @@ from math import gcd, prod
 from einsdiff.algebra.nodes.relations import Relation, bounds, is_digits, truth
 from einsdiff.numeric.planning.contraction import Factor, contract
 from einsdiff.numeric.planning.extents import Extent
-from einsdiff.numeric.planning.steps import Affine, Gather, Handle, Labels, Range, Steps
+from einsdiff.numeric.planning.steps import Gather, Handle, IndexSum, Labels, Range, Steps
 from einsdiff.numeric.planning.views import Contracted, View, laid_out, view, viewed, write
 
 __all__ = ["contract_related"]
@@ -72,7 +72,7 @@ def contract_related(
     Contracted
         The array, and where in the result it stands.
     """
-    product = _Product(steps, factors, relations, output, size)
+    product = _LoweredProduct(steps, factors, relations, output, size)
     product.lower()
     return product.finish(order)
 
@@ -100,7 +100,7 @@ class _Bracket:
         return {n: sign * c for n, c in self.terms.items() if n != label}, sign * self.offset
 
 
-class _Product:
+class _LoweredProduct:
     """A product whose relations become views and steps, one after the other."""
 
     def __init__(
@@ -362,7 +362,9 @@ class _Product:
     def positions(self, terms: Mapping[int, int], offset: int) -> Handle:
         """Make the array of the values of a sum of indices."""
         shape = tuple(self.size[n] for n in terms)
-        return self.steps.emit("positions", [], shape, Affine(tuple(terms.values()), offset, shape))
+        return self.steps.emit(
+            "positions", [], shape, IndexSum(tuple(terms.values()), offset, shape)
+        )
 
     def accumulate(self, relation: _Bracket) -> bool:
         """Sum over all indices up to some other one: a running sum."""
@@ -514,14 +516,14 @@ class _Product:
             self.masks.append(relation)
         else:
             shape = tuple(self.size[n] for n in relation.terms)
-            detail = Affine(tuple(relation.terms.values()), relation.offset, shape)
+            detail = IndexSum(tuple(relation.terms.values()), relation.offset, shape)
             dense = self.steps.emit("relation", [], shape, (detail, relation.is_equation))
             self.factors.append((dense, tuple(relation.terms)))
 
     def masked(self, factor: Factor, relation: _Bracket) -> Factor:
         array, labels = factor
         coefficients = tuple(relation.terms.get(n, 0) for n in labels)
-        detail = Affine(coefficients, relation.offset, array.shape), relation.is_equation
+        detail = IndexSum(coefficients, relation.offset, array.shape), relation.is_equation
         return self.steps.emit("mask", [array], array.shape, detail), labels
 
     # The result.

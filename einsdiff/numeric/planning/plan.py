@@ -48,7 +48,7 @@ from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.orders.engines import Explicit, Optimizer
 from einsdiff.numeric.orders.paths import NETWORK, Finder, given_path
 from einsdiff.numeric.planning.contraction import Factor, contract
-from einsdiff.numeric.planning.core import Core
+from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.planning.extents import Extent, counted
 from einsdiff.numeric.planning.fusing import bases, fused, needed
 from einsdiff.numeric.planning.lowering import contract_related
@@ -109,7 +109,7 @@ class Plan:
     instructions: tuple[Instruction, ...]
     results: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
-    cores: tuple[tuple[Core, ...], ...] = ()
+    cores: tuple[tuple[PlannedCore, ...], ...] = ()
     pattern: tuple[Window, ...] | None = None
     nodes: tuple[Node, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -310,7 +310,7 @@ def _planned(
     counts: Mapping[Variable, Extent] = MappingProxyType({}),
 ) -> Plan:
     planner = _Planner(outputs, sizes, Steps(is_plain, finder, room), counts)
-    cores: tuple[tuple[Core, ...], ...] = ()
+    cores: tuple[tuple[PlannedCore, ...], ...] = ()
     if in_cores:
         cores = planner.all_cores(outputs)
         wanted = [core.name for found in cores for core in found]
@@ -331,7 +331,7 @@ def _planned(
 
 
 @dataclass(frozen=True, slots=True)
-class _Term:
+class _PlannedTerm:
     """A coefficient times a core, whose axes have these labels, laid out as these labels."""
 
     coefficient: Number
@@ -444,26 +444,28 @@ class _Planner:
         # A function of the user's may return its argument, or what it will change later.
         return self.steps.fresh(array) if callable(node.function.implementation) else array
 
-    def terms(self, node: Node) -> list[_Term]:
+    def terms(self, node: Node) -> list[_PlannedTerm]:
         """Take a node apart into cores and how each is laid out in the result."""
         if not isinstance(node, Add):
             return [self.taken_apart(1, node)]
         return [self.taken_apart(c, term) for c, term in node.terms]
 
-    def taken_apart(self, c: Number, node: Node) -> _Term:
+    def taken_apart(self, c: Number, node: Node) -> _PlannedTerm:
         if isinstance(node, Delta) and node.is_identity:
-            return _Term(c, None, (), (0, 0))
+            return _PlannedTerm(c, None, (), (0, 0))
         if isinstance(node, Constant):
-            return _Term(c * node.value, None, (), ())
+            return _PlannedTerm(c * node.value, None, (), ())
         if isinstance(node, Einsum):
             core, labels, sizes = node.core
             for size in sizes:
                 c = c * self.number(size)
-            return _Term(c, None if isinstance(core, Constant) else core, labels, node.output)
+            return _PlannedTerm(
+                c, None if isinstance(core, Constant) else core, labels, node.output
+            )
         labels = tuple(range(len(node.shape)))
-        return _Term(c, node, labels, labels)
+        return _PlannedTerm(c, node, labels, labels)
 
-    def contracted(self, term: _Term) -> Contracted:
+    def contracted(self, term: _PlannedTerm) -> Contracted:
         """Compute the core of a term, with the labels that the term has for it.
 
         The first term that needs a core decides the order of its axes, which costs nothing then,
@@ -541,7 +543,7 @@ class _Planner:
 
     # Sums and deltas.
 
-    def combine(self, terms: Sequence[_Term], shape: tuple[int, ...]) -> Handle:
+    def combine(self, terms: Sequence[_PlannedTerm], shape: tuple[int, ...]) -> Handle:
         """Write terms into one array."""
         plain, rest = self.sorted_out(terms)
         if plain:
@@ -593,7 +595,7 @@ class _Planner:
         self.steps.write("assign", target, [total.name])
         return out
 
-    def sorted_out(self, terms: Sequence[_Term]) -> tuple[list[_Piece], list[_Piece]]:
+    def sorted_out(self, terms: Sequence[_PlannedTerm]) -> tuple[list[_Piece], list[_Piece]]:
         """Compute terms: those that fill the result, and those that stand in a part of it."""
         plain: list[_Piece] = []
         rest: list[_Piece] = []
@@ -657,7 +659,7 @@ class _Planner:
         k = next((k for k, (c, _) in enumerate(left) if not _is_negative(c)), 0)
         return self.steps.multiple(*left.pop(k))
 
-    def all_cores(self, outputs: Sequence[Node]) -> tuple[tuple[Core, ...], ...]:
+    def all_cores(self, outputs: Sequence[Node]) -> tuple[tuple[PlannedCore, ...], ...]:
         """Compute the cores of results, those of each in memory of its own."""
         taken: set[str] = set()
         found = []
@@ -667,7 +669,7 @@ class _Planner:
             taken.update(base.get(core.name, core.name) for core in found[-1])
         return tuple(found)
 
-    def cores_of(self, node: Node, taken: Collection[str]) -> tuple[Core, ...]:
+    def cores_of(self, node: Node, taken: Collection[str]) -> tuple[PlannedCore, ...]:
         """Compute the cores of a result, in other memory than what is taken."""
         plain, rest = self.sorted_out(self.terms(node))
         shape = self.shape(node)
@@ -676,7 +678,7 @@ class _Planner:
             every = tuple(range(len(shape)))
             name = self.own(self.added(plain, shape), taken)
             at = window(shape, every, ())[0]
-            cores.append(Core(name, at, every, letters([every], every)))
+            cores.append(PlannedCore(name, at, every, letters([every], every)))
             plain = []
         for found, layout in plain + rest:
             at, labels = window(shape, layout, found.views)
@@ -686,7 +688,7 @@ class _Planner:
             # With letters in the order of the result.
             output, core = letters([layout], found.labels).split("->")
             text = "" if found.views else f"{core}->{output}"
-            cores.append(Core(name, at, tuple(map(labels.index, found.labels)), text))
+            cores.append(PlannedCore(name, at, tuple(map(labels.index, found.labels)), text))
         return tuple(cores)
 
     def own(self, array: Handle, taken: Collection[str]) -> str:

@@ -39,9 +39,9 @@ __all__ = [
     "ONES",
     "VIEWS",
     "WRITES",
-    "Affine",
     "Gather",
     "Handle",
+    "IndexSum",
     "Instruction",
     "Labels",
     "Range",
@@ -163,7 +163,7 @@ class Range:
         return self == Range(0, 1, size)
 
 
-class Affine(NamedTuple):
+class IndexSum(NamedTuple):
     """The array ``sum(c_k i_k) + offset`` of the indices of its axes."""
 
     coefficients: tuple[int, ...]

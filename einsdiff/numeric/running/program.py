@@ -32,7 +32,7 @@ from einsdiff.numeric.libraries.registered import checked
 from einsdiff.numeric.orders.engines import Optimizer
 from einsdiff.numeric.planning.fusing import is_entrywise
 from einsdiff.numeric.planning.plan import Plan, plan
-from einsdiff.numeric.planning.steps import WRITES, Affine, Instruction, Sliced
+from einsdiff.numeric.planning.steps import WRITES, IndexSum, Instruction, Sliced
 from einsdiff.numeric.running.parallel import LARGE, assign, entrywise, sparse_zeros, touches_little
 
 __all__ = ["Program", "program_for"]
@@ -86,7 +86,7 @@ def program_for(
     dtype
         That of the arrays and of the results.
     in_cores
-        Whether the results are left as cores; see `einsdiff.numeric.planning.core.Core`.
+        Whether the results are left as cores; see `einsdiff.numeric.planning.core.PlannedCore`.
     limit
         The most entries that may be allocated at one time, if slicing can help that.
     optimizer
@@ -360,14 +360,14 @@ def _applied(function: str, args: Iterable[str], into: str, is_large: bool) -> s
     return f"{function}({', '.join([*args, *([f'out={into}'] if into else [])])})"
 
 
-def _holds(affine: Affine, is_equation: bool) -> str:
+def _holds(affine: IndexSum, is_equation: bool) -> str:
     return f"{_affine(affine)} {'==' if is_equation else '>='} 0"
 
 
-def _affine(affine: Affine) -> str:
+def _affine(affine: IndexSum) -> str:
     """Write an array of sums of indices.
 
-    >>> _affine(Affine((3, -1, 0), 2, (4, 5, 6)))
+    >>> _affine(IndexSum((3, -1, 0), 2, (4, 5, 6)))
     '3 * np.arange(4)[:, None, None] - np.arange(5)[:, None] + 2'
     """
     rank = len(affine.shape)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from einsdiff.numeric.planning.steps import Affine, Gather, Instruction
+from einsdiff.numeric.planning.steps import Gather, IndexSum, Instruction
 from einsdiff.numeric.source.draft import WIDTH, Draft, Writer
 from einsdiff.numeric.source.pieces import (
     EXACT,
@@ -69,7 +69,7 @@ def sum_of_indices(terms: Iterable[tuple[int, Piece]], offset: int) -> Piece:
     return joined(tree, pieces, broadcast(*(piece.shape for piece in pieces)))
 
 
-def _affine(draft: Draft, affine: Affine) -> Piece:
+def _affine(draft: Draft, affine: IndexSum) -> Piece:
     """Write an array of sums of indices."""
     last = len(affine.shape) - 1
     terms = [
@@ -97,7 +97,7 @@ def _relation(draft: Draft, step: Instruction) -> Piece:
     return _masked(draft, ones, *step.detail)
 
 
-def _masked(draft: Draft, a: Piece, affine: Affine, is_equation: bool) -> Piece:
+def _masked(draft: Draft, a: Piece, affine: IndexSum, is_equation: bool) -> Piece:
     """Put zeros where a relation does not hold."""
     *rest, c, d = 0, 0, *affine.coefficients  # of the last two indices
     if not is_equation and not any(rest) and sorted((c, d)) == [-1, 1]:

@@ -14,6 +14,7 @@ import einsdiff as ed
 from einsdiff.algebra.reading.doubts import Doubts
 from einsdiff.algebra.reading.equation import read
 from einsdiff.errors import EinsdiffError, SubscriptsError
+from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.lexer import LONGEST_NUMBER, LONGEST_TEXT, MOST_LABELS
 
 TRANSPOSE = "order of the labels: A_ji"
