@@ -145,7 +145,8 @@ def _surroundings(tensors: Sequence[tuple[int, ...]]) -> list[bytes]:
     near = [{other for n in own for other in on[n]} for own in tensors]
     keys = []
     for k in range(len(tensors)):
-        seen, ring, counts = {k}, {k}, []
+        seen, ring = {k}, {k}
+        counts: list[int] = []
         while ring and len(counts) < RINGS:
             counts.append(len(ring))
             ring = set().union(*(near[other] for other in ring)) - seen

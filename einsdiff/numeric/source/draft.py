@@ -23,8 +23,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.planning.plan import Plan
-from einsdiff.numeric.planning.steps import WRITES, Instruction
 from einsdiff.numeric.source.pieces import (
     COMPLEX,
     EXACT,
@@ -145,7 +145,7 @@ class Draft:
         self.ranges: list[Piece] = []
         self.floats: set[str] = set()
         self.numbers: dict[str, Piece] = {}
-        self.steps = {step.target: step for step in plan.instructions if step.op not in WRITES}
+        self.steps = plan.makes
         self.pieces: dict[str, Piece] = {}
         for handle, text in names.items():
             self.pieces[handle] = Piece(

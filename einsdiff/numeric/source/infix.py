@@ -22,7 +22,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.numeric.planning.steps import Instruction
+from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.source.draft import WIDTH, Draft, Writer
 from einsdiff.numeric.source.pieces import (
     COMPLEX,

@@ -27,9 +27,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
+from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.planning.plan import Plan
-from einsdiff.numeric.planning.steps import ALIASES as VIEWS_OF
-from einsdiff.numeric.planning.steps import WRITES, Instruction
 from einsdiff.numeric.source.draft import LINE, Draft, Line
 from einsdiff.numeric.source.pieces import (
     EXACT,
@@ -134,14 +133,13 @@ def targets_of(plan: Plan, result: str, letters: Sequence[str]) -> Targets:
     result, letters
         What the result and the indices of its axes are called.
     """
-    steps = {step.target: step for step in plan.instructions if step.op not in WRITES}
     found: dict[str, tuple[Target, Region]] = {}
     for write in plan.instructions:
-        if write.op not in WRITES or write.target in found:
+        if not write.operation.is_write or write.target in found:
             continue
-        chain = [steps[write.target]]
-        while chain[-1].op in VIEWS_OF:
-            chain.append(steps[chain[-1].args[0]])
+        chain = [plan.makes[write.target]]
+        while chain[-1].operation.is_view:
+            chain.append(plan.makes[chain[-1].args[0]])
         root = chain.pop()
         if root.target not in found:
             is_result = root.target in plan.results
@@ -158,7 +156,7 @@ def uses_of(plan: Plan, targets: Targets) -> Counter[str]:
     """Count how often each array is read, other than for being written into."""
     uses = Counter(plan.results)
     for step in plan.instructions:
-        if step.op in WRITES:
+        if step.operation.is_write:
             uses.update(step.args[1:2])
         elif step.target not in targets:
             uses.update(step.args)
@@ -183,7 +181,7 @@ def write_plan(draft: Draft, plan: Plan, targets: Targets) -> list[Piece]:
         What is left to be returned: the results.
     """
     for step in plan.instructions:
-        if step.op in WRITES:
+        if step.operation.is_write:
             if step.op != "clear":  # which zeros do not need
                 target, region = targets[step.target]
                 target.writes.append(Write(step, region))
