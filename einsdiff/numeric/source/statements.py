@@ -103,7 +103,7 @@ def _expand(draft: Draft, step: Instruction) -> Piece:
 def _slice(draft: Draft, step: Instruction) -> Piece:
     (a,) = draft.arguments(step)
     parts = indices(step.detail)
-    if draft.backend == "torch":
+    if not draft.library.has_negative_steps:
         a, parts = _flipped(draft, a, parts, step.shape)
     return view_of(a, entries(a, parts, step.shape))
 
@@ -111,7 +111,7 @@ def _slice(draft: Draft, step: Instruction) -> Piece:
 def _flipped(
     draft: Draft, a: Piece, parts: Sequence[int | slice], shape: Sequence[int]
 ) -> tuple[Piece, list[int | slice]]:
-    """Reverse the axes that are sliced backwards, since PyTorch takes no negative steps."""
+    """Reverse the axes that are sliced backwards, where there are no negative steps."""
     forward = list(parts)
     lengths = iter(shape)
     for axis, part in enumerate(parts):

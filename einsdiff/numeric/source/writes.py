@@ -45,7 +45,6 @@ from einsdiff.numeric.source.pieces import (
     range_of,
 )
 from einsdiff.numeric.source.regions import Region, through, whole
-from einsdiff.numeric.source.spelling import ALIASES
 from einsdiff.numeric.source.statements import expanded, transposed
 from einsdiff.numeric.source.statements import written as expression
 from einsdiff.numeric.source.subscripting import index_range, sum_of_indices
@@ -254,7 +253,8 @@ def _written_into_zeros(draft: Draft, target: Target) -> Piece:
         one.region.is_apart(other.region) for one, other in combinations(writes, 2)
     ):
         writes.sort(key=lambda write: [start for _, start in write.region.axes])
-    is_joined = draft.backend == "jax"  # whose first write is in the line that makes the zeros
+    # Where arrays are not changed, the first write is in the line that makes the zeros.
+    is_joined = not draft.library.changes_in_place
     if is_joined:
         _index(draft, target, writes[0].region)
     zeros = draft.constant("zeros", target.step.shape, like, kind)
@@ -408,8 +408,8 @@ def _meshed(draft: Draft, target: Target, region: Region, mesh: Sequence[int]) -
         chosen = draft.named(*wanted, *INDICES, "i")
         found[n] = Piece(name(chosen), shape, frozenset([NO_ONE]))
         new.append(found[n])
-    if len(new) > 1 and len(new) == len(mesh) and draft.backend != "torch":
-        ogrid = name(f"{ALIASES[draft.backend]}.ogrid")
+    if len(new) > 1 and len(new) == len(mesh) and draft.library.has_ogrid:
+        ogrid = name(f"{draft.library.alias}.ogrid")
         parts: list[Index] = [slice(None, region.sizes[n]) for n in mesh]
         draft.write(assigned(listed(piece.tree for piece in new), subscripted(ogrid, parts)))
         for k, n in enumerate(mesh):  # of which all have as many axes
