@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from einsdiff.expressions.checking import Check
     from einsdiff.expressions.compiled import Compiled
     from einsdiff.expressions.cores import Cores
-    from einsdiff.expressions.maps import Solver
+    from einsdiff.expressions.solver import Solver
     from einsdiff.expressions.tensor_class import Tensor, tensor, tensors
     from einsdiff.interop.differentiable import Differentiable, as_jax, as_torch
     from einsdiff.interop.scipy.optimization import Problem, problem
@@ -345,7 +345,7 @@ _ROOMS = {
     "Equality": "einsdiff.verbs.rewrite",
     "Problem": "einsdiff.interop.scipy.optimization",
     "SolveError": "einsdiff.numeric.solving.factorise",
-    "Solver": "einsdiff.expressions.maps",
+    "Solver": "einsdiff.expressions.solver",
     "Step": "einsdiff.display.derivation.derivation",
     "Table": "einsdiff.display.tables.modes",
     "Tensor": "einsdiff.expressions.tensor_class",

@@ -38,12 +38,12 @@ from einsdiff.algebra.derivatives.differentiate import derivatives, directional
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Variable, add, einsum, scale, variable
 from einsdiff.errors import OperandError, page
+from einsdiff.expressions.asked import outside
 from einsdiff.expressions.compiled import ABSENT, Compiled
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula, dumped, loaded
 from einsdiff.expressions.prepared import Elsewhere, Prepared
 from einsdiff.expressions.refusals import signature
-from einsdiff.expressions.tensor_class import outside
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.extras import needs_extra

@@ -28,18 +28,13 @@ from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
 from einsdiff.errors import EinsdiffError, OperandError, page, shapes_line
+from einsdiff.expressions.asked import outside
 from einsdiff.expressions.checking import Check, checked
+from einsdiff.expressions.combining import as_direction, checked_arrays, combined, join_values
 from einsdiff.expressions.compiled import Compiled
+from einsdiff.expressions.dispatch import VERBS
 from einsdiff.expressions.formula import Formula, fresh
-from einsdiff.expressions.tensor_class import (
-    VERBS,
-    Tensor,
-    as_direction,
-    checked_arrays,
-    combined,
-    join_values,
-    outside,
-)
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.letters import fresh_letters
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.numeric.libraries.anonymous import is_anonymous

@@ -17,11 +17,9 @@ from einsdiff.errors import (
     OperandError,
     page,
 )
+from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-    checked_arrays,
-)
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.lexer import is_index_notation
 from einsdiff.notation.subscripts import (
     Size,

@@ -18,6 +18,7 @@ from einsdiff.errors import (
     SubscriptsError,
     page,
 )
+from einsdiff.expressions.combining import checked_arrays, join_values, warn_of_lost
 from einsdiff.expressions.formula import (
     Formula,
     function_name,
@@ -26,12 +27,7 @@ from einsdiff.expressions.formula import (
     symbol,
 )
 from einsdiff.expressions.refusals import in_conflict
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-    checked_arrays,
-    join_values,
-    warn_of_lost,
-)
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.letters import DUMMY, fresh_letters
 from einsdiff.notation.subscripts import (
     Size,

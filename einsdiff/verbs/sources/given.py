@@ -19,9 +19,7 @@ from einsdiff.expressions.formula import (
     Formula,
     number,
 )
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-)
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.names import as_name, name_of, value_of
 from einsdiff.notation.subscripts import (
     Size,

@@ -18,6 +18,7 @@ from einsdiff.errors import (
     SubscriptsError,
     page,
 )
+from einsdiff.expressions.combining import checked_arrays, join_values
 from einsdiff.expressions.dimensions import check_dimensions
 from einsdiff.expressions.formula import (
     Formula,
@@ -25,12 +26,7 @@ from einsdiff.expressions.formula import (
     joined_least,
 )
 from einsdiff.expressions.refusals import places_of
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-    as_shape,
-    checked_arrays,
-    join_values,
-)
+from einsdiff.expressions.tensor_class import Tensor, as_shape
 from einsdiff.notation.index_parser import names_in
 from einsdiff.notation.names import as_name, name_of
 from einsdiff.notation.subscripts import (

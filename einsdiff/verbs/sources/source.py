@@ -15,9 +15,7 @@ from einsdiff.errors import (
     page,
     shapes_line,
 )
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-)
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.names import value_of
 from einsdiff.notation.subscripts import (
     Subscripts,

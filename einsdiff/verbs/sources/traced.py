@@ -14,16 +14,13 @@ from einsdiff.errors import (
     OperandError,
     page,
 )
+from einsdiff.expressions.combining import as_tensor, join_values
 from einsdiff.expressions.formula import (
     joined_arguments,
     symbol,
 )
-from einsdiff.expressions.tensor_class import (
-    TRACED,
-    Tensor,
-    as_tensor,
-    join_values,
-)
+from einsdiff.expressions.refusals import TRACED
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.subscripts import (
     is_index,
 )
@@ -110,7 +107,7 @@ def traced(
             )
         )
     try:
-        tensor = as_tensor(result)
+        tensor = as_tensor(result, Tensor)
     except EinsdiffError as error:
         error.add_note(f"this is what {shown} returned")
         raise
