@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-import numpy as np
-
 from einsdiff.algebra.nodes.nodes import Node, einsum
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.errors import ShapeError, page
@@ -17,6 +15,7 @@ from einsdiff.expressions.evaluation import evaluate, evaluated_dtype, sizes_of
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.refusals import TRACED
 from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.memory import check_limit
 from einsdiff.numeric.libraries.operands import Array
 

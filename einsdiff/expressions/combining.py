@@ -9,8 +9,6 @@ from inspect import signature as signature_of
 from itertools import count
 from typing import Any, TypeVar
 
-import numpy as np
-
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node, Shape
 from einsdiff.algebra.operations import numpy_names as arrays
@@ -42,6 +40,7 @@ from einsdiff.expressions.refusals import TRACED, signature
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.names import as_name, name_of
 from einsdiff.numeric.libraries.anonymous import anonymous_name
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import dtype_kind, kind_of, library_of
 from einsdiff.numeric.libraries.operands import Array, as_array, as_number, same_array
 from einsdiff.numeric.libraries.xarray import own_name

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from einsdiff.algebra.operations import numpy_names as arrays
 from einsdiff.errors import OperandError, page, shapes_line
 from einsdiff.expressions.base import Bound, known_values
 from einsdiff.expressions.combining import NodeFunction, applied, as_tensor, parameters_of
 from einsdiff.expressions.evaluation import evaluate
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import as_numpy, is_traced, kind_of
 from einsdiff.numeric.libraries.operands import as_number
 
@@ -35,7 +34,7 @@ EVALUATED = frozenset(
 )
 
 #: NumPy's functions that are verbs of tensors. The verbs add ``numpy.einsum``.
-VERBS: dict[Any, Callable[..., Any]] = {}
+VERBS: dict[str, Callable[..., Any]] = {}
 
 
 @cache
@@ -110,8 +109,8 @@ def applied_function(
         return _measured(kind, function.__name__, *args, **options)
     if name in EVALUATED:
         return function(*map(_evaluated, args), **{k: _evaluated(v) for k, v in options.items()})
-    if function in VERBS:
-        return VERBS[function](*args, **options)
+    if name in VERBS:
+        return VERBS[name](*args, **options)
     if function not in handled():
         raise _uncovered(name)
     return _applied_numpy(kind, name, handled()[function], args, options)

@@ -23,9 +23,6 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from einsdiff.algebra.nodes.nodes import Node, einsum
 from einsdiff.display.index.lettering import Heading
 from einsdiff.errors import BindingError, OperandError, ShapeError, page, shape_text
@@ -44,10 +41,13 @@ from einsdiff.expressions.solver import (
     right_side,
 )
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array
 
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from einsdiff.expressions.cores import Cores
 
 __all__ = ["LinearMap"]

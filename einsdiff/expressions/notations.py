@@ -17,8 +17,6 @@ from html import escape
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
-
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.display.index.lettering import places
@@ -27,6 +25,7 @@ from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.expressions.maps import LinearMap
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import as_numpy, known_values
 
 # What only writes is imported where it is needed: most programs compute, and start sooner without.

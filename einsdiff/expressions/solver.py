@@ -8,8 +8,6 @@ from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from einsdiff.algebra.nodes.nodes import Node, variable
 from einsdiff.display.index.lettering import Heading
 from einsdiff.errors import ShapeError, page, shape_text
@@ -18,6 +16,7 @@ from einsdiff.expressions.evaluation import check_numpy, evaluate
 from einsdiff.expressions.formula import Formula, fresh, function_name
 from einsdiff.expressions.layout import VecOrder
 from einsdiff.notation.letters import first_unused
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array, as_array
 
 # What plans and solves is imported where it is needed: a formula is read without it.

@@ -19,9 +19,6 @@ from functools import partial
 from operator import index as as_index
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.algebra.operations import numpy_names as arrays
 from einsdiff.errors import (
@@ -50,6 +47,7 @@ from einsdiff.expressions.notations import Notations
 from einsdiff.expressions.refusals import TRACED, missing_array, places_of, signature
 from einsdiff.notation.names import as_name
 from einsdiff.notation.subscripts import Size, as_size, is_index
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import as_numpy
 from einsdiff.numeric.libraries.operands import (
     Array,
@@ -62,7 +60,8 @@ from einsdiff.numeric.libraries.operands import (
 
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
-    pass
+    from numpy.typing import ArrayLike
+
 
 __all__ = ["Tensor", "as_shape", "tensor", "tensors"]
 

@@ -19,9 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from types import FrameType
-from typing import Any, Literal, overload
-
-import numpy as np
+from typing import Any, Literal, TypeAlias, overload
 
 from einsdiff.algebra.derivatives.differentiate import derivatives, directional
 from einsdiff.algebra.nodes.effort import within
@@ -38,6 +36,7 @@ from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.letters import fresh_letters
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.numeric.libraries.anonymous import is_anonymous
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import AnyArray, Array
 from einsdiff.verbs.sources.accept import keywords, read_expression
 from einsdiff.verbs.sources.index_notation import read_index
@@ -58,7 +57,7 @@ __all__ = [
 ]
 
 #: What names a variable: its name, its position, a tensor that is it, or the array itself.
-Wrt = str | int | np.integer[Any] | Tensor | Array | AnyArray
+Wrt: TypeAlias = "str | int | np.integer[Any] | Tensor | Array | AnyArray"
 
 
 def einsum(
@@ -127,7 +126,7 @@ def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tenso
     return read_expression(operands[0], operands[1:], None, {}, outside(), ()).tensor
 
 
-VERBS[np.einsum] = _numpy_einsum
+VERBS["einsum"] = _numpy_einsum
 
 
 @overload

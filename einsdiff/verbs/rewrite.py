@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Node
@@ -27,6 +25,7 @@ from einsdiff.expressions.evaluation import evaluate
 from einsdiff.expressions.formula import Formula, joined_arguments, symbol
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import dtype_kind
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.verbs.calculus import parse

@@ -8,8 +8,6 @@ from types import FrameType
 from typing import Any
 from unicodedata import normalize
 
-import numpy as np
-
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.algebra.nodes.nodes import einsum as einsum_node
 from einsdiff.display.index.lettering import Heading, Letters
@@ -36,6 +34,7 @@ from einsdiff.notation.subscripts import (
     from_sublists,
     resolve,
 )
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array, as_number
 from einsdiff.numeric.libraries.xarray import KNOWN, conflict
 from einsdiff.verbs.sources.given import Operand, _name, _named

@@ -8,8 +8,6 @@ from types import FrameType
 from typing import Any
 from unicodedata import normalize
 
-import numpy as np
-
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import (
     OperandError,
@@ -26,6 +24,7 @@ from einsdiff.notation.subscripts import (
     is_index,
 )
 from einsdiff.numeric.libraries.anonymous import anonymous_name
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array, as_array, as_number, same_memory
 from einsdiff.numeric.libraries.xarray import own_name
 

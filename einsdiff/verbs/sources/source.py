@@ -7,8 +7,6 @@ from types import FrameType
 from typing import Any
 from unicodedata import normalize
 
-import numpy as np
-
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import (
     NameNotFoundError,
@@ -22,6 +20,7 @@ from einsdiff.notation.subscripts import (
     is_index,
 )
 from einsdiff.numeric.libraries.anonymous import is_anonymous
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import library_of
 
 __all__ = ["Source", "find_variable"]
