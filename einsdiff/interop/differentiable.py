@@ -58,6 +58,7 @@ from einsdiff.numeric.libraries.library import (
 from einsdiff.numeric.libraries.operands import check_intact, checksum
 from einsdiff.numeric.running.portable import Portable, portable
 from einsdiff.verbs.calculus import expressions
+from einsdiff.verbs.sources.source import Arguments
 
 __all__ = ["STEPS", "Differentiable", "Pass", "as_jax", "as_torch"]
 
@@ -488,5 +489,5 @@ def _read(
         import_module(library)
     except ImportError:
         raise needs_extra(f"as_{library}()", title, library) from None
-    formulas, values, build = expressions(expression, operands, sizes, named, outside())
+    formulas, values, build = expressions(Arguments(expression, operands, sizes, named, outside()))
     return Differentiable(formulas, values, build, library)

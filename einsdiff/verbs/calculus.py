@@ -18,7 +18,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from types import FrameType
 from typing import Any, Literal, TypeAlias, overload
 
 from einsdiff.algebra.derivatives.differentiate import derivatives, directional
@@ -38,9 +37,9 @@ from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import AnyArray, Array
-from einsdiff.verbs.sources.accept import keywords, read_expression
+from einsdiff.verbs.sources.accept import read_expression, take_keywords
 from einsdiff.verbs.sources.index_notation import read_index
-from einsdiff.verbs.sources.source import find_variable
+from einsdiff.verbs.sources.source import Arguments, find_variable
 
 __all__ = [
     "check",
@@ -110,7 +109,7 @@ def einsum(
     >>> einsum(A, [0, 1], x, [1], [0]) == f
     True
     """
-    return read_expression(expression, operands, sizes, named, sys._getframe(1), ()).tensor
+    return read_expression(Arguments(expression, operands, sizes, named, sys._getframe(1))).tensor
 
 
 def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tensor:
@@ -123,7 +122,7 @@ def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tenso
                 action="leave it out",
             )
         )
-    return read_expression(operands[0], operands[1:], None, {}, outside(), ()).tensor
+    return read_expression(Arguments(operands[0], operands[1:], None, {}, outside())).tensor
 
 
 VERBS["einsum"] = _numpy_einsum
@@ -230,7 +229,7 @@ def grad(
     ∂f/∂x_p = y_i A_ip
     """
     result: Tensor | tuple[Any, ...] = _grad(
-        expression, operands, wrt, order, sizes, named, sys._getframe(1)
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt, order
     )
     return result
 
@@ -297,7 +296,7 @@ def hessian(
     ('m', 'm')
     """
     result: Tensor | tuple[tuple[Tensor, ...], ...] = _grad(
-        expression, operands, wrt, 2, sizes, named, sys._getframe(1)
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt, 2
     )
     return result
 
@@ -351,7 +350,9 @@ def parse(
     ()
     """
     if callable(expression) and not isinstance(expression, Tensor):
-        return read_expression(expression, operands, sizes, named, sys._getframe(1), ()).tensor
+        return read_expression(
+            Arguments(expression, operands, sizes, named, sys._getframe(1))
+        ).tensor
     if not isinstance(expression, str):
         raise OperandError(
             page(
@@ -359,8 +360,9 @@ def parse(
                 action="write an expression such as 'A_ij x_j'",
             )
         )
-    numbers, arrays = keywords(expression, operands, sizes, named)
-    return read_index(expression, operands, numbers or {}, arrays, sys._getframe(1)).tensor
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    take_keywords(given)
+    return read_index(given).tensor
 
 
 @overload
@@ -416,7 +418,9 @@ def value_and_grad(
     >>> float(value), gradient.dense()
     (5.0, array([2., 4.]))
     """
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
+    f, chosen, several = _chosen(
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
+    )
     return f, _derivative(f, chosen, 1, several)
 
 
@@ -458,7 +462,9 @@ def jvp(
     >>> jvp("x_i A_ij x_j", wrt="x")
     f = A_ij x_i v_j + A_ij x_j v_i
     """
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
+    f, chosen, several = _chosen(
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
+    )
     directions = _directions(v, "v", [by.shape for by in chosen], several, f)
     (expr,) = directional([f.expr], {by: d.expr for by, d in zip(chosen, directions, strict=True)})
     return combined(expr, f.formula.heading.letters, [f, *directions])
@@ -525,7 +531,9 @@ def vjp(
     >>> vjp("f_i = A_ij x_j", wrt="A")
     f_ij = x_j u_i
     """
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
+    f, chosen, several = _chosen(
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
+    )
     (covector,) = _directions(u, "u", [f.expr.shape], False, f)
     results = tuple(
         combined(expr, fresh(len(expr.shape), f.names), [f, covector])
@@ -599,7 +607,9 @@ def hvp(
     >>> hvp("x_i A_ij x_j", wrt="x")
     f_i = A_ij v_j + A_ji v_j
     """
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
+    f, chosen, several = _chosen(
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
+    )
     directions = _directions(v, "v", [by.shape for by in chosen], several, f)
     along = {by: d.expr for by, d in zip(chosen, directions, strict=True)}
     results = tuple(
@@ -679,7 +689,7 @@ def check(
     >>> result.ok, result.method, result.error < 1e-12
     (True, 'complex step', True)
     """
-    derivative = _grad(expression, operands, wrt, order, sizes, named, sys._getframe(1))
+    derivative = _grad(Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt, order)
 
     def report(d: Any) -> Any:
         if isinstance(d, tuple):
@@ -740,25 +750,16 @@ def compile(
     >>> f(A=np.eye(2), x=np.ones(2), y=np.zeros(2))
     (array(2.), array([2., 2.]))
     """
-    formulas, values, build = expressions(expression, operands, sizes, named, sys._getframe(1))
+    formulas, values, build = expressions(
+        Arguments(expression, operands, sizes, named, sys._getframe(1))
+    )
     return Compiled(formulas, values, form, build, memory_limit, backend, optimize)
 
 
 def expressions(
-    expression: Any,
-    operands: Sequence[Any],
-    sizes: Mapping[str, Size] | None,
-    named: Mapping[str, Any],
-    frame: FrameType,
+    given: Arguments,
 ) -> tuple[list[Formula], Mapping[str, Array], Callable[[Iterable[Any]], Any] | None]:
     """Read one expression or several, as `compile` takes them.
-
-    Parameters
-    ----------
-    expression, operands, sizes, named
-        As for `compile`.
-    frame
-        The caller's frame, where arrays find their names.
 
     Returns
     -------
@@ -766,6 +767,7 @@ def expressions(
         The formulas; the arrays by name; and what nests several results as they were given, None
         for the one result of an expression alone.
     """
+    expression, operands = given.expression, given.operands
     if isinstance(expression, Tensor | tuple | list) and all(
         isinstance(part, Tensor | tuple | list) for part in operands
     ):
@@ -775,12 +777,12 @@ def expressions(
             values: dict[str, Array] = {}
             for part in tensors:
                 join_values(values, part.values)
-            values |= _named_arrays(tensors, sizes, named)
+            values |= _named_arrays(tensors, given.sizes, given.named)
             single = isinstance(tree, Tensor)
             # No closure over the tensors: a compiled function can be pickled.
             build = None if single else partial(_nested, _nesting(tree))
             return [part.formula for part in tensors], values, build
-    f = read_expression(expression, operands, sizes, named, frame, ()).tensor
+    f = read_expression(given).tensor
     return [f.formula], f.values, None
 
 
@@ -826,20 +828,13 @@ def _nested(shape: Any, results: Iterable[Any]) -> Any:
 # --- differentiating --------------------------------------------------------------------------
 
 
-def _chosen(
-    expression: Any,
-    operands: Sequence[Any],
-    wrt: Any,
-    sizes: Mapping[str, Size] | None,
-    named: Mapping[str, Any],
-    frame: FrameType,
-) -> tuple[Tensor, tuple[Variable, ...], bool]:
+def _chosen(given: Arguments, wrt: Any) -> tuple[Tensor, tuple[Variable, ...], bool]:
     """Read what is differentiated and by what, and whether that is a tuple."""
     several = isinstance(wrt, tuple | list)
-    wanted = tuple(wrt) if several else (wrt,)
-    function = read_expression(expression, operands, sizes, named, frame, wanted)
+    given.wanted = tuple(wrt) if several else (wrt,)
+    function = read_expression(given)
     try:
-        chosen = tuple(find_variable(w, function, frame) for w in wanted)
+        chosen = tuple(find_variable(w, function, given.frame) for w in given.wanted)
         _check_overlaps(function.tensor, chosen)
     except EinsdiffError as error:
         if function.subscripts is None:
@@ -867,20 +862,12 @@ def _directions(
     return [as_direction(*part, f) for part in zip(parts, names, shapes, strict=True)]
 
 
-def _grad(
-    expression: Any,
-    operands: Sequence[Any],
-    wrt: Any,
-    order: Any,
-    sizes: Mapping[str, Size] | None,
-    named: Mapping[str, Any],
-    frame: FrameType,
-) -> Any:
+def _grad(given: Arguments, wrt: Any, order: Any) -> Any:
     if not is_index(order) or order < 1:
         raise OperandError(
             page(f"order={order!r} is not a number of differentiations", action="write order=1")
         )
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, frame)
+    f, chosen, several = _chosen(given, wrt)
     return _derivative(f, chosen, order, several)
 
 

@@ -17,7 +17,7 @@ __all__ = ["np"]
 
 
 class _Lazy(ModuleType):
-    """Stands for a module, and has what the module has from when it is first asked for."""
+    """Stands for a module, and becomes one like it when something of it is first asked for."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -30,8 +30,9 @@ class _Lazy(ModuleType):
                 action=f"install it, as in: python -m pip install {self.__name__}",
             )
             raise OperandError(told) from error
-        value = vars(self)[name] = getattr(module, name)
-        return value
+        vars(self).update(vars(module))
+        self.__class__ = ModuleType  # whose attributes Python finds faster
+        return getattr(self, name)
 
 
 if TYPE_CHECKING:

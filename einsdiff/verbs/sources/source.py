@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -16,6 +17,7 @@ from einsdiff.errors import (
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.names import value_of
 from einsdiff.notation.subscripts import (
+    Size,
     Subscripts,
     is_index,
 )
@@ -23,7 +25,32 @@ from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import library_of
 
-__all__ = ["Source", "find_variable"]
+__all__ = ["Arguments", "Source", "find_variable"]
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What a verb is called with.
+
+    Attributes
+    ----------
+    expression
+        An einsum string, a string of index notation, a function of arrays, a tensor, or the first
+        operand of the interleaved form.
+    operands, sizes, named
+        What the verbs take after it.
+    frame
+        The caller's frame, where arrays find their names.
+    wanted
+        What is to be differentiated by: a name there is a name for an operand.
+    """
+
+    expression: Any
+    operands: Sequence[Any]
+    sizes: Mapping[str, Size] | None
+    named: Mapping[str, Any]
+    frame: FrameType
+    wanted: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,21 +26,17 @@ from einsdiff.notation.subscripts import (
 )
 from einsdiff.numeric.libraries.operands import Array, as_array
 from einsdiff.verbs.sources.given import inexact
-from einsdiff.verbs.sources.source import Source
+from einsdiff.verbs.sources.source import Arguments, Source
 
 __all__ = ["traced"]
 
 
-def traced(
-    function: Callable[..., Any],
-    operands: Sequence[Any],
-    sizes: Mapping[str, Any] | None,
-    named: Mapping[str, Any],
-    wanted: Sequence[Any],
-) -> Source:
+def traced(given: Arguments) -> Source:
     """Call a function with tensors without values in place of its arrays, and see what it does."""
+    function: Callable[..., Any] = given.expression
+    operands, named, wanted = given.operands, given.named, given.wanted
     shown = getattr(function, "__name__", type(function).__name__)
-    if sizes:
+    if given.sizes:
         raise OperandError(page("sizes= goes with a string", action="leave it out for a function"))
     try:
         bound = inspect.signature(function).bind(*operands, **named)
