@@ -287,14 +287,26 @@ class Tensor(Notations):
     def __dask_tokenize__(self) -> Any:
         return token(type(self), [self.formula], carried(self.values)[0])
 
-    if not TYPE_CHECKING:
+    def __dir__(self) -> list[str]:
+        return [n for n in super().__dir__() if not isinstance(vars(Tensor).get(n), _OfObjects)]
 
-        def __getattr__(self, name: str) -> Any:
-            # NumPy's functions of an array of objects call methods of each of them.
-            found = getattr(np, name, None) if name in arrays.NUMPY else None
-            if isinstance(found, np.ufunc):
-                return partial(found, self)
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+class _OfObjects:
+    """A method that a ufunc of NumPy's calls of each entry of an array of objects."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, t: Tensor | None, kind: type[Tensor]) -> Any:
+        found = getattr(np, self.name, None)
+        if t is None or not isinstance(found, np.ufunc):
+            raise AttributeError(f"'{kind.__name__}' object has no attribute '{self.name}'")
+        return partial(found, t)
+
+
+for _name in arrays.NUMPY:
+    if _name.isidentifier() and not hasattr(Tensor, _name):
+        setattr(Tensor, _name, _OfObjects(_name))
 
 
 def _restored(

@@ -31,7 +31,7 @@ class _Lazy(ModuleType):
             )
             raise OperandError(told) from error
         vars(self).update(vars(module))
-        self.__class__ = ModuleType  # whose attributes Python finds faster
+        self.__class__ = ModuleType  # type: ignore[assignment]  # its attributes are found faster
         return getattr(self, name)
 
 

@@ -17,7 +17,6 @@ from einsdiff.errors import (
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.names import value_of
 from einsdiff.notation.subscripts import (
-    Size,
     Subscripts,
     is_index,
 )
@@ -47,7 +46,7 @@ class Arguments:
 
     expression: Any
     operands: Sequence[Any]
-    sizes: Mapping[str, Size] | None
+    sizes: Any
     named: Mapping[str, Any]
     frame: FrameType
     wanted: Sequence[Any] = ()
