@@ -57,7 +57,7 @@ from einsdiff.numeric.libraries.library import (
 )
 from einsdiff.numeric.libraries.operands import check_intact, checksum
 from einsdiff.numeric.running.portable import Portable, portable
-from einsdiff.verbs.calculus import expressions
+from einsdiff.verbs.several import expressions
 from einsdiff.verbs.sources.source import Arguments
 
 __all__ = ["STEPS", "Differentiable", "Pass", "as_jax", "as_torch"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.nodes import Variable
@@ -23,8 +23,13 @@ from einsdiff.notation.subscripts import (
 from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import library_of
+from einsdiff.numeric.libraries.operands import AnyArray, Array
 
-__all__ = ["Arguments", "Source", "find_variable"]
+__all__ = ["Arguments", "Source", "Wrt", "find_variable"]
+
+
+#: What names a variable: its name, its position, a tensor that is it, or the array itself.
+Wrt: TypeAlias = "str | int | np.integer[Any] | Tensor | Array | AnyArray"
 
 
 @dataclass(slots=True)
