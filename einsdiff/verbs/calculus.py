@@ -572,6 +572,7 @@ def compile(
 
     Examples
     --------
+    >>> import numpy as np
     >>> f = compile(value_and_grad("(y_i - A_ij x_j) (y_i - A_ik x_k)", wrt="x"))
     >>> f.names
     ('y', 'A', 'x')
