@@ -138,11 +138,20 @@ def test_the_derivation_that_is_typeset_is_the_one_that_is_made():
 def test_the_pictures_are_what_their_program_draws(tmp_path):
     runpy.run_path(str(ROOT / "docs" / "pictures.py"))["draw"](tmp_path)
     drawn = {path.name for path in tmp_path.iterdir()}
-    assert drawn == {path.name for path in PICTURES.iterdir()}
+    assert drawn | {"house.svg"} == {path.name for path in PICTURES.iterdir()}
     shown = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert {name for name in drawn if f"pictures/{name})" in shown} == drawn
     for path in tmp_path.glob("*.svg"):  # other pictures depend on Matplotlib and its fonts
         assert path.read_text("utf-8") == (PICTURES / path.name).read_text("utf-8")
+
+
+def test_the_picture_of_the_house_shows_what_imports_what():
+    house = runpy.run_path(str(ROOT / "docs" / "house.py"))
+    edges = house["reduced"](house["imports"]())
+    shown = re.findall(r"<title>(.*?)</title>", (PICTURES / "house.svg").read_text("utf-8"))
+    arrows = {title.replace("&#45;&gt;", "->") for title in shown if "&gt;" in title}
+    assert arrows == {f"{room}->{other}" for room, found in edges.items() for other in found}
+    assert not edges["errors"]
 
 
 @pytest.mark.parametrize("name", ed.__all__)
