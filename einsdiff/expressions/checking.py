@@ -130,11 +130,6 @@ def checked(
     seed
         For what is drawn at random.
 
-    Returns
-    -------
-    Check
-        The largest error and where it is.
-
     Raises
     ------
     OperandError
@@ -299,17 +294,6 @@ def sampled(
 ) -> dict[str, Array]:
     """Give every variable that the value depends on an array, drawn at random if it has none.
 
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    values
-        Arrays that are given.
-    rng
-        Where the others come from.
-    kind
-        As for `sample`.
-
     Returns
     -------
     dict
@@ -345,11 +329,6 @@ def sample(variable: Variable, shape: Any, rng: np.random.Generator, kind: str =
     kind
         ``"normal"``: of both signs; ``"positive"``: between 1/2 and 3/2, matrices with a dominant
         diagonal; ``"unit"``: between 0 and 1.
-
-    Returns
-    -------
-    array
-        Of doubles.
     """
     shape = tuple(shape)
     if kind == "normal":

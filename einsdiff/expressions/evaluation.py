@@ -75,18 +75,6 @@ MOST_AXES = 32, 64
 def sizes_of(formula: Formula, values: Mapping[str, Array]) -> dict[str, int]:
     """Find the number that each named size stands for, and check all shapes.
 
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    values
-        Arrays by the names of its variables; some may be missing.
-
-    Returns
-    -------
-    dict
-        A number for each named size that an array tells.
-
     Raises
     ------
     ShapeError
@@ -121,26 +109,6 @@ def prepare(
     optimize: Any = None,
 ) -> Prepared:
     """Check NumPy arrays, and plan the evaluation of formulas for them.
-
-    Parameters
-    ----------
-    formulas
-        What is to be evaluated, together.
-    values
-        An array for each variable that the values depend on.
-    in_cores
-        Whether results are left as cores.
-    nodes
-        What is evaluated in place of the formulas' expressions, from the same variables.
-    limit
-        The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
-    optimize
-        Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
-
-    Returns
-    -------
-    Prepared
-        What runs with arrays of these shapes and dtypes.
 
     Raises
     ------
@@ -198,11 +166,6 @@ def prepare_anywhere(
         The number of domain axes, the layout and the vec order, if the one result is to be a
         matrix. With NumPy arrays it is left to the caller.
 
-    Returns
-    -------
-    Prepared or Elsewhere
-        What runs with arrays of these shapes and dtypes.
-
     Raises
     ------
     BindingError, OperandError, ShapeError, SizeError
@@ -252,15 +215,6 @@ def prepare_anywhere(
 def check_numpy(values: Mapping[str, Any], what: str, formula: Formula | None = None) -> None:
     """Raise OperandError for arrays of other libraries than NumPy.
 
-    Parameters
-    ----------
-    values
-        Arrays by name.
-    what
-        What needs NumPy arrays.
-    formula
-        What is computed.
-
     Examples
     --------
     >>> check_numpy({"x": np.ones(2)}, "cores()")
@@ -285,13 +239,7 @@ _INSTEAD = {
 
 
 def evaluated_dtype(formula: Formula, values: Mapping[str, Any]) -> Any:
-    """Return the dtype of a result, from those of the arrays that there are.
-
-    Parameters
-    ----------
-    formula, values
-        As for `evaluate`.
-    """
+    """Return the dtype of a result, from those of the arrays that there are."""
     library = common_library(values)
     if library in ("numpy", "cupy", "dask"):
         dtypes = (array.dtype for array in values.values())
@@ -396,11 +344,6 @@ def evaluate(
     optimize
         Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
 
-    Returns
-    -------
-    array
-        The result, `out` if it was given. It shares no memory with the values.
-
     Raises
     ------
     BindingError
@@ -422,18 +365,6 @@ def evaluate_matrix(
     formula: Formula, values: Mapping[str, Any], layout: Layout, order: VecOrder
 ) -> Any:
     """Compute a formula, and reshape it to a matrix.
-
-    Parameters
-    ----------
-    formula, values
-        As for `evaluate`.
-    layout, order
-        As for `einsdiff.expressions.layout.as_matrix`.
-
-    Returns
-    -------
-    array
-        Of the library of the values.
 
     Raises
     ------
