@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import json
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +155,42 @@ def test_the_picture_of_the_house_shows_what_imports_what():
     arrows = {title.replace("&#45;&gt;", "->") for title in shown if "&gt;" in title}
     assert arrows == {f"{room}->{other}" for room, found in edges.items() for other in found}
     assert not edges["errors"]
+
+
+FOLLOWED = """
+import json, sys
+import numpy as np
+import einsdiff as ed
+
+called = []
+
+
+def follow(frame, event, argument):
+    module = frame.f_globals.get("__name__", "")
+    if event == "call" and module.startswith("einsdiff."):
+        called.append(f"{module[9:]}.{frame.f_code.co_qualname}")
+
+
+A, x = np.ones((5, 4)), np.ones(4)
+sys.setprofile(follow)
+np.asarray(ed.grad("ij,j->i", A, x, wrt="A"))
+sys.setprofile(None)
+print(json.dumps(called))
+"""
+
+
+def test_the_path_of_a_line_is_the_one_that_is_told():
+    text = (ROOT / "docs" / "design.md").read_text("utf-8")
+    text = text[text.index("### The path of one line") : text.index("## The calculus")]
+    rooms = "verbs|notation|numeric|expressions|algebra"
+    told = re.findall(rf"`((?:{rooms})\.[\w.]+)`", text)
+    done = subprocess.run([sys.executable, "-c", FOLLOWED], capture_output=True, text=True)
+    called = json.loads(done.stdout)
+    assert len(told) > 20
+    assert [name for name in told if name not in called] == []
+    # A function is told of where it is first called.
+    order = [called.index(name) for name in told]
+    assert [told[k] for k in range(1, len(told)) if order[k - 1] > order[k]] == []
 
 
 @pytest.mark.parametrize("name", ed.__all__)
