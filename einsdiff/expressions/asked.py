@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from types import FrameType
 
 from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
 
-__all__ = ["CHOOSE", "PLAIN", "asking", "instead", "outermost"]
+__all__ = ["CHOOSE", "PLAIN", "asking", "depth", "instead", "outermost", "outside"]
 
 #: Packages whose functions are called by users, and call tensors.
 _CALLED = ("numpy", "scipy")
@@ -66,6 +69,26 @@ _INSTEAD = {
 _ARRAYS = ("array", "asarray", "asanyarray")
 
 
+#: The folder of the library, whose frames are not the caller's.
+_LIBRARY = str(Path(__file__).parent.parent) + os.sep
+
+
+def outside() -> FrameType:
+    """Return the frame of the code that uses the library."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        frame = frame.f_back
+    return frame
+
+
+def depth() -> int:
+    """Return how many frames the caller's code is above the one that calls this."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
 def outermost(frame: FrameType | None) -> FrameType | None:
     """Return the frame of the user's that called NumPy or SciPy, if one of these is running.
 
@@ -84,18 +107,7 @@ def _package(frame: FrameType) -> str:
 
 
 def asking(frame: FrameType | None) -> str:
-    """Return the piece of source that a frame is at, such as ``float(x[0])``; "" if not known.
-
-    Parameters
-    ----------
-    frame
-        That of the code that asks.
-
-    Returns
-    -------
-    str
-        One line.
-    """
+    """Return the piece of source that a frame is at, such as ``float(x[0])``; "" if not known."""
     if frame is None:
         return ""
     places = islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
@@ -110,20 +122,7 @@ def asking(frame: FrameType | None) -> str:
 
 
 def instead(piece: str, default: str = PLAIN) -> str:
-    """Say what to write in place of a piece of source.
-
-    Parameters
-    ----------
-    piece
-        What `asking` found.
-    default
-        What to say if nothing is known of it.
-
-    Returns
-    -------
-    str
-        One line.
-    """
+    """Say what to write in place of a piece of source."""
     for name in _called(piece):
         if name in _INSTEAD:
             return _INSTEAD[name]

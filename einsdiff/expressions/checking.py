@@ -29,14 +29,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from einsdiff.algebra.nodes.canonical import Exchange
 from einsdiff.algebra.nodes.graph import not_analytic
 from einsdiff.algebra.nodes.nodes import Variable, symmetry
 from einsdiff.errors import OperandError, page
 from einsdiff.expressions.evaluation import evaluate, sizes_of
 from einsdiff.expressions.formula import Formula
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import LIBRARIES, known_values, library_of
 from einsdiff.numeric.libraries.operands import Array
 
@@ -130,11 +129,6 @@ def checked(
         differences, in double precision.
     seed
         For what is drawn at random.
-
-    Returns
-    -------
-    Check
-        The largest error and where it is.
 
     Raises
     ------
@@ -300,17 +294,6 @@ def sampled(
 ) -> dict[str, Array]:
     """Give every variable that the value depends on an array, drawn at random if it has none.
 
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    values
-        Arrays that are given.
-    rng
-        Where the others come from.
-    kind
-        As for `sample`.
-
     Returns
     -------
     dict
@@ -346,11 +329,6 @@ def sample(variable: Variable, shape: Any, rng: np.random.Generator, kind: str =
     kind
         ``"normal"``: of both signs; ``"positive"``: between 1/2 and 3/2, matrices with a dominant
         diagonal; ``"unit"``: between 0 and 1.
-
-    Returns
-    -------
-    array
-        Of doubles.
     """
     shape = tuple(shape)
     if kind == "normal":

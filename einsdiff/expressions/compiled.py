@@ -24,8 +24,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import BindingError, OperandError, page
 from einsdiff.expressions.dimensions import check_dimensions, with_dimensions
@@ -33,6 +31,7 @@ from einsdiff.expressions.evaluation import check_symmetric, prepare, prepare_an
 from einsdiff.expressions.formula import Formula, dumped, joined_arguments, loaded, token
 from einsdiff.expressions.prepared import Elsewhere, Prepared
 from einsdiff.expressions.refusals import signature
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import LIBRARIES, OWNERS, library_of, taken_to
 from einsdiff.numeric.libraries.memory import check_limit, memory_limit
 from einsdiff.numeric.libraries.operands import (
@@ -190,11 +189,6 @@ class Compiled:
             For one dense result: an array to write it into. If it is what an earlier call gave or
             wrote, and no one else wrote to it since, only the entries that can be other than zero
             are written. An operand that is called so is that operand.
-
-        Returns
-        -------
-        array, tuple or sparse matrix
-            As `form` says; for several expressions a tuple, nested as they were given.
 
         Raises
         ------

@@ -14,8 +14,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from einsdiff.algebra.nodes.function import WITHOUT_IDENTITY
 from einsdiff.algebra.nodes.graph import not_analytic, topological
 from einsdiff.algebra.nodes.nodes import Call, Node, Variable, einsum
@@ -28,6 +26,7 @@ from einsdiff.errors import (
 )
 from einsdiff.expressions.formula import Formula, joined_arguments, joined_least
 from einsdiff.expressions.layout import Layout, VecOrder, as_matrix
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import (
     LIBRARIES,
     are_dtypes_enough,
@@ -69,24 +68,12 @@ __all__ = [
 ]
 
 
-#: The most axes that an array of NumPy's can have.
-MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
+#: The most axes that an array of NumPy's can have, before version 2 and since then.
+MOST_AXES = 32, 64
 
 
 def sizes_of(formula: Formula, values: Mapping[str, Array]) -> dict[str, int]:
     """Find the number that each named size stands for, and check all shapes.
-
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    values
-        Arrays by the names of its variables; some may be missing.
-
-    Returns
-    -------
-    dict
-        A number for each named size that an array tells.
 
     Raises
     ------
@@ -122,26 +109,6 @@ def prepare(
     optimize: Any = None,
 ) -> Prepared:
     """Check NumPy arrays, and plan the evaluation of formulas for them.
-
-    Parameters
-    ----------
-    formulas
-        What is to be evaluated, together.
-    values
-        An array for each variable that the values depend on.
-    in_cores
-        Whether results are left as cores.
-    nodes
-        What is evaluated in place of the formulas' expressions, from the same variables.
-    limit
-        The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
-    optimize
-        Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
-
-    Returns
-    -------
-    Prepared
-        What runs with arrays of these shapes and dtypes.
 
     Raises
     ------
@@ -199,11 +166,6 @@ def prepare_anywhere(
         The number of domain axes, the layout and the vec order, if the one result is to be a
         matrix. With NumPy arrays it is left to the caller.
 
-    Returns
-    -------
-    Prepared or Elsewhere
-        What runs with arrays of these shapes and dtypes.
-
     Raises
     ------
     BindingError, OperandError, ShapeError, SizeError
@@ -253,15 +215,6 @@ def prepare_anywhere(
 def check_numpy(values: Mapping[str, Any], what: str, formula: Formula | None = None) -> None:
     """Raise OperandError for arrays of other libraries than NumPy.
 
-    Parameters
-    ----------
-    values
-        Arrays by name.
-    what
-        What needs NumPy arrays.
-    formula
-        What is computed.
-
     Examples
     --------
     >>> check_numpy({"x": np.ones(2)}, "cores()")
@@ -286,13 +239,7 @@ _INSTEAD = {
 
 
 def evaluated_dtype(formula: Formula, values: Mapping[str, Any]) -> Any:
-    """Return the dtype of a result, from those of the arrays that there are.
-
-    Parameters
-    ----------
-    formula, values
-        As for `evaluate`.
-    """
+    """Return the dtype of a result, from those of the arrays that there are."""
     library = common_library(values)
     return result_dtype(library, [formula.expr], taken_to(library, values), formula.least)
 
@@ -353,11 +300,13 @@ def _check_not_empty(formula: Formula, sizes: Mapping[str, int], values: Mapping
 
 def _check_ranks(formulas: Sequence[Formula], shapes: Iterable[Sequence[object]]) -> None:
     for formula, shape in zip(formulas, shapes, strict=True):
-        if len(shape) > MOST_AXES:
+        most = MOST_AXES[0]
+        if len(shape) > most:
+            most = MOST_AXES[np.lib.NumpyVersion(np.__version__) >= "2.0.0"]
+        if len(shape) > most:
             raise ShapeError(
                 page(
-                    f"the result has {len(shape)} axes, "
-                    f"and NumPy's arrays have at most {MOST_AXES}",
+                    f"the result has {len(shape)} axes, and NumPy's arrays have at most {most}",
                     text=formula.text,
                     action="contract some of them first",
                 )
@@ -390,11 +339,6 @@ def evaluate(
     optimize
         Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
 
-    Returns
-    -------
-    array
-        The result, `out` if it was given. It shares no memory with the values.
-
     Raises
     ------
     BindingError
@@ -416,18 +360,6 @@ def evaluate_matrix(
     formula: Formula, values: Mapping[str, Any], layout: Layout, order: VecOrder
 ) -> Any:
     """Compute a formula, and reshape it to a matrix.
-
-    Parameters
-    ----------
-    formula, values
-        As for `evaluate`.
-    layout, order
-        As for `einsdiff.expressions.layout.as_matrix`.
-
-    Returns
-    -------
-    array
-        Of the library of the values.
 
     Raises
     ------

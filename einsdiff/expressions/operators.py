@@ -11,58 +11,84 @@ f = Σ_i A_ij x_j
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import Any, Never, Self
 
+from einsdiff.algebra.nodes.nodes import scale
 from einsdiff.algebra.operations import numpy_names as arrays
 from einsdiff.algebra.operations.numpy_names import Axis
 from einsdiff.errors import OperandError, ShapeError, page
+from einsdiff.expressions.base import Bound
+from einsdiff.expressions.combining import NodeFunction, applied, combined, warn_of_lost
+from einsdiff.expressions.dispatch import OPERATORS, applied_function, applied_ufunc
+from einsdiff.expressions.explained import documented
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.operands import as_number
 
-__all__ = ["ArrayMethods", "NodeFunction"]
-
-#: A function of nodes.
-NodeFunction = Callable[..., Any]
+__all__ = ["Operators"]
 
 
-class ArrayMethods:
+class Operators(Bound):
     """Operators and methods of arrays, by functions of nodes."""
 
     __slots__ = ()
 
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[Size, ...]:
-        """The sizes of the axes."""
+    # --- how they are applied -----------------------------------------------------------------
 
-    @property
-    @abstractmethod
-    def ndim(self) -> int:
-        """The number of axes."""
-
-    @abstractmethod
-    def _applied(self, function: NodeFunction, *others: Any) -> Self:
-        """Apply a function of nodes to the tensor and other operands."""
-
-    @abstractmethod
-    def _reflected(self, function: NodeFunction, other: Any) -> Self:
-        """Apply a function of two nodes, of which this is the second."""
-
-    @abstractmethod
     def _plus(self, other: Any, function: NodeFunction, operands: tuple[Any, ...]) -> Self:
-        """Add or subtract; a sum of derivatives is a derivative."""
+        result: Self = applied(type(self), function, operands)
+        if isinstance(other, Bound) and self.formula.domain is not None:
+            alike = (self.formula.domain, self.ndim) == (other.formula.domain, other.ndim)
+            if alike:  # a sum of derivatives is one
+                return type(self)(
+                    replace(result.formula, domain=self.formula.domain), result.values
+                )
+        return result
 
-    @abstractmethod
-    def _scaled(self, c: Any, least: str = "") -> Self:
-        """Multiply by a number; the result has at least this dtype, see `Formula.least`."""
+    def _applied(self, function: NodeFunction, *others: Any, **options: Any) -> Self:
+        result: Self = applied(type(self), function, (self, *others), options)
+        return result
 
-    @abstractmethod
+    def _reflected(self, function: NodeFunction, other: Any) -> Self:
+        result: Self = applied(type(self), function, (other, self))
+        return result
+
     def _meets(self, number: Any, place: int) -> None:
-        """Warn of a number that was computed from the tensor; it is the first operand or not."""
+        warn_of_lost({place: number}, [self])
+
+    def _scaled(self, c: Any, least: str = "") -> Self:
+        letters, domain = self.formula.heading.letters, self.formula.domain
+        return combined(scale(c, self.expr), letters, [self], domain, least)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        return applied_ufunc(type(self), ufunc, method, inputs, options)
+
+    def __array_function__(
+        self, function: Any, types: object, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        return applied_function(type(self), function, args, options)
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Any,
+        types: object,
+        args: tuple[Any, ...] = (),
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        name = getattr(function, "__name__", str(function))
+        if name.strip("_") in OPERATORS:  # of tensors of both kinds, which are einsdiff's
+            return NotImplemented
+        raise OperandError(
+            page(
+                f"torch.{name} takes PyTorch's tensors, and here is an expression",
+                action="write it with NumPy's functions, as in np.sin(t), or compute it first: "
+                "t.dense()",
+            )
+        )
 
     # --- arithmetic ---------------------------------------------------------------------------
 
@@ -219,6 +245,19 @@ class ArrayMethods:
                 )
 
     @property
+    def T(self) -> Self:  # noqa: N802  # NumPy's name
+        """The tensor with its axes reversed, as NumPy's.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("m", "n")).T.shape
+        ('n', 'm')
+        """
+        expr = arrays.transpose(self.expr)
+        return combined(expr, self.formula.heading.letters[::-1], [self])
+
+    @property
     def mT(self) -> Self:  # noqa: N802  # NumPy's name
         """The tensor with its last two axes exchanged.
 
@@ -230,407 +269,76 @@ class ArrayMethods:
         """
         return self._applied(arrays.matrix_transpose)
 
+    @documented(arrays.transpose)
     def transpose(self, *axes: Any) -> Self:
-        """Reorder the axes; reverse them if none are named.
-
-        Parameters
-        ----------
-        *axes
-            The axes in their new order.
-
-        Returns
-        -------
-        Tensor
-            With its axes reordered.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", ("b", "m", "n")).transpose(2, 0, 1).shape
-        ('n', 'b', 'm')
-        """
         return self._applied(arrays.transpose, _unpacked(axes) or None)
 
+    @documented(arrays.reshape)
     def reshape(self, *shape: Any, order: str = "C") -> Self:
-        """Arrange the entries in another shape; one size may be -1, for what is left.
-
-        Parameters
-        ----------
-        *shape
-            The new shape, as numbers or as a tuple.
-        order
-            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
-
-        Returns
-        -------
-        Tensor
-            Of the new shape.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", (2, 6)).reshape(3, -1).shape
-        (3, 4)
-        """
         return self._applied(arrays.reshape, _unpacked(shape), order)
 
+    @documented(arrays.ravel)
     def ravel(self, order: str = "C") -> Self:
-        """Arrange the entries in one axis.
-
-        Parameters
-        ----------
-        order
-            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
-
-        Returns
-        -------
-        Tensor
-            With one axis.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", (2, 3)).ravel().shape
-        (6,)
-        """
         return self._applied(arrays.ravel, order)
 
+    @documented(arrays.ravel)
     def flatten(self, order: str = "C") -> Self:
-        """Arrange the entries in one axis, as `ravel` does.
-
-        Parameters
-        ----------
-        order
-            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
-
-        Returns
-        -------
-        Tensor
-            With one axis.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", (2, 3)).flatten().shape
-        (6,)
-        """
         return self.ravel(order)
 
+    @documented(arrays.swapaxes)
     def swapaxes(self, axis1: int, axis2: int) -> Self:
-        """Exchange two axes.
-
-        Parameters
-        ----------
-        axis1, axis2
-            The axes to exchange.
-
-        Returns
-        -------
-        Tensor
-            With its axes reordered.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", ("m", "n")).swapaxes(0, 1).shape
-        ('n', 'm')
-        """
         return self._applied(arrays.swapaxes, axis1, axis2)
 
+    @documented(arrays.squeeze)
     def squeeze(self, axis: Axis = None) -> Self:
-        """Leave out axes of size 1.
-
-        Parameters
-        ----------
-        axis
-            The axes to leave out; all of size 1 if left out.
-
-        Returns
-        -------
-        Tensor
-            With fewer axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", (1, 3)).squeeze().shape
-        (3,)
-        """
         return self._applied(arrays.squeeze, axis)
 
+    @documented(arrays.sum_)
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Sum over axes, all of them if none are named.
-
-        Parameters
-        ----------
-        axis
-            One axis or several.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", ("m", "n")).sum(axis=1)
-        f_i = Σ_j A_ij
-        """
         return self._applied(arrays.sum_, axis, keepdims)
 
+    @documented(arrays.mean)
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Take the mean over axes.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("x", 4).mean()
-        f = 1/4 Σ_i x_i
-        """
         return self._applied(arrays.mean, axis, keepdims)
 
+    @documented(arrays.var)
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
-        """Take the variance over axes: the mean square of the deviations from the mean.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        ddof
-            What is subtracted from the number of entries that the sum is divided by.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [1.0, 3.0]).var())
-        1.0
-        """
         return self._applied(arrays.var, axis, ddof, keepdims)
 
+    @documented(arrays.std)
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
-        """Take the standard deviation over axes.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        ddof
-            What is subtracted from the number of entries that the sum is divided by.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [1.0, 3.0]).std())
-        1.0
-        """
         return self._applied(arrays.std, axis, ddof, keepdims)
 
+    @documented(arrays.prod_)
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Multiply the entries along axes.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [2.0, 3.0]).prod())
-        6.0
-        """
         return self._applied(arrays.prod_, axis, keepdims)
 
+    @documented(arrays.max_)
     def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Take the largest entry along axes; in the derivative, ties share equally.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [2.0, 3.0]).max())
-        3.0
-        """
         return self._applied(arrays.max_, axis, keepdims)
 
+    @documented(arrays.min_)
     def min(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Take the smallest entry along axes; in the derivative, ties share equally.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [2.0, 3.0]).min())
-        2.0
-        """
         return self._applied(arrays.min_, axis, keepdims)
 
+    @documented(arrays.cumsum)
     def cumsum(self, axis: int | None = None) -> Self:
-        """Take the sums of the entries so far along an axis.
-
-        Parameters
-        ----------
-        axis
-            An axis; if left out, the entries are taken in one axis.
-
-        Returns
-        -------
-        Tensor
-            Of the same shape.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("x", [1.0, 2.0, 3.0]).cumsum().dense()
-        array([1., 3., 6.])
-        """
         return self._applied(arrays.cumsum, axis)
 
-    def dot(self, other: Any) -> Self:
-        """Multiply as ``numpy.dot`` does.
+    @documented(arrays.dot)
+    def dot(self, b: Any) -> Self:
+        return self._applied(arrays.dot, b)
 
-        Parameters
-        ----------
-        other
-            A tensor, an array or a number.
-
-        Returns
-        -------
-        Tensor
-            The product.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> A, x = ed.tensors(A="mn", x="n")
-        >>> A.dot(x)
-        f_i = A_ij x_j
-        """
-        return self._applied(arrays.dot, other)
-
+    @documented(arrays.trace)
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
-        """Sum a diagonal.
-
-        Parameters
-        ----------
-        offset
-            Which diagonal: 0 for the main one, positive ones above it.
-        axis1, axis2
-            The axes of the matrices.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", "nn").trace()
-        f = A_ii
-        """
         return self._applied(arrays.trace, offset, axis1, axis2)
 
+    @documented(arrays.diagonal)
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
-        """Take a diagonal; it becomes the last axis.
-
-        Parameters
-        ----------
-        offset
-            Which diagonal: 0 for the main one, positive ones above it.
-        axis1, axis2
-            The axes of the matrices.
-
-        Returns
-        -------
-        Tensor
-            With the diagonal as its last axis.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", "nn").diagonal()
-        f_i = A_ii
-        """
         return self._applied(arrays.diagonal, offset, axis1, axis2)
 
+    @documented(arrays.clip)
     def clip(self, min: Any = None, max: Any = None) -> Self:  # NumPy's names
-        """Limit the entries to a range.
-
-        Parameters
-        ----------
-        min, max
-            The limits; None for no limit.
-
-        Returns
-        -------
-        Tensor
-            Of the broadcast shape.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("x", [-1.0, 0.5, 2.0]).clip(0, 1).dense()
-        array([0. , 0.5, 1. ])
-        """
         return self._applied(arrays.clip, min, max)
 
     def copy(self) -> Self:

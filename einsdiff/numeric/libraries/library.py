@@ -18,11 +18,10 @@ from functools import cache
 from typing import Any
 from weakref import WeakValueDictionary
 
-import numpy as np
-
 from einsdiff.errors import OperandError, page
 from einsdiff.numeric.libraries.array_library import kind_of
 from einsdiff.numeric.libraries.known import LIBRARIES
+from einsdiff.numeric.libraries.lazy import np
 
 __all__ = [
     "LIBRARIES",
