@@ -52,19 +52,8 @@ PLACING = 64
 
 
 def check_room(what: str, needed: int, limit: int | None = None) -> None:
-    """Raise SizeError for what is not to be allocated.
+    """Raise SizeError for what needs more bytes at one time than the limit, or the one set.
 
-    Parameters
-    ----------
-    what
-        What it is.
-    needed
-        The bytes that are allocated at one time while it is made.
-    limit
-        The most that may be; None for the limit that `set_memory_limit` sets.
-
-    Examples
-    --------
     >>> check_room("the matrix", 10**6, limit=10**6)
     """
     limit = memory_limit() if limit is None else limit
@@ -110,24 +99,14 @@ def entries(core: PlannedCore, array: Array) -> Array:
 
 
 class _Pattern(NamedTuple):
-    """Where the entries of a sparse matrix are, in the order of its format.
+    """Where the entries of a sparse matrix are, in the order of its format."""
 
-    Attributes
-    ----------
-    format
-        The format.
-    indices, pointers
-        As SciPy has them; rows and columns for COO.
-    order
-        Which of the cores' entries, one after the other, comes first; None if they do as they are.
-    starts
-        Where those that stand at one place begin; None if all places are different.
-    """
-
-    format: str
-    indices: Array
+    format: str  # the format
+    indices: Array  # as SciPy has them; rows and columns for COO
     pointers: Array
+    #: Which of the cores' entries, one after the other, comes first; None if they do as they are.
     order: Array | None = None
+    #: Where those that stand at one place begin; None if all places are different.
     starts: Array | None = None
 
 
@@ -142,36 +121,12 @@ def sparse(
     vec: str = "C",
     limit: int | None = None,
 ) -> Any:
-    """Build the sparse matrix of a derivative from its cores.
+    """Build the sparse matrix of a derivative from its cores, in canonical form.
 
-    Parameters
-    ----------
-    cores, arrays
-        Where the cores stand, and their values.
-    shape, domain
-        The shape of the derivative, and how many of its axes, the last ones, become columns.
-    dtype
-        That of the matrix.
-    format
-        One of `FORMATS`; None for BSR where the cores are dense blocks, else CSR.
-    is_transposed
-        Whether rows and columns are exchanged.
-    vec
-        The order in which several axes become one.
-    limit
-        The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
-
-    Returns
-    -------
-    scipy.sparse array
-        In canonical form: indices are sorted, and there are no duplicates.
-
-    Raises
-    ------
-    OperandError
-        SciPy is not installed, or has no matrices of this dtype.
-    SizeError
-        It would take more memory than the limit.
+    The last axes of the shape, the domain, become columns, or rows if it is transposed. The format
+    is one of `FORMATS`, or BSR where the cores are dense blocks, and else CSR. Without SciPy, or
+    for a dtype that it has no matrices of, there is an OperandError; for what takes more bytes than
+    the limit a SizeError.
     """
     scipy = scipy_module("sparse")
     if scipy is None:

@@ -56,26 +56,14 @@ REDUCTIONS = {"max": "max", "min": "min", "prod": "prod", "logsumexp": "logsumex
 
 
 class Chunking(NamedTuple):
-    """A node as a function of labelled operands, one label for each index.
+    """A node as a function of labelled operands, one label for each index."""
 
-    Attributes
-    ----------
-    operands
-        Its children, each with the labels of its axes.
-    output
-        The labels of its own axes.
-    sizes
-        The size of each label.
-    whole
-        Labels that have to be in one chunk, each with the reason.
-    combine
-        How results for parts of the labels that are not in the output are put together.
-    """
-
+    #: Its children, each with the labels of its axes.
     operands: tuple[tuple[Node, tuple[int, ...]], ...]
-    output: tuple[int, ...]
-    sizes: tuple[int, ...]
-    whole: Mapping[int, str]
+    output: tuple[int, ...]  # the labels of its own axes
+    sizes: tuple[int, ...]  # the size of each label
+    whole: Mapping[int, str]  # labels that have to be in one chunk, each with the reason
+    #: How results for parts of the labels that are not in the output are put together.
     combine: str = "sum"
 
 

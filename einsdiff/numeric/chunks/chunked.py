@@ -71,22 +71,9 @@ class Chunked:
         self.matrix = matrix
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
-        """Return lazy arrays for arrays of one dtype, in the order of the names.
+        """Return lazy arrays for arrays of one dtype, of Dask or NumPy, in the order of the names.
 
-        Parameters
-        ----------
-        inputs
-            Arrays of Dask's; arrays of NumPy's may be among them.
-
-        Returns
-        -------
-        dask.array.Array or tuple
-            One for each expression.
-
-        Raises
-        ------
-        OperandError, SizeError
-            Something needs an axis in one chunk that is in many; or a dense delta.
+        What needs an axis in one chunk that is in many, and a dense delta, are errors.
         """
         arrays: dict[Node, Any] = {
             v: array if isinstance(array, np.ndarray) else _without_empty(array)
@@ -117,25 +104,11 @@ def chunked(
     arguments: tuple[Variable, ...],
     matrix: tuple[int, str, str] | None = None,
 ) -> Chunked:
-    """Make a function of expressions, or return the one made before.
+    """Make a function of expressions that gives lazy arrays, or return the one made before.
 
-    Parameters
-    ----------
-    nodes
-        The expressions.
-    sizes
-        Pairs (named size, number).
-    arguments
-        The variables that there are arrays for. Those that do not occur in the expressions are not
-        read.
-    matrix
-        The number of domain axes, the layout and the vec order, if the one result is to be a
-        matrix.
-
-    Returns
-    -------
-    Chunked
-        Takes arrays, and returns lazy ones.
+    `sizes` are pairs (named size, number). The `arguments` are the variables that there are arrays
+    for; those that do not occur in the expressions are not read. `matrix` is the number of domain
+    axes, the layout and the vec order, if the one result is to be a matrix.
     """
     return _chunked(nodes, sizes, arguments, matrix, revision())
 

@@ -65,82 +65,41 @@ Symbol = tuple[Chunks, int]
 
 
 class Input(NamedTuple):
-    """What a region reads: an array, cut as it needs it.
+    """What a region reads: an array, cut as it needs it."""
 
-    Attributes
-    ----------
-    node
-        A variable, or what another region computes.
-    chunks
-        The chunks that it is to have.
-    symbols
-        The axis of the grid that each of its axes is; None for those in one chunk.
-    name
-        What it is called in the expressions of the region.
-    """
-
-    node: Node
-    chunks: tuple[Chunks, ...]
+    node: Node  # a variable, or what another region computes
+    chunks: tuple[Chunks, ...]  # the chunks that it is to have
+    #: The axis of the grid that each of its axes is; None for those in one chunk.
     symbols: tuple[Symbol | None, ...]
-    name: str
+    name: str  # what it is called in the expressions of the region
 
 
 class Output(NamedTuple):
-    """What a region computes for others.
+    """What a region computes for others."""
 
-    Attributes
-    ----------
-    node
-        Which part of the whole expression it is.
-    chunks, symbols
-        As for `Input`.
-    summed
-        The axes of the grid over which its parts are put together.
-    combine
-        How: "sum", or one of `REDUCTIONS`.
-    """
-
-    node: Node
-    chunks: tuple[Chunks, ...]
+    node: Node  # which part of the whole expression it is
+    chunks: tuple[Chunks, ...]  # as for `Input`
     symbols: tuple[Symbol | None, ...]
-    summed: tuple[Symbol, ...]
-    combine: str
+    summed: tuple[Symbol, ...]  # the axes of the grid over which its parts are put together
+    combine: str  # how: "sum", or one of `REDUCTIONS`
 
 
 class ChunkTask(NamedTuple):
-    """What is computed from one chunk of each operand, in one task.
+    """What is computed from one chunk of each operand, in one task."""
 
-    Attributes
-    ----------
-    grid
-        Which chunks there are: one task for each combination.
-    inputs, outputs
-        What it reads and what it gives.
-    nodes
-        An expression for each output, of the inputs' names, with names for the sizes of chunks.
-    """
-
-    grid: tuple[Symbol, ...]
-    inputs: tuple[Input, ...]
+    grid: tuple[Symbol, ...]  # which chunks there are: one task for each combination
+    inputs: tuple[Input, ...]  # what it reads and what it gives
     outputs: tuple[Output, ...]
+    #: An expression for each output, of the inputs' names, with names for the sizes of chunks.
     nodes: tuple[Node, ...]
 
 
 class Spread(NamedTuple):
-    """Expressions in regions.
+    """Expressions in regions."""
 
-    Attributes
-    ----------
-    regions
-        In an order in which they can be computed.
-    roots
-        What the expressions are: variables, or outputs of regions.
-    slices
-        Parts of the given arrays that are variables themselves, each after what it is a part of.
-    """
-
-    regions: tuple[ChunkTask, ...]
-    roots: tuple[Node, ...]
+    regions: tuple[ChunkTask, ...]  # in an order in which they can be computed
+    roots: tuple[Node, ...]  # what the expressions are: variables, or outputs of regions
+    #: Parts of the given arrays that are variables themselves, each after what it is a part of.
     slices: tuple[tuple[Variable, Slice], ...] = ()
 
 
@@ -152,26 +111,8 @@ def spread_out(
 ) -> Spread:
     """Find out what is computed from which chunks.
 
-    Parameters
-    ----------
-    roots
-        Expressions, with numbers for sizes.
-    layouts
-        The chunks of their variables.
-    itemsize
-        The bytes of an entry.
-    most
-        Chunks are put together only to chunks of at most so many bytes.
-
-    Returns
-    -------
-    Spread
-        The regions.
-
-    Raises
-    ------
-    OperandError, SizeError
-        Something needs an axis in one chunk that is in many, and too large for that.
+    Chunks are put together only to chunks of at most `most` bytes. What needs an axis in one chunk
+    that is in many, and too large for that, is an OperandError or a SizeError.
     """
     cutter = Cutter(layouts, itemsize, most)
     nodes = cutter.rewritten(roots)

@@ -97,19 +97,9 @@ class Kernel:
         return f"<einsdiff kernel of {', '.join(self.inputs)}>"
 
     def __call__(self, lengths: Sequence[int], *blocks: Any) -> tuple[Array, ...]:
-        """Compute from a chunk of each operand.
+        """Compute the expressions from a chunk of each operand, in the order of the names.
 
-        Parameters
-        ----------
-        lengths
-            Those of the chunk along the axes of the grid.
-        *blocks
-            The operands' chunks, in the order of the names.
-
-        Returns
-        -------
-        tuple of array
-            One for each expression.
+        The `lengths` are those of the chunk along the axes of the grid.
         """
         sizes = tuple(zip(self.sizes, lengths, strict=False))
         program = program_for(self.nodes, sizes, self.dtype)
@@ -154,21 +144,10 @@ _PAIRWISE: Mapping[str, Callable[..., Any]] = {
 def combined(
     parts: Sequence[Sequence[Array]], kinds: Sequence[str], places: Sequence[int]
 ) -> tuple[Array, ...]:
-    """Put together what was computed from several chunks.
+    """Put together what was computed from several chunks, as tuples of arrays.
 
-    Parameters
-    ----------
-    parts
-        Tuples of arrays.
-    kinds
-        For each result how it is put together: "sum", or a reduction's name.
-    places
-        Where in the tuples it stands.
-
-    Returns
-    -------
-    tuple of array
-        The results.
+    For each result it is said how, by "sum" or a reduction's name, and where in the tuples it
+    stands.
     """
     results = []
     for kind, k in zip(kinds, places, strict=True):
@@ -214,27 +193,10 @@ def _blocks(chunks: tuple[Chunks, ...]) -> Iterable[tuple[tuple[int, ...], tuple
 
 
 def handed_out(array: Array, chunks: tuple[Chunks, ...]) -> Any:
-    """Make a Dask array of a NumPy array.
+    """Make a Dask array of a NumPy array, in these chunks.
 
     With a client of a cluster its chunks are sent there, and the graph refers to them; else they
     are views of the array, or copies of a small one.
-
-    Parameters
-    ----------
-    array
-        The array.
-    chunks
-        Its chunks.
-
-    Returns
-    -------
-    dask.array.Array
-        With these chunks.
-
-    Raises
-    ------
-    OperandError
-        The cluster does not answer.
     """
     base, da = import_module("dask.base"), import_module("dask.array")
     name = f"einsdiff-operand-{base.tokenize(array, chunks)}"
@@ -305,22 +267,7 @@ def same(array: Array) -> Array:
 
 
 def arrays_of(spread: Spread, given: Mapping[Node, Any], dtype: Any) -> list[Any]:
-    """Return expressions as lazy arrays.
-
-    Parameters
-    ----------
-    spread
-        The expressions in regions.
-    given
-        The arrays of their variables, of Dask or of NumPy.
-    dtype
-        In which they are computed.
-
-    Returns
-    -------
-    list of dask.array.Array
-        One for each root.
-    """
+    """Return expressions as lazy arrays, from arrays of their variables, of Dask or of NumPy."""
     known = _KnownChunks(given)
     for part, (source, axis, start, stop) in spread.slices:
         index = (slice(None),) * axis + (slice(start, stop),)

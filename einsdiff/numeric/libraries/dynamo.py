@@ -60,19 +60,9 @@ def stand_in(text: str) -> torch.Tensor | None:
 
 @constant_result
 def prepared(owner: int, texts: str) -> str:
-    """Make a function for arrays that are described so.
+    """Make a function for arrays that `described` wrote, with bars between; return its name.
 
-    Parameters
-    ----------
-    owner
-        The number in `OWNERS` of what makes it.
-    texts
-        What `described` wrote of each array, with bars between.
-
-    Returns
-    -------
-    str
-        What it is called in `functions`.
+    The owner is the number in `OWNERS` of what makes it.
     """
     arrays: list[Any] = [stand_in(text) for text in texts.split("|")]
     name = f"function{next(_numbers)}"

@@ -27,17 +27,8 @@ def scipy_module(name: str) -> ModuleType | None:
 def needs_extra(what: str, package: str, extra: str = "") -> OperandError:
     """Make the error for what only a package can do that is not installed.
 
-    Parameters
-    ----------
-    what
-        What needs it.
-    package
-        What the package is called.
-    extra
-        The extra of einsdiff's that brings it; the package in lower case if left out.
+    The extra of einsdiff's that brings it is the package in lower case if it is left out.
 
-    Examples
-    --------
     >>> print(needs_extra("as_torch()", "PyTorch", "torch"))
     as_torch() needs PyTorch
     <BLANKLINE>

@@ -93,12 +93,8 @@ def _machine_bytes() -> int:
 def _group_bytes(groups: Path, root: Path) -> Iterator[int]:
     """List the limits of the control groups, of both versions, that the process is in.
 
-    Parameters
-    ----------
-    groups
-        The file in which Linux says which these are, in lines ``number:controllers:path``.
-    root
-        Where they are mounted; in a container its own group is the root.
+    Linux says which these are in a file, in lines ``number:controllers:path``. They are mounted at
+    the root; in a container its own group is the root.
     """
     lines = [""]
     with suppress(OSError):

@@ -57,24 +57,9 @@ class AnyArray(Protocol):
 
 
 def as_array(value: Any, name: str) -> Array:
-    """Take an operand as an array of numbers.
+    """Take an operand as an array of numbers, or raise an OperandError that calls it by this name.
 
-    Parameters
-    ----------
-    value
-        An array, or what ``np.asarray`` makes one of.
-    name
-        What to call it in messages.
-
-    Returns
-    -------
-    array
-        The same object if it is an array of numbers already, of NumPy or of another library.
-
-    Raises
-    ------
-    OperandError
-        If the entries are objects, strings, dates or records, or rows differ in length.
+    It is the same object if it is one already, of NumPy or of another library.
     """
     if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
         raise OperandError(
@@ -232,24 +217,12 @@ LEAST = ("", "integer", "float")
 
 
 def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]], least: str = "") -> np.dtype[Any]:
-    """Return the dtype in which an expression of arrays is given.
+    """Return the dtype in which an expression of arrays with these dtypes is given.
 
-    Parameters
-    ----------
-    node
-        The expression.
-    dtypes
-        Those of the arrays it is made of. With none, integers, floats or complex numbers are
-        given as the expression needs.
-    least
-        One of `LEAST`.
-
-    Returns
-    -------
-    dtype
-        By NumPy's promotion, booleans being integers. A fraction, a float or a function of the
-        table makes integers floats; an integer coefficient widens an integer dtype that it does
-        not fit in, as a negative one does an unsigned dtype.
+    It is found by NumPy's promotion, booleans being integers. A fraction, a float or a function of
+    the table makes integers floats; an integer coefficient widens an integer dtype that it does not
+    fit in, as a negative one does an unsigned dtype. With no arrays, integers, floats or complex
+    numbers are given as the expression needs. The least dtype is one of `LEAST`.
     """
     weak, lowest, highest = _scalars(node)
     dtype = np.result_type(*(np.int64 if d.kind == "b" else d for d in dtypes), *weak)

@@ -80,18 +80,9 @@ def own_name(value: object) -> str | None:
 
 
 def shared_dimensions(arrays: Sequence[Any]) -> tuple[list[list[int]], list[int]]:
-    """Give the dimensions of arrays labels, and list those that only one array has.
+    """Say what `xarray.dot` multiplies and sums, as labels of the arrays and of the result.
 
-    Parameters
-    ----------
-    arrays
-        Of xarray's.
-
-    Returns
-    -------
-    inputs, output
-        What is multiplied and summed by `xarray.dot`, as labels: a dimension that several arrays
-        have is summed.
+    A dimension that several arrays have is summed.
     """
     number: dict[Hashable, int] = {}
     inputs = [[number.setdefault(d, len(number)) for d in array.dims] for array in arrays]
@@ -106,17 +97,9 @@ KNOWN: dict[int, tuple[ref[Any], Any]] = {}
 
 
 def bare(value: Any) -> Any:
-    """Return the array in one with named dimensions, an object of its own that is known here.
+    """Return the array in one with named dimensions: an object of its own that is known here.
 
-    Parameters
-    ----------
-    value
-        An array of xarray's.
-
-    Returns
-    -------
-    array
-        Of NumPy, Dask or what else is in it; the same memory.
+    It is of NumPy, Dask or what else is in it, and of the same memory.
     """
     inner = value.data
     if isinstance(inner, np.ndarray):
@@ -166,36 +149,21 @@ def _originals(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Axis(NamedTuple):
-    """An axis of a variable.
+    """An axis of a variable."""
 
-    Attributes
-    ----------
-    name, place
-        Of which variable, and which.
-    is_whole
-        Whether all of it is meant, in its order; else it has the dimension, and not its
-        coordinates.
-    """
-
-    name: str
+    name: str  # of which variable, and which
     place: int
+    #: Whether all of it is meant, in its order; else it has the dimension, and not its coordinates.
     is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """Which axes of variables are bound to each other, and which of them a result has.
+    """Which axes of variables are bound to each other, and which of them a result has."""
 
-    Attributes
-    ----------
-    of
-        For each expression its axes; None for one that is no variable's.
-    groups
-        The axes that are bound to one another, several each.
-    """
-
+    #: For each expression its axes; None for one that is no variable's.
     of: tuple[tuple[Axis | None, ...], ...]
-    groups: tuple[tuple[Axis, ...], ...]
+    groups: tuple[tuple[Axis, ...], ...]  # the axes that are bound to one another, several each
 
     def group(self, axis: Axis) -> tuple[Axis, ...]:
         """Return all axes that an axis is bound to, itself first."""
@@ -207,20 +175,7 @@ class Followed:
 def followed(
     expressions: Sequence[Node], dimensions: Mapping[str, tuple[Hashable, ...]]
 ) -> Followed:
-    """Follow the axes of expressions to those of their variables.
-
-    Parameters
-    ----------
-    expressions
-        Expressions of one set of variables.
-    dimensions
-        For the variables whose axes have names these.
-
-    Returns
-    -------
-    Followed
-        What is known of the axes.
-    """
+    """Follow the axes of expressions to those of variables, whose dimensions may have names."""
     return _followed(tuple(expressions), tuple(sorted(dimensions.items())))
 
 
@@ -369,20 +324,7 @@ class Conflict(NamedTuple):
 
 
 def conflict(expressions: Sequence[Node], values: Mapping[str, Any]) -> Conflict | None:
-    """Find axes that expressions bind to each other, and that do not belong together.
-
-    Parameters
-    ----------
-    expressions
-        The expressions.
-    values
-        Their arrays by name.
-
-    Returns
-    -------
-    Conflict or None
-        The first one.
-    """
+    """Find the first axes that expressions bind to each other, and that do not belong together."""
     arrays = _originals(values)
     if not arrays:
         return None
@@ -417,21 +359,8 @@ def named(
 ) -> Any:
     """Give a result the dimensions and coordinates of the arrays that it was computed from.
 
-    Parameters
-    ----------
-    result
-        An array.
-    expressions
-        What was computed, and what that is a derivative of, up to the function itself.
-    by
-        The variables differentiated by, the first one first.
-    values
-        Arrays by name.
-
-    Returns
-    -------
-    array
-        With named dimensions if one of the arrays had them, else the same.
+    The expressions are what was computed, and what that is a derivative of, up to the function
+    itself; `by` are the variables differentiated by, the first one first.
     """
     arrays = _originals(values)
     if not arrays:

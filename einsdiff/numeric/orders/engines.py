@@ -96,28 +96,12 @@ _held: dict[int, Held] = {}
 
 
 def as_optimizer(optimize: Any, names: Sequence[str] = ()) -> Optimizer:
-    """Read what is given as ``optimize=``.
+    """Read what is given as ``optimize=``, or raise OperandError.
 
-    Parameters
-    ----------
-    optimize
-        What opt_einsum takes: None, True or False, the name of a search, a path, an optimiser such
-        as ``opt_einsum.RandomGreedy()`` or ``cotengra.HyperOptimizer()``, or a function.
-    names
-        The names of the arrays in the order in which a path counts them.
+    That is what opt_einsum takes: None, True or False, the name of a search, a path, an optimiser
+    such as ``opt_einsum.RandomGreedy()`` or ``cotengra.HyperOptimizer()``, or a function. The names
+    are those of the arrays in the order in which a path counts them. None is einsdiff's own choice.
 
-    Returns
-    -------
-    Optimizer
-        The same, to be told apart from others; None for einsdiff's own choice.
-
-    Raises
-    ------
-    OperandError
-        It is none of these.
-
-    Examples
-    --------
     >>> as_optimizer("Greedy"), as_optimizer([(0, 1), (0, 1)]).path
     ('greedy', ((0, 1), (0, 1)))
     """
@@ -222,28 +206,9 @@ def searched(
     output: Sequence[int],
     sizes: Mapping[int, int],
 ) -> Searched:
-    """Search for an order in which to multiply factors.
+    """Search for an order in which to multiply factors with these labels.
 
-    Parameters
-    ----------
-    optimizer
-        Who searches.
-    factors
-        The labels of each.
-    output
-        The labels that are kept.
-    sizes
-        The size of each label.
-
-    Returns
-    -------
-    Searched
-        The path, and the labels that are to be sliced.
-
-    Raises
-    ------
-    OperandError
-        The search fails, or returns no path.
+    The labels of `output` are kept. A search that fails or returns no path is an OperandError.
     """
     count = len(factors)
     if optimizer is False:  # as written

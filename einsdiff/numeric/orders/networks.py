@@ -45,25 +45,14 @@ Path = tuple[tuple[int, ...], ...]
 
 
 class TensorNetwork(NamedTuple):
-    """A closed network in an order that depends on its structure alone.
+    """A closed network in an order that depends on its structure alone."""
 
-    Attributes
-    ----------
-    key
-        For each label its size and the places of the tensors that carry it; equal keys mean equal
-        networks.
-    leaves
-        How many tensors there are.
-    place
-        The place of each tensor in that order.
-    labels
-        The labels in the order of the key.
-    """
-
+    #: For each label its size and the places of the tensors that carry it; equal keys mean equal
+    #: networks.
     key: tuple[tuple[int, tuple[int, ...]], ...]
-    leaves: int
-    place: tuple[int, ...] = ()
-    labels: tuple[int, ...] = ()
+    leaves: int  # how many tensors there are
+    place: tuple[int, ...] = ()  # the place of each tensor in that order
+    labels: tuple[int, ...] = ()  # the labels in the order of the key
 
     @property
     def tensors(self) -> list[tuple[int, ...]]:
@@ -76,18 +65,11 @@ class TensorNetwork(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """A tree of contractions.
+    """A tree of contractions."""
 
-    Attributes
-    ----------
-    near
-        For each vertex those that it is connected with; the first vertices are the tensors.
-    leaves
-        How many tensors there are.
-    """
-
+    #: For each vertex those that it is connected with; the first vertices are the tensors.
     near: tuple[tuple[int, ...], ...]
-    leaves: int
+    leaves: int  # how many tensors there are
 
 
 # --- structure --------------------------------------------------------------------------------
@@ -104,21 +86,12 @@ CROWDED = 1000
 
 
 def network_of(tensors: Sequence[Sequence[int]], sizes: Mapping[int, int]) -> TensorNetwork:
-    """Order the tensors of a closed network by its structure.
+    """Order the tensors of a closed network by its structure; each has its labels once.
 
     It is the order of the factors of a product of one symmetric tensor (`canonical`). For a large
     network with symmetries it may depend on how the network was written: then it is not recognised,
     and no more.
 
-    Parameters
-    ----------
-    tensors
-        The labels of each tensor, each once.
-    sizes
-        The size of each label.
-
-    Examples
-    --------
     >>> one = network_of([(0, 1), (1, 2), (2, 0)], {0: 2, 1: 3, 2: 4})
     >>> other = network_of([(7, 5), (5, 6), (6, 7)], {5: 4, 6: 2, 7: 3})
     >>> one.key == other.key
@@ -187,15 +160,8 @@ class Placed:
     ) -> TensorNetwork:
         """Order the tensors of a closed network, as those of an earlier one if it is that.
 
-        Parameters
-        ----------
-        tensors, sizes
-            As for `network_of`.
-        names
-            What the first tensors are called; the result, if it is a tensor, has no name.
+        The names are those of the first tensors; the result, if it is a tensor, has none.
 
-        Examples
-        --------
         >>> placed, size = Placed(), {0: 2, 1: 2, 2: 2}
         >>> placed.network([(0, 1), (1, 2), (2, 0)], size, "ABC").place
         (2, 0, 1)
@@ -227,19 +193,10 @@ class Placed:
 
 
 def tree_of(path: Sequence[Sequence[int]], count: int, is_open: bool = False) -> Tree:
-    """Make a tree of the path of a contraction.
+    """Make a tree of the path of a contraction of so many tensors.
 
-    Parameters
-    ----------
-    path
-        The positions of what is multiplied in each step, as opt_einsum gives them.
-    count
-        How many tensors the path is for.
-    is_open
-        Whether the result is one more tensor, the last one.
+    If it is open, the result is one more tensor, the last one.
 
-    Examples
-    --------
     >>> tree_of(((0, 1), (0, 1)), 3).near
     ((3,), (3,), (3,), (0, 1, 2))
     """
@@ -267,18 +224,10 @@ def tree_of(path: Sequence[Sequence[int]], count: int, is_open: bool = False) ->
 def hung(tree: Tree, root: int, other: int = -1) -> Path:
     """Return the path of a tree that is hung up at a tensor, or between two vertices.
 
-    Parameters
-    ----------
-    tree
-        The tree.
-    root
-        The tensor that is taken out; the positions in the path are those of the others.
-    other
-        A vertex next to the root: nothing is taken out, and the last step multiplies what comes
-        from either side.
+    The tensor is taken out, and the positions in the path are those of the others. With another
+    vertex next to it nothing is taken out, and the last step multiplies what comes from either
+    side.
 
-    Examples
-    --------
     >>> tree = tree_of(((0, 1), (0, 1)), 3)
     >>> hung(tree, 2), hung(tree, 2, 3)
     (((0, 1),), ((0, 1), (0, 1)))
@@ -372,28 +321,12 @@ def annealed(
 ) -> Tree:
     r"""Look for a tree that costs less, by exchanges of neighbouring branches.
 
-    Where two vertices meet there are four branches, of which two lie on either side,
-    :math:`AB|CD`, and might lie otherwise, :math:`AC|BD` or :math:`AD|BC`. Only what these two
-    vertices cost depends on that. An exchange is made if that is less, or at random if it is more,
-    rarely so towards the end (simulated annealing; always with the same random numbers).
-
-    Parameters
-    ----------
-    tree
-        A tree in which three branches meet everywhere.
-    tensors
-        The labels of each tensor.
-    sizes
-        The size of each label.
-    sweeps
-        How often each branch is looked at.
-    room
-        What has more entries costs `CROWDED` times as much.
-
-    Returns
-    -------
-    Tree
-        The cheapest tree that was met.
+    Where two vertices meet there are four branches, of which two lie on either side, :math:`AB|CD`,
+    and might lie otherwise, :math:`AC|BD` or :math:`AD|BC`. Only what these two vertices cost
+    depends on that. An exchange is made if that is less, or at random if it is more, rarely so
+    towards the end (simulated annealing; always with the same random numbers). In each of the
+    sweeps every vertex is looked at. What has more entries than there is room for costs `CROWDED`
+    times as much. The cheapest tree that was met is returned.
     """
     count = tree.leaves
     if any(len(others) != 3 for others in tree.near[count:]):

@@ -115,27 +115,12 @@ def find_path(
     sizes: tuple[int, ...],
     finder: Finder = None,
 ) -> tuple[Path, float]:
-    """Find an order in which to multiply factors.
+    """Find an order in which to multiply factors with these labels, keeping those of the output.
 
-    Parameters
-    ----------
-    factors
-        The labels of each.
-    output
-        The labels that are kept; the others are summed.
-    sizes
-        The size of each label.
-    finder
-        Who searches; None for einsdiff's own choice.
+    The path has the positions of what is multiplied in each step, as opt_einsum gives them; its
+    cost is about how many entries could be written in that time. Without a finder the choice is
+    einsdiff's.
 
-    Returns
-    -------
-    tuple
-        The positions of what is multiplied in each step, as opt_einsum gives them; and about how
-        many entries could be written in that time.
-
-    Examples
-    --------
     >>> find_path(((0, 1), (1, 2)), (0, 2), (100, 200, 300))
     (((0, 1),), 860000.0)
     """
@@ -282,20 +267,9 @@ def given_path(
 ) -> Given:
     """Say for which product a path was given.
 
-    Parameters
-    ----------
-    explicit
-        The path.
-    factors
-        The labels of the product's factors, in the order that the path counts them in, those that
-        are summed within one factor left out.
-    output
-        The labels that are kept.
-    sizes
-        The size of each label.
+    The factors are in the order that the path counts them in, and have no labels that are summed
+    within one of them.
 
-    Examples
-    --------
     >>> path = Explicit(((0, 1), (0, 1)))
     >>> chain = ((0, 1), (1, 2), (2, 3))
     >>> given = given_path(path, chain, (0, 3), (9, 9, 9, 2))
@@ -325,17 +299,8 @@ def find_order(
 ) -> Path:
     """Find an order in which to multiply factors, as `find_path` does, not what it costs.
 
-    Parameters
-    ----------
-    factors, output, sizes, finder
-        As for `find_path`.
-    names
-        What the factors are called.
-    placed
-        The networks of such factors that were seen before.
+    The networks of factors with such names may have been seen before.
 
-    Examples
-    --------
     >>> find_order(((0, 1), (1, 2), (2,)), (0,), (100, 200, 300))
     ((1, 2), (0, 1))
     """
@@ -355,21 +320,9 @@ def find_slices(
 ) -> tuple[Path, frozenset[int]]:
     """Find an order in which to multiply factors, for one value of some labels at a time.
 
-    Parameters
-    ----------
-    factors, output, sizes, finder, names, placed
-        As for `find_order`.
-    room
-        How many entries may be alive at one time.
+    These labels are those that the finder wants, and more where that makes room: `room` entries may
+    be alive at one time. If nothing makes room enough, they are those that the finder wants.
 
-    Returns
-    -------
-    tuple
-        The path, and the labels: those that the finder wants, and more where they make room. If
-        nothing makes room enough, those that the finder wants.
-
-    Examples
-    --------
     >>> ring = ((0, 1), (1, 2), (2, 3), (3, 0))
     >>> find_slices(ring, (), (10, 10, 10, 10), room=40)[1]
     frozenset({0})

@@ -85,16 +85,8 @@ _LEFT, _RIGHT, _REST = (
 def with_cofactors(nodes: Sequence[Node]) -> tuple[Node, ...]:
     """Write products of determinants and inverses in cofactors.
 
-    Parameters
-    ----------
-    nodes
-        Expressions that are computed together.
-
-    Returns
-    -------
-    tuple of Node
-        With the same values, and with values where X is singular, if the formula has a limit there
-        that is a polynomial.
+    The expressions have the same values, and have values where X is singular, if the formula has a
+    limit there that is a polynomial.
     """
     parts = topological(nodes)
     if any(map(_is_divided, parts)):  # by a determinant, which is not 0 then
@@ -157,30 +149,15 @@ Slot = tuple[Node, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _CofactorTerm:
-    """A product of determinants and inverses of one matrix, and of other factors.
+    """A product of determinants and inverses of one matrix, and of other factors."""
 
-    Attributes
-    ----------
-    node
-        The whole product.
-    matrix
-        What the determinants and inverses are of.
-    batch
-        The labels of its batch axes.
-    dets
-        How many determinants there are.
-    inverses
-        For each inverse the labels (column of the cofactor, row of the cofactor).
-    others
-        The other factors.
-    """
-
-    node: Einsum
-    matrix: Node
-    batch: tuple[int, ...]
-    dets: int
+    node: Einsum  # the whole product
+    matrix: Node  # what the determinants and inverses are of
+    batch: tuple[int, ...]  # the labels of its batch axes
+    dets: int  # how many determinants there are
+    #: For each inverse the labels (column of the cofactor, row of the cofactor).
     inverses: tuple[tuple[int, int], ...]
-    others: tuple[Slot, ...]
+    others: tuple[Slot, ...]  # the other factors
 
     def with_factors(self, factors: Sequence[Slot], dets: int) -> Node:
         """Put other factors in the place of the inverses, and some determinants."""
@@ -371,12 +348,9 @@ def _matrices(factors: Iterable[Node]) -> set[Node]:
 def _by_higher_order(
     reading: _CofactorTerm, terms: Mapping[Node, Number], room: _Room
 ) -> tuple[Node, list[Node]] | None:
-    """Write what terms of a sum have in common with one of them in cofactors.
+    """Write what terms of a sum have in common with one of them in cofactors, if there are such.
 
-    Returns
-    -------
-    tuple or None
-        The cofactors, and the terms that they are equal to; None if there are no such cofactors.
+    The terms that these are equal to are returned as well.
     """
     order = len(reading.inverses)
     if order > MOST_ORDER or (order > 3 and reading.dets > 1):

@@ -45,23 +45,8 @@ def contract(
 ) -> Factor:
     """Multiply factors, of which there is at least one, and sum over labels not in the output.
 
-    Parameters
-    ----------
-    steps
-        Where the instructions go.
-    factors
-        Arrays and their labels.
-    output
-        The labels to keep, each carried by some factor.
-    order
-        About how they should be arranged in the result.
-    size
-        The size of each label.
-
-    Returns
-    -------
-    Factor
-        The product, and the labels of its axes.
+    Each label of the output is carried by some factor. About in this order they are arranged in the
+    result, whose labels are returned.
     """
     if not isinstance(steps.finder, Given):  # a path counts them all
         factors = _powers(steps, factors)

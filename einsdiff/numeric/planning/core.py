@@ -12,22 +12,12 @@ __all__ = ["PlannedCore"]
 
 
 class PlannedCore(NamedTuple):
-    """A term of a result: an array, and where in the result it stands.
+    """A term of a result: an array, and where in the result it stands."""
 
-    Attributes
-    ----------
-    name
-        The name of the array, or a number.
-    window
-        The entries of the result that it is written to, or added to.
-    axes
-        Which axis of the window each axis of the array is; along the others it is repeated.
-    subscripts
-        How NumPy's einsum would write it, if it took labels that stand twice in the output:
-        ``k->iik`` is the diagonal. Empty where more than deltas place it, as for a slice.
-    """
-
-    name: str
-    window: Window
+    name: str  # the name of the array, or a number
+    window: Window  # the entries of the result that it is written to, or added to
+    #: Which axis of the window each axis of the array is; along the others it is repeated.
     axes: tuple[int, ...]
+    #: How NumPy's einsum would write it, if it took labels that stand twice in the output:
+    #: ``k->iik`` is the diagonal. Empty where more than deltas place it, as for a slice.
     subscripts: str

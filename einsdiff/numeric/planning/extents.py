@@ -113,23 +113,10 @@ def sum_of_multiples(terms: Iterable[tuple[int, str]]) -> str:
 
 
 def extents_of(nodes: Iterable[Node], names: Mapping[str, str]) -> dict[str, Extent]:
-    """Choose extents for the named sizes of expressions.
+    """Choose extents for the named sizes of expressions and all that they are made of.
 
-    Parameters
-    ----------
-    nodes
-        The expressions, and all that they are made of.
-    names
-        What each size is called.
+    They are primes that are larger than the product of all sizes that are numbers.
 
-    Returns
-    -------
-    dict
-        The extent of each size: primes that are larger than the product of all sizes in the
-        expressions that are numbers.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import variable
     >>> found = extents_of([variable("x", ("n", 4))], {"n": "n"})
     >>> found, int(found["n"])
@@ -142,24 +129,11 @@ def extents_of(nodes: Iterable[Node], names: Mapping[str, str]) -> dict[str, Ext
 def counted(
     nodes: Sequence[Node], extents: Mapping[str, int]
 ) -> tuple[list[Node], dict[Variable, Extent]]:
-    """Put a variable in the place of each factor that is a named size.
+    """Put a variable in the place of each factor that is a named size; return which extent each is.
 
     A coefficient may become any number, a fraction or a complex one, which would forget the name.
+    Numbers that have no names stay as they are.
 
-    Parameters
-    ----------
-    nodes
-        The expressions.
-    extents
-        The numbers that named sizes stand for; those that forget their names stay as they are.
-
-    Returns
-    -------
-    tuple
-        The expressions, and the extent that each new variable stands for.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import einsum
     >>> (node,), found = counted([einsum([], [], "", {"k": "n"})], {"n": Extent.named("n", 11)})
     >>> node in found, list(found.values())

@@ -31,17 +31,7 @@ def fused(
 ) -> tuple[tuple[Instruction, ...], tuple[str, ...]]:
     """Order steps, drop what no result needs, and let arrays be used again.
 
-    Parameters
-    ----------
-    instructions
-        The steps, each after those that it needs.
-    results
-        The names of the arrays that are wanted.
-
-    Returns
-    -------
-    tuple
-        Steps that compute the same, and the names that the results have in them.
+    Each step comes after those that it needs. The results may have other names afterwards.
     """
     steps = _scheduled(instructions, results)
     return _in_place(_directed(steps, results), results)

@@ -53,25 +53,9 @@ def contract_related(
     order: Labels,
     size: Mapping[int, int],
 ) -> Contracted:
-    """Multiply factors and relations, and sum over labels not in the output.
+    """Multiply factors and relations, and sum over labels not in the output, which are distinct.
 
-    Parameters
-    ----------
-    steps
-        Where the instructions go.
-    factors, relations
-        What to multiply, and the labels of each.
-    output
-        The distinct labels to keep.
-    order
-        About how they should be arranged.
-    size
-        The size of each label, summed ones included.
-
-    Returns
-    -------
-    Contracted
-        The array, and where in the result it stands.
+    About in this order they are arranged. Every label has a size, summed ones included.
     """
     product = _LoweredProduct(steps, factors, relations, output, size)
     product.lower()

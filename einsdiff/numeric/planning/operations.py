@@ -137,28 +137,15 @@ class Condition(NamedTuple):
 
 
 class Gather(NamedTuple):
-    """How entries are taken at positions along the first axis of an array.
+    """How entries are taken at positions along the first axis of an array."""
 
-    Attributes
-    ----------
-    size
-        The size of that axis.
-    divisor
-        What positions are divided by; those that are no multiple of it are outside.
-    outside
-        What to do about positions that the axis does not have: take "zero", "clip" them to the
-        nearest one, or nothing, as there are "none".
-    rank
-        How many axes the positions have.
-    shared
-        Which of these are the next axes of the array.
-    """
-
-    size: int
-    divisor: int
+    size: int  # the size of that axis
+    divisor: int  # what positions are divided by; those that are no multiple of it are outside
+    #: What to do about positions that the axis does not have: take "zero", "clip" them to the
+    #: nearest one, or nothing, as there are "none".
     outside: str
-    rank: int
-    shared: tuple[int, ...] = ()
+    rank: int  # how many axes the positions have
+    shared: tuple[int, ...] = ()  # which of these are the next axes of the array
 
 
 class Scatter(NamedTuple):
@@ -171,27 +158,14 @@ class Scatter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sliced:
-    """Steps that are taken for each value of some indices, and add up.
+    """Steps that are taken for each value of some indices, and add up."""
 
-    Attributes
-    ----------
-    indices
-        The name of each index, and how many values it has.
-    steps
-        The steps; slices in them are of these indices.
-    value
-        The name of what they make.
-    place
-        Where in the result that stands, axis by axis: the name of an index, or ``":"``.
-    is_sum
-        Whether several of them stand in one place.
-    """
-
-    indices: tuple[tuple[str, int], ...]
-    steps: tuple[Instruction, ...]
-    value: str
+    indices: tuple[tuple[str, int], ...]  # the name of each index, and how many values it has
+    steps: tuple[Instruction, ...]  # the steps; slices in them are of these indices
+    value: str  # the name of what they make
+    #: Where in the result that stands, axis by axis: the name of an index, or ``":"``.
     place: tuple[str, ...]
-    is_sum: bool
+    is_sum: bool  # whether several of them stand in one place
 
     @property
     def count(self) -> int:

@@ -128,14 +128,8 @@ class Plan:
     ) -> Report:
         """Return what the steps cost, as a table.
 
-        Parameters
-        ----------
-        itemsize
-            The bytes of an entry.
-        domains
-            For each result that is a derivative how many axes are those of its variable.
-        copied
-            The entries of operands that are converted to the program's dtype first.
+        The domains say for each result that is a derivative how many axes are those of its
+        variable; so many entries of operands are copied to the program's dtype first.
         """
         modes = {
             mode_of(node, domain, self.sizes)
@@ -158,31 +152,11 @@ def plan(
     limit: int | None = None,
     optimizer: Optimizer = None,
 ) -> Plan:
-    """Plan the evaluation of expressions.
+    """Plan the evaluation of expressions together: what they share is computed once.
 
-    Parameters
-    ----------
-    outputs
-        Expressions to evaluate together; what they share is computed once.
-    sizes
-        The number that each named size stands for.
-    in_cores
-        Whether the results are left as cores, which are not written into one array.
-    limit
-        The most entries that may be allocated at one time. Where it takes slicing to keep below,
-        sums and results are computed in slices; where that does not help, more are allocated.
-    optimizer
-        Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
-
-    Returns
-    -------
-    Plan
-        Straight-line instructions.
-
-    Raises
-    ------
-    OperandError
-        The optimizer found no order, or a path was given and there is no product that it fits.
+    Results in cores are not written into one array. Where more than `limit` entries would be
+    allocated at one time, sums and results are computed in slices, if that helps. An optimizer that
+    finds no order, or a path that fits no product, is an OperandError.
     """
     nodes = rearranged(outputs, sizes)
     finder = _finder(optimizer, nodes, sizes)
@@ -280,20 +254,9 @@ def plain_plan(
 ) -> Plan:
     """Plan the evaluation of one expression, or of several, as a person would write it.
 
-    Parameters
-    ----------
-    outputs
-        The expression, or several that are evaluated together.
-    sizes
-        The number that each named size stands for; it may remember its name.
-    optimizer
-        Who searches for the order of products, as for `plan`.
-
-    Returns
-    -------
-    Plan
-        Each step makes an array of its own, and what stands in a part of the result is written or
-        added there. No array is used again for another one, or laid out for speed alone.
+    Each step makes an array of its own, and what stands in a part of the result is written or added
+    there. No array is used again for another one, or laid out for speed alone. The number that a
+    named size stands for may remember its name.
     """
     numbers = {name: int(size) for name, size in sizes.items()}
     wanted = [outputs] if isinstance(outputs, Node) else outputs

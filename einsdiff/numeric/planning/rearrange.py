@@ -49,19 +49,9 @@ MOST_ROUNDS = 6
 
 
 def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node, ...]:
-    """Write expressions so that they cost less to compute.
+    """Write expressions that are computed together so that they cost less to compute.
 
-    Parameters
-    ----------
-    outputs
-        Expressions that are computed together.
-    sizes
-        The number that each named size stands for.
-
-    Returns
-    -------
-    tuple of Node
-        Expressions with the same values, with products merged, and with `stable` differences.
+    They have the same values, with products merged, and with `stable` differences.
     """
     nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
     uses = use_counts(nodes)

@@ -116,29 +116,13 @@ class Report:
 
 
 def mode_of(node: Node, domain: int, sizes: Mapping[str, int]) -> str:
-    r"""Tell in which order the chain rule is multiplied out.
+    r"""Tell in which order the chain rule is multiplied out, if there is more than one.
 
-    In :math:`\frac{\partial f}{\partial g} \frac{\partial g}{\partial h}
-    \frac{\partial h}{\partial x}` the products on the way have the axes of f if it is done from the
-    left, reverse mode, and those of x if it is done from the right, forward mode. The order is
-    chosen by what it costs, and may be neither.
+    In :math:`\frac{\partial f}{\partial g} \frac{\partial g}{\partial h} \frac{\partial h}{\partial
+    x}` the products on the way have the axes of f if it is done from the left, reverse mode, and
+    those of x if it is done from the right, forward mode. The order is chosen by what it costs, and
+    may be neither. The last axes of the derivative, its domain, are those of x.
 
-    Parameters
-    ----------
-    node
-        A derivative.
-    domain
-        How many of its axes, the last ones, are those of x.
-    sizes
-        The number that each named size stands for.
-
-    Returns
-    -------
-    str
-        ``"forward"``, ``"reverse"`` or ``"mixed"``; empty if there is nothing to choose.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import einsum, variable
     >>> A, B = variable("A", (2, 50)), variable("B", (50, 50))
     >>> mode_of(einsum([A, B, B], ["ij", "jk", "kl"], "il"), 1, {})
@@ -189,22 +173,7 @@ def costs(
     results: Sequence[str],
     inputs: Mapping[str, tuple[int, ...]],
 ) -> list[Cost]:
-    """Return what each step costs.
-
-    Parameters
-    ----------
-    instructions
-        The steps.
-    results
-        The names of the results, which stay.
-    inputs
-        The shapes of the arrays that are given.
-
-    Returns
-    -------
-    list of Cost
-        One for each step.
-    """
+    """Return what each step costs, from the shapes of the arrays that are given; results stay."""
     base = bases(instructions)
     last = last_uses(instructions, results, base)
     shapes = dict(inputs)

@@ -47,24 +47,12 @@ MOST_DEPTH = 100
 
 
 class Cut(NamedTuple):
-    """What is sliced: a label of a product that is summed, or an axis of a result.
+    """What is sliced: a label of a product that is summed, or an axis of a result."""
 
-    Attributes
-    ----------
-    node
-        The product, or the result.
-    label
-        The label, or the number of the axis.
-    slices
-        How many.
-    is_summed
-        Whether it is a label that is summed.
-    """
-
-    node: Node
-    label: int
-    slices: int
-    is_summed: bool = True
+    node: Node  # the product, or the result
+    label: int  # the label, or the number of the axis
+    slices: int  # how many
+    is_summed: bool = True  # whether it is a label that is summed
 
 
 def with_numbers(nodes: Sequence[Node], sizes: Mapping[str, int]) -> tuple[Node, ...]:
@@ -101,17 +89,8 @@ def with_numbers(nodes: Sequence[Node], sizes: Mapping[str, int]) -> tuple[Node,
 def candidates(roots: Sequence[Node], limit: int) -> Iterator[list[Cut]]:
     """List what could be sliced so that arrays have at most about so many entries.
 
-    Parameters
-    ----------
-    roots
-        Expressions with numbers for sizes.
-    limit
-        How many entries there is room for.
-
-    Yields
-    ------
-    list of Cut
-        To be tried one after the other: sums over large operands, then axes of the results.
+    It is to be tried one after the other: sums over large operands, then axes of the results. Sizes
+    are numbers.
     """
     products = [
         node for node in topological(roots) if isinstance(node, Einsum) and not _is_network(node)
@@ -160,20 +139,7 @@ def _summed_cut(node: Einsum, limit: int) -> Cut | None:
 
 
 def in_slices(roots: Sequence[Node], cuts: Sequence[Cut]) -> tuple[Node, ...]:
-    """Write expressions with sums and results in slices.
-
-    Parameters
-    ----------
-    roots
-        The expressions, with numbers for sizes.
-    cuts
-        What to slice in them.
-
-    Returns
-    -------
-    tuple of Node
-        Of the same values.
-    """
+    """Write expressions, with numbers for sizes, with sums and results in slices."""
     wanted = {cut.node: cut for cut in cuts}
     done: dict[Node, Node] = {}
     for node in topological(roots):
@@ -236,24 +202,10 @@ def _placed(node: Node, cut: Cut) -> Node:
 
 
 def restricted(node: Node, axes: Sequence[int], start: int, length: int) -> Node:
-    """Take a slice of axes of a node, by slices of what it is made of.
+    """Take a slice of axes, all of one size, of a node, by slices of what it is made of.
 
-    Parameters
-    ----------
-    node
-        An expression with numbers for sizes.
-    axes
-        The axes that are cut, all of one size.
-    start, length
-        Where the slice begins, and how long it is.
+    Variables are multiplied by shifted deltas then. Sizes are numbers.
 
-    Returns
-    -------
-    Node
-        In which variables are multiplied by shifted deltas.
-
-    Examples
-    --------
     >>> x = variable("x", (4,))
     >>> restricted(einsum([x, x], ["i", "i"], "i"), [0], 1, 2).shape
     (2,)

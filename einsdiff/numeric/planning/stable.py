@@ -117,18 +117,7 @@ _CONCERNED = frozenset(["tanh", "sigmoid", "erf", "expm1", "power", "exp", "det"
 
 
 def stable(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """Put what keeps digits in the place of what loses them.
-
-    Parameters
-    ----------
-    nodes
-        Expressions that are computed together.
-
-    Returns
-    -------
-    tuple of Node
-        With the same values; the same nodes where there is nothing to do.
-    """
+    """Put what keeps digits in the place of what loses them, in expressions computed together."""
     parts = topological(nodes)
     names = {part.function.name for part in parts if isinstance(part, Call)}
     if names.isdisjoint(_CONCERNED):

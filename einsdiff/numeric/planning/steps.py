@@ -51,24 +51,13 @@ Labels = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """An array that a program has or computes.
+    """An array that a program has or computes."""
 
-    Attributes
-    ----------
-    name
-        What it is called.
-    shape
-        Its shape.
-    borrowed
-        Whether it is an input, or a view of one.
-    strides
-        How far apart its entries are along each axis, counted in entries; those of a new array if
-        left out.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    borrowed: bool = False
+    name: str  # what it is called
+    shape: tuple[int, ...]  # its shape
+    borrowed: bool = False  # whether it is an input, or a view of one
+    #: How far apart its entries are along each axis, counted in entries; those of a new array if
+    #: left out.
     strides: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:

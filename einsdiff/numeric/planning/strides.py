@@ -31,15 +31,7 @@ def contiguous(shape: Sequence[int]) -> Strides:
 
 
 def reshaped(shape: Sequence[int], strides: Strides, new: Sequence[int]) -> Strides | None:
-    """Return the strides of a reshaped array, or None if that is a copy.
-
-    Parameters
-    ----------
-    shape, strides
-        Of the array.
-    new
-        The shape wanted, of as many entries.
-    """
+    """Return the strides of a reshaped array, or None if that is a copy."""
     if 0 in shape:
         return contiguous(new)
     old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]

@@ -43,85 +43,41 @@ __all__ = [
 
 
 class View(NamedTuple):
-    """Entries of a result outside of which it is zero.
+    """Entries of a result outside of which it is zero."""
 
-    Attributes
-    ----------
-    label
-        Of the axis that is viewed.
-    labels
-        What it becomes: digits (one alone is a new name), one label where `taken` is a range, none
-        where it is one index.
-    sizes
-        The sizes of these.
-    taken
-        The indices taken; None for digits.
-    """
-
-    label: int
+    label: int  # of the axis that is viewed
+    #: What it becomes: digits (one alone is a new name), one label where `taken` is a range, none
+    #: where it is one index.
     labels: Labels
-    sizes: tuple[int, ...]
-    taken: Range | int | None = None
+    sizes: tuple[int, ...]  # the sizes of these
+    taken: Range | int | None = None  # the indices taken; None for digits
 
 
 @dataclass(frozen=True, slots=True)
 class Contracted:
-    """A product: an array, written into a view of zeros, times a number.
+    """A product: an array, written into a view of zeros, times a number."""
 
-    Attributes
-    ----------
-    array
-        None for ones.
-    labels
-        Of its axes; labels of the view that it does not have are broadcast.
-    views
-        Those of the result, one after the other; a label may stand twice in the end, which is a
-        diagonal.
-    factor
-        The number.
-    """
-
-    array: Handle | None
-    labels: Labels
+    array: Handle | None  # none for ones
+    labels: Labels  # of its axes; labels of the view that it does not have are broadcast
+    #: Those of the result, one after the other; a label may stand twice in the end, which is a
+    #: diagonal.
     views: tuple[View, ...] = ()
-    factor: Number = 1
+    factor: Number = 1  # the number
 
 
 class Window(NamedTuple):
-    """The entries of a result that a product is written to, as a view of its memory.
+    """The entries of a result that a product is written to, as a view of its memory."""
 
-    Attributes
-    ----------
-    offset
-        Where the first of them is, counted in entries in C order.
-    shape
-        How many indices it has.
-    strides
-        How far apart entries are along each axis, in entries.
-    """
-
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    offset: int  # where the first of them is, counted in entries in C order
+    shape: tuple[int, ...]  # how many indices it has
+    strides: tuple[int, ...]  # how far apart entries are along each axis, in entries
 
 
 def window(shape: tuple[int, ...], layout: Labels, views: Iterable[View]) -> tuple[Window, Labels]:
-    """Find the entries of a result that a product is written to.
+    """Find the entries of a result that a product is written to, and their labels.
 
-    Parameters
-    ----------
-    shape, layout
-        The shape of the result, and the labels of its axes; a repeated one is a diagonal.
-    views
-        Those of the product.
+    A label of the result that is repeated is a diagonal; the views are those of the product.
 
-    Returns
-    -------
-    tuple
-        The window, and the label of each of its axes.
-
-    Examples
-    --------
     >>> window((3, 3, 4), (0, 0, 1), ())  # δ_ij x_k
     (Window(offset=0, shape=(3, 4), strides=(16, 1)), (0, 1))
     """
@@ -181,19 +137,7 @@ def is_full(found: Contracted, layout: Labels) -> bool:
 def write(
     steps: Steps, out: Handle, layout: Labels, found: Contracted, is_first: bool = True
 ) -> None:
-    """Write a product into a result, or add it.
-
-    Parameters
-    ----------
-    steps
-        Where the instructions go.
-    out, layout
-        The array of the result, and the labels of its axes; a repeated one is a diagonal.
-    found
-        The product.
-    is_first
-        Whether nothing else was written yet, so that nothing needs to be added to.
-    """
+    """Write a product into a result with these labels, or add it to what was written first."""
     target, layout = view(steps, out, layout, found.views)
     target, layout = steps.diagonal(target, layout)
     c = found.factor

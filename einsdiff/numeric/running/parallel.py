@@ -71,21 +71,9 @@ def _pool(process: int, count: int) -> ThreadPoolExecutor:  # noqa: ARG001  # on
 
 
 def entrywise(ufunc: Callable[..., Any], *args: Any, out: Array | None = None) -> Array:
-    """Apply an operation entry by entry to large arrays.
+    """Apply a function of NumPy's that takes ``out=`` to large arrays and numbers, entry by entry.
 
-    Parameters
-    ----------
-    ufunc
-        A function of NumPy's that takes ``out=``.
-    *args
-        Arrays that are broadcast together, and numbers.
-    out
-        Where the result is written.
-
-    Returns
-    -------
-    array
-        The result, if `out` was not given a new array that lies in memory as NumPy's own would.
+    The result, if it is not written into a given array, lies in memory as NumPy's own would.
     """
     shape = np.broadcast_shapes(*(np.shape(arg) for arg in args))
     if out is None:

@@ -46,24 +46,13 @@ __all__ = ["Program", "program_for"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """A compiled plan.
+    """A compiled plan."""
 
-    Attributes
-    ----------
-    plan
-        What it does.
-    inputs
-        The variables it takes, in order.
-    source
-        Its Python source.
-    function
-        The compiled source: takes one array for each input, all of the program's dtype. A single
-        result is returned, or written into ``out=``; several results, or cores, are a tuple.
-    """
-
-    plan: Plan
-    inputs: tuple[Variable, ...]
-    source: str
+    plan: Plan  # what it does
+    inputs: tuple[Variable, ...]  # the variables it takes, in order
+    source: str  # its Python source
+    #: The compiled source: takes one array for each input, all of the program's dtype. A single
+    #: result is returned, or written into ``out=``; several results, or cores, are a tuple.
     function: Callable[..., Any]
 
     def writes_as(self, other: Program) -> bool:
@@ -83,25 +72,9 @@ def program_for(
 ) -> Program:
     """Plan and compile the evaluation of expressions, or return the program made before.
 
-    Parameters
-    ----------
-    outputs
-        The expressions.
-    sizes
-        Pairs (named size, number).
-    dtype
-        That of the arrays and of the results.
-    in_cores
-        Whether the results are left as cores; see `einsdiff.numeric.planning.core.PlannedCore`.
-    limit
-        The most entries that may be allocated at one time, if slicing can help that.
-    optimizer
-        Who searches for the order of products.
-
-    Returns
-    -------
-    Program
-        Compiled for these sizes.
+    `sizes` are pairs (named size, number). Results may be left as cores; see
+    `einsdiff.numeric.planning.core.PlannedCore`. More than `limit` entries are allocated at one
+    time only if no slicing helps that.
     """
     made = plan(outputs, dict(sizes), in_cores, limit, optimizer)
     source = _source(made, np.dtype(dtype).name)
@@ -233,20 +206,11 @@ def _takes_out(step: Instruction) -> bool:
 
 
 class _Line(NamedTuple):
-    """A step that is to be written.
+    """A step that is to be written."""
 
-    Attributes
-    ----------
-    step
-        The step.
-    dtype
-        The name of the program's dtype.
-    out
-        The name of an array for the result, or None in a program's call; empty if there is none.
-    """
-
-    step: Instruction
-    dtype: str
+    step: Instruction  # the step
+    dtype: str  # the name of the program's dtype
+    #: The name of an array for the result, or None in a program's call; empty if there is none.
     out: str
 
     @property

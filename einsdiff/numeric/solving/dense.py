@@ -37,22 +37,10 @@ class Matrices(Protocol):
 
 
 def factored(matrices: Array) -> Matrices:
-    """Factorise a stack of square matrices.
+    """Factorise a stack of square matrices, of shape ``(count, n, n)``, in a dtype of LAPACK's.
 
-    Parameters
-    ----------
-    matrices
-        Of shape ``(count, n, n)``, in a dtype of LAPACK's.
-
-    Returns
-    -------
-    object
-        With ``solve(b)`` for b of shape ``(count, n, k)``, or any count if there is one matrix.
-
-    Raises
-    ------
-    SolveError
-        One of them is singular to working precision.
+    Right-hand sides have the shape ``(count, n, k)``, with any count if there is one matrix. A
+    matrix that is singular to working precision is a SolveError.
     """
     count, n, _ = matrices.shape
     check_finite(matrices)

@@ -79,25 +79,7 @@ MOST_ROWS = 4096
 
 
 def factorised(found: Structure, e: Evaluation) -> Factorisation:
-    """Evaluate and factorise what a structure is made of.
-
-    Parameters
-    ----------
-    found
-        The structure of a square map.
-    e
-        How its nodes become numbers.
-
-    Returns
-    -------
-    Factorisation
-        To solve equations with.
-
-    Raises
-    ------
-    SolveError
-        The map is singular.
-    """
+    """Evaluate and factorise what the structure of a square map is made of."""
     match found:
         case Deficient():
             raise SolveError(

@@ -21,25 +21,14 @@ __all__ = ["Evaluation", "Factorisation", "Frame", "along", "named", "stack"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How the nodes of a structure become numbers.
+    """How the nodes of a structure become numbers."""
 
-    Attributes
-    ----------
-    array
-        Evaluates a node.
-    product
-        Multiplies a node, whose last axes are so many domain axes, by an array with these axes
-        and one more for several vectors.
-    size
-        The size of each axis of the map.
-    dtype
-        In which to solve.
-    """
-
-    array: Callable[[Node], Array]
+    array: Callable[[Node], Array]  # evaluates a node
+    #: Multiplies a node, whose last axes are so many domain axes, by an array with these axes and
+    #: one more for several vectors.
     product: Callable[[Node, int, Array], Array]
-    size: tuple[int, ...]
-    dtype: np.dtype[Any]
+    size: tuple[int, ...]  # the size of each axis of the map
+    dtype: np.dtype[Any]  # in which to solve
 
     def matrices(self, node: Node) -> Array:
         """Evaluate a node for solving."""

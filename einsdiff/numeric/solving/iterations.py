@@ -55,20 +55,14 @@ def krylov(found: Blocks, e: Evaluation) -> Factorisation:
 
 @dataclass(frozen=True)
 class _Krylov:
-    """A map that is only multiplied by vectors.
-
-    Attributes
-    ----------
-    entries
-        Its diagonal, by which the iterations are preconditioned; None where one is zero.
-    sign
-        1 or -1 for a symmetric map whose diagonal is positive or negative, and so may be definite.
-    """
+    """A map that is only multiplied by vectors."""
 
     found: Blocks
     e: Evaluation
     n: int
+    #: Its diagonal, by which the iterations are preconditioned; None where one is zero.
     entries: Array | None
+    #: 1 or -1 for a symmetric map whose diagonal is positive or negative, and so may be definite.
     sign: int
 
     @property

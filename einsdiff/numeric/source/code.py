@@ -133,39 +133,14 @@ def source(
     reference: str = "",
     matrix: tuple[int, str, str] | None = None,
 ) -> str:
-    """Write a function that computes an expression.
+    """Write a function that computes an expression, with the imports that it needs.
 
-    Parameters
-    ----------
-    node
-        The expression.
-    arguments
-        Its variables, in order; they need not occur in it.
-    name
-        What the function is called, an identifier.
-    text
-        Its docstring.
-    backend
-        One of `einsdiff.numeric.source.spelling.BACKENDS`.
-    letters
-        What indices of the result's axes are called.
-    result
-        What an array is called into which the result is written.
-    reference
-        The argument whose dtype and device are those of results in which no array occurs.
-    matrix
-        The number of domain axes, the layout and the vec order, if the result is to be a matrix.
-
-    Returns
-    -------
-    str
-        Python source, with the imports that it needs.
-
-    Raises
-    ------
-    OperandError
-        Indices are related in a way that depends on the numbers that named sizes stand for. The
-        function is called as a module, or a function, that its code needs.
+    The arguments need not occur in the expression. The letters are those of the result's axes,
+    `result` is what an array is called into which it is written, and the reference is the argument
+    whose dtype and device are those of results in which no array occurs. `matrix` is the number of
+    domain axes, the layout and the vec order, if the result is to be a matrix. Indices that are
+    related in a way that depends on numbers, and a name that its code needs for something else, are
+    OperandErrors.
     """
     draft, (piece,), known = _drafted([node], arguments, name, backend, letters, result, reference)
     if matrix is not None:
@@ -184,32 +159,13 @@ def function_source(
     has_floats: bool = False,
     optimizer: Optimizer = None,
 ) -> tuple[str, dict[str, str]]:
-    """Write a function that is only called, and computes one expression or several.
+    """Write a function that is only called, and computes expressions of numbers as sizes.
 
-    Parameters
-    ----------
-    nodes
-        The expressions, of numbers as sizes.
-    arguments
-        Their variables, in order; they need not occur in them.
-    backend
-        One of `einsdiff.numeric.source.spelling.BACKENDS`.
-    matrix
-        As for `source`, for one expression.
-    has_floats
-        Whether all arrays are of floating-point or complex numbers.
-    optimizer
-        Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
+    The source is that of a function called ``computed``, which returns a tuple of arrays that share
+    no memory with its arguments; also returned is what the functions of the user's are called that
+    it takes as keywords, by their names. If it has floats, all arrays are of floating-point or
+    complex numbers.
 
-    Returns
-    -------
-    tuple
-        The source of a function called ``computed``, which returns a tuple of arrays that share no
-        memory with its arguments. What the functions of the user's are called that it takes as
-        keywords, by their names.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import einsum, variable
     >>> A = variable("A", (2, 3))
     >>> text, _ = function_source([einsum([A], ["ij"], "i"), A], [A], "torch")
@@ -286,10 +242,7 @@ def _whole(
 ) -> str:
     """Put together a function: its docstring, its lines, and the imports that it needs.
 
-    Raises
-    ------
-    OperandError
-        The function is called as something that its code needs.
+    A function that is called as something that its code needs is an OperandError.
     """
     unpacked, told = _unpacked(known.names, known.sizes)
     lines = [*draft.lines, last]
@@ -388,13 +341,7 @@ def _as_matrix(draft: Draft, piece: Piece, domain: int, layout: str, order: str)
 def _unpacked(
     names: Mapping[Variable, str], sizes: Mapping[str, str]
 ) -> tuple[list[str], set[Size]]:
-    """Write how sizes are read from arrays, and what shapes these must have.
-
-    Returns
-    -------
-    tuple
-        The lines, and the sizes that are known after them.
-    """
+    """Write how sizes are read from arrays, and what shapes these have; return what is known."""
     lines: list[str] = []
     checks: list[str] = []
     known: set[Size] = set()

@@ -266,15 +266,8 @@ class Draft:
     def change(self, op: str, target: str, indices: Sequence[Index], value: Piece) -> None:
         """Write a statement that changes a part of an array.
 
-        Parameters
-        ----------
-        op
-            What is done to the part: "set", "add" or "subtract"; "add at", where an entry may be
-            in it more than once.
-        target, indices
-            What the array is called, and which part it is.
-        value
-            What is written there.
+        What is done is "set", "add" or "subtract", or "add at" where an entry may be in it more
+        than once.
         """
         at = subscripted(name(target), indices or [...])
         assert isinstance(at, ast.Subscript)
@@ -309,15 +302,9 @@ class Draft:
         self._sources[target] = sources.union(*(self._sources.get(n, ()) for n in sources))
 
     def dtype_of(self, names: Collection[str], kind: int) -> ast.expr:
-        """Write the dtype of arrays together with a number of this kind.
+        """Write the dtype of arrays, or else of the reference, with a number of this kind.
 
-        Parameters
-        ----------
-        names
-            The arrays; the reference if there are none.
-        kind
-            That of the number: ``EXACT`` for integers, which change nothing, ``FLOAT`` or
-            ``COMPLEX``.
+        Integers, which are ``EXACT``, change nothing.
         """
         arrays = sorted(set(names) - {NO_ONE}) or ([self.reference] if self.reference else [])
         if not arrays:
@@ -346,18 +333,9 @@ class Draft:
     def constant(
         self, op: str, shape: tuple[int, ...], like: Sequence[Piece], kind: int, *args: Piece
     ) -> Piece:
-        """Write a new array of a dtype in which these expressions have room.
+        """Write a new array of a dtype in which expressions and numbers of this kind have room.
 
-        Parameters
-        ----------
-        op
-            The operation: zeros, ones, full, eye, or number.
-        shape
-            The shape of the array.
-        like, kind
-            The expressions, and what has to fit in besides.
-        args
-            The arguments of the operation.
+        It is made by zeros, ones, full, eye or number, which have these arguments.
         """
         names = self._distinct(names_in(like)) or ([self.reference] if self.reference else [])
         kind = max([kind, *(piece.kind for piece in like)])

@@ -79,39 +79,18 @@ NO_ONE = ""
 
 @dataclass(frozen=True)
 class Piece:
-    """An expression in Python.
+    """An expression in Python."""
 
-    Attributes
-    ----------
-    tree
-        The expression.
-    shape
-        Of its value.
-    names
-        The arrays that it is made of; none for a number.
-    kind
-        What it does to integers.
-    is_simple
-        Whether it costs nothing to be written again: a name, a number, or a view of a name.
-    memory
-        Whether it has memory of its own.
-    number
-        Its value, if that is known.
-    divisor
-        What it is the reciprocal of.
-    condition
-        The condition of which it is the truth value.
-    """
-
-    tree: ast.expr
-    shape: tuple[int, ...] = ()
-    names: frozenset[str] = frozenset()
-    kind: int = EXACT
+    tree: ast.expr  # the expression
+    shape: tuple[int, ...] = ()  # of its value
+    names: frozenset[str] = frozenset()  # the arrays that it is made of; none for a number
+    kind: int = EXACT  # what it does to integers
+    #: Whether it costs nothing to be written again: a name, a number, or a view of a name.
     is_simple: bool = False
-    memory: int = OWN
-    number: int | Fraction | float | complex | None = None
-    divisor: Piece | None = None
-    condition: Piece | None = None
+    memory: int = OWN  # whether it has memory of its own
+    number: int | Fraction | float | complex | None = None  # its value, if that is known
+    divisor: Piece | None = None  # what it is the reciprocal of
+    condition: Piece | None = None  # the condition of which it is the truth value
 
     @cached_property
     def text(self) -> str:
@@ -132,17 +111,7 @@ def names_in(pieces: Iterable[Piece]) -> frozenset[str]:
 def joined(
     tree: ast.expr, pieces: Sequence[Piece], shape: tuple[int, ...], kind: int = EXACT
 ) -> Piece:
-    """Make an expression of others.
-
-    Parameters
-    ----------
-    tree
-        The expression.
-    pieces
-        What it is made of.
-    shape, kind
-        As for `Piece`; integers stay integers only if they do so in all that it is made of.
-    """
+    """Make an expression of others; integers stay integers only if they do so in all of these."""
     return Piece(tree, shape, names_in(pieces), max([kind, *(p.kind for p in pieces)]))
 
 

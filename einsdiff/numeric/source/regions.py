@@ -28,20 +28,12 @@ __all__ = ["Region", "through", "whole"]
 
 @dataclass(frozen=True)
 class Region:
-    """A view of an array: each axis of the array as a sum of the view's indices.
+    """A view of an array: each axis of the array as a sum of the view's indices."""
 
-    Attributes
-    ----------
-    shape
-        That of the array.
-    sizes
-        The size of each index, by its number, in the order of the view's axes.
-    axes
-        For each axis of the array the coefficients of these, and what is added.
-    """
-
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # that of the array
+    #: The size of each index, by its number, in the order of the view's axes.
     sizes: Mapping[int, int]
+    #: For each axis of the array the coefficients of these, and what is added.
     axes: tuple[tuple[Mapping[int, int], int], ...]
 
     @property
@@ -79,15 +71,7 @@ def whole(shape: tuple[int, ...]) -> Region:
 
 
 def through(region: Region, step: Instruction) -> Region:
-    """Return the part of a region that a view of it shows.
-
-    Parameters
-    ----------
-    region
-        What is viewed.
-    step
-        A step that views it: a transpose, a diagonal, a split or a slice.
-    """
+    """Return the part of a region that a transpose, diagonal, split or slice of it shows."""
     return _VIEWS[step.op](region, step)
 
 

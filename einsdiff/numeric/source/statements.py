@@ -43,15 +43,9 @@ __all__ = ["expanded", "reshaped", "transposed", "written"]
 
 
 def written(draft: Draft, step: Instruction) -> Piece:
-    """Write a step as an expression.
+    """Write a step as an expression; nothing that changes an array.
 
-    Parameters
-    ----------
-    draft
-        The function that is written. The step's arguments have been written; they are given names
-        if the expression becomes too long.
-    step
-        What is to be written; nothing that changes an array.
+    The step's arguments have been written; they are given names if the expression becomes too long.
     """
     return _STEPS[step.op](draft, step)
 

@@ -39,17 +39,7 @@ __all__ = ["INDEXING", "index_range", "sum_of_indices"]
 
 
 def index_range(draft: Draft, size: int, after: int = 0) -> Piece:
-    """Write the array of all indices below a size, with so many axes of length one after it.
-
-    Parameters
-    ----------
-    draft
-        The function that is written.
-    size
-        How many indices there are.
-    after
-        The number of axes after them.
-    """
+    """Write the array of all indices below a size, with so many axes of length one after it."""
     found = draft.made("range", [number_of(size)], (size,))
     if after:
         found = entries(found, [slice(None), *[None] * after], (size, *[1] * after))

@@ -355,21 +355,10 @@ def numbers_as_arrays(
     *,
     in_calls: bool,
 ) -> set[str]:
-    """Find names of numbers that stand where it takes an array.
+    """Find names of numbers that stand in statements where it takes an array.
 
-    Parameters
-    ----------
-    statements
-        Where they stand.
-    numbers
-        The names.
-    functions
-        The functions, or their modules, that take arrays only.
-    in_calls
-        Whether all functions do so.
+    Some functions, or all of a module, take arrays only; or else all calls do.
 
-    Examples
-    --------
     >>> a, x = name("a"), name("x")
     >>> product = operated(a, "*", x)
     >>> copied = called(attribute(operated(a, "*", a), "copy"))
@@ -426,18 +415,10 @@ def _is_called(tree: ast.expr) -> bool:
 
 
 def filled(template: str, parts: Mapping[str, ast.expr]) -> ast.expr:
-    """Put trees in the places of a template, which is an expression.
+    """Put trees in the places of a template, which is an expression with names in braces.
 
-    Parameters
-    ----------
-    template
-        Python with names in braces. After a star, a tuple is put in as several arguments; after
-        two, a call as its keywords.
-    parts
-        What to put in, by these names.
+    After a star, a tuple is put in as several arguments; after two, a call as its keywords.
 
-    Examples
-    --------
     >>> x, shape = name("x"), listed([name("m"), name("n")])
     >>> written(filled("{0}.reshape(*{shape})", {"0": operated(x, "@", x), "shape": shape}))
     '(x @ x).reshape(m, n)'

@@ -71,18 +71,10 @@ INDICES = "ijkpqr"
 
 @dataclass(frozen=True)
 class Write:
-    """Something that is written into an array, or added to it.
+    """Something that is written into an array, or added to it."""
 
-    Attributes
-    ----------
-    step
-        The step that does so.
-    region
-        The part of the array.
-    """
-
-    step: Instruction
-    region: Region
+    step: Instruction  # the step that does so
+    region: Region  # the part of the array
 
     @property
     def value(self) -> str:
@@ -97,24 +89,12 @@ class Write:
 
 @dataclass(frozen=True)
 class Target:
-    """An array that is written into.
+    """An array that is written into."""
 
-    Attributes
-    ----------
-    step
-        The step that makes it: zeros or a copy.
-    names
-        What it may be called; made up if there are none.
-    letters
-        What the indices of its axes are called.
-    writes
-        What is written into it, in order.
-    """
-
-    step: Instruction
-    names: tuple[str, ...] = ()
-    letters: Sequence[str] = ()
-    writes: list[Write] = field(default_factory=list)
+    step: Instruction  # the step that makes it: zeros or a copy
+    names: tuple[str, ...] = ()  # what it may be called; made up if there are none
+    letters: Sequence[str] = ()  # what the indices of its axes are called
+    writes: list[Write] = field(default_factory=list)  # what is written into it, in order
 
 
 #: The arrays that are written into and the views that are used for it, by name: for each the array
@@ -125,12 +105,7 @@ Targets = Mapping[str, tuple[Target, Region]]
 def targets_of(plan: Plan, result: str, letters: Sequence[str]) -> Targets:
     """Find the arrays that are written into, and the views through which they are.
 
-    Parameters
-    ----------
-    plan
-        The steps.
-    result, letters
-        What the result and the indices of its axes are called.
+    The result is called so, and its axes have these letters.
     """
     found: dict[str, tuple[Target, Region]] = {}
     for write in plan.instructions:
@@ -163,22 +138,7 @@ def uses_of(plan: Plan, targets: Targets) -> Counter[str]:
 
 
 def write_plan(draft: Draft, plan: Plan, targets: Targets) -> list[Piece]:
-    """Write the steps of a plan.
-
-    Parameters
-    ----------
-    draft
-        Where they are written.
-    plan
-        The steps.
-    targets
-        The arrays among them that are written into, from `targets_of`.
-
-    Returns
-    -------
-    list of Piece
-        What is left to be returned: the results.
-    """
+    """Write the steps of a plan, some of whose arrays are written into; return its results."""
     for step in plan.instructions:
         if step.operation.is_write:
             if step.op != "clear":  # which zeros do not need
