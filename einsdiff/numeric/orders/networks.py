@@ -71,6 +71,14 @@ class Tree(NamedTuple):
     near: tuple[tuple[int, ...], ...]
     leaves: int  # how many tensors there are
 
+    def placed(self, place: Sequence[int]) -> Tree:
+        """Return the tree with its tensors at other places."""
+        at = [*place, *range(self.leaves, len(self.near))]
+        near: list[tuple[int, ...]] = [()] * len(self.near)
+        for vertex, others in enumerate(self.near):
+            near[at[vertex]] = tuple(sorted(at[v] for v in others))
+        return Tree(tuple(near), self.leaves)
+
 
 # --- structure --------------------------------------------------------------------------------
 

@@ -17,8 +17,8 @@ an order for all its derivatives (`einsdiff.numeric.orders.networks`).
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import combinations
 from math import inf, prod
@@ -40,7 +40,7 @@ from einsdiff.numeric.orders.networks import (
     network_of,
     tree_of,
 )
-from einsdiff.numeric.orders.slices import MOST_STEPS, NETWORK, Slices
+from einsdiff.numeric.orders.slices import MOST_STEPS, NETWORK, Slices, steps_of
 
 __all__ = [
     "BLAS",
@@ -86,22 +86,12 @@ ROOM_SWEEPS = 80
 SHARES = (2, 4, 8, 16)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """A path that was given for one product, as the tree of its network.
+    """A path that was given for one product, as the tree of its network."""
 
-    Attributes
-    ----------
-    key
-        The closed network of the product.
-    tree
-        Its tree, of the tensors in the order of the network.
-    """
-
-    __slots__ = ("key", "tree")
-
-    def __init__(self, key: object, tree: Tree) -> None:
-        self.key = key
-        self.tree = tree
+    key: object  # the closed network of the product
+    tree: Tree  # its tree, of the tensors in the order of the network
 
 
 #: Who finds paths, once a path that was given is known to be for one product.
@@ -210,11 +200,7 @@ def _network_path(
 
 def _hung(closed: _Closed, tree: Tree, sizes: Sequence[int]) -> Path:
     """Return the path of the tree of a closed network, for the product that it was made of."""
-    place = closed.network.place
-    at = {p: k for k, p in enumerate(place)}
-    near = [tuple(at.get(v, v) for v in tree.near[place[k]]) for k in range(tree.leaves)]
-    near += [tuple(at.get(v, v) for v in others) for others in tree.near[tree.leaves :]]
-    own = Tree(tuple(near), tree.leaves)
+    own = tree.placed([closed.network.place.index(k) for k in range(tree.leaves)])
     if closed.is_open:
         return hung(own, tree.leaves - 1)
     return hung(own, *lightest(own, closed.tensors, sizes))
@@ -280,13 +266,8 @@ def given_path(
     (((0, 1), (0, 1)), ((1, 2), (0, 1)))
     """
     closed = _closed(list(map(frozenset, factors)), frozenset(output), sizes)
-    place = closed.network.place
     tree = tree_of(explicit.path, len(factors), closed.is_open)
-    near: list[tuple[int, ...]] = [()] * len(tree.near)
-    for vertex, others in enumerate(tree.near):
-        new = [place[v] if v < tree.leaves else v for v in others]
-        near[place[vertex] if vertex < tree.leaves else vertex] = tuple(sorted(new))
-    return Given(closed.network.key, Tree(tuple(near), tree.leaves))
+    return Given(closed.network.key, tree.placed(closed.network.place))
 
 
 def find_order(
@@ -461,23 +442,14 @@ def _cost(
     sizes: Sequence[int],
     path: Sequence[Sequence[int]],
 ) -> float:
-    left = list(factors)
-    carried = Counter(kept)  # by how many of what is left, and by the result
-    for labels in factors:
-        carried.update(labels)
     total = 0.0
-    for chosen in path:
-        group = [left.pop(k) for k in sorted(chosen, reverse=True)]
-        union = frozenset().union(*group)
-        for labels in group:
-            carried.subtract(labels)
-        result = frozenset([n for n in union if carried[n]])
-        carried.update(result)
-        work = prod([sizes[n] for n in union])
-        if result == union:
+    arrays = list(factors)
+    for step in steps_of(path, factors, kept):
+        work = prod([sizes[n] for n in step.labels])
+        if step.result == step.labels:
             total += work
         else:
-            moved = sum([prod([sizes[n] for n in labels]) for labels in (*group, result)])
-            total += work / BLAS + moved
-        left.append(result)
+            moved = [*(arrays[k] for k in step.group), step.result]
+            total += work / BLAS + sum([prod([sizes[n] for n in labels]) for labels in moved])
+        arrays.append(step.result)
     return total

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import prod
 from typing import NamedTuple
 
-__all__ = ["MOST_STEPS", "NETWORK", "Slices"]
+__all__ = ["MOST_STEPS", "NETWORK", "Slices", "steps_of"]
 
 
 #: Products of more tensors than these, their result being one, are searched as closed networks.
@@ -81,22 +81,7 @@ class Slices:
         return True
 
     def _steps(self, path: Sequence[Sequence[int]]) -> list[_Contraction]:
-        """Write a path with numbers that stay: factors first, then the results of the steps."""
-        carried = Counter(self.output)
-        for labels in self.factors:
-            carried.update(labels)
-        left = list(enumerate(self.factors))
-        steps: list[_Contraction] = []
-        for chosen in path:
-            group = [left.pop(k) for k in sorted(chosen, reverse=True)]
-            for _, labels in group:
-                carried.subtract(labels)
-            union = frozenset().union(*(labels for _, labels in group))
-            result = frozenset([n for n in union if carried[n]])
-            carried.update(result)
-            left.append((len(self.factors) + len(steps), result))
-            steps.append(_Contraction(tuple(k for k, _ in group), union, result))
-        return steps
+        return list(steps_of(path, self.factors, self.output))
 
     def _need(self, steps: Sequence[_Contraction]) -> tuple[float, frozenset[int]]:
         """Return how many entries are alive at one time, and the labels of the largest array."""
@@ -136,3 +121,24 @@ class _Contraction(NamedTuple):
     group: tuple[int, ...]
     labels: frozenset[int]
     result: frozenset[int]
+
+
+def steps_of(
+    path: Sequence[Sequence[int]], factors: Sequence[frozenset[int]], output: Iterable[int]
+) -> Iterator[_Contraction]:
+    """Write a path with numbers that stay: factors first, then the results of the steps."""
+    carried = Counter(output)  # by how many of what is left, and by the result
+    for labels in factors:
+        carried.update(labels)
+    left = list(enumerate(factors))
+    for made, chosen in enumerate(path, start=len(factors)):
+        group = [left.pop(k) for k in sorted(chosen, reverse=True)]
+        parts = [labels for _, labels in group]
+        for labels in parts:
+            for n in labels:
+                carried[n] -= 1
+        union = parts[0].union(*parts[1:])
+        result = frozenset([n for n in union if carried[n]])
+        carried.update(result)
+        left.append((made, result))
+        yield _Contraction(tuple([k for k, _ in group]), union, result)

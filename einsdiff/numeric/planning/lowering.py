@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from math import gcd, prod
 
@@ -119,8 +120,8 @@ class _LoweredProduct:
             self.split,
             self.slice,
             self.merge,
-            self.slice_all,
-            self.merge_product,
+            partial(self.slice, cut=True),
+            partial(self.merge, multiply=True),
             self.accumulate,
             self.take,
         )
@@ -246,10 +247,6 @@ class _LoweredProduct:
             self.restrict(label, new, taken)
         return True
 
-    def slice_all(self, relation: _Bracket) -> bool:
-        """As `slice`, also where an index of other relations is cut."""
-        return self.slice(relation, cut=True)
-
     def split(self, relation: _Bracket) -> bool:
         """Split the index that is the number whose digits are the others."""
         if not relation.is_equation or relation.offset or len(relation.terms) < 3:
@@ -293,10 +290,6 @@ class _LoweredProduct:
                 del relation.terms[n], self.size[n]
             return True
         return False
-
-    def merge_product(self, relation: _Bracket) -> bool:
-        """As `merge`, also where that needs a product of factors."""
-        return self.merge(relation, multiply=True)
 
     def digits(self, relation: _Bracket) -> Iterable[Labels]:
         """List groups of labels that are the digits of a number, leading digit first."""

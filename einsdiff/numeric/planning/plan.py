@@ -64,6 +64,7 @@ from einsdiff.numeric.planning.steps import (
     letters,
     literal,
 )
+from einsdiff.numeric.planning.strides import broadcast
 from einsdiff.numeric.planning.views import (
     Contracted,
     Window,
@@ -617,7 +618,7 @@ class _Planner:
             sign = -1 if _is_negative(c) else 1
             value = self.steps.multiple(sign * c, array)
             op = "add" if sign > 0 else "subtract"
-            shape = _broadcast(total.shape, value.shape)
+            shape = broadcast(total.shape, value.shape)
             total = self.steps.entrywise(op, [total, value], shape)
         return self.steps.multiple(common, total)
 
@@ -676,17 +677,6 @@ def _is_negative(c: Number) -> bool:
     return not isinstance(c, complex) and c < 0
 
 
-def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of a sum of arrays.
-
-    >>> _broadcast((3, 1), (4,))
-    (3, 4)
-    """
-    rank = max(len(a), len(b))
-    padded = ((1,) * (rank - len(shape)) + shape for shape in (a, b))
-    return tuple(n if m == 1 else m for m, n in zip(*padded, strict=True))
-
-
 def _core_uses(outputs: Sequence[Node]) -> Counter[Node]:
     """Count the terms that have a core."""
     uses: Counter[Node] = Counter()
@@ -709,6 +699,3 @@ def _parts(node: Node) -> Iterable[Node]:
             if not isinstance(part, Delta)
         ]
     return ()
-
-
-# --- functions --------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node
 from einsdiff.numeric.libraries.memory import format_bytes
 from einsdiff.numeric.orders.paths import find_path
+from einsdiff.numeric.orders.slices import steps_of
 from einsdiff.numeric.planning.fusing import bases, last_uses
 from einsdiff.numeric.planning.operations import Instruction, Sliced
 
@@ -145,12 +146,9 @@ def mode_of(node: Node, domain: int, sizes: Mapping[str, int]) -> str:
         kept = term.carried.intersection(term.output)
         numbers = tuple(n if isinstance(n, int) else sizes[n] for n in term.sizes)
         path, _ = find_path(tuple(tuple(sorted(s)) for s in left), tuple(sorted(kept)), numbers)
-        for chosen in path[:-1]:
-            union = frozenset().union(*(left.pop(k) for k in sorted(chosen, reverse=True)))
-            result = union & kept.union(*left)
-            left.append(result)
-            if bool(result & ours) != bool(result & theirs):
-                found.add("reverse" if result & ours else "forward")
+        for step in list(steps_of(path, left, kept))[:-1]:
+            if bool(step.result & ours) != bool(step.result & theirs):
+                found.add("reverse" if step.result & ours else "forward")
     return "mixed" if len(found) > 1 else next(iter(found), "")
 
 

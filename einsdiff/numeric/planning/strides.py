@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Sequence
 from math import prod
 
-__all__ = ["contiguous", "entrywise", "is_matrix", "reshaped"]
+__all__ = ["broadcast", "contiguous", "entrywise", "is_matrix", "reshaped"]
 
 Strides = tuple[int, ...]
 
@@ -28,6 +28,22 @@ def contiguous(shape: Sequence[int]) -> Strides:
         strides.append(step)
         step *= max(size, 1)
     return tuple(reversed(strides))
+
+
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of arrays that are combined entry by entry.
+
+    >>> broadcast((3, 1), (4,), ())
+    (3, 4)
+    """
+    rank = max(map(len, shapes), default=0)
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    found = tuple(
+        next((n for n in sizes if n != 1), sizes[0]) for sizes in zip(*padded, strict=True)
+    )
+    for shape in padded:
+        assert all(n in (1, m) for n, m in zip(shape, found, strict=True)), f"{shapes} do not fit"
+    return found
 
 
 def reshaped(shape: Sequence[int], strides: Strides, new: Sequence[int]) -> Strides | None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from math import prod
+from string import Formatter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,9 +31,9 @@ from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.nodes import Node, Variable
 from einsdiff.numeric.libraries.registered import checked
 from einsdiff.numeric.orders.engines import Optimizer
+from einsdiff.numeric.planning.extents import sum_of_multiples
 from einsdiff.numeric.planning.operations import (
     OPERATIONS,
-    Condition,
     IndexSum,
     Instruction,
     Sliced,
@@ -219,26 +220,40 @@ class _Line(NamedTuple):
 
 
 def _spell(step: Instruction, dtype: str, out: str) -> Iterable[str]:
-    """Write an instruction as NumPy code; `out` is the name of an array for its result, or None."""
+    """Write an instruction as NumPy code."""
     line = _Line(step, dtype, out)
     if is_entrywise(step):
         return [f"{step.target} = {_entrywise(line)}  # {step.shape}"]
     spelled = _SPELLED[step.op]
     if not isinstance(spelled, str):
         return spelled(line)
-    known = {"detail": step.detail, "shape": step.shape, "dtype": dtype}
-    return [f"{step.target} = {spelled.format(*step.args, **known)}"]
+    return [f"{step.target} = {_FORMATTER.vformat(spelled, step.args, _Fields(line))}"]
 
 
-def _expand(line: _Line) -> list[str]:
-    step = line.step
-    index = ", ".join(":" if there else "None" for there in step.detail)
-    return [f"{step.target} = {step.args[0]}[{index}]  # {step.shape}"]
+class _Fields(dict[str, Any]):
+    """What stands in a template, written when it is asked for."""
+
+    def __init__(self, line: _Line) -> None:
+        step = line.step
+        super().__init__(detail=step.detail, shape=step.shape, dtype=line.dtype)
+        self.line = line
+
+    def __missing__(self, name: str) -> str:
+        step = self.line.step
+        match name:
+            case "mask":
+                return ", ".join(":" if there else "None" for there in step.detail)
+            case "index":
+                return ", ".join(step.detail)
+            case "sum":
+                return _affine(step.detail)
+            case "holds":
+                sign = "==" if step.detail.is_equation else ">="
+                return f"{_affine(step.detail.of)} {sign} 0"
+        return _called(step.detail).format(*step.args, dtype=repr(self.line.dtype))
 
 
-def _slice(line: _Line) -> list[str]:
-    step = line.step
-    return [f"{step.target} = {step.args[0]}[{', '.join(step.detail)}]  # {step.shape}"]
+_FORMATTER = Formatter()
 
 
 def _product(line: _Line) -> list[str]:
@@ -252,11 +267,6 @@ def _product(line: _Line) -> list[str]:
     return ["if out is None:", f"    {made}", "else:", into_out]
 
 
-def _positions(line: _Line) -> list[str]:
-    step = line.step
-    return [f"{step.target} = {_affine(step.detail)}  # {step.shape}"]
-
-
 def _cumsum(line: _Line) -> list[str]:
     step, dtype = line.step, line.dtype
     (a,) = step.args
@@ -266,17 +276,6 @@ def _cumsum(line: _Line) -> list[str]:
     return [room, f"np.cumsum({a}, axis=0, out={step.target}[1:])"]
 
 
-def _mask(line: _Line) -> list[str]:
-    step = line.step
-    holds = _holds(step.detail)
-    return [f"{step.target} = np.where({holds}, {step.args[0]}, 0)  # {step.shape}"]
-
-
-def _relation(line: _Line) -> list[str]:
-    step = line.step
-    return [f"{step.target} = ({_holds(step.detail)}).astype({line.dtype!r})  # {step.shape}"]
-
-
 def _copy(line: _Line) -> list[str]:
     step = line.step
     fresh = f"{step.target} = np.array({step.args[0]}, dtype={line.dtype!r})  # {step.shape}"
@@ -284,12 +283,6 @@ def _copy(line: _Line) -> list[str]:
         return [fresh]
     given = [f"    np.copyto(out, {step.args[0]})", f"    {step.target} = out"]
     return ["if out is None:", f"    {fresh}", "else:", *given]
-
-
-def _call(line: _Line) -> list[str]:
-    step = line.step
-    called = _called(step.detail).format(*step.args, dtype=repr(line.dtype))
-    return [f"{step.target} = {called}  # {step.shape}"]
 
 
 def _new(line: _Line) -> list[str]:
@@ -355,10 +348,6 @@ def _applied(function: str, args: Iterable[str], into: str, is_large: bool) -> s
     return f"{function}({', '.join([*args, *([f'out={into}'] if into else [])])})"
 
 
-def _holds(condition: Condition) -> str:
-    return f"{_affine(condition.of)} {'==' if condition.is_equation else '>='} 0"
-
-
 def _affine(affine: IndexSum) -> str:
     """Write an array of sums of indices.
 
@@ -366,15 +355,9 @@ def _affine(affine: IndexSum) -> str:
     '3 * np.arange(4)[:, None, None] - np.arange(5)[:, None] + 2'
     """
     rank = len(affine.shape)
-    text = ""
-    for axis, (c, size) in enumerate(zip(affine.coefficients, affine.shape, strict=True)):
-        if c:
-            sign = ("-" if c < 0 else "") if not text else (" - " if c < 0 else " + ")
-            factor = f"{abs(c)} * " if abs(c) != 1 else ""
-            text += f"{sign}{factor}{_arange(size, axis, rank)}"
-    if affine.offset:
-        text += f" {'-' if affine.offset < 0 else '+'} {abs(affine.offset)}"
-    return text
+    axes = enumerate(zip(affine.coefficients, affine.shape, strict=True))
+    terms = [(c, _arange(size, axis, rank)) for axis, (c, size) in axes if c]
+    return sum_of_multiples([*terms, *([(affine.offset, "")] if affine.offset else [])])
 
 
 def _arange(size: int, axis: int, rank: int) -> str:
@@ -418,7 +401,7 @@ def _scatter(line: _Line) -> list[str]:
 _SPELLED: Mapping[str, str | Callable[[_Line], list[str]]] = {
     "accumulate": _add,
     "assign": _assign,
-    "call": _call,
+    "call": "{called}  # {shape}",
     "clear": "",  # where the whole program is written, since it depends on the call
     "copy": _copy,
     "cumsum": _cumsum,
@@ -427,21 +410,21 @@ _SPELLED: Mapping[str, str | Callable[[_Line], list[str]]] = {
     "dot": _product,
     "einsum": "np.einsum({detail!r}, {0}, {1})  # {shape}",
     "empty": _new,
-    "expand": _expand,
+    "expand": "{0}[{mask}]  # {shape}",
     "gather": _gather,
     "gram": "gram({0}, {1})  # {shape}",
-    "mask": _mask,
+    "mask": "np.where({holds}, {0}, 0)  # {shape}",
     "matmul": _product,
     "number": "np.{dtype}({0})",
     "pack": "np.ascontiguousarray({0})  # {shape}",
     "pairs": "pairs({0}, {1})  # {shape}",
-    "positions": _positions,
-    "relation": _relation,
+    "positions": "{sum}  # {shape}",
+    "relation": "({holds}).astype({dtype!r})  # {shape}",
     "repeat": "np.ascontiguousarray(np.broadcast_to({0}, {shape}))",
     "reshape": "{0}.reshape({shape})",
     "scatter": _scatter,
     "size": "{detail}",
-    "slice": _slice,
+    "slice": "{0}[{index}]  # {shape}",
     "slices": _loop,
     "split": "{0}.reshape({shape})",
     "sum": "{0}.sum(axis={detail})  # {shape}",

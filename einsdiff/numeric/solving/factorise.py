@@ -50,7 +50,7 @@ from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.extras import scipy_module
 from einsdiff.numeric.libraries.memory import memory_limit
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.solving.dense import check_finite, factored
+from einsdiff.numeric.solving.dense import Matrices, check_finite, factored
 from einsdiff.numeric.solving.failures import (
     SINGULAR,
     SolveError,
@@ -70,7 +70,6 @@ from einsdiff.numeric.solving.kronecker import (
     on_axis,
     scalar,
 )
-from einsdiff.numeric.solving.wrapped import Blockwise, Divided, Repeated, Woodbury
 
 __all__ = ["factorised"]
 
@@ -90,13 +89,13 @@ def factorised(found: Structure, e: Evaluation) -> Factorisation:
                 )
             )
         case Copies():
-            return Repeated(Frame(found.split, e.size), factorised(found.inner, e))
+            return _Repeated(Frame(found.split, e.size), factorised(found.inner, e))
         case Scaled():
             return _scaled(found, e)
         case Diagonal():
             frame = Frame(found.split, e.size)
             entries = e.matrices(found.entries).reshape(-1, 1, 1)
-            return Blockwise(frame, factored(entries))
+            return _Blockwise(frame, factored(entries))
         case Kronecker():
             return _kronecker(found, e)
         case KroneckerSum():
@@ -109,17 +108,11 @@ def factorised(found: Structure, e: Evaluation) -> Factorisation:
             return _dense(found, e)
 
 
-# --- axes -------------------------------------------------------------------------------------
-
-
-# --- matrices ---------------------------------------------------------------------------------
-
-
 # --- copies, scalings, blocks -----------------------------------------------------------------
 
 
 def _scaled(found: Scaled, e: Evaluation) -> Factorisation:
-    return Divided(
+    return _Divided(
         _scale(found.rows, found.codomain, e),
         _scale(found.columns, found.domain, e),
         factorised(found.inner, e),
@@ -143,7 +136,7 @@ def _dense(found: Blocks, e: Evaluation) -> Factorisation:
     if n > MOST_ROWS or 3 * count * n * n * e.dtype.itemsize > memory_limit():
         return krylov(found, e)
     matrices = factored(e.matrices(found.node).reshape(count, n, n))
-    return Blockwise(frame, matrices)
+    return _Blockwise(frame, matrices)
 
 
 # --- Kronecker products and sums --------------------------------------------------------------
@@ -248,7 +241,7 @@ def _woodbury(found: LowRank, e: Evaluation) -> Factorisation:
         small = factored(right.swapaxes(1, 2) @ solved + np.eye(found.rank, dtype=e.dtype))
     except SolveError:  # what is added may make a singular map regular
         return _dense(found.otherwise, e)
-    made = Woodbury(found.rank, frame, base, right, solved, small)
+    made = _Woodbury(found.rank, frame, base, right, solved, small)
     return _checked(made, found.otherwise, e)
 
 
@@ -304,4 +297,89 @@ def _norms(b: Array) -> Array:
     return np.asarray(np.linalg.norm(b.reshape(-1, b.shape[-1]), axis=0))
 
 
-# --- iterations -------------------------------------------------------------------------------
+# --- solutions that are made of other solutions -------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Blockwise:
+    """A matrix for each index of the tied axes."""
+
+    frame: Frame
+    matrices: Matrices
+
+    @property
+    def method(self) -> str:
+        return self.matrices.method
+
+    def solve(self, b: Array, tolerance: float) -> Array:
+        del tolerance
+        return self.frame.spread(self.matrices.solve(self.frame.stacked(b)))
+
+
+@dataclass(frozen=True)
+class _Repeated:
+    """One map for all indices of the tied axes."""
+
+    frame: Frame
+    inner: Factorisation
+
+    @property
+    def method(self) -> str:
+        count = self.frame.sizes[0]
+        if count == 1 or self.inner.method.startswith("division"):
+            return self.inner.method
+        one = "one " if self.inner.method.startswith("LU factorisation of") else ""
+        return f"{one}{self.inner.method} for {count} right-hand sides"
+
+    def solve(self, b: Array, tolerance: float) -> Array:
+        split, shape = self.frame.split, self.frame.shape
+        order = [split.codomain.index(axis) for axis in split.rows + split.tied]
+        sides = b.transpose([*order, b.ndim - 1])
+        count = self.frame.sizes[0] * b.shape[-1]
+        x = self.inner.solve(sides.reshape(*shape(split.rows), count), tolerance)
+        x = x.reshape(*shape(split.columns), *shape(split.tied), b.shape[-1])
+        axes = (*split.columns, *(d for _, d in split.ties))
+        return x.transpose([*(axes.index(axis) for axis in split.domain), x.ndim - 1])
+
+
+@dataclass(frozen=True)
+class _Divided:
+    """A map between two diagonal ones."""
+
+    rows: Array | None
+    columns: Array | None
+    inner: Factorisation
+
+    @property
+    def method(self) -> str:
+        sides = [
+            side
+            for side, scale in (("rows", self.rows), ("columns", self.columns))
+            if scale is not None
+        ]
+        return f"{self.inner.method}, with scaled {' and '.join(sides)}"
+
+    def solve(self, b: Array, tolerance: float) -> Array:
+        x = self.inner.solve(b if self.rows is None else b / self.rows, tolerance)
+        return x if self.columns is None else x / self.columns
+
+
+@dataclass(frozen=True)
+class _Woodbury:
+    """A map with a structure, and a change of low rank."""
+
+    rank: int
+    frame: Frame
+    base: Factorisation
+    right: Array
+    solved: Array
+    small: Matrices
+
+    @property
+    def method(self) -> str:
+        return f"Woodbury: {self.base.method}, plus rank {self.rank}"
+
+    def solve(self, b: Array, tolerance: float) -> Array:
+        y = self.base.solve(b, tolerance)
+        inner = self.small.solve(self.right.swapaxes(1, 2) @ self.frame.turned.stacked(y))
+        return y - self.frame.spread(self.solved @ inner)

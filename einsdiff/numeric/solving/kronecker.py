@@ -44,11 +44,9 @@ class ByFactors:
 
     @property
     def method(self) -> str:
-        """How it is solved, for people."""
         return f"Kronecker product of {named(self.sizes)}, factor by factor"
 
     def solve(self, b: Array, tolerance: float) -> Array:
-        """Solve for one right-hand side."""
         del tolerance
         x = self.frame.stacked(b)
         for k, part in enumerate(self.parts):
@@ -148,7 +146,6 @@ class ByEigenvectors:
     method: str
 
     def solve(self, b: Array, tolerance: float) -> Array:
-        """Solve for one right-hand side."""
         del tolerance
         x = self.frame.stacked(b)
         for k, vectors in enumerate(self.vectors):
@@ -169,11 +166,9 @@ class BySchurForms:
 
     @property
     def method(self) -> str:
-        """How it is solved, for people."""
         return f"Sylvester equation of {named(self.sizes)}, by Schur forms"
 
     def solve(self, b: Array, tolerance: float) -> Array:
-        """Solve for one right-hand side."""
         del tolerance
         stacked = self.frame.stacked(b)
         x = np.empty_like(stacked)

@@ -44,19 +44,16 @@ from einsdiff.numeric.source.syntax import called, name
 __all__ = ["ARITHMETIC", "as_array"]
 
 
-def _add(draft: Draft, step: Instruction) -> Piece:
-    a, b = draft.arguments(step)
-    return operation(a, "+", b)
+def _operated(sign: str) -> Writer:
+    def write(draft: Draft, step: Instruction) -> Piece:
+        a, b = draft.arguments(step)
+        return operation(a, sign, b)
 
-
-def _subtract(draft: Draft, step: Instruction) -> Piece:
-    a, b = draft.arguments(step)
-    return operation(a, "-", b)
+    return write
 
 
 def _negative(draft: Draft, step: Instruction) -> Piece:
-    (a,) = draft.arguments(step)
-    return negated(a)
+    return negated(*draft.arguments(step))
 
 
 def _multiply(draft: Draft, step: Instruction) -> Piece:
@@ -185,10 +182,10 @@ def as_array(draft: Draft, a: Piece, others: Sequence[Piece] = ()) -> Piece:
 
 #: How the steps of this module are written, by what they are called in a plan.
 ARITHMETIC: Mapping[str, Writer] = {
-    "add": _add,
+    "add": _operated("+"),
     "call": _call,
     "multiply": _multiply,
     "negative": _negative,
     "power": _whole_power,
-    "subtract": _subtract,
+    "subtract": _operated("-"),
 }

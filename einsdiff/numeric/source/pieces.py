@@ -23,6 +23,7 @@ from fractions import Fraction
 from functools import cached_property
 from math import inf
 
+from einsdiff.numeric.planning.strides import broadcast
 from einsdiff.numeric.source.syntax import (
     Index,
     added,
@@ -113,22 +114,6 @@ def joined(
 ) -> Piece:
     """Make an expression of others; integers stay integers only if they do so in all of these."""
     return Piece(tree, shape, names_in(pieces), max([kind, *(p.kind for p in pieces)]))
-
-
-def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of arrays that are combined entry by entry.
-
-    >>> broadcast((3, 1), (4,), ())
-    (3, 4)
-    """
-    rank = max(map(len, shapes), default=0)
-    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
-    found = tuple(
-        next((n for n in sizes if n != 1), sizes[0]) for sizes in zip(*padded, strict=True)
-    )
-    for shape in padded:
-        assert all(n in (1, m) for n, m in zip(shape, found, strict=True)), f"{shapes} do not fit"
-    return found
 
 
 def operation(a: Piece, sign: str, b: Piece) -> Piece:
