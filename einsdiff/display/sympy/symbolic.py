@@ -509,7 +509,7 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
     >>> matrix_expression(matrix_equation(f, Heading("f", ("i",)), None, "Ax"), f)
     A*x
     """
-    writer = _Matrices({v.name: v for v in variables_of([node])})
+    writer = _SympyMatrices({v.name: v for v in variables_of([node])})
     shape = tuple(
         writer.sympy.Mul(*writer.sizes(tuple(node.shape[axis] for axis in axes)))
         for axes in (equation.rows, equation.columns)
@@ -528,7 +528,7 @@ _UNWRITTEN = {"vec": "the vec of a matrix", "commutation": "the commutation matr
 _OTHER_FORMS = 'write to_sympy("indexed"), or to_sympy("array")'
 
 
-class _Matrices(_Writer):
+class _SympyMatrices(_Writer):
     """Writes forms as matrix expressions."""
 
     def __init__(self, variables: Mapping[str, Variable]) -> None:
@@ -636,15 +636,15 @@ _COMPARED = {
 }
 
 #: How a form is written: of the writer, the form, and what it is made of.
-_FORMS: dict[str, Callable[[_Matrices, Form, list[Any]], Any]] = {
-    "name": _Matrices.name,
+_FORMS: dict[str, Callable[[_SympyMatrices, Form, list[Any]], Any]] = {
+    "name": _SympyMatrices.name,
     "number": lambda w, form, _: w.number(form.value),
     "ones": lambda w, form, _: w.sympy.OneMatrix(w.size(form.value), 1),
-    "unit": _Matrices.unit,
+    "unit": _SympyMatrices.unit,
     "entry": lambda _, form, values: values[0][form.value, 0],
     "eye": lambda w, form, _: w.sympy.Identity(w.size(form.value[0])),
     "transpose": lambda w, _, values: w.sympy.Transpose(values[0]).doit(deep=False),
-    "inverse": _Matrices.inverse,
+    "inverse": _SympyMatrices.inverse,
     "chain": lambda w, _, values: w.sympy.MatMul(*values),
     "tr": lambda w, _, values: w.sympy.Trace(values[0]),
     "diag": lambda w, _, values: w.sympy.DiagMatrix(values[0]),
@@ -652,11 +652,11 @@ _FORMS: dict[str, Callable[[_Matrices, Form, list[Any]], Any]] = {
     "norm": lambda w, _, values: w.sympy.sqrt(w.sympy.Trace(values[0].T * values[0])),
     "kron": lambda w, _, values: w.sympy.KroneckerProduct(*values),
     "stack": lambda w, form, values: w.sympy.ImmutableMatrix(*form.value[:2], values),
-    "times": _Matrices.times,
-    "total": _Matrices.total,
-    "hadamard": _Matrices.hadamard,
-    "power": _Matrices.power,
+    "times": _SympyMatrices.times,
+    "total": _SympyMatrices.total,
+    "hadamard": _SympyMatrices.hadamard,
+    "power": _SympyMatrices.power,
     "abs": lambda w, _, values: w.entrywise("abs", values),
-    "apply": _Matrices.apply,
+    "apply": _SympyMatrices.apply,
     "compare": lambda w, form, values: w.entrywise(_COMPARED[form.value[0]], values),
 }

@@ -53,9 +53,9 @@ from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.verbs.calculus import Wrt, grad, hvp, jvp, vjp
+from einsdiff.verbs.calculus import grad, hvp, jvp, vjp
 from einsdiff.verbs.sources.accept import read_expression
-from einsdiff.verbs.sources.source import find_variable
+from einsdiff.verbs.sources.source import Arguments, Wrt, find_variable
 
 __all__ = ["Problem", "problem"]
 
@@ -116,7 +116,7 @@ def problem(
     checked_form(form)
     wanted = tuple(wrt) if isinstance(wrt, tuple | list) else (wrt,)
     frame = sys._getframe(1)
-    source = read_expression(expression, operands, sizes, named, frame, wanted)
+    source = read_expression(Arguments(expression, operands, sizes, named, frame, wanted))
     f = source.tensor
     try:
         chosen = [find_variable(w, source, frame) for w in wanted]

@@ -44,8 +44,9 @@ from einsdiff.errors import (
     page,
     shape_text,
 )
+from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.formula import Formula, fresh, function_name
-from einsdiff.expressions.tensor_class import Tensor, checked_arrays
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.interop.sympy.meanings import (
     NODES,
     NOT_READ,

@@ -28,7 +28,8 @@ from einsdiff.errors import (
     shape_text,
     shapes_line,
 )
-from einsdiff.expressions.tensor_class import Tensor, as_shape, join_values
+from einsdiff.expressions.combining import join_values
+from einsdiff.expressions.tensor_class import Tensor, as_shape
 from einsdiff.interop.sympy.meanings import ARRAY_KINDS, refuse
 from einsdiff.notation.letters import DUMMY, fresh_letters
 from einsdiff.notation.names import as_name
