@@ -26,7 +26,7 @@ from fractions import Fraction
 from importlib import import_module
 from itertools import product
 from math import prod
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.nodes.graph import children, topological, variables_of
 from einsdiff.algebra.nodes.nodes import (
@@ -76,15 +76,10 @@ def _check(node: Node) -> None:
         )
 
 
-def _is_matrix(node: Node) -> bool:
+def _is_matrix(node: Node) -> TypeGuard[Variable]:
     """Tell whether SymPy's symbol for a matrix would be read as this variable."""
-    return (
-        isinstance(node, Variable)
-        and len(node.shape) == 2
-        and 1 not in node.shape
-        and node.derivative is None
-        and not node.of
-    )
+    is_plain = isinstance(node, Variable) and node.derivative is None and not node.of
+    return is_plain and len(node.shape) == 2 and 1 not in node.shape
 
 
 # --- atoms ------------------------------------------------------------------------------------
@@ -295,7 +290,7 @@ class _Indices(_Writer):
             for axis in range(len(head), len(arg.shape)):
                 own.append(first_unused(axis_spellings(self.letters, arg, axis), used))
                 used.add(own[-1])
-            if is_matrix and isinstance(arg, Variable) and _is_matrix(arg):
+            if is_matrix and _is_matrix(arg):
                 parts.append(([], self.matrix(arg)))
                 continue
             value = yield self.sum(arg, (*head, *own), used)
@@ -479,7 +474,7 @@ class _Arrays(_Writer):
             rule = self.rule(name, [None if hasattr(arg, "shape") else arg for arg in args])
             return self.arrays.ArrayElementwiseApplyFunc(rule, arrays[0])
         (arg, *_) = node.args
-        if name in OF_MATRICES and isinstance(arg, Variable) and _is_matrix(arg):
+        if name in OF_MATRICES and _is_matrix(arg):
             return OF_MATRICES[name](self.sympy, self.matrix(arg))
         _refuse(
             f"SymPy's array expressions have no {name} of these arguments",

@@ -45,27 +45,13 @@ Scope = Mapping[Any, Affine]
 
 @dataclass(slots=True)
 class _Leaf:
-    """A name in the expression.
+    """A name in the expression; what is not known of it is None."""
 
-    Attributes
-    ----------
-    label
-        The symbol, or the application ``u(z)`` of an unspecified function.
-    dims
-        SymPy's sizes of its axes, None where they are not known.
-    rank
-        The number of axes, None where it is not known.
-    of
-        The names that it is a function of.
-    is_column
-        Whether it is a matrix of one column or row, which is a vector here.
-    """
-
-    label: Any
-    dims: tuple[Any, ...] | None
+    label: Any  # the symbol, or the application u(z) of an unspecified function
+    dims: tuple[Any, ...] | None  # SymPy's sizes of its axes
     rank: int | None
-    of: tuple[str, ...] = ()
-    is_column: bool = False
+    of: tuple[str, ...] = ()  # the names that it is a function of
+    is_column: bool = False  # a matrix of one column or row, which is a vector here
 
 
 class Symbols:
@@ -305,12 +291,8 @@ class Symbols:
                 raise OperandError(page(f"the shape of '{name}' is not known", action=action))
             node = self.names[name] = self.made(name)
         if not isinstance(node, Variable):
-            raise OperandError(
-                page(
-                    f"'{name}' is an expression, and nothing is differentiated by it",
-                    action="pass a tensor that is a variable",
-                )
-            )
+            why = f"'{name}' is an expression, and nothing is differentiated by it"
+            raise OperandError(page(why, action="pass a tensor that is a variable"))
         return node
 
     def derivative(self, name: str) -> Node:
@@ -326,12 +308,9 @@ class Symbols:
         for z in by:
             at = [v for v in getattr(node, "of", ()) if v.name == z]
             if not isinstance(node, Variable) or not at:
-                raise OperandError(
-                    page(
-                        f"'{name}' is the derivative of a function, which is not declared",
-                        action=f"pass {base}=ed.tensor('{base}', .., of={by[0]})",
-                    )
-                )
+                why = f"'{name}' is the derivative of a function, which is not declared"
+                action = f"pass {base}=ed.tensor('{base}', .., of={by[0]})"
+                raise OperandError(page(why, action=action))
             node = partial(node, at[0])
         assert node is not None
         return node
@@ -403,13 +382,10 @@ class Symbols:
 
     def limits(self, expr: Any, limit: Any) -> tuple[str, Size, Affine]:
         """Read the range of a sum: the label, its size, and what the symbol is."""
-        symbol = limit[0]
-        if len(limit) == 1 and isinstance(symbol, self.sympy.Idx) and symbol.upper is not None:
-            low, high = symbol.lower, symbol.upper
-        elif len(limit) == 3:
-            low, high = limit[1:]
-        else:
+        symbol, *ends = limit
+        if len(ends) != 2:
             refuse(expr, f"the sum over {symbol} has no range", f"write ({symbol}, 0, n - 1)")
+        low, high = ends
         others = [s for s in symbols_of(self.sympy, low - high) if s in self.labels]
         if others:
             refuse(
