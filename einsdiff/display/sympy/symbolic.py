@@ -48,7 +48,6 @@ from einsdiff.display.matrix.forms import Form, is_ones, subforms
 from einsdiff.display.matrix.matrix_equation import MatrixEquation
 from einsdiff.display.sympy.vocabulary import OF_MATRICES, holds, spelled, sympy_module
 from einsdiff.errors import OperandError, page
-from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 
@@ -131,11 +130,20 @@ class _Writer:
         """Write a variable as a matrix; a vector has one column."""
         return self.sympy.MatrixSymbol(node.name, *self.sizes((*node.shape, 1)[:2]))
 
-    def rule(self, name: str, args: Sequence[Any]) -> Any:
-        """Write a function of the one argument that is None, an entry of an array."""
+    def entrywise(self, name: str, args: Sequence[Any]) -> Any:
+        """Apply a function of each entry, of one array at most; None if there are several."""
+        arrays = [arg for arg in args if hasattr(arg, "shape")]
+        if len(arrays) > 1:
+            return None
+        if not arrays:
+            return spelled(name, *args)
         entry = self.sympy.Dummy("d")
-        value = spelled(name, *(entry if arg is None else arg for arg in args))
-        return self.sympy.Lambda(entry, value)
+        value = spelled(name, *(entry if hasattr(arg, "shape") else arg for arg in args))
+        return self.mapped(self.sympy.Lambda(entry, value), arrays[0])
+
+    def mapped(self, rule: Any, array: Any) -> Any:
+        """Apply a rule to each entry of an array."""
+        return array.applyfunc(rule)
 
 
 def _entry(base: Any, indices: Sequence[Any]) -> Any:
@@ -164,13 +172,13 @@ def indexed_form(
     axes = heading.letters
     sizes = {size for part in order for size in getattr(part, "sizes", part.shape)}
     taken = {*axes, *(size for size in sizes if isinstance(size, str))}
-    right = run(writer.sum(node, axes, taken))
+    right = writer.sum(node, axes, taken)
     left = writer.left(node, heading, arguments)
     return writer.sympy.Eq(left, right, evaluate=False)
 
 
 class _Indices(_Writer):
-    """Writes the nodes of one expression entry by entry; its methods are jobs, see `run`."""
+    """Writes the nodes of one expression entry by entry."""
 
     def __init__(self, letters: Letters, first: Mapping[Node, int]) -> None:
         super().__init__()
@@ -193,22 +201,21 @@ class _Indices(_Writer):
                 base = self.sympy.IndexedBase(base, shape=self.sizes(node.shape))
         return _entry(base, [self.index(letter) for letter in heading.letters])
 
-    def sum(self, node: Node, axes: Sequence[str], used: set[str]) -> Job[Any]:
+    def sum(self, node: Node, axes: Sequence[str], used: set[str]) -> Any:
         """Write a node; add the letters that it uses to `used`."""
         outside = frozenset(used)
         total = []
         for c, term in node.terms if isinstance(node, Add) else ((1, node),):
             inner = set(outside)
-            value = yield self.product(term, axes, inner)
-            total.append(self.number(c) * value)
+            total.append(self.number(c) * self.product(term, axes, inner))
             used |= inner
         return self.sympy.Add(*total)
 
-    def product(self, node: Node, axes: Sequence[str], used: set[str]) -> Job[Any]:
+    def product(self, node: Node, axes: Sequence[str], used: set[str]) -> Any:
         """Write deltas and size factors, and a sum over the factors that it is taken of."""
         if not isinstance(node, Einsum):
             indices = [self.index(letter) for letter in axes]
-            return (yield self.factor(node, axes, indices, used))
+            return self.factor(node, axes, indices, used)
         absorbed = absorbable(node)
         gone = {relation for _, _, relation in absorbed.values()}
         letter = assigned(node, tuple(axes), self.letters, self.first, used, absorbed)
@@ -229,17 +236,17 @@ class _Indices(_Writer):
             if k in gone:
                 continue
             names = [letter.get(n, "") for n in labels]
-            value = yield self.factor(operand, names, [index[n] for n in labels], used)
+            value = self.factor(operand, names, [index[n] for n in labels], used)
             is_inside = any(dummies & index[n].free_symbols for n in labels)
             (inner if is_inside else outer).append(value)
-        limits = [(index[n], 0, self.size(node.sizes[n]) - 1) for n in summed]
-        if limits:
+        if summed:
+            limits = (self.range(letter[n], node.sizes[n]) for n in summed)
             outer.append(self.sympy.Sum(self.sympy.Mul(*inner), *limits))
         return self.sympy.Mul(*outer)
 
     def factor(
         self, node: Node, axes: Sequence[str], indices: Sequence[Any], used: set[str]
-    ) -> Job[Any]:
+    ) -> Any:
         """Write an entry; of a variable the indices may be sums, of others they are letters."""
         if isinstance(node, Variable):
             return _entry(self.variable(node), indices)
@@ -248,8 +255,8 @@ class _Indices(_Writer):
         if isinstance(node, Delta):
             return self.delta(node, indices)
         if isinstance(node, Call):
-            return (yield self.call(node, axes, used))
-        return (yield self.sum(node, axes, used))
+            return self.call(node, axes, used)
+        return self.sum(node, axes, used)
 
     def delta(self, node: Delta, indices: Sequence[Any]) -> Any:
         c, offset, is_equation = node.relation
@@ -266,14 +273,10 @@ class _Indices(_Writer):
 
     # Functions.
 
-    # Functions.
-
-    def call(self, node: Call, axes: Sequence[str], used: set[str]) -> Job[Any]:
+    def call(self, node: Call, axes: Sequence[str], used: set[str]) -> Any:
         function, name = node.function, node.function.name
         if function.is_elementwise:
-            args = []
-            for arg in node.args:
-                args.append((yield self.sum(arg, axes if arg.shape else (), used)))
+            args = (self.sum(arg, axes if arg.shape else (), used) for arg in node.args)
             return spelled(name, *args)
         rank = len(node.batch)
         is_of_matrix = name in OF_MATRICES or name == "solve"
@@ -293,7 +296,7 @@ class _Indices(_Writer):
             if is_matrix and _is_matrix(arg):
                 parts.append(([], self.matrix(arg)))
                 continue
-            value = yield self.sum(arg, (*head, *own), used)
+            value = self.sum(arg, (*head, *own), used)
             shape = arg.shape[len(head) :]
             if is_matrix:
                 rule = self.sympy.Lambda(tuple(map(self.index, own)), value)
@@ -467,19 +470,20 @@ class _Arrays(_Writer):
     def call(self, node: Call) -> Any:
         name = node.function.name
         args = [self.done[arg] for arg in node.args]
-        arrays = [arg for arg in args if hasattr(arg, "shape")]
-        if node.function.is_elementwise and not arrays:
-            return spelled(name, *args)
-        if node.function.is_elementwise and len(arrays) == 1:
-            rule = self.rule(name, [None if hasattr(arg, "shape") else arg for arg in args])
-            return self.arrays.ArrayElementwiseApplyFunc(rule, arrays[0])
-        (arg, *_) = node.args
-        if name in OF_MATRICES and _is_matrix(arg):
-            return OF_MATRICES[name](self.sympy, self.matrix(arg))
-        _refuse(
-            f"SymPy's array expressions have no {name} of these arguments",
-            'write to_sympy("indexed"), or to_sympy("matrix")',
-        )
+        found, arg = None, node.args[0]
+        if node.function.is_elementwise:
+            found = self.entrywise(name, args)
+        elif name in OF_MATRICES and _is_matrix(arg):
+            found = OF_MATRICES[name](self.sympy, self.matrix(arg))
+        if found is None:
+            _refuse(
+                f"SymPy's array expressions have no {name} of these arguments",
+                'write to_sympy("indexed"), or to_sympy("matrix")',
+            )
+        return found
+
+    def mapped(self, rule: Any, array: Any) -> Any:
+        return self.arrays.ArrayElementwiseApplyFunc(rule, array)
 
 
 def _axes_of(labels: Sequence[int]) -> dict[int, tuple[int, ...]]:
@@ -514,7 +518,7 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
             _refuse(f"SymPy has no matrix expression for {_UNWRITTEN[part.op]}", _OTHER_FORMS)
     if is_zero(node):
         return writer.sympy.ZeroMatrix(*shape) if node.shape else writer.sympy.Integer(0)
-    found = run(writer.written(equation.form))
+    found = writer.written(equation.form)
     return writer.ones(*shape) if found is None else found
 
 
@@ -530,19 +534,15 @@ class _SympyMatrices(_Writer):
         super().__init__()
         self.variables = variables
 
-    def written(self, form: Form) -> Job[Any]:
+    def written(self, form: Form) -> Any:
         """Write a form; one without axes is a number: of a matrix of one entry its trace.
 
         Ones that do not say their size are None.
         """
-        if is_ones(form) and not any(part.value for part in subforms(form)):
+        if is_ones(form) and all(part.value is None for part in subforms(form)):
             return None
-        args = form.args
-        if isinstance(form.value, Form):  # an exponent
-            args = *args, form.value
-        values = []
-        for arg in args:
-            values.append((yield self.written(arg)))
+        exponent = [form.value] if isinstance(form.value, Form) else []
+        values = [self.written(arg) for arg in (*form.args, *exponent)]
         if None in values:
             shapes = [v.shape for v in values if hasattr(v, "shape")]
             if form.op in ("chain", "kron") or not shapes:
@@ -595,31 +595,26 @@ class _SympyMatrices(_Writer):
 
     def power(self, form: Form, values: Sequence[Any]) -> Any:
         if isinstance(form.value, Form):
-            return self.entrywise("power", values)
-        exponent = self.number(form.value)
+            return self.function(form, values)
         power = self.sympy.HadamardPower if form.rank else self.sympy.Pow
-        return power(values[0], exponent)
+        return power(values[0], self.number(form.value))
 
-    def apply(self, form: Form, values: Sequence[Any]) -> Any:
-        name, _, is_entrywise = form.value
+    def function(self, form: Form, values: Sequence[Any]) -> Any:
+        """Write a function of each entry, of one matrix at most, or one of a matrix."""
+        name, is_entrywise = form.op, True
+        if form.op == "compare":
+            name = _COMPARED[form.value[0]]
+        elif form.op == "apply":
+            name, _, is_entrywise = form.value
+        what, found = name, None
         if is_entrywise:
-            return self.entrywise(name, values)
-        if name not in OF_MATRICES:
-            _refuse(f"SymPy has no matrix expression for {name}", 'write to_sympy("indexed")')
-        return OF_MATRICES[name](self.sympy, values[0])
-
-    def entrywise(self, name: str, values: Sequence[Any]) -> Any:
-        """Apply a function of each entry, of one matrix at most."""
-        matrices = [value for value in values if hasattr(value, "shape")]
-        if not matrices:
-            return spelled(name, *values)
-        if len(matrices) > 1:
-            _refuse(
-                f"SymPy has no matrix expression for {name} of the entries of two matrices",
-                'write to_sympy("indexed")',
-            )
-        rule = self.rule(name, [None if hasattr(value, "shape") else value for value in values])
-        return matrices[0].applyfunc(rule)
+            what = f"{name} of the entries of two matrices"
+            found = self.entrywise(name, values)
+        elif name in OF_MATRICES:
+            found = OF_MATRICES[name](self.sympy, values[0])
+        if found is None:
+            _refuse(f"SymPy has no matrix expression for {what}", 'write to_sympy("indexed")')
+        return found
 
 
 #: The function of each comparison of matrix notation.
@@ -651,7 +646,7 @@ _FORMS: dict[str, Callable[[_SympyMatrices, Form, list[Any]], Any]] = {
     "total": _SympyMatrices.total,
     "hadamard": _SympyMatrices.hadamard,
     "power": _SympyMatrices.power,
-    "abs": lambda w, _, values: w.entrywise("abs", values),
-    "apply": _SympyMatrices.apply,
-    "compare": lambda w, form, values: w.entrywise(_COMPARED[form.value[0]], values),
+    "abs": _SympyMatrices.function,
+    "apply": _SympyMatrices.function,
+    "compare": _SympyMatrices.function,
 }
