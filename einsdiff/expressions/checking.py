@@ -36,7 +36,7 @@ from einsdiff.errors import OperandError, page
 from einsdiff.expressions.evaluation import evaluate, sizes_of
 from einsdiff.expressions.formula import Formula
 from einsdiff.numeric.libraries.lazy import np
-from einsdiff.numeric.libraries.library import known_values, library_of
+from einsdiff.numeric.libraries.library import LIBRARIES, known_values, library_of
 from einsdiff.numeric.libraries.operands import Array
 
 __all__ = ["Check", "checked", "sample", "sampled"]
@@ -187,7 +187,7 @@ def checked(
 def _check_known(derivative: Formula, values: Mapping[str, Any]) -> None:
     """Refuse arrays in chunks: neither they nor others of their sizes are computed for this."""
     for name, value in values.items():
-        if library_of(value) == "dask":
+        if LIBRARIES[library_of(value)].is_lazy:
             raise OperandError(
                 page(
                     f"'{name}' is a Dask array, and a derivative is checked with NumPy arrays",

@@ -40,7 +40,7 @@ from einsdiff.numeric.libraries.library import (
     taken_to,
 )
 from einsdiff.numeric.libraries.memory import memory_limit
-from einsdiff.numeric.libraries.operands import Array, dtype_of
+from einsdiff.numeric.libraries.operands import Array, dtype_of, result_dtype
 from einsdiff.numeric.libraries.xarray import KNOWN
 
 # What plans and solves is imported where it is needed: a formula is read without it.
@@ -179,14 +179,14 @@ def prepare_anywhere(
     known = tuple(sorted(sizes.items()))
     taken = taken_to(library, values)
     check_places(taken)
-    from einsdiff.numeric.running.portable import portable, result_dtype
+    from einsdiff.numeric.running.portable import portable
 
     shapes = [tuple(sizes[s] if isinstance(s, str) else s for s in node.shape) for node in nodes]
     _check_ranks(formulas, shapes)
     dtype = result_dtype(library, nodes, taken, joined_least(f.least for f in formulas))
     bound = tuple(v for v in joined_arguments(formulas) if v.name in values)
     optimizer = _optimizer(optimize, formulas)
-    if library == "dask":  # whose results are as large as their chunks
+    if LIBRARIES[library].is_lazy:  # whose results are as large as their chunks
         from einsdiff.numeric.chunks.chunked import chunked
 
         if optimizer is not None:
@@ -241,11 +241,6 @@ _INSTEAD = {
 def evaluated_dtype(formula: Formula, values: Mapping[str, Any]) -> Any:
     """Return the dtype of a result, from those of the arrays that there are."""
     library = common_library(values)
-    if library in ("numpy", "cupy", "dask"):
-        dtypes = (array.dtype for array in values.values())
-        return dtype_of(formula.expr, dtypes, formula.least)
-    from einsdiff.numeric.running.portable import result_dtype
-
     return result_dtype(library, [formula.expr], taken_to(library, values), formula.least)
 
 
