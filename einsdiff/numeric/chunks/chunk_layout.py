@@ -149,16 +149,9 @@ def _overlap(chunks: Chunks | None, start: int, stop: int) -> Chunks | None:
 
 
 class Cutter:
-    """Knows for each node how its axes are cut.
+    """Knows for each node how its axes are cut, from how variables are.
 
-    Parameters
-    ----------
-    layouts
-        How variables are cut.
-    itemsize
-        The bytes of an entry.
-    most
-        Chunks are put together only to chunks of at most so many bytes.
+    Chunks are put together only to chunks of at most `most` bytes.
     """
 
     def __init__(self, layouts: Mapping[Variable, Layout], itemsize: int, most: int) -> None:

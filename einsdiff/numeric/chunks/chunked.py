@@ -22,6 +22,7 @@ array(55.)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from itertools import chain
@@ -44,31 +45,18 @@ from einsdiff.numeric.planning.slicing import with_numbers
 __all__ = ["Chunked", "chunked"]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Chunked:
-    """A function of Dask arrays.
+    """A function of Dask arrays."""
 
-    Attributes
-    ----------
-    nodes
-        What is computed, with numbers for sizes.
-    names
-        The names of the arrays it takes, in order.
-    matrix
-        As for `chunked`.
-    """
+    nodes: tuple[Node, ...]  # what is computed, with numbers for sizes
+    arguments: tuple[Variable, ...]
+    matrix: tuple[int, str, str] | None  # as for `chunked`
 
-    __slots__ = ("arguments", "matrix", "names", "nodes")
-
-    def __init__(
-        self,
-        nodes: tuple[Node, ...],
-        arguments: tuple[Variable, ...],
-        matrix: tuple[int, str, str] | None,
-    ) -> None:
-        self.nodes = nodes
-        self.arguments = arguments
-        self.names = tuple(v.name for v in arguments)
-        self.matrix = matrix
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the arrays it takes, in order."""
+        return tuple(v.name for v in self.arguments)
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         """Return lazy arrays for arrays of one dtype, of Dask or NumPy, in the order of the names.

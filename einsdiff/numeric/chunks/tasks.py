@@ -59,27 +59,15 @@ KEPT = 2**23
 
 
 class Kernel:
-    """What a task computes from one chunk of each operand.
-
-    Attributes
-    ----------
-    nodes
-        Expressions, with names for the sizes of chunks.
-    inputs
-        The names of the arrays it takes.
-    sizes
-        The names of sizes, in the order of the grid.
-    dtype
-        In which it computes.
-    """
+    """What a task computes from one chunk of each operand."""
 
     __slots__ = ("_pickled", "dtype", "inputs", "nodes", "sizes")
 
     def __init__(
         self,
-        nodes: tuple[Node, ...],
-        inputs: tuple[str, ...],
-        sizes: tuple[str, ...],
+        nodes: tuple[Node, ...],  # with names for the sizes of chunks
+        inputs: tuple[str, ...],  # the names of the arrays it takes
+        sizes: tuple[str, ...],  # the names of sizes, in the order of the grid
         dtype: str,
     ) -> None:
         self.nodes = nodes

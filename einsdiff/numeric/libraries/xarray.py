@@ -194,20 +194,13 @@ def _followed(
 
 
 class _Follower:
-    """Follows the axes of nodes, those first that others are made of.
-
-    Attributes
-    ----------
-    axes
-        For each node the axes of variables that its axes are.
-    parent
-        Those that are bound to each other, as a union-find forest.
-    """
+    """Follows the axes of nodes, those first that others are made of."""
 
     def __init__(self, dimensions: Mapping[str, tuple[Hashable, ...]]) -> None:
         self.dimensions = dimensions
+        #: For each node the axes of variables that its axes are.
         self.axes: dict[Node, tuple[Axis | None, ...]] = {}
-        self.parent: dict[Axis, Axis] = {}
+        self.parent: dict[Axis, Axis] = {}  # those that are bound to each other, as a forest
 
     def root(self, axis: Axis) -> Axis:
         self.parent.setdefault(axis, axis)

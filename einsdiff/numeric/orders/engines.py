@@ -152,32 +152,17 @@ def _named(name: str) -> Any:
     name = name.lower()
     with suppress(KeyError):
         return oe.paths.get_path_fn(name)
+    who, more = "neither opt_einsum nor cotengra has a search", ""
     try:
         import cotengra  # noqa: F401  # which registers its searches
     except ImportError:
-        known = ", ".join(map(repr, sorted(_names())))
-        raise OperandError(
-            page(
-                f"opt_einsum has no search {name!r}",
-                action=f"write one of {known}; cotengra brings more: "
-                'pip install "einsdiff[cotengra]"',
-            )
-        ) from None
-    try:
+        who = "opt_einsum has no search"
+        more = '; cotengra brings more: pip install "einsdiff[cotengra]"'
+    with suppress(KeyError):
         return oe.paths.get_path_fn(name)
-    except KeyError:
-        known = ", ".join(map(repr, sorted(_names())))
-        raise OperandError(
-            page(
-                f"neither opt_einsum nor cotengra has a search {name!r}",
-                action=f"write one of {known}",
-            )
-        ) from None
-
-
-def _names() -> list[str]:
-    """List the names of searches that opt_einsum knows."""
-    return list(getattr(oe.paths, "_PATH_OPTIONS", ("auto", "auto-hq", "greedy", "optimal")))
+    names = getattr(oe.paths, "_PATH_OPTIONS", ("auto", "auto-hq", "greedy", "optimal"))
+    known = ", ".join(map(repr, sorted(names)))
+    raise OperandError(page(f"{who} {name!r}", action=f"write one of {known}{more}"))
 
 
 def _as_path(path: Sequence[Any]) -> Path:

@@ -23,20 +23,8 @@ class Slices:
 
     Of a product :math:`\sum_k A_{ik} B_{jk} \dots` there is a part for each value of :math:`k`,
     in which arrays have no such axis.
+    Some labels may be taken at first.
 
-    Parameters
-    ----------
-    factors
-        The labels of each factor.
-    output
-        The labels that are kept.
-    sizes
-        The size of each label.
-    sliced
-        Labels that are taken at first.
-
-    Examples
-    --------
     >>> ring = [frozenset(labels) for labels in ((0, 1), (1, 2), (2, 3), (3, 0))]
     >>> choice, path = Slices(ring, frozenset(), (10, 10, 10, 10)), ((0, 1), (0, 1), (0, 1))
     >>> choice.need(path), choice.add(path), choice.sliced, choice.need(path)

@@ -216,24 +216,7 @@ def _finder(optimizer: Optimizer, nodes: Sequence[Node], sizes: Mapping[str, int
     fitting = [node for node in products if counts[node] == wanted]
     if len(fitting) != 1:
         there = sorted({n for n in counts.values() if n > 1})
-        raise OperandError(
-            page(
-                f"the path is for {wanted} factors, and "
-                + (
-                    f"{len(fitting)} products have so many"
-                    if fitting
-                    else f"the product has {there[0]}"
-                    if len(there) == 1
-                    else f"the products have {', '.join(map(str, there))}"
-                    if there
-                    else "nothing is multiplied"
-                ),
-                action="pass the name of a search, such as optimize='auto-hq', or an optimiser"
-                if fitting or not there
-                else f"pass a path for {' or '.join(map(str, there))} factors, the name of a "
-                "search, such as optimize='auto-hq', or an optimiser",
-            )
-        )
+        raise _unfitting(wanted, len(fitting), list(map(str, there)))
     (node,) = fitting
     number = [size if isinstance(size, int) else sizes[size] for size in node.sizes]
     rank = {name: k for k, name in enumerate(optimizer.names)}
@@ -248,6 +231,21 @@ def _finder(optimizer: Optimizer, nodes: Sequence[Node], sizes: Mapping[str, int
     factors = [{n for n in node.subscripts[k] if carried[n] > 1} for _, k in sorted(slots)]
     output = set(node.output).intersection(*[set().union(*factors)])
     return given_path(optimizer, [sorted(own) for own in factors], sorted(output), number)
+
+
+def _unfitting(wanted: int, fitting: int, there: Sequence[str]) -> OperandError:
+    """Say that a path is for so many factors, and not for one product alone."""
+    search = "the name of a search, such as optimize='auto-hq', or an optimiser"
+    action = f"pass {search}"
+    if fitting:
+        found = f"{fitting} products have so many"
+    elif not there:
+        found = "nothing is multiplied"
+    else:
+        has = "the product has" if len(there) == 1 else "the products have"
+        found = f"{has} {', '.join(there)}"
+        action = f"pass a path for {' or '.join(there)} factors, {search}"
+    return OperandError(page(f"the path is for {wanted} factors, and {found}", action=action))
 
 
 def plain_plan(

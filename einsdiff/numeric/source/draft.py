@@ -86,68 +86,31 @@ class Line:
 
 
 class Draft:
-    """A function body while it is written.
-
-    Parameters
-    ----------
-    plan
-        What is to be written.
-    backend
-        The array library.
-    names
-        What the function's arguments are called, by their names in the plan.
-    uses
-        How often each array of the plan is read.
-    scalars
-        Those that are arrays without axes, or numbers.
-    reference
-        The argument whose dtype and device are those of results in which no array occurs.
-    taken
-        Further names that cannot be used.
-    has_floats
-        Whether all arrays are known to be of floating-point numbers.
-
-    Attributes
-    ----------
-    lines
-        The lines written so far.
-    pieces
-        The expressions of the plan's arrays that are known so far.
-    steps
-        The steps of the plan, by what they make.
-    functions
-        The user's functions, and what they are called.
-    ranges
-        Arrays of indices, by what they are called: each has one axis that is longer than one.
-    floats
-        Arrays that cannot be of integers.
-    numbers
-        Numbers as arrays: their names, by how they are made.
-    """
+    """A function body while it is written."""
 
     def __init__(
         self,
         plan: Plan,
         backend: str,
-        names: Mapping[str, str],
+        names: Mapping[str, str],  # what its arguments are called, by their names in the plan
         *,
-        uses: Mapping[str, int],
-        scalars: Collection[str] = (),
-        reference: str = "",
-        taken: Collection[str] = (),
-        has_floats: bool = False,
+        uses: Mapping[str, int],  # how often each array of the plan is read
+        scalars: Collection[str] = (),  # names of arrays without axes, or numbers
+        reference: str = "",  # whose dtype and device results have in which no array occurs
+        taken: Collection[str] = (),  # further names that cannot be used
+        has_floats: bool = False,  # whether all arrays are known to be of such
     ) -> None:
         self.has_floats = has_floats
         self.library = LIBRARIES[backend]
         self.reference = reference
         self.uses = Counter(uses)
-        self.lines: list[Line] = []
-        self.functions: dict[str, str] = {}
-        self.ranges: list[Piece] = []
-        self.floats: set[str] = set()
-        self.numbers: dict[str, Piece] = {}
         self.steps = plan.makes
-        self.pieces: dict[str, Piece] = {}
+        self.lines: list[Line] = []  # those written so far
+        self.functions: dict[str, str] = {}  # the user's, and what they are called
+        self.ranges: list[Piece] = []  # arrays of indices: one axis each is longer than one
+        self.floats: set[str] = set()  # arrays that cannot be of integers
+        self.numbers: dict[str, Piece] = {}  # as arrays: their names, by how they are made
+        self.pieces: dict[str, Piece] = {}  # the expressions of the plan's arrays so far
         for handle, text in names.items():
             self.pieces[handle] = Piece(
                 name(text), plan.given[handle], frozenset([text]), is_simple=True
