@@ -28,7 +28,7 @@ from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.expressions.prepared import Prepared
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.planning.core import PlannedCore
+from einsdiff.numeric.planning.views import PlannedCore
 from einsdiff.numeric.sparse import FORMATS, check_room, laid, sparse, window_of
 
 __all__ = ["Cores", "evaluate_cores"]

@@ -29,8 +29,7 @@ from einsdiff.errors import OperandError, SizeError, page, shape_text
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.planning.core import PlannedCore
-from einsdiff.numeric.planning.views import Window
+from einsdiff.numeric.planning.views import PlannedCore, Window
 
 __all__ = ["FORMATS", "PLACING", "check_room", "entries", "positions", "sparse", "window_of"]
 

@@ -17,8 +17,7 @@ import einsdiff.numeric.sparse
 from einsdiff.expressions.combining import combined
 from einsdiff.expressions.layout import as_matrix
 from einsdiff.numeric import sparse as numeric_cores
-from einsdiff.numeric.planning.core import PlannedCore
-from einsdiff.numeric.planning.views import Window
+from einsdiff.numeric.planning.views import PlannedCore, Window
 from einsdiff.numeric.sparse import FORMATS, entries, laid, positions, sparse, window_of
 from tests.numeric.planning.test_fusing import by_definition, check, graphs
 from tests.oracle import brute_derivative

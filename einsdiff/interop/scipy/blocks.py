@@ -34,7 +34,7 @@ from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.planning.core import PlannedCore
+from einsdiff.numeric.planning.views import PlannedCore
 from einsdiff.numeric.sparse import PLACING, check_room, entries, positions
 
 __all__ = ["BlockMatrix", "MatrixBlock", "checked_form", "linear_operator", "stand_in"]

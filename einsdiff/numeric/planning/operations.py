@@ -184,24 +184,12 @@ def _of_entries(step: Instruction, _: Shapes) -> int:
     return prod(step.shape)
 
 
-def _of_argument(_: Instruction, read: Shapes) -> int:
-    return prod(read[0])
-
-
 def _of_product(step: Instruction, read: Shapes) -> int:
     return 2 * prod(step.shape) * read[0][-1]
 
 
 def _of_half(step: Instruction, read: Shapes) -> int:
     return prod(step.shape) * read[0][0] + 2 * prod(read[0])
-
-
-def _of_einsum(_: Instruction, read: Shapes) -> int:
-    return 2 * max(map(prod, read))
-
-
-def _of_assignment(step: Instruction, _: Shapes) -> int:
-    return 0 if len(step.args) == 2 else prod(step.shape)
 
 
 def _of_call(step: Instruction, read: Shapes) -> int:
@@ -220,14 +208,6 @@ def _beside_pairs(step: Instruction, read: Shapes) -> int:
     height, extent = read[0]
     count = min(MOST_PAIRS, extent * (extent + 1) // 2)
     return count * (2 * height + step.shape[-1])
-
-
-def _truth_values(step: Instruction, _: Shapes) -> int:
-    return prod(step.shape) // 8
-
-
-def _positions(_: Instruction, read: Shapes) -> int:
-    return 2 * prod(read[1])
 
 
 def _beside_call(step: Instruction, read: Shapes) -> int:
@@ -329,7 +309,9 @@ OPERATIONS = {
     "zeros": Operation(object, is_changed=True, takes_out=True, flops=_nothing),  # its windows
     "empty": Operation(is_changed=True, takes_out=True, flops=_nothing),
     "copy": Operation(takes_out=True, flops=_nothing),
-    "assign": Operation(is_write=True, flops=_of_assignment),
+    "assign": Operation(
+        is_write=True, flops=lambda step, _: 0 if len(step.args) == 2 else prod(step.shape)
+    ),
     "accumulate": Operation(is_write=True),
     "deduct": Operation(is_write=True),
     "clear": Operation(is_write=True, flops=_nothing),
@@ -345,18 +327,18 @@ OPERATIONS = {
     # Products and sums.
     "dot": Operation(takes_out=True, flops=_of_product),
     "matmul": Operation(takes_out=True, flops=_of_product),
-    "einsum": Operation(str, flops=_of_einsum),
+    "einsum": Operation(str, flops=lambda _, read: 2 * max(map(prod, read))),
     "gram": Operation(is_for_speed=True, flops=_of_half, temporary=_beside_gram),
     "pairs": Operation(is_for_speed=True, flops=_of_half, temporary=_beside_pairs),
-    "sum": Operation(tuple, flops=_of_argument),
-    "cumsum": Operation(bool, flops=_of_argument),
+    "sum": Operation(tuple, flops=lambda _, read: prod(read[0])),
+    "cumsum": Operation(bool, flops=lambda _, read: prod(read[0])),
     "slices": Operation(Sliced, is_for_speed=True),
     # Relations of indices.
     "positions": Operation(IndexSum, flops=_nothing),
-    "gather": Operation(Gather, flops=_nothing, temporary=_positions),
-    "scatter": Operation(Scatter, flops=_of_argument),
-    "mask": Operation(Condition, temporary=_truth_values),
-    "relation": Operation(Condition, temporary=_truth_values),
+    "gather": Operation(Gather, flops=_nothing, temporary=lambda _, read: 2 * prod(read[1])),
+    "scatter": Operation(Scatter, flops=lambda _, read: prod(read[0])),
+    "mask": Operation(Condition, temporary=lambda step, _: prod(step.shape) // 8),
+    "relation": Operation(Condition, temporary=lambda step, _: prod(step.shape) // 8),
 }
 
 #: Those that allocate nothing.

@@ -48,7 +48,6 @@ from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.orders.engines import Explicit, Optimizer
 from einsdiff.numeric.orders.paths import NETWORK, Finder, given_path
 from einsdiff.numeric.planning.contraction import Factor, contract
-from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.planning.extents import Extent, counted
 from einsdiff.numeric.planning.fusing import bases, fused, needed
 from einsdiff.numeric.planning.lowering import contract_related
@@ -67,6 +66,7 @@ from einsdiff.numeric.planning.steps import (
 from einsdiff.numeric.planning.strides import broadcast
 from einsdiff.numeric.planning.views import (
     Contracted,
+    PlannedCore,
     Window,
     is_full,
     laid_out,

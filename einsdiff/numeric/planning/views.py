@@ -31,6 +31,7 @@ from einsdiff.numeric.planning.steps import Handle, Labels, Range, Steps, litera
 
 __all__ = [
     "Contracted",
+    "PlannedCore",
     "View",
     "Window",
     "is_full",
@@ -71,6 +72,18 @@ class Window(NamedTuple):
     offset: int  # where the first of them is, counted in entries in C order
     shape: tuple[int, ...]  # how many indices it has
     strides: tuple[int, ...]  # how far apart entries are along each axis, in entries
+
+
+class PlannedCore(NamedTuple):
+    """A term of a result: an array, and where in the result it stands."""
+
+    name: str  # the name of the array, or a number
+    window: Window  # the entries of the result that it is written to, or added to
+    #: Which axis of the window each axis of the array is; along the others it is repeated.
+    axes: tuple[int, ...]
+    #: How NumPy's einsum would write it, if it took labels that stand twice in the output:
+    #: ``k->iik`` is the diagonal. Empty where more than deltas place it, as for a slice.
+    subscripts: str
 
 
 def window(shape: tuple[int, ...], layout: Labels, views: Iterable[View]) -> tuple[Window, Labels]:

@@ -74,7 +74,7 @@ def program_for(
     """Plan and compile the evaluation of expressions, or return the program made before.
 
     `sizes` are pairs (named size, number). Results may be left as cores; see
-    `einsdiff.numeric.planning.core.PlannedCore`. More than `limit` entries are allocated at one
+    `einsdiff.numeric.planning.views.PlannedCore`. More than `limit` entries are allocated at one
     time only if no slicing helps that.
     """
     made = plan(outputs, dict(sizes), in_cores, limit, optimizer)
