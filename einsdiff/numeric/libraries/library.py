@@ -76,7 +76,7 @@ def common_library(values: Mapping[str, Any]) -> str:
         library = library_of(value)
         if library != "numpy" or not _is_written(value):
             found.setdefault(library, name)
-    if any(LIBRARIES[library].takes_numpy for library in found):
+    if len(found) > 1 and any(LIBRARIES[library].takes_numpy for library in found):
         found.pop("numpy", None)
     if len(found) > 1:
         (one, a), (other, b) = list(found.items())[:2]
