@@ -272,6 +272,8 @@ class Operation:
         Whether NumPy can write its result anywhere, since it is computed entry by entry.
     is_changed
         Whether what it makes is there to be changed, so that it is made anew each time.
+    is_product
+        Whether it is a product of matrices, or of vectors with these.
     takes_out
         Whether its result can be written into the array that the caller of a program passes.
     is_for_speed
@@ -288,6 +290,7 @@ class Operation:
     is_write: bool = False
     is_entrywise: bool = False
     is_changed: bool = False
+    is_product: bool = False
     takes_out: bool = False
     is_for_speed: bool = False
     flops: Callable[[Instruction, Shapes], int] = _of_entries
@@ -325,8 +328,8 @@ OPERATIONS = {
     "number": Operation(),
     "size": Operation(int),
     # Products and sums.
-    "dot": Operation(takes_out=True, flops=_of_product),
-    "matmul": Operation(takes_out=True, flops=_of_product),
+    "dot": Operation(is_product=True, takes_out=True, flops=_of_product),
+    "matmul": Operation(is_product=True, takes_out=True, flops=_of_product),
     "einsum": Operation(str, flops=lambda _, read: 2 * max(map(prod, read))),
     "gram": Operation(is_for_speed=True, flops=_of_half, temporary=_beside_gram),
     "pairs": Operation(is_for_speed=True, flops=_of_half, temporary=_beside_pairs),

@@ -201,7 +201,7 @@ def _written_in_rows(made: Plan) -> Instruction | None:
 
 def _takes_out(step: Instruction) -> bool:
     """Tell whether a step can write its result into the array that the caller passes."""
-    if step.op in ("dot", "matmul"):
+    if step.operation.is_product:
         return bool(step.shape)  # a product of vectors is a number
     return step.operation.takes_out or is_entrywise(step)
 

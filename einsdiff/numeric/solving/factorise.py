@@ -62,7 +62,7 @@ from einsdiff.numeric.solving.kronecker import (
     ByEigenvectors,
     ByFactors,
     BySchurForms,
-    _spectrum,
+    added,
     check_spectrum,
     diagonalised,
     eigenvalues,
@@ -165,7 +165,7 @@ def _kronecker_sum(found: KroneckerSum, e: Evaluation) -> Factorisation:
     frame = Frame(found.split, e.size)
     if all(map(is_hermitian, stacks)):
         pairs = [np.linalg.eigh(matrices) for matrices in stacks]
-        spectrum = _spectrum([values for values, _ in pairs])
+        spectrum = added([values for values, _ in pairs])
         check_spectrum(spectrum, sizes, e.dtype)
         kind = "Sylvester equation" if len(sizes) == 2 else "Kronecker sum"
         return ByEigenvectors(
@@ -181,7 +181,7 @@ def _kronecker_sum(found: KroneckerSum, e: Evaluation) -> Factorisation:
     output = "complex" if e.dtype.kind == "c" else "real"
     forms = [[linalg.schur(matrix, output) for matrix in matrices] for matrices in stacks]
     values = [np.stack([eigenvalues(t) for t, _ in stack]) for stack in forms]
-    check_spectrum(_spectrum(values), sizes, e.dtype)
+    check_spectrum(added(values), sizes, e.dtype)
     return BySchurForms(frame, sizes, tuple(map(tuple, forms)))
 
 

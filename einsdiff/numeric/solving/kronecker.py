@@ -24,7 +24,7 @@ __all__ = [
     "ByEigenvectors",
     "ByFactors",
     "BySchurForms",
-    "_spectrum",
+    "added",
     "check_spectrum",
     "diagonalised",
     "eigenvalues",
@@ -106,7 +106,7 @@ def eigenvalues(t: Array) -> Array:
     return values
 
 
-def _spectrum(values: Sequence[Array]) -> Array:
+def added(values: Sequence[Array]) -> Array:
     """Add the eigenvalues of the parts, as (ties, one axis for each part)."""
     total: Array = np.zeros((1,) * (len(values) + 1))
     for k, of_one in enumerate(values):

@@ -174,13 +174,13 @@ class Draft:
             if len(args) == 1 and args[0] in self._arrays:
                 yield f"{function}_{args[0]}"
             yield f"{function}_" if function in RESERVED else function
-        elif _is_product(step):
+        elif step.operation.is_product:
             plain = [arg.removesuffix(".T") for arg in args]
             if all(len(arg) <= 2 and arg in self._arrays for arg in plain):
                 yield self.piece(handle).text.replace(" @ ", "").replace(".T", "t")
         elif step.op == "subtract" and args[0] in self._arrays:
             below = self.steps.get(step.args[-1])
-            if below is not None and _is_product(below):
+            if below is not None and below.operation.is_product:
                 yield "residual"
 
     # Expressions.
@@ -331,7 +331,3 @@ class Draft:
 
 #: Writes a step of a plan as an expression.
 Writer = Callable[[Draft, Instruction], Piece]
-
-
-def _is_product(step: Instruction) -> bool:
-    return step.op in ("dot", "matmul")
