@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from einsdiff.errors import OperandError, SizeError, page, shape_text
+from einsdiff.errors import OperandError, SizeError, shape_text
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.libraries.operands import Array
@@ -58,11 +58,9 @@ def check_room(what: str, needed: int, limit: int | None = None) -> None:
     limit = memory_limit() if limit is None else limit
     if needed > limit:
         raise SizeError(
-            page(
-                f"{what} needs {format_bytes(needed)}, and the limit is {format_bytes(limit)}",
-                action="operator(), jvp(v) and vjp(u) make no matrix; or raise the limit, with "
-                "memory_limit= or ed.set_memory_limit(bytes)",
-            )
+            f"{what} needs {format_bytes(needed)}, and the limit is {format_bytes(limit)}",
+            action="operator(), jvp(v) and vjp(u) make no matrix; or raise the limit, with "
+            "memory_limit= or ed.set_memory_limit(bytes)",
         )
 
 
@@ -132,7 +130,7 @@ def sparse(
         raise needs_scipy("a sparse matrix")
     if dtype.char == "e":
         raise OperandError(
-            page("SciPy has no sparse matrices of float16", action="pass arrays of float32")
+            "SciPy has no sparse matrices of float16", action="pass arrays of float32"
         )
     split = len(shape) - domain
     rows, columns = prod(shape[:split]), prod(shape[split:])

@@ -38,7 +38,7 @@ from einsdiff.algebra.nodes.nodes import (
     einsum,
     variable,
 )
-from einsdiff.errors import OperandError, SizeError, page, shape_text
+from einsdiff.errors import OperandError, SizeError, shape_text
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.memory import format_bytes
 from einsdiff.numeric.orders.paths import find_path
@@ -402,12 +402,10 @@ class Cutter:
         if reason == "delta":
             shape = shape_text(tuple(form.sizes[n] for n in form.output))
             raise OperandError(
-                page(
-                    f"an array of shape {shape} is needed that is zero but on a diagonal over "
-                    f"{axis}{where}: such an array is not made in chunks",
-                    action="compute what is needed of it: its product with a vector, by jvp(v), "
-                    "vjp(u) or ed.hvp(...); or sum over that axis before differentiating",
-                )
+                f"an array of shape {shape} is needed that is zero but on a diagonal over "
+                f"{axis}{where}: such an array is not made in chunks",
+                action="compute what is needed of it: its product with a vector, by jvp(v), "
+                "vjp(u) or ed.hvp(...); or sum over that axis before differentiating",
             )
         size = self.itemsize
         for other, cut in zip(labels, self.layouts[operand], strict=True):
@@ -419,13 +417,11 @@ class Cutter:
         what = "indices are shifted or compared along" if is_relation else f"'{reason}' acts on"
         instead = "slice, shift or join the Dask arrays themselves, and pass the parts; or "
         raise SizeError(
-            page(
-                f"{what} the whole of {axis}{where}, and a chunk with all of it would be of "
-                f"{format_bytes(size)}",
-                action=f"{instead if is_relation else ''}pass the operand with that axis in one "
-                "chunk, x.rechunk({axis: -1}), if a worker's memory holds it; or raise Dask's "
-                f"setting array.chunk-size, now {format_bytes(self.most)}",
-            )
+            f"{what} the whole of {axis}{where}, and a chunk with all of it would be of "
+            f"{format_bytes(size)}",
+            action=f"{instead if is_relation else ''}pass the operand with that axis in one "
+            "chunk, x.rechunk({axis: -1}), if a worker's memory holds it; or raise Dask's "
+            f"setting array.chunk-size, now {format_bytes(self.most)}",
         )
 
     def _where(self, chunks: Chunks) -> str:

@@ -34,7 +34,7 @@ import numpy as np
 from einsdiff.algebra.nodes.function import revision
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Variable
-from einsdiff.errors import SizeError, page, shape_text
+from einsdiff.errors import SizeError, shape_text
 from einsdiff.numeric.chunks.chunk_layout import Layout
 from einsdiff.numeric.chunks.fused import Spread, spread_out
 from einsdiff.numeric.chunks.tasks import arrays_of
@@ -167,14 +167,12 @@ def _check_sizes(spread: Spread, dtype: np.dtype[Any]) -> None:
         if count > limit:
             shape = tuple(sum(lengths) for lengths in output.chunks)
             raise SizeError(
-                page(
-                    f"an array of shape {shape_text(shape)} and dtype {dtype} is needed in chunks "
-                    f"of shape {shape_text(largest)}, {format_bytes(count)}, and the limit is "
-                    f"{format_bytes(limit)}",
-                    action="compute its product with a vector, by jvp(v), vjp(u) or ed.hvp(...); "
-                    "pass operands in smaller chunks; or raise the limit, with "
-                    "ed.set_memory_limit(bytes)",
-                )
+                f"an array of shape {shape_text(shape)} and dtype {dtype} is needed in chunks "
+                f"of shape {shape_text(largest)}, {format_bytes(count)}, and the limit is "
+                f"{format_bytes(limit)}",
+                action="compute its product with a vector, by jvp(v), vjp(u) or ed.hvp(...); "
+                "pass operands in smaller chunks; or raise the limit, with "
+                "ed.set_memory_limit(bytes)",
             )
 
 

@@ -33,7 +33,7 @@ from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Call, Node
 from einsdiff.algebra.nodes.records import digest, dumped
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.numeric.chunks.chunk_layout import Chunks
 from einsdiff.numeric.chunks.fused import ChunkTask, Output, Spread, Symbol
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
@@ -161,11 +161,9 @@ def _as_declared(block: Any, dtype: str) -> Array:
         return array
     if not np.can_cast(array.dtype, dtype):
         raise OperandError(
-            page(
-                f"a chunk of an operand has dtype {array.dtype}, and the array says {dtype}",
-                action=f"say which it is where the array is made, as in dtype={array.dtype}, or "
-                f"convert it with .map_blocks(np.asarray, dtype={array.dtype})",
-            )
+            f"a chunk of an operand has dtype {array.dtype}, and the array says {dtype}",
+            action=f"say which it is where the array is made, as in dtype={array.dtype}, or "
+            f"convert it with .map_blocks(np.asarray, dtype={array.dtype})",
         )
     return array.astype(dtype)
 
@@ -225,20 +223,16 @@ def _sent(client: Any, parts: Mapping[Any, Array], size: int) -> dict[Any, Any]:
         return {**found, **dict(zip(missing, sent, strict=True))}
     if client.asynchronous:
         raise OperandError(
-            page(
-                f"a NumPy array of {format_bytes(size)} cannot be sent to the workers by a client "
-                "that is asynchronous",
-                action="make a Dask array of it, as in da.from_array(x, chunks=...)",
-            )
+            f"a NumPy array of {format_bytes(size)} cannot be sent to the workers by a client "
+            "that is asynchronous",
+            action="make a Dask array of it, as in da.from_array(x, chunks=...)",
         )
     try:
         return {**found, **client.scatter(missing)}
     except (OSError, TimeoutError) as error:
         raise OperandError(
-            page(
-                f"the Dask cluster does not take operands: {str(error) or type(error).__name__}",
-                action="see whether it has workers that run; client.close() if it is gone",
-            )
+            f"the Dask cluster does not take operands: {str(error) or type(error).__name__}",
+            action="see whether it has workers that run; client.close() if it is gone",
         ) from error
 
 

@@ -6,7 +6,7 @@ import sys
 from math import isnan
 from typing import Any
 
-from einsdiff.errors import OperandError, ShapeError, page
+from einsdiff.errors import OperandError, ShapeError
 from einsdiff.numeric.libraries.array_library import ArrayLibrary
 
 __all__ = ["Dask"]
@@ -41,18 +41,13 @@ class Dask(ArrayLibrary):
         if any(isnan(size) for size in array.shape):
             shape = ", ".join(map(str, array.shape)) + "," * (array.ndim == 1)
             raise ShapeError(
-                page(
-                    f"the sizes of the chunks of '{name}' are not known: its shape is ({shape})",
-                    action=f"call {called}.compute_chunk_sizes(), or make it of arrays of known "
-                    "shapes",
-                )
+                f"the sizes of the chunks of '{name}' are not known: its shape is ({shape})",
+                action=f"call {called}.compute_chunk_sizes(), or make it of arrays of known shapes",
             )
         kind, numpy = type(array._meta), sys.modules["numpy"]
         if kind is not numpy.ndarray and not issubclass(kind, numpy.generic):
             raise OperandError(
-                page(
-                    f"the chunks of '{name}' are of type {kind.__module__}.{kind.__qualname__}, "
-                    "and einsdiff computes with chunks that are NumPy arrays",
-                    action=f"convert them, as in {called}.map_blocks(np.asarray), or fill them",
-                )
+                f"the chunks of '{name}' are of type {kind.__module__}.{kind.__qualname__}, "
+                "and einsdiff computes with chunks that are NumPy arrays",
+                action=f"convert them, as in {called}.map_blocks(np.asarray), or fill them",
             )

@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 
 __all__ = ["needs_extra", "needs_scipy", "scipy_module"]
 
@@ -35,7 +35,7 @@ def needs_extra(what: str, package: str, extra: str = "") -> OperandError:
     pip install "einsdiff[torch]"
     """
     action = f'pip install "einsdiff[{extra or package.lower()}]"'
-    return OperandError(page(f"{what} needs {package}", action=action))
+    return OperandError(f"{what} needs {package}", action=action)
 
 
 def needs_scipy(what: str) -> OperandError:

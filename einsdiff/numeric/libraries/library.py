@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any
 from weakref import WeakValueDictionary
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.numeric.libraries.array_library import kind_of
 from einsdiff.numeric.libraries.known import LIBRARIES
 from einsdiff.numeric.libraries.lazy import np
@@ -81,10 +81,8 @@ def common_library(values: Mapping[str, Any]) -> str:
     if len(found) > 1:
         (one, a), (other, b) = list(found.items())[:2]
         raise OperandError(
-            page(
-                f"'{a}' is {LIBRARIES[one].array} and '{b}' is {LIBRARIES[other].array}",
-                action="pass arrays of one library",
-            )
+            f"'{a}' is {LIBRARIES[one].array} and '{b}' is {LIBRARIES[other].array}",
+            action="pass arrays of one library",
         )
     return next(iter(found), "numpy")
 
@@ -132,10 +130,8 @@ def check_places(values: Mapping[str, Any]) -> None:
     for name, place in known.items():
         if place != known[first]:
             raise OperandError(
-                page(
-                    f"'{first}' is on {_shown(known[first])} and '{name}' is on {_shown(place)}",
-                    action="move them to one device",
-                )
+                f"'{first}' is on {_shown(known[first])} and '{name}' is on {_shown(place)}",
+                action="move them to one device",
             )
 
 

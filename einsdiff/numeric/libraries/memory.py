@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import is_index
 
 __all__ = ["check_limit", "format_bytes", "memory_limit", "set_memory_limit"]
@@ -67,10 +67,8 @@ def check_limit(limit: object) -> None:
     """
     if limit is not None and not (is_index(limit) and limit >= 0):
         raise OperandError(
-            page(
-                f"{limit!r} is no memory limit",
-                action="a limit is a whole number of bytes from 0, such as 10**9, or None",
-            )
+            f"{limit!r} is no memory limit",
+            action="a limit is a whole number of bytes from 0, such as 10**9, or None",
         )
 
 

@@ -16,7 +16,7 @@ from zlib import crc32
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Add, Call, Constant, Node, Number
 from einsdiff.algebra.nodes.records import damaged
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.numeric.libraries.array_library import at_least
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import LIBRARIES, dtype_kind, library_of
@@ -63,10 +63,8 @@ def as_array(value: Any, name: str) -> Array:
     """
     if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
         raise OperandError(
-            page(
-                f"{name} is a masked array, and its mask would be lost",
-                action="fill the masked entries, with array.filled(value)",
-            )
+            f"{name} is a masked array, and its mask would be lost",
+            action="fill the masked entries, with array.filled(value)",
         )
     if is_named(value):
         value = bare(value)
@@ -81,10 +79,8 @@ def as_array(value: Any, name: str) -> Array:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise OperandError(
-            page(
-                f"{name} is no array: {error}",
-                action="pass an array, or nested lists whose rows have equal lengths",
-            )
+            f"{name} is no array: {error}",
+            action="pass an array, or nested lists whose rows have equal lengths",
         ) from None
     if array.dtype.kind not in "biufc":
         raise _no_numbers(name, array.dtype)
@@ -96,10 +92,8 @@ def as_array(value: Any, name: str) -> Array:
 
 def _no_numbers(name: str, dtype: object) -> OperandError:
     return OperandError(
-        page(
-            f"{name} has dtype {dtype}, which has no derivative",
-            action="pass an array of floats, complex numbers or integers",
-        )
+        f"{name} has dtype {dtype}, which has no derivative",
+        action="pass an array of floats, complex numbers or integers",
     )
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.numeric.libraries.array_library import (
     ArrayLibrary,
     at_least,
@@ -66,10 +66,8 @@ class Torch(ArrayLibrary):
     def as_numpy(self, array: Any) -> Any:
         if array.is_meta:
             raise OperandError(
-                page(
-                    "the result is on device meta, where tensors have no values",
-                    action="use dense(), whose result is a tensor of that device",
-                )
+                "the result is on device meta, where tensors have no values",
+                action="use dense(), whose result is a tensor of that device",
             )
         array = array.detach().cpu().resolve_conj().resolve_neg()
         return array.float() if array.dtype == self.functions.bfloat16 else array
@@ -80,7 +78,7 @@ class Torch(ArrayLibrary):
         if array.is_nested or "strided" not in str(layout):
             what = "nested" if array.is_nested else str(layout).removeprefix("torch.")
             raise OperandError(
-                page(f"{name} is a {what} tensor", action="pass one that is dense: t.to_dense()")
+                f"{name} is a {what} tensor", action="pass one that is dense: t.to_dense()"
             )
 
     def check_dtypes(self, values: Mapping[str, Any]) -> None:
@@ -91,11 +89,9 @@ class Torch(ArrayLibrary):
             if value.dtype.to_real() != known[first].dtype.to_real():
                 dtype = known[first].dtype
                 raise OperandError(
-                    page(
-                        f"'{first}' has dtype {dtype} and '{name}' has {value.dtype}, "
-                        "and PyTorch does not multiply these",
-                        action=f"convert one of them, as in {name}.to({dtype})",
-                    )
+                    f"'{first}' has dtype {dtype} and '{name}' has {value.dtype}, "
+                    "and PyTorch does not multiply these",
+                    action=f"convert one of them, as in {name}.to({dtype})",
                 )
 
     def taken(self, value: Any, others: Sequence[Any]) -> Any:

@@ -33,7 +33,7 @@ from weakref import ref
 
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Add, Call, Delta, Einsum, Node, Variable
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.numeric.libraries.lazy import np
 
 __all__ = [
@@ -108,10 +108,8 @@ def bare(value: Any) -> Any:
         array = copy.copy(inner)  # another object, of the same data
         if array is inner:
             raise OperandError(
-                page(
-                    f"this array of xarray's holds {type(inner).__name__}, which is not taken",
-                    action="pass the array in it, array.data",
-                )
+                f"this array of xarray's holds {type(inner).__name__}, which is not taken",
+                action="pass the array in it, array.data",
             )
     key = id(array)
     KNOWN[key] = ref(array, lambda _: KNOWN.pop(key, None)), value

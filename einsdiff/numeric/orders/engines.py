@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import opt_einsum as oe
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import is_index
 from einsdiff.numeric.orders.networks import Path
 
@@ -64,11 +64,9 @@ class Held:
             return self.value
         if self.pristine is None:
             raise OperandError(
-                page(
-                    f"optimize={self} is for one network, and this is another one",
-                    action="pass a new one, or one that can be used again such as "
-                    "cotengra.ReusableHyperOptimizer()",
-                )
+                f"optimize={self} is for one network, and this is another one",
+                action="pass a new one, or one that can be used again such as "
+                "cotengra.ReusableHyperOptimizer()",
             )
         return _copied(self.pristine)
 
@@ -117,13 +115,11 @@ def as_optimizer(optimize: Any, names: Sequence[str] = ()) -> Optimizer:
     if not callable(optimize) or isinstance(optimize, type):
         made = "()" if isinstance(optimize, type) else ""
         raise OperandError(
-            page(
-                f"optimize={_text(optimize)} is no way to search for an order of contraction",
-                action=f"write optimize={_text(optimize)}{made}, an instance"
-                if made
-                else "write the name of a search such as 'auto-hq', a path such as "
-                "[(0, 1), (0, 1)], an optimiser of opt_einsum's or cotengra's, or None",
-            )
+            f"optimize={_text(optimize)} is no way to search for an order of contraction",
+            action=f"write optimize={_text(optimize)}{made}, an instance"
+            if made
+            else "write the name of a search such as 'auto-hq', a path such as "
+            "[(0, 1), (0, 1)], an optimiser of opt_einsum's or cotengra's, or None",
         )
     held = _held.get(id(optimize))
     if held is None or held.value is not optimize:
@@ -162,7 +158,7 @@ def _named(name: str) -> Any:
         return oe.paths.get_path_fn(name)
     names = getattr(oe.paths, "_PATH_OPTIONS", ("auto", "auto-hq", "greedy", "optimal"))
     known = ", ".join(map(repr, sorted(names)))
-    raise OperandError(page(f"{who} {name!r}", action=f"write one of {known}{more}"))
+    raise OperandError(f"{who} {name!r}", action=f"write one of {known}{more}")
 
 
 def _as_path(path: Sequence[Any]) -> Path:
@@ -172,11 +168,9 @@ def _as_path(path: Sequence[Any]) -> Path:
     for step in steps:
         if not isinstance(step, list | tuple) or not step or not all(map(is_index, step)):
             raise OperandError(
-                page(
-                    f"{step!r} is no step of a path",
-                    action="a path lists for each step the positions of what is multiplied, such "
-                    "as [(1, 2), (0, 1)] for three factors; the product comes last then",
-                )
+                f"{step!r} is no step of a path",
+                action="a path lists for each step the positions of what is multiplied, such "
+                "as [(1, 2), (0, 1)] for three factors; the product comes last then",
             )
         count += len(step) - 1
     return _checked(steps, count, path)
@@ -203,11 +197,9 @@ def searched(
     most = MOST_FACTORS.get(optimizer, count) if isinstance(optimizer, str) else count
     if count > most:
         raise OperandError(
-            page(
-                f"optimize={optimizer!r} does not come to an end for {count} factors",
-                action="write optimize='auto-hq' or 'random-greedy-128', or pass "
-                "cotengra.HyperOptimizer()",
-            )
+            f"optimize={optimizer!r} does not come to an end for {count} factors",
+            action="write optimize='auto-hq' or 'random-greedy-128', or pass "
+            "cotengra.HyperOptimizer()",
         )
     # As opt_einsum calls them, with letters, whose order in sets is another one in each process:
     # its own searches get numbers. No axis of none, since they divide by sizes.
@@ -232,11 +224,9 @@ def searched(
         raise
     except Exception as error:
         raise OperandError(
-            page(
-                f"optimize={optimizer} found no order of contraction for {count} factors: "
-                f"{type(error).__name__}: {error}",
-                action="pass another one, or leave optimize= out",
-            )
+            f"optimize={optimizer} found no order of contraction for {count} factors: "
+            f"{type(error).__name__}: {error}",
+            action="pass another one, or leave optimize= out",
         ) from error
     finally:
         random.setstate(state)
@@ -262,12 +252,10 @@ def _checked(path: Any, count: int, optimizer: Any) -> Path:
             raise ValueError
     except (TypeError, ValueError, IndexError):
         raise OperandError(
-            page(
-                f"{_text(path)} is no path for {count} factors"
-                + (f", and optimize={optimizer} gave it" if isinstance(optimizer, Held) else ""),
-                action="a path lists for each step the positions of what is multiplied, such "
-                "as [(1, 2), (0, 1)] for three factors; the product comes last then",
-            )
+            f"{_text(path)} is no path for {count} factors"
+            + (f", and optimize={optimizer} gave it" if isinstance(optimizer, Held) else ""),
+            action="a path lists for each step the positions of what is multiplied, such "
+            "as [(1, 2), (0, 1)] for three factors; the product comes last then",
         ) from None
     left = list(range(count))
     found = []

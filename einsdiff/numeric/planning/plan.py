@@ -42,7 +42,7 @@ from einsdiff.algebra.nodes.nodes import (
 )
 from einsdiff.algebra.nodes.relations import Relation
 from einsdiff.algebra.rewriting.flatten import flatten
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.orders.engines import Explicit, Optimizer
@@ -245,7 +245,7 @@ def _unfitting(wanted: int, fitting: int, there: Sequence[str]) -> OperandError:
         has = "the product has" if len(there) == 1 else "the products have"
         found = f"{has} {', '.join(there)}"
         action = f"pass a path for {' or '.join(there)} factors, {search}"
-    return OperandError(page(f"the path is for {wanted} factors, and {found}", action=action))
+    return OperandError(f"the path is for {wanted} factors, and {found}", action=action)
 
 
 def plain_plan(

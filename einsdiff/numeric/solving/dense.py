@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from einsdiff.errors import page
 from einsdiff.numeric.libraries.extras import scipy_module
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.solving.failures import (
@@ -48,12 +47,10 @@ def factored(matrices: Array) -> Matrices:
         if not matrices.all():
             zeros = matrices.size - np.count_nonzero(matrices)
             raise SolveError(
-                page(
-                    f"{zeros} of the {count} entries to divide by are zero"
-                    if count > 1
-                    else "the number to divide by is zero",
-                    action=SINGULAR,
-                )
+                f"{zeros} of the {count} entries to divide by are zero"
+                if count > 1
+                else "the number to divide by is zero",
+                action=SINGULAR,
             )
         return _Division(matrices)
     # Rows and columns of very different sizes are no sign of a singular map; powers of 2 are exact.
@@ -77,10 +74,8 @@ def check_finite(matrices: Array) -> None:
     """Refuse matrices with entries that are no finite numbers."""
     if not np.isfinite(matrices).all():
         raise SolveError(
-            page(
-                "the map has entries that are infinite or not a number",
-                action="look for them in the arrays that it is made of, with np.isfinite",
-            )
+            "the map has entries that are infinite or not a number",
+            action="look for them in the arrays that it is made of, with np.isfinite",
         )
 
 
@@ -98,11 +93,9 @@ def _check_condition(rcond: float, n: int, count: int, dtype: np.dtype[Any]) -> 
 def _singular(n: int, count: int, rcond: float) -> SolveError:
     which = f"the matrix of {n} x {n}" if count == 1 else f"one of the {count} blocks of {n} x {n}"
     return SolveError(
-        page(
-            f"{which} is singular to working precision: the reciprocal of its condition number is "
-            f"{rcond:.1g}",
-            action=SINGULAR,
-        )
+        f"{which} is singular to working precision: the reciprocal of its condition number is "
+        f"{rcond:.1g}",
+        action=SINGULAR,
     )
 
 

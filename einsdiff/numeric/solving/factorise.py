@@ -45,7 +45,6 @@ from einsdiff.algebra.derivatives.structure import (
     Scaled,
     Structure,
 )
-from einsdiff.errors import page
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.extras import scipy_module
 from einsdiff.numeric.libraries.memory import memory_limit
@@ -82,11 +81,9 @@ def factorised(found: Structure, e: Evaluation) -> Factorisation:
     match found:
         case Deficient():
             raise SolveError(
-                page(
-                    f"the map is singular for all values: its rank is at most {found.rank}, "
-                    f"its rows are {found.rows}",
-                    action=SINGULAR,
-                )
+                f"the map is singular for all values: its rank is at most {found.rank}, "
+                f"its rows are {found.rows}",
+                action=SINGULAR,
             )
         case Copies():
             return _Repeated(Frame(found.split, e.size), factorised(found.inner, e))

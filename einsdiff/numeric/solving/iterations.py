@@ -11,7 +11,6 @@ from einsdiff.algebra.derivatives.linear_terms import diagonal, is_symmetric
 from einsdiff.algebra.derivatives.structure import (
     Blocks,
 )
-from einsdiff.errors import page
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.solving.failures import (
@@ -88,12 +87,10 @@ class _Krylov:
                 return x
             relative = min(relative, residual / size)
         raise SolveError(
-            page(
-                f"the iteration for {self.n} unknowns did not converge: its residual is "
-                f"{relative:.1g} of the right-hand side, and {tolerance:.1g} was asked for",
-                action="ask for less with tolerance=, or use operator() with a method and "
-                "a preconditioner of your own",
-            )
+            f"the iteration for {self.n} unknowns did not converge: its residual is "
+            f"{relative:.1g} of the right-hand side, and {tolerance:.1g} was asked for",
+            action="ask for less with tolerance=, or use operator() with a method and "
+            "a preconditioner of your own",
         )
 
     def attempts(self, b: Array, tolerance: float) -> Iterator[Array]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from einsdiff.algebra.nodes.nodes import Number
-from einsdiff.errors import page
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.solving.dense import Matrices
 from einsdiff.numeric.solving.failures import (
@@ -127,11 +126,9 @@ def check_spectrum(spectrum: Array, sizes: Sequence[int], dtype: np.dtype[Any]) 
     least = float(sums.min() / sums.max()) if sums.any() else 0.0
     if not least > float(np.finfo(dtype).eps) * max(10, *sizes):
         raise SolveError(
-            page(
-                f"the Kronecker sum of {named(sizes)} is singular to working precision: the sums "
-                f"of their eigenvalues come as near to zero as {least:.1g} of the largest",
-                action=SINGULAR,
-            )
+            f"the Kronecker sum of {named(sizes)} is singular to working precision: the sums "
+            f"of their eigenvalues come as near to zero as {least:.1g} of the largest",
+            action=SINGULAR,
         )
 
 

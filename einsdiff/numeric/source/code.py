@@ -35,7 +35,7 @@ from unicodedata import normalize
 
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Delta, Node, Variable
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.array_library import ArrayLibrary
 from einsdiff.numeric.orders.engines import Optimizer
@@ -65,10 +65,8 @@ def check_code_backend(backend: str) -> None:
     """
     if backend not in BACKENDS:
         raise OperandError(
-            page(
-                f"there is no code for backend={backend!r}",
-                action=f"write one of {', '.join(map(repr, BACKENDS))}",
-            )
+            f"there is no code for backend={backend!r}",
+            action=f"write one of {', '.join(map(repr, BACKENDS))}",
         )
 
 
@@ -257,10 +255,8 @@ def _whole(
     needed, before = _helpers(used.difference(parameters), draft.library)
     if normalize("NFKC", name) in needed:
         raise OperandError(
-            page(
-                f"the function cannot be called {name!r}, which means something else in its code",
-                action="pass another name",
-            )
+            f"the function cannot be called {name!r}, which means something else in its code",
+            action="pass another name",
         )
     return "\n".join([*before, "", "", *definition] if before else definition)
 
@@ -292,11 +288,9 @@ def _check_relations(nodes: Iterable[Node]) -> None:
         is_triangle = sorted(node.relation.coefficients) == [-1, 1] and not node.relation.offset
         if named and len(node.shape) > 1 and not (is_triangle and len(set(node.shape)) == 1):
             raise OperandError(
-                page(
-                    f"which indices fit together depends on how large "
-                    f"{' and '.join(map(repr, dict.fromkeys(named)))} is",
-                    action="give these sizes as numbers, as in ed.tensor('x', (5,))",
-                )
+                f"which indices fit together depends on how large "
+                f"{' and '.join(map(repr, dict.fromkeys(named)))} is",
+                action="give these sizes as numbers, as in ed.tensor('x', (5,))",
             )
 
 
