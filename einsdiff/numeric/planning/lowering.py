@@ -35,7 +35,7 @@ from math import gcd, prod
 from einsdiff.algebra.nodes.relations import Relation, bounds, is_digits, truth
 from einsdiff.numeric.planning.contraction import Factor, contract
 from einsdiff.numeric.planning.extents import Extent
-from einsdiff.numeric.planning.operations import Condition, Gather, IndexSum, Scatter
+from einsdiff.numeric.planning.operations import Gather, IndexCondition, IndexSum, Scatter
 from einsdiff.numeric.planning.steps import Handle, Labels, Range, Steps
 from einsdiff.numeric.planning.views import Contracted, View, laid_out, view, viewed, write
 
@@ -495,7 +495,7 @@ class _LoweredProduct:
         else:
             shape = tuple(self.size[n] for n in relation.terms)
             indices = IndexSum(tuple(relation.terms.values()), relation.offset, shape)
-            detail = Condition(indices, relation.is_equation)
+            detail = IndexCondition(indices, relation.is_equation)
             dense = self.steps.emit("relation", [], shape, detail)
             self.factors.append((dense, tuple(relation.terms)))
 
@@ -503,7 +503,7 @@ class _LoweredProduct:
         array, labels = factor
         coefficients = tuple(relation.terms.get(n, 0) for n in labels)
         indices = IndexSum(coefficients, relation.offset, array.shape)
-        detail = Condition(indices, relation.is_equation)
+        detail = IndexCondition(indices, relation.is_equation)
         return self.steps.emit("mask", [array], array.shape, detail), labels
 
     # The result.

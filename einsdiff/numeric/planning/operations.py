@@ -29,8 +29,8 @@ __all__ = [
     "MOST_PAIRS",
     "OPERATIONS",
     "VIEWS",
-    "Condition",
     "Gather",
+    "IndexCondition",
     "IndexSum",
     "Instruction",
     "Operation",
@@ -129,7 +129,7 @@ class IndexSum(NamedTuple):
     shape: tuple[int, ...]
 
 
-class Condition(NamedTuple):
+class IndexCondition(NamedTuple):
     """Where a sum of indices is zero, or else where it is not negative."""
 
     of: IndexSum
@@ -340,8 +340,8 @@ OPERATIONS = {
     "positions": Operation(IndexSum, flops=_nothing),
     "gather": Operation(Gather, flops=_nothing, temporary=lambda _, read: 2 * prod(read[1])),
     "scatter": Operation(Scatter, flops=lambda _, read: prod(read[0])),
-    "mask": Operation(Condition, temporary=lambda step, _: prod(step.shape) // 8),
-    "relation": Operation(Condition, temporary=lambda step, _: prod(step.shape) // 8),
+    "mask": Operation(IndexCondition, temporary=lambda step, _: prod(step.shape) // 8),
+    "relation": Operation(IndexCondition, temporary=lambda step, _: prod(step.shape) // 8),
 }
 
 #: Those that allocate nothing.

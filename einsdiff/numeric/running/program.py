@@ -169,7 +169,7 @@ def _deleted(steps: Sequence[Instruction], kept: Collection[str]) -> list[list[s
     return [[f"del {', '.join(names)}"] if names else [] for names in found[:-1]] + [[]]
 
 
-def _loop(line: _Line) -> list[str]:
+def _loop(line: _Spelling) -> list[str]:
     """Write steps that are taken for each value of some indices."""
     step, dtype = line.step, line.dtype
     sliced: Sliced = step.detail
@@ -206,7 +206,7 @@ def _takes_out(step: Instruction) -> bool:
     return step.operation.takes_out or is_entrywise(step)
 
 
-class _Line(NamedTuple):
+class _Spelling(NamedTuple):
     """A step that is to be written."""
 
     step: Instruction  # the step
@@ -221,7 +221,7 @@ class _Line(NamedTuple):
 
 def _spell(step: Instruction, dtype: str, out: str) -> Iterable[str]:
     """Write an instruction as NumPy code."""
-    line = _Line(step, dtype, out)
+    line = _Spelling(step, dtype, out)
     if is_entrywise(step):
         return [f"{step.target} = {_entrywise(line)}  # {step.shape}"]
     spelled = _SPELLED[step.op]
@@ -233,7 +233,7 @@ def _spell(step: Instruction, dtype: str, out: str) -> Iterable[str]:
 class _Fields(dict[str, Any]):
     """What stands in a template, written when it is asked for."""
 
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, line: _Spelling) -> None:
         step = line.step
         super().__init__(detail=step.detail, shape=step.shape, dtype=line.dtype)
         self.line = line
@@ -256,7 +256,7 @@ class _Fields(dict[str, Any]):
 _FORMATTER = Formatter()
 
 
-def _product(line: _Line) -> list[str]:
+def _product(line: _Spelling) -> list[str]:
     step, (a, b) = line.step, line.step.args
     made = (
         f"{step.target} = {f'{a}.dot({b})' if step.op == 'dot' else f'{a} @ {b}'}  # {step.shape}"
@@ -267,7 +267,7 @@ def _product(line: _Line) -> list[str]:
     return ["if out is None:", f"    {made}", "else:", into_out]
 
 
-def _cumsum(line: _Line) -> list[str]:
+def _cumsum(line: _Spelling) -> list[str]:
     step, dtype = line.step, line.dtype
     (a,) = step.args
     if not step.detail:
@@ -276,7 +276,7 @@ def _cumsum(line: _Line) -> list[str]:
     return [room, f"np.cumsum({a}, axis=0, out={step.target}[1:])"]
 
 
-def _copy(line: _Line) -> list[str]:
+def _copy(line: _Spelling) -> list[str]:
     step = line.step
     fresh = f"{step.target} = np.array({step.args[0]}, dtype={line.dtype!r})  # {step.shape}"
     if not line.out:
@@ -285,7 +285,7 @@ def _copy(line: _Line) -> list[str]:
     return ["if out is None:", f"    {fresh}", "else:", *given]
 
 
-def _new(line: _Line) -> list[str]:
+def _new(line: _Spelling) -> list[str]:
     step, dtype = line.step, line.dtype
     made = f"np.{step.op}"
     if step.detail and touches_little(step.shape, step.detail, np.dtype(dtype).itemsize):
@@ -299,7 +299,7 @@ def _new(line: _Line) -> list[str]:
     return lines
 
 
-def _assign(line: _Line) -> list[str]:
+def _assign(line: _Spelling) -> list[str]:
     step, (_, value, *factor) = line.step, line.step.args
     if factor:
         return [_applied("np.multiply", [value, *factor], step.target, line.is_large)]
@@ -308,7 +308,7 @@ def _assign(line: _Line) -> list[str]:
     return [f"{step.target}[...] = {value}"]
 
 
-def _add(line: _Line) -> list[str]:
+def _add(line: _Spelling) -> list[str]:
     """Write what is added to a part of an array, or subtracted from it."""
     step = line.step
     name, sign = ("add", "+") if step.op == "accumulate" else ("subtract", "-")
@@ -322,7 +322,7 @@ def _add(line: _Line) -> list[str]:
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "power": "**"}
 
 
-def _entrywise(line: _Line) -> str:
+def _entrywise(line: _Spelling) -> str:
     """Write an operation entry by entry, into an array if there is one for it."""
     step, out = line.step, line.out
     args = (*step.args, str(step.detail)) if step.op == "power" else step.args
@@ -365,7 +365,7 @@ def _arange(size: int, axis: int, rank: int) -> str:
     return f"np.arange({size}){index}"
 
 
-def _gather(line: _Line) -> list[str]:
+def _gather(line: _Spelling) -> list[str]:
     """Write the entries of an array at positions along its first axis."""
     step, (array, positions) = line.step, line.step.args
     size, divisor, outside, rank, shared = step.detail
@@ -382,7 +382,7 @@ def _gather(line: _Line) -> list[str]:
     return lines
 
 
-def _scatter(line: _Line) -> list[str]:
+def _scatter(line: _Spelling) -> list[str]:
     """Write the sum of the entries of an array at positions along a new first axis."""
     step, (array, positions) = line.step, line.step.args
     target = step.target
@@ -398,7 +398,7 @@ def _scatter(line: _Line) -> list[str]:
 
 #: How an operation is written: what makes its result, or a function that writes lines. Those entry
 #: by entry are written by `_entrywise`; ``size`` is for plans that people read.
-_SPELLED: Mapping[str, str | Callable[[_Line], list[str]]] = {
+_SPELLED: Mapping[str, str | Callable[[_Spelling], list[str]]] = {
     "accumulate": _add,
     "assign": _assign,
     "call": "{called}  # {shape}",
