@@ -17,8 +17,7 @@ from fractions import Fraction
 from math import prod
 from typing import Any, Never, Self
 
-from einsdiff.algebra.operations import numpy_names as arrays
-from einsdiff.algebra.operations.numpy_names import Axis
+from einsdiff.algebra.operations.numpy_names import NUMPY, Axis, index
 from einsdiff.errors import OperandError, ShapeError, page
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.operands import as_number
@@ -67,16 +66,16 @@ class ArrayMethods:
     # --- arithmetic ---------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Self:
-        return self._plus(other, arrays.add_, (self, other))
+        return self._plus(other, NUMPY["add"], (self, other))
 
     def __radd__(self, other: Any) -> Self:
-        return self._plus(other, arrays.add_, (other, self))
+        return self._plus(other, NUMPY["add"], (other, self))
 
     def __sub__(self, other: Any) -> Self:
-        return self._plus(other, arrays.subtract, (self, other))
+        return self._plus(other, NUMPY["subtract"], (self, other))
 
     def __rsub__(self, other: Any) -> Self:
-        return self._plus(other, arrays.subtract, (other, self))
+        return self._plus(other, NUMPY["subtract"], (other, self))
 
     def __neg__(self) -> Self:
         return self._scaled(-1)
@@ -87,21 +86,21 @@ class ArrayMethods:
     def __mul__(self, other: Any) -> Self:
         c = as_number(other)
         if c is None:
-            return self._applied(arrays.multiply, other)
+            return self._applied(NUMPY["multiply"], other)
         self._meets(other, 1)
         return self._scaled(c)
 
     def __rmul__(self, other: Any) -> Self:
         c = as_number(other)
         if c is None:
-            return self._reflected(arrays.multiply, other)
+            return self._reflected(NUMPY["multiply"], other)
         self._meets(other, 0)
         return self._scaled(c)
 
     def __truediv__(self, other: Any) -> Self:
         c = as_number(other)
         if c is None:
-            return self._applied(arrays.divide, other)
+            return self._applied(NUMPY["divide"], other)
         if c == 0:
             raise OperandError(
                 page(
@@ -115,55 +114,55 @@ class ArrayMethods:
         return self._scaled(inverse, "float")
 
     def __rtruediv__(self, other: Any) -> Self:
-        return self._reflected(arrays.divide, other)
+        return self._reflected(NUMPY["divide"], other)
 
     def __floordiv__(self, other: Any) -> Self:
-        return self._applied(arrays.floor_divide, other)
+        return self._applied(NUMPY["floor_divide"], other)
 
     def __rfloordiv__(self, other: Any) -> Self:
-        return self._reflected(arrays.floor_divide, other)
+        return self._reflected(NUMPY["floor_divide"], other)
 
     def __mod__(self, other: Any) -> Self:
-        return self._applied(arrays.remainder, other)
+        return self._applied(NUMPY["remainder"], other)
 
     def __rmod__(self, other: Any) -> Self:
-        return self._reflected(arrays.remainder, other)
+        return self._reflected(NUMPY["remainder"], other)
 
     def __pow__(self, exponent: Any) -> Self:
-        return self._applied(arrays.power, exponent)
+        return self._applied(NUMPY["power"], exponent)
 
     def __rpow__(self, base: Any) -> Self:
-        return self._reflected(arrays.power, base)
+        return self._reflected(NUMPY["power"], base)
 
     def __matmul__(self, other: Any) -> Self:
-        return self._applied(arrays.matmul, other)
+        return self._applied(NUMPY["matmul"], other)
 
     def __rmatmul__(self, other: Any) -> Self:
-        return self._reflected(arrays.matmul, other)
+        return self._reflected(NUMPY["matmul"], other)
 
     def __abs__(self) -> Self:
-        return self._applied(arrays.NUMPY["absolute"])
+        return self._applied(NUMPY["absolute"])
 
     def __gt__(self, other: Any) -> Self:
-        return self._applied(arrays.NUMPY["greater"], other)
+        return self._applied(NUMPY["greater"], other)
 
     def __ge__(self, other: Any) -> Self:
-        return self._applied(arrays.NUMPY["greater_equal"], other)
+        return self._applied(NUMPY["greater_equal"], other)
 
     def __lt__(self, other: Any) -> Self:
-        return self._applied(arrays.less, other)
+        return self._applied(NUMPY["less"], other)
 
     def __le__(self, other: Any) -> Self:
-        return self._applied(arrays.less_equal, other)
+        return self._applied(NUMPY["less_equal"], other)
 
     def __and__(self, other: Any) -> Self:
-        return self._applied(arrays.bitwise_and, other)
+        return self._applied(NUMPY["bitwise_and"], other)
 
     def __or__(self, other: Any) -> Self:
-        return self._applied(arrays.bitwise_or, other)
+        return self._applied(NUMPY["bitwise_or"], other)
 
     def __invert__(self) -> Self:
-        return self._applied(arrays.invert)
+        return self._applied(NUMPY["invert"])
 
     # --- as an array of NumPy's ---------------------------------------------------------------
 
@@ -184,7 +183,7 @@ class ArrayMethods:
         return (self[k] for k in range(len(self)))
 
     def __getitem__(self, key: Any) -> Self:
-        return self._applied(arrays.index, key)
+        return self._applied(index, key)
 
     def __setitem__(self, key: object, value: object) -> Never:
         raise OperandError(
@@ -228,7 +227,7 @@ class ArrayMethods:
         >>> ed.tensor("A", ("b", "m", "n")).mT.shape
         ('b', 'n', 'm')
         """
-        return self._applied(arrays.matrix_transpose)
+        return self._applied(NUMPY["matrix_transpose"])
 
     def transpose(self, *axes: Any) -> Self:
         """Reorder the axes; reverse them if none are named.
@@ -249,7 +248,7 @@ class ArrayMethods:
         >>> ed.tensor("A", ("b", "m", "n")).transpose(2, 0, 1).shape
         ('n', 'b', 'm')
         """
-        return self._applied(arrays.transpose, _unpacked(axes) or None)
+        return self._applied(NUMPY["transpose"], _unpacked(axes) or None)
 
     def reshape(self, *shape: Any, order: str = "C") -> Self:
         """Arrange the entries in another shape; one size may be -1, for what is left.
@@ -272,7 +271,7 @@ class ArrayMethods:
         >>> ed.tensor("A", (2, 6)).reshape(3, -1).shape
         (3, 4)
         """
-        return self._applied(arrays.reshape, _unpacked(shape), order)
+        return self._applied(NUMPY["reshape"], _unpacked(shape), order)
 
     def ravel(self, order: str = "C") -> Self:
         """Arrange the entries in one axis.
@@ -293,7 +292,7 @@ class ArrayMethods:
         >>> ed.tensor("A", (2, 3)).ravel().shape
         (6,)
         """
-        return self._applied(arrays.ravel, order)
+        return self._applied(NUMPY["ravel"], order)
 
     def flatten(self, order: str = "C") -> Self:
         """Arrange the entries in one axis, as `ravel` does.
@@ -335,7 +334,7 @@ class ArrayMethods:
         >>> ed.tensor("A", ("m", "n")).swapaxes(0, 1).shape
         ('n', 'm')
         """
-        return self._applied(arrays.swapaxes, axis1, axis2)
+        return self._applied(NUMPY["swapaxes"], axis1, axis2)
 
     def squeeze(self, axis: Axis = None) -> Self:
         """Leave out axes of size 1.
@@ -356,7 +355,7 @@ class ArrayMethods:
         >>> ed.tensor("A", (1, 3)).squeeze().shape
         (3,)
         """
-        return self._applied(arrays.squeeze, axis)
+        return self._applied(NUMPY["squeeze"], axis)
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Sum over axes, all of them if none are named.
@@ -379,7 +378,7 @@ class ArrayMethods:
         >>> ed.tensor("A", ("m", "n")).sum(axis=1)
         f_i = Σ_j A_ij
         """
-        return self._applied(arrays.sum_, axis, keepdims)
+        return self._applied(NUMPY["sum"], axis, keepdims)
 
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Take the mean over axes.
@@ -402,7 +401,7 @@ class ArrayMethods:
         >>> ed.tensor("x", 4).mean()
         f = 1/4 Σ_i x_i
         """
-        return self._applied(arrays.mean, axis, keepdims)
+        return self._applied(NUMPY["mean"], axis, keepdims)
 
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """Take the variance over axes: the mean square of the deviations from the mean.
@@ -427,7 +426,7 @@ class ArrayMethods:
         >>> float(ed.tensor("x", [1.0, 3.0]).var())
         1.0
         """
-        return self._applied(arrays.var, axis, ddof, keepdims)
+        return self._applied(NUMPY["var"], axis, ddof, keepdims)
 
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
         """Take the standard deviation over axes.
@@ -452,7 +451,7 @@ class ArrayMethods:
         >>> float(ed.tensor("x", [1.0, 3.0]).std())
         1.0
         """
-        return self._applied(arrays.std, axis, ddof, keepdims)
+        return self._applied(NUMPY["std"], axis, ddof, keepdims)
 
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Multiply the entries along axes.
@@ -475,7 +474,7 @@ class ArrayMethods:
         >>> float(ed.tensor("x", [2.0, 3.0]).prod())
         6.0
         """
-        return self._applied(arrays.prod_, axis, keepdims)
+        return self._applied(NUMPY["prod"], axis, keepdims)
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Take the largest entry along axes; in the derivative, ties share equally.
@@ -498,7 +497,7 @@ class ArrayMethods:
         >>> float(ed.tensor("x", [2.0, 3.0]).max())
         3.0
         """
-        return self._applied(arrays.max_, axis, keepdims)
+        return self._applied(NUMPY["max"], axis, keepdims)
 
     def min(self, axis: Axis = None, keepdims: bool = False) -> Self:
         """Take the smallest entry along axes; in the derivative, ties share equally.
@@ -521,7 +520,7 @@ class ArrayMethods:
         >>> float(ed.tensor("x", [2.0, 3.0]).min())
         2.0
         """
-        return self._applied(arrays.min_, axis, keepdims)
+        return self._applied(NUMPY["min"], axis, keepdims)
 
     def cumsum(self, axis: int | None = None) -> Self:
         """Take the sums of the entries so far along an axis.
@@ -542,7 +541,7 @@ class ArrayMethods:
         >>> ed.tensor("x", [1.0, 2.0, 3.0]).cumsum().dense()
         array([1., 3., 6.])
         """
-        return self._applied(arrays.cumsum, axis)
+        return self._applied(NUMPY["cumsum"], axis)
 
     def dot(self, other: Any) -> Self:
         """Multiply as ``numpy.dot`` does.
@@ -564,7 +563,7 @@ class ArrayMethods:
         >>> A.dot(x)
         f_i = A_ij x_j
         """
-        return self._applied(arrays.dot, other)
+        return self._applied(NUMPY["dot"], other)
 
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
         """Sum a diagonal.
@@ -587,7 +586,7 @@ class ArrayMethods:
         >>> ed.tensor("A", "nn").trace()
         f = A_ii
         """
-        return self._applied(arrays.trace, offset, axis1, axis2)
+        return self._applied(NUMPY["trace"], offset, axis1, axis2)
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
         """Take a diagonal; it becomes the last axis.
@@ -610,7 +609,7 @@ class ArrayMethods:
         >>> ed.tensor("A", "nn").diagonal()
         f_i = A_ii
         """
-        return self._applied(arrays.diagonal, offset, axis1, axis2)
+        return self._applied(NUMPY["diagonal"], offset, axis1, axis2)
 
     def clip(self, min: Any = None, max: Any = None) -> Self:  # NumPy's names
         """Limit the entries to a range.
@@ -631,7 +630,7 @@ class ArrayMethods:
         >>> ed.tensor("x", [-1.0, 0.5, 2.0]).clip(0, 1).dense()
         array([0. , 0.5, 1. ])
         """
-        return self._applied(arrays.clip, min, max)
+        return self._applied(NUMPY["clip"], min, max)
 
     def copy(self) -> Self:
         """Return the tensor itself, which never changes.

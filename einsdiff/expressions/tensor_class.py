@@ -32,7 +32,13 @@ from numpy.typing import ArrayLike
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, einsum, scale
-from einsdiff.algebra.operations import numpy_names as arrays
+from einsdiff.algebra.operations.numpy_names import (
+    BEYOND_NUMPY,
+    NUMPY,
+    OF_TRIANGLES,
+    is_condition,
+    is_symmetric,
+)
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.index.printer import format_heading
 from einsdiff.errors import (
@@ -711,7 +717,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         return combined(scale(c, self.expr), letters, [self], domain, least)
 
     def __dir__(self) -> list[str]:
-        return [name for name in super().__dir__() if name not in arrays.NUMPY or name in _OWN]
+        return [name for name in super().__dir__() if name not in NUMPY or name in _OWN]
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         return applied_ufunc(ufunc, method, inputs, options)
@@ -749,7 +755,7 @@ class Tensor(ReadableMethods, CodeMethods, LinearMapMethods, ArrayMethods):
         >>> tensor("A", ("m", "n")).T.shape
         ('n', 'm')
         """
-        expr = arrays.transpose(self.expr)
+        expr = NUMPY["transpose"](self.expr)
         return combined(expr, self.formula.heading.letters[::-1], [self])
 
 
@@ -766,7 +772,7 @@ class _OfObjects:
 #: What tensors share with NumPy's arrays.
 _OWN = frozenset(dir(ArrayMethods))
 
-for _name in arrays.NUMPY:
+for _name in NUMPY:
     _found: Any = getattr(np, _name, None)
     if isinstance(_found, np.ufunc) and not hasattr(Tensor, _name):
         setattr(Tensor, _name, _OfObjects(_found))
@@ -1172,19 +1178,19 @@ EVALUATED = frozenset(
 
 
 #: Functions of the bits of integers, which are taken of conditions only.
-_BITWISE = frozenset((arrays.bitwise_and, arrays.bitwise_or, arrays.invert))
+_BITWISE = frozenset((NUMPY["bitwise_and"], NUMPY["bitwise_or"], NUMPY["invert"]))
 
 #: Functions whose results NumPy widens, and to what at least.
 _LEAST: dict[Any, str] = {
-    **{arrays.NUMPY[n]: "integer" for n in ("sum", "prod", "cumsum", "trace", "linalg.trace")},
+    **{NUMPY[n]: "integer" for n in ("sum", "prod", "cumsum", "trace", "linalg.trace")},
     # What simplification makes of these may be a sum of products again, as of sqrt(x)^2 and x/2*2.
     **{
         function: "float"
-        for name, function in {**arrays.NUMPY, **arrays.BEYOND_NUMPY}.items()
+        for name, function in {**NUMPY, **BEYOND_NUMPY}.items()
         if name in FUNCTIONS and name != "power" and not FUNCTIONS[name].keeps_integers
     },
     **{
-        arrays.NUMPY[name]: "float"
+        NUMPY[name]: "float"
         for name in (
             "rint",
             "fabs",
@@ -1205,7 +1211,7 @@ _LEAST: dict[Any, str] = {
 }
 
 #: Functions that NumPy computes with complex conjugates.
-_CONJUGATING = frozenset(arrays.NUMPY[name] for name in ("linalg.norm", "vdot", "var", "std"))
+_CONJUGATING = frozenset(NUMPY[name] for name in ("linalg.norm", "vdot", "var", "std"))
 
 
 def applied(
@@ -1270,7 +1276,7 @@ def _check_truth(part: Tensor) -> None:
     """Refuse the bits of numbers: a condition is 0 or 1, and a number has many."""
     values = _known_values(part)
     truths = [name for name in part.names if name not in values or dtype_kind(values[name]) == "b"]
-    if not arrays.is_condition(part.expr, truths):
+    if not is_condition(part.expr, truths):
         raise OperandError(
             page(
                 "&, | and ~ of numbers are functions of their bits, and these have no derivative",
@@ -1394,8 +1400,8 @@ def _joined(value: Any) -> Any:
     """Make an array of objects that holds tensors one tensor; other arrays stay."""
     if not any(isinstance(item, Tensor) for item in value.flat):
         return value
-    entries: Tensor = applied(arrays.NUMPY["stack"], (list(value.flat),))
-    return applied(arrays.reshape, (entries, (*value.shape, *entries.expr.shape[1:])))
+    entries: Tensor = applied(NUMPY["stack"], (list(value.flat),))
+    return applied(NUMPY["reshape"], (entries, (*value.shape, *entries.expr.shape[1:])))
 
 
 def _numbered(name: str) -> Iterator[str]:
@@ -1420,7 +1426,7 @@ VERBS: dict[Any, Callable[..., Any]] = {}
 
 #: What NumPy's functions do with nodes.
 HANDLED: dict[Any, NodeFunction] = {}
-for _name, _function in arrays.NUMPY.items():
+for _name, _function in NUMPY.items():
     _found = np
     for _part in _name.split("."):
         _found = getattr(_found, _part, None)
@@ -1428,7 +1434,7 @@ for _name, _function in arrays.NUMPY.items():
         HANDLED[_found] = _function
 
 #: Ufuncs of SciPy's, by name.
-_SCIPY = {"expit": "sigmoid", "erf": "erf", "xlogy": "xlogy"}
+_SCIPY = {entry.scipy: name for name, entry in FUNCTIONS.items() if entry.scipy}
 
 #: What PyTorch calls its operators.
 _OPERATORS = frozenset(
@@ -1436,10 +1442,10 @@ _OPERATORS = frozenset(
 )
 
 _REDUCTIONS = {
-    np.add: arrays.sum_,
-    np.multiply: arrays.prod_,
-    np.maximum: arrays.max_,
-    np.minimum: arrays.min_,
+    np.add: NUMPY["sum"],
+    np.multiply: NUMPY["prod"],
+    np.maximum: NUMPY["max"],
+    np.minimum: NUMPY["min"],
 }
 
 
@@ -1455,13 +1461,13 @@ def applied_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[
         )
     function = HANDLED.get(ufunc)
     if function is None and name in _SCIPY:
-        function = arrays.BEYOND_NUMPY[_SCIPY[name]]
+        function = BEYOND_NUMPY[_SCIPY[name]]
     if method == "reduce" and ufunc in _REDUCTIONS:
         options.setdefault("axis", 0)
         return _applied_numpy(f"{name}.reduce", _REDUCTIONS[ufunc], inputs, options)
     if method == "accumulate" and ufunc is np.add:
         options.setdefault("axis", 0)
-        return _applied_numpy(f"{name}.accumulate", arrays.cumsum, inputs, options)
+        return _applied_numpy(f"{name}.accumulate", NUMPY["cumsum"], inputs, options)
     if method == "outer" and function is not None and len(inputs) == 2:
         a, b = (as_tensor(value) for value in inputs)
         return applied(function, (a[(..., *(None,) * b.ndim)], b))
@@ -1490,7 +1496,7 @@ def _measured(what: str, a: Any, axis: int | None = None) -> Any:
     t = as_tensor(a)
     if axis is None:
         return getattr(t, what)
-    front: Tensor = applied(arrays.NUMPY["moveaxis"], (t, axis, 0))
+    front: Tensor = applied(NUMPY["moveaxis"], (t, axis, 0))
     return front.shape[0]
 
 
@@ -1507,9 +1513,9 @@ def _applied_numpy(
         k: v for k, v in options.items() if v is not np._NoValue and (v is not None or k in known)
     }
     unknown = [k for k in given if k not in known]
-    if function in (arrays.zeros_like, arrays.ones_like, arrays.full_like):
+    if function in (NUMPY["zeros_like"], NUMPY["ones_like"], NUMPY["full_like"]):
         unknown = [k for k in unknown if k not in ("dtype", "order", "subok")]
-        if function is arrays.full_like and given.get("dtype") is None:
+        if function is NUMPY["full_like"] and given.get("dtype") is None:
             _check_fill(*args[:2], **{k: v for k, v in given.items() if k in known})
         given = {k: v for k, v in given.items() if k in known}
     if unknown or len(args) > len(known):
@@ -1520,7 +1526,7 @@ def _applied_numpy(
                 action=f"leave it out; it takes {', '.join(known)}",
             )
         )
-    if function in arrays.OF_TRIANGLES and args:
+    if function in OF_TRIANGLES and args:
         first = as_tensor(args[0])
         args, given = (first, *args[1:]), {**given, "is_whole": _is_symmetric(first)}
     return applied(function, args, given)
@@ -1543,7 +1549,7 @@ def _check_fill(a: Any, fill_value: Any) -> None:
 def _is_symmetric(t: Tensor) -> bool:
     """Tell whether both triangles of matrices are the same, or their values are not known yet."""
     values = _known_values(t)
-    if arrays.is_symmetric(t.expr) or not t.formula.required <= values.keys() or t.ndim < 2:
+    if is_symmetric(t.expr) or not t.formula.required <= values.keys() or t.ndim < 2:
         return True
     if any(is_traced(values[name]) for name in t.formula.required):
         return True

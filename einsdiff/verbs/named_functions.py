@@ -23,12 +23,13 @@ from typing import Any, Generic, TypeVar
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, RULE_LETTERS, Function, enter
-from einsdiff.algebra.nodes.nodes import Node, call, variable, zero
-from einsdiff.algebra.operations import numpy_names as arrays
+from einsdiff.algebra.nodes.nodes import call, variable
+from einsdiff.algebra.operations.applying import of_record
+from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY, OF_TRIANGLES
 from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
-from einsdiff.errors import OperandError, ShapeError, page, shapes_line
+from einsdiff.errors import OperandError, page
 from einsdiff.expressions.tensor_class import applied
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.letters import first_unused
@@ -274,7 +275,7 @@ def register(
         implementation=function,
     )
     _check_rules(entry)
-    enter([entry])
+    enter(entry)
     return _of_entry(entry)
 
 
@@ -319,7 +320,7 @@ def _of_entry(entry: Function) -> TensorFunction[Any]:
     """Return the function that applies an entry of the user's."""
     found = _REGISTERED.get(entry.name)
     if found is None or found._entry is not entry:
-        found = _REGISTERED[entry.name] = TensorFunction(entry.name, _applier(entry), entry)
+        found = _REGISTERED[entry.name] = TensorFunction(entry.name, of_record(entry), entry)
     return found
 
 
@@ -362,52 +363,6 @@ def _check_rules(entry: Function) -> None:
             ) from None
 
 
-def _applier(entry: Function) -> Callable[..., Any]:
-    """Return the function of nodes that applies an entry."""
-    entrywise = arrays.of_entries(entry)
-    if entry.is_elementwise:
-        return entrywise
-    signature = inspect.signature(entrywise)
-
-    def apply(*args: Node, **named: Node) -> Node:
-        given = signature.bind(*args, **named).args
-        _check_axes(entry, given)
-        cores = [len(names) for names in entry.cores[0]]
-        batches = [node.shape[: len(node.shape) - n] for node, n in zip(given, cores, strict=True)]
-        batch = arrays.broadcast_shape([zero(own) for own in batches])
-        # An argument without batch axes is used for the whole batch as it is.
-        return call(
-            entry,
-            [
-                arrays.broadcast_to(node, (*batch, *node.shape[len(own) :])) if own else node
-                for node, own in zip(given, batches, strict=True)
-            ],
-        )
-
-    apply.__doc__ = entrywise.__doc__
-    apply.__signature__ = signature  # type: ignore[attr-defined]
-    return apply
-
-
-def _check_axes(entry: Function, args: Sequence[Node]) -> None:
-    """Raise `ShapeError` unless the arguments have the axes of the signature, and its sizes."""
-    given, _ = entry.cores
-    sizes: dict[str, Size] = {}
-    for node, names in zip(args, given, strict=True):
-        own = node.shape[len(node.shape) - len(names) :] if names else ()
-        fits = len(own) == len(names)
-        if not fits or any(sizes.setdefault(n, k) != k for n, k in zip(names, own, strict=True)):
-            raise ShapeError(
-                page(
-                    f"{entry.name} has the signature {entry.signature}",
-                    shapes=shapes_line(
-                        [(name, a.shape) for name, a in zip(entry.arguments, args, strict=True)]
-                    ),
-                    action="pass operands whose last axes are these, equal names of equal sizes",
-                )
-            )
-
-
 # --- the functions there are ------------------------------------------------------------------
 
 #: Functions that have another name here than in NumPy, or (empty) none.
@@ -416,11 +371,11 @@ _RENAMED = {"absolute": "abs", "amax": "", "amin": "", "invert": "logical_not", 
 
 def _public() -> dict[str, TensorFunction[Any]]:
     found: dict[str, TensorFunction[Any]] = {}
-    for path, function in {**arrays.NUMPY, **arrays.BEYOND_NUMPY}.items():
+    for path, function in {**NUMPY, **BEYOND_NUMPY}.items():
         name = path.rpartition(".")[2]
         name = _RENAMED.get(name, name)
         if name and name not in found:
-            of = arrays.OF_TRIANGLES.get(function, function)
+            of = OF_TRIANGLES.get(function, function)
             found[name] = TensorFunction(name, of, FUNCTIONS.get(name))
     return found
 

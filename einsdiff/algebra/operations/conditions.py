@@ -30,29 +30,12 @@ from einsdiff.algebra.nodes.nodes import (
     zero,
 )
 from einsdiff.algebra.operations.arithmetic import add_, elementwise, multiply, subtract
+from einsdiff.algebra.operations.naming import beyond_numpy, numpys
 from einsdiff.algebra.operations.shapes import operands_line
 from einsdiff.errors import OperandError, page
 
-__all__ = [
-    "bitwise_and",
-    "bitwise_or",
-    "clip",
-    "fmax",
-    "fmin",
-    "heaviside",
-    "invert",
-    "is_condition",
-    "less",
-    "less_equal",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "step",
-    "truth",
-    "where",
-]
 
-
+@numpys("less")
 def less(x1: Node, x2: Node) -> Node:
     """Compare: ``y_i = [a_i < b_i]``, 1 where it holds and 0 elsewhere; its derivative is 0.
 
@@ -65,6 +48,7 @@ def less(x1: Node, x2: Node) -> Node:
     return elementwise("greater", x2, x1)
 
 
+@numpys("less_equal")
 def less_equal(x1: Node, x2: Node) -> Node:
     """Compare: ``y_i = [a_i ≤ b_i]``, 1 where it holds and 0 elsewhere; its derivative is 0.
 
@@ -77,6 +61,7 @@ def less_equal(x1: Node, x2: Node) -> Node:
     return elementwise("greater_equal", x2, x1)
 
 
+@numpys("heaviside")
 def heaviside(x1: Node, x2: Node) -> Node:
     """Step from 0 to 1 at 0, with a given value ``h`` there: ``y_i = [x_i > 0] + h_i [x_i = 0]``.
 
@@ -101,6 +86,7 @@ def heaviside(x1: Node, x2: Node) -> Node:
     return add_(beside, multiply(x2, at_zero))
 
 
+@beyond_numpy
 def step(x: Node) -> Node:
     """Step from 0 to 1 at 0, where it is 0: ``y_i = [x_i > 0]``, the derivative of `relu`.
 
@@ -120,38 +106,40 @@ def truth(x: Node) -> Node:
     return elementwise("not_equal", x, zero(()))
 
 
+@numpys("logical_and")
 def logical_and(x1: Node, x2: Node) -> Node:
     """Tell where both are not 0: ``y_i = [a_i ≠ 0] [b_i ≠ 0]``; the same as ``a & b``."""
     return multiply(truth(x1), truth(x2))
 
 
+@numpys("logical_or")
 def logical_or(x1: Node, x2: Node) -> Node:
     """Tell where one or both are not 0; the same as ``a | b``."""
     return elementwise("maximum", truth(x1), truth(x2))
 
 
+@numpys("logical_not")
 def logical_not(x: Node) -> Node:
     """Tell where a number is 0: ``y_i = [x_i = 0]``; the same as ``~x``."""
     return elementwise("equal", x, zero(()))
 
 
+@numpys("bitwise_and")
 def bitwise_and(x1: Node, x2: Node) -> Node:
     """Tell where both conditions hold: of conditions the same as `logical_and`."""
     return logical_and(x1, x2)
 
 
+@numpys("bitwise_or")
 def bitwise_or(x1: Node, x2: Node) -> Node:
     """Tell where one condition or both hold: of conditions the same as `logical_or`."""
     return logical_or(x1, x2)
 
 
+@numpys("invert")
 def invert(x: Node) -> Node:
     """Tell where a condition does not hold: of conditions the same as `logical_not`."""
     return logical_not(x)
-
-
-#: Functions of entries that are 1 where something holds, and 0 elsewhere.
-_CONDITIONS = ("greater", "greater_equal", "equal", "not_equal")
 
 
 def is_condition(x: Node, truths: Collection[str] = ()) -> bool:
@@ -169,7 +157,7 @@ def is_condition(x: Node, truths: Collection[str] = ()) -> bool:
     if isinstance(x, Call):
         if x.function.name in ("maximum", "minimum"):
             return all(is_condition(part, truths) for part in x.args)
-        return x.function.name in _CONDITIONS
+        return bool(x.function.compares)
     if isinstance(x, Add):
         return not x.terms  # zero
     return (
@@ -190,6 +178,7 @@ def _picks(x: Einsum) -> bool:
     return len(summed) <= len(relations) and summed <= {n for labels in relations for n in labels}
 
 
+@numpys("where")
 def where(condition: Node, x: Node | None = None, y: Node | None = None) -> Node:
     """Choose by a condition: ``[c_i ≠ 0] x_i + [c_i = 0] y_i``.
 
@@ -232,11 +221,13 @@ def where(condition: Node, x: Node | None = None, y: Node | None = None) -> Node
     return elementwise("where", condition, x, y)
 
 
+@numpys("fmax")
 def fmax(x1: Node, x2: Node) -> Node:
     """Take the larger of two numbers, or that which is not nan: else as `maximum`."""
     return _passing_over_nan("maximum", x1, x2)
 
 
+@numpys("fmin")
 def fmin(x1: Node, x2: Node) -> Node:
     """Take the smaller of two numbers, or that which is not nan: else as `minimum`."""
     return _passing_over_nan("minimum", x1, x2)
@@ -251,6 +242,7 @@ def _passing_over_nan(name: str, a: Node, b: Node) -> Node:
     return result
 
 
+@numpys("clip")
 def clip(
     a: Node,
     a_min: Node | None = None,

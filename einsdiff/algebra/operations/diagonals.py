@@ -19,13 +19,13 @@ from __future__ import annotations
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, einsum, related
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reductions import sum_
 from einsdiff.algebra.operations.shapes import axis_of, need_numbers, operands_line
 from einsdiff.errors import OperandError, ShapeError, page
 
-__all__ = ["diag", "diagonal", "matrix_diagonal", "matrix_trace", "trace", "tril", "triu"]
 
-
+@numpys("diagonal")
 def diagonal(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     """Take a diagonal of two axes: ``y_i = x_ii``; it becomes the last axis.
 
@@ -63,6 +63,7 @@ def diagonal(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     return einsum(factors, terms, [*rest, "d"], {"d": count, rows: m, columns: n})
 
 
+@numpys("trace")
 def trace(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     """Sum a diagonal of two axes: ``y = x_ii``.
 
@@ -83,16 +84,19 @@ def trace(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     return sum_(diagonal(a, offset, axis1, axis2), -1)
 
 
+@numpys("linalg.diagonal")
 def matrix_diagonal(x: Node, *, offset: int = 0) -> Node:
     """Take a diagonal of the last two axes, as `numpy.linalg.diagonal` does."""
     return diagonal(x, offset, -2, -1)
 
 
+@numpys("linalg.trace")
 def matrix_trace(x: Node, *, offset: int = 0) -> Node:
     """Sum a diagonal of the last two axes, as `numpy.linalg.trace` does."""
     return trace(x, offset, -2, -1)
 
 
+@numpys("diag")
 def diag(v: Node, k: int = 0) -> Node:
     """Make a diagonal matrix of a vector, ``y_ij = δ_ij v_i``, or take the diagonal of a matrix.
 
@@ -128,6 +132,7 @@ def diag(v: Node, k: int = 0) -> Node:
     return einsum([v, *places], [["i"], ["p", "i"], ["q", "i"]], ["p", "q"], sizes)
 
 
+@numpys("tril")
 def tril(m: Node, k: int = 0) -> Node:
     """Keep the lower triangle of the last two axes: ``y_ij = [i ≥ j] x_ij``.
 
@@ -145,6 +150,7 @@ def tril(m: Node, k: int = 0) -> Node:
     return _triangle(m, (1, -1), k)
 
 
+@numpys("triu")
 def triu(m: Node, k: int = 0) -> Node:
     """Keep the upper triangle of the last two axes: ``y_ij = [j ≥ i] x_ij``.
 

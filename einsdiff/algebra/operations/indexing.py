@@ -20,12 +20,11 @@ from typing import Any
 from einsdiff.algebra.nodes.nodes import Node, einsum, related
 from einsdiff.algebra.operations.arithmetic import subtract
 from einsdiff.algebra.operations.joining import concatenate
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel, reshape
 from einsdiff.algebra.operations.shapes import Axis, axes_of, axis_of, need_numbers, operands_line
 from einsdiff.errors import OperandError, RangeError, page
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["diff", "flip", "index", "roll"]
 
 
 def index(a: Node, key: Any) -> Node:
@@ -155,6 +154,7 @@ def _cut(a: Node, axis: int, start: int | None, stop: int | None) -> Node:
     return index(a, (*[slice(None)] * axis, slice(start, stop)))
 
 
+@numpys("flip")
 def flip(m: Node, axis: Axis = None) -> Node:
     """Reverse axes: ``y_i = x_(n-1-i)``.
 
@@ -181,6 +181,7 @@ def flip(m: Node, axis: Axis = None) -> Node:
     return index(m, tuple(reverse if k in axes else slice(None) for k in range(len(m.shape))))
 
 
+@numpys("diff")
 def diff(a: Node, n: int = 1, axis: int = -1) -> Node:
     """Take differences of neighbours: ``y_i = x_(i+1) - x_i``.
 
@@ -218,6 +219,7 @@ def diff(a: Node, n: int = 1, axis: int = -1) -> Node:
     return a
 
 
+@numpys("roll")
 def roll(a: Node, shift: int | Sequence[int], axis: Axis = None) -> Node:
     """Move entries along an axis, those from its end to its start: ``y_i = x_(i-s mod n)``.
 

@@ -18,14 +18,14 @@ from itertools import accumulate
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, add, einsum, related
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel, reshape
 from einsdiff.algebra.operations.shapes import axis_of, need_numbers, operands_line
 from einsdiff.algebra.operations.transposing import expand_dims
 from einsdiff.errors import OperandError, ShapeError, page
 
-__all__ = ["column_stack", "concatenate", "hstack", "stack", "vstack"]
 
-
+@numpys("concatenate")
 def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
     """Join tensors along an axis they have.
 
@@ -96,6 +96,7 @@ def _need_some(arrays: Sequence[Node], what: str) -> None:
         raise OperandError(page(f"there is nothing to {what}", action="pass tensors"))
 
 
+@numpys("stack")
 def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
     """Join tensors of one shape along a new axis: ``y_0i = a_i``, ``y_1i = b_i``, ..
 
@@ -135,6 +136,7 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
     return concatenate([expand_dims(a, axis) for a in arrays], axis)
 
 
+@numpys("vstack")
 def vstack(tup: Sequence[Node]) -> Node:
     """Join tensors along the first axis; vectors and numbers are rows.
 
@@ -158,6 +160,7 @@ def vstack(tup: Sequence[Node]) -> Node:
     return concatenate([reshape(a, (1, -1)) if len(a.shape) < 2 else a for a in tup], 0)
 
 
+@numpys("hstack")
 def hstack(tup: Sequence[Node]) -> Node:
     """Join tensors along the second axis, vectors and numbers along their only one.
 
@@ -181,6 +184,7 @@ def hstack(tup: Sequence[Node]) -> Node:
     return concatenate(arrays, 0 if arrays and len(arrays[0].shape) == 1 else 1)
 
 
+@numpys("column_stack")
 def column_stack(tup: Sequence[Node]) -> Node:
     """Join tensors along the second axis; vectors and numbers are columns.
 

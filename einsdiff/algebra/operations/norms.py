@@ -20,15 +20,15 @@ from operator import index as as_index
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, constant, zero
+from einsdiff.algebra.operations.applying import kept
 from einsdiff.algebra.operations.arithmetic import elementwise, power, sqrt, square
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.products import matmul
-from einsdiff.algebra.operations.reductions import kept, max_, min_, sum_
+from einsdiff.algebra.operations.reductions import max_, min_, sum_
 from einsdiff.algebra.operations.shapes import Axis, axes_of, need_numbers, operands_line, permuted
 from einsdiff.algebra.operations.symmetric import eigvalsh
 from einsdiff.algebra.operations.transposing import matrix_transpose
 from einsdiff.errors import OperandError, page
-
-__all__ = ["norm"]
 
 #: What is measured over one axis and over two, and how it may be.
 _KINDS = {
@@ -37,6 +37,7 @@ _KINDS = {
 }
 
 
+@numpys("linalg.norm")
 def norm(x: Node, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Node:
     """Take the norm of vectors or matrices: ``y = (x_i x_i)^1/2`` if nothing else is said.
 

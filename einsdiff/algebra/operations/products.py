@@ -18,6 +18,7 @@ from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, einsum, related, zero
 from einsdiff.algebra.operations.arithmetic import multiply
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel
 from einsdiff.algebra.operations.shapes import (
     axes_of,
@@ -29,18 +30,6 @@ from einsdiff.algebra.operations.shapes import (
 from einsdiff.algebra.operations.transposing import expand_dims
 from einsdiff.errors import OperandError, ShapeError, page
 from einsdiff.notation.subscripts import Size
-
-__all__ = [
-    "check_inner",
-    "dot",
-    "inner",
-    "kron",
-    "matmul",
-    "multi_dot",
-    "outer",
-    "tensordot",
-    "vdot",
-]
 
 
 def check_inner(a: Node, b: Node, i: int, j: int, what: str) -> None:
@@ -55,6 +44,7 @@ def check_inner(a: Node, b: Node, i: int, j: int, what: str) -> None:
         )
 
 
+@numpys("matmul")
 def matmul(x1: Node, x2: Node) -> Node:
     """Multiply matrices and vectors: ``y_ij = a_ik b_kj``; the same as ``a @ b``.
 
@@ -98,6 +88,7 @@ def matmul(x1: Node, x2: Node) -> Node:
     return einsum([x1, x2], [first, second], out, dict(enumerate(batch)))
 
 
+@numpys("linalg.multi_dot")
 def multi_dot(arrays: Sequence[Node]) -> Node:
     """Multiply several matrices: ``y_il = a_ij b_jk c_kl``.
 
@@ -125,6 +116,7 @@ def multi_dot(arrays: Sequence[Node]) -> Node:
     return reduce(matmul, arrays)
 
 
+@numpys("dot")
 def dot(a: Node, b: Node) -> Node:
     """Multiply as `numpy.dot` does: ``y_ij = a_ik b_kj``, for vectors ``y = a_i b_i``.
 
@@ -149,6 +141,7 @@ def dot(a: Node, b: Node) -> Node:
     return tensordot(a, b, ([-1], [-2 if len(b.shape) > 1 else -1]))
 
 
+@numpys("inner")
 def inner(a: Node, b: Node) -> Node:
     """Sum over the last axes: ``y_ij = a_ik b_jk``, for vectors ``y = a_i b_i``.
 
@@ -171,6 +164,7 @@ def inner(a: Node, b: Node) -> Node:
     return tensordot(a, b, ([-1], [-1]))
 
 
+@numpys("vdot")
 def vdot(a: Node, b: Node) -> Node:
     """Sum the products of all entries: ``y = a_ij b_ij``.
 
@@ -195,6 +189,7 @@ def vdot(a: Node, b: Node) -> Node:
     return einsum([a, b], [labels, labels], ())
 
 
+@numpys("outer", "linalg.outer")
 def outer(a: Node, b: Node) -> Node:
     """Multiply every entry by every other: ``y_ij = a_i b_j``.
 
@@ -211,6 +206,7 @@ def outer(a: Node, b: Node) -> Node:
     return tensordot(ravel(a), ravel(b), 0)
 
 
+@numpys("tensordot")
 def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
     """Sum over pairs of axes: ``y_il = a_ijk b_jkl``.
 
@@ -276,6 +272,7 @@ def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
     return einsum([a, b], [first, second], [n for n in first + second if n not in summed])
 
 
+@numpys("kron")
 def kron(a: Node, b: Node) -> Node:
     """Replace every entry of `a` by that entry times `b`, the Kronecker product.
 

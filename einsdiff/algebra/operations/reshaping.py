@@ -23,17 +23,14 @@ from operator import index as as_index
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, Shape, einsum, related, zero
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.shapes import as_shape, need_numbers, operands_line
 from einsdiff.algebra.operations.transposing import transpose
 from einsdiff.errors import OperandError, ShapeError, page, shape_text
 from einsdiff.notation.subscripts import Size
 
-__all__ = [
-    "ravel",
-    "reshape",
-]
 
-
+@numpys("reshape")
 def reshape(a: Node, shape: Any, order: str = "C") -> Node:
     """Arrange the entries in another shape: ``y_p = x_ij`` where ``p = n i + j``.
 
@@ -96,6 +93,7 @@ def reshape(a: Node, shape: Any, order: str = "C") -> Node:
     return einsum(factors, labels, out, sizes)
 
 
+@numpys("ravel")
 def ravel(a: Node, order: str = "C") -> Node:
     """Arrange the entries in one axis: ``y_p = x_ij`` where ``p = n i + j``.
 

@@ -21,25 +21,9 @@ from operator import index as as_index
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, constant, einsum, zero
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.errors import OperandError, RangeError, ShapeError, page, shape_text, shapes_line
 from einsdiff.notation.subscripts import Size, as_size
-
-__all__ = [
-    "Axis",
-    "as_shape",
-    "axes_of",
-    "axis_of",
-    "broadcast_shape",
-    "broadcast_to",
-    "copy",
-    "full_like",
-    "need_numbers",
-    "ones_like",
-    "operands_line",
-    "permuted",
-    "placed",
-    "zeros_like",
-]
 
 #: One axis, several, or (None) all.
 Axis = int | Sequence[int] | None
@@ -204,6 +188,7 @@ def as_shape(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else (shape,)
 
 
+@numpys("broadcast_to")
 def broadcast_to(array: Node, shape: Any) -> Node:
     """Repeat the entries to fill a shape: ``y_ij = x_j``.
 
@@ -242,6 +227,7 @@ def broadcast_to(array: Node, shape: Any) -> Node:
 # --- in the shape of another ------------------------------------------------------------------
 
 
+@numpys("zeros_like")
 def zeros_like(a: Node) -> Node:
     """Return zeros in the shape of another tensor: ``y_i = 0``.
 
@@ -254,6 +240,7 @@ def zeros_like(a: Node) -> Node:
     return zero(a.shape)
 
 
+@numpys("ones_like")
 def ones_like(a: Node) -> Node:
     """Return ones in the shape of another tensor: ``y_i = 1``.
 
@@ -266,6 +253,7 @@ def ones_like(a: Node) -> Node:
     return broadcast_to(constant(1), a.shape)
 
 
+@numpys("full_like")
 def full_like(a: Node, fill_value: Node) -> Node:
     """Repeat a value in the shape of another tensor: ``y_i = c``.
 
@@ -285,6 +273,7 @@ def full_like(a: Node, fill_value: Node) -> Node:
     return broadcast_to(fill_value, a.shape)
 
 
+@numpys("copy")
 def copy(a: Node) -> Node:
     """Return the tensor itself, which never changes."""
     return a

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, einsum
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.shapes import (
     Axis,
     as_shape,
@@ -26,12 +27,10 @@ from einsdiff.algebra.operations.shapes import (
 )
 from einsdiff.errors import OperandError, ShapeError, page
 
-__all__ = ["expand_dims", "matrix_transpose", "moveaxis", "squeeze", "swapaxes", "transpose"]
-
-
 # --- the order of axes ------------------------------------------------------------------------
 
 
+@numpys("transpose")
 def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
     """Put the axes in another order: ``y_ji = x_ij``.
 
@@ -68,6 +67,7 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
     return permuted(a, order)
 
 
+@numpys("matrix_transpose", "linalg.matrix_transpose")
 def matrix_transpose(x: Node) -> Node:
     """Exchange the last two axes: ``y_bji = x_bij``."""
     if len(x.shape) < 2:
@@ -77,6 +77,7 @@ def matrix_transpose(x: Node) -> Node:
     return swapaxes(x, -1, -2)
 
 
+@numpys("swapaxes")
 def swapaxes(a: Node, axis1: int, axis2: int) -> Node:
     """Exchange two axes: ``y_kji = x_ijk``.
 
@@ -92,6 +93,7 @@ def swapaxes(a: Node, axis1: int, axis2: int) -> Node:
     return permuted(a, order)
 
 
+@numpys("moveaxis")
 def moveaxis(a: Node, source: Any, destination: Any) -> Node:
     """Move axes to other places; the others keep their order.
 
@@ -128,6 +130,7 @@ def moveaxis(a: Node, source: Any, destination: Any) -> Node:
 # --- axes of size 1 ---------------------------------------------------------------------------
 
 
+@numpys("expand_dims")
 def expand_dims(a: Node, axis: Any) -> Node:
     """Put in axes of size 1.
 
@@ -158,6 +161,7 @@ def expand_dims(a: Node, axis: Any) -> Node:
     return einsum([a], [old], range(rank), dict.fromkeys(new, 1))
 
 
+@numpys("squeeze")
 def squeeze(a: Node, axis: Axis = None) -> Node:
     """Leave out axes of size 1.
 

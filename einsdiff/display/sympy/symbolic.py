@@ -28,6 +28,7 @@ from itertools import product
 from math import prod
 from typing import Any, NoReturn
 
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.graph import children, topological, variables_of
 from einsdiff.algebra.nodes.nodes import (
     SUPERSCRIPT,
@@ -42,6 +43,7 @@ from einsdiff.algebra.nodes.nodes import (
     Variable,
     is_zero,
 )
+from einsdiff.algebra.reading.definitions import by_definition
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.printer import absorbable, summary
 from einsdiff.display.matrix.forms import Form, subforms
@@ -53,7 +55,6 @@ from einsdiff.notation.subscripts import Size
 
 __all__ = [
     "DEEPEST",
-    "DEFINED",
     "SPELLED",
     "array_form",
     "indexed_form",
@@ -68,56 +69,11 @@ DEEPEST = 100
 #: An array of ones and zeros has at most so many entries.
 MOST_ENTRIES = 1000
 
-#: What SymPy calls a function of each entry, by its name in the function table: an attribute of
-#: SymPy, or of the module that stands before it.
+#: What SymPy calls a function of each entry, by its name in the function table.
 SPELLED = {
-    "exp": "exp",
-    "expm1": "sympy.codegen.cfunctions:expm1",
-    "log": "log",
-    "log1p": "sympy.codegen.cfunctions:log1p",
-    "log2": "sympy.codegen.cfunctions:log2",
-    "log10": "sympy.codegen.cfunctions:log10",
-    "sin": "sin",
-    "cos": "cos",
-    "tan": "tan",
-    "arcsin": "asin",
-    "arccos": "acos",
-    "arctan": "atan",
-    "sinh": "sinh",
-    "cosh": "cosh",
-    "tanh": "tanh",
-    "arcsinh": "asinh",
-    "arccosh": "acosh",
-    "arctanh": "atanh",
-    "erf": "erf",
-    "abs": "Abs",
-    "sign": "sign",
-    "floor": "floor",
-    "ceil": "ceiling",
-    "maximum": "Max",
-    "minimum": "Min",
-    "arctan2": "atan2",
-    "hypot": "sympy.codegen.cfunctions:hypot",
-    "logaddexp": "sympy.codegen.numpy_nodes:logaddexp",
-    "mod": "Mod",
-}
-
-#: Functions that SymPy has no name for, as what they are: of SymPy and the arguments.
-DEFINED: dict[str, Callable[..., Any]] = {
-    "power": lambda _, x, n: x**n,
-    "cbrt": lambda s, x: s.sign(x) * s.Abs(x) ** s.Rational(1, 3),
-    "sigmoid": lambda s, x: 1 / (1 + s.exp(-x)),
-    "softplus": lambda _, x: spelled("logaddexp")(0, x),
-    "gelu": lambda s, x: x * (1 + s.erf(x / s.sqrt(2))) / 2,
-    "relu": lambda s, x: s.Max(x, 0),
-    "trunc": lambda s, x: s.sign(x) * s.floor(s.Abs(x)),
-    "greater": lambda s, a, b: _holds(s, a > b),
-    "greater_equal": lambda s, a, b: _holds(s, a >= b),
-    "equal": lambda s, a, b: _holds(s, s.Eq(a, b)),
-    "not_equal": lambda s, a, b: _holds(s, s.Ne(a, b)),
-    "where": lambda s, c, a, b: s.Piecewise((a, _condition(s, c)), (b, True)),
-    "floordiv": lambda s, a, b: s.floor(a / b),
-    "xlogy": lambda s, a, b: s.Piecewise((0, s.Eq(a, 0)), (a * s.log(b), True)),
+    name: entry.sympy
+    for name, entry in FUNCTIONS.items()
+    if isinstance(entry.sympy, str) and entry.sympy
 }
 
 
@@ -147,15 +103,6 @@ def spelled(name: str) -> Any:
 
 def _holds(sympy: Any, condition: Any) -> Any:
     return sympy.Piecewise((1, condition), (0, True))
-
-
-def _condition(sympy: Any, value: Any) -> Any:
-    """Return the condition that a value is other than zero: of a bracket what stands in it."""
-    if isinstance(value, sympy.Piecewise) and len(value.args) == 2:
-        (one, condition), (other, rest) = value.args
-        if one == 1 and other == 0 and rest == True:  # noqa: E712 (SymPy's truth)
-            return condition
-    return sympy.Ne(value, 0)
 
 
 def _refuse(headline: str, action: str) -> NoReturn:
@@ -371,6 +318,8 @@ class _Indices:
 
     def call(self, node: Call, axes: Sequence[str], used: set[str]) -> Job[Any]:
         function, name = node.function, node.function.name
+        if function.definition and not function.sympy and name not in _OF_AXES:
+            return (yield self.sum(by_definition(node), axes, used))
         if function.is_elementwise:
             args = []
             for arg in node.args:
@@ -408,10 +357,11 @@ class _Indices:
 
     def applied(self, name: str, args: Sequence[Any]) -> Any:
         """Apply a function of each entry; one that SymPy does not know is a name to it."""
+        known = FUNCTIONS.get(name)
         if name in SPELLED:
             return spelled(name)(*args)
-        if name in DEFINED:
-            return DEFINED[name](self.sympy, *args)
+        if known is not None and callable(known.sympy):
+            return known.sympy(self.sympy, *args)
         return self.sympy.Function(name)(*args)
 
 

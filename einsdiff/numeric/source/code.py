@@ -35,6 +35,7 @@ from unicodedata import normalize
 
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Delta, Node, Variable
+from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.orders.engines import Optimizer
@@ -42,7 +43,14 @@ from einsdiff.numeric.planning.extents import check_extents, extents_of
 from einsdiff.numeric.planning.plan import plain_plan
 from einsdiff.numeric.source.draft import LINE, Draft, Line
 from einsdiff.numeric.source.pieces import OWN, Piece
-from einsdiff.numeric.source.spelling import BACKENDS, HELPERS, IMPORTS, RESERVED, operation
+from einsdiff.numeric.source.spelling import (
+    BACKENDS,
+    RESERVED,
+    helper,
+    imports,
+    is_spelled,
+    operation,
+)
 from einsdiff.numeric.source.statements import reshaped, transposed
 from einsdiff.numeric.source.syntax import assigned, listed, names_of, numbers_as_arrays
 from einsdiff.numeric.source.syntax import name as identity
@@ -258,6 +266,7 @@ def _drafted(
     optimizer: Optimizer = None,
 ) -> tuple[Draft, list[Piece], _Known]:
     """Write the lines of a function, and what it returns."""
+    nodes = with_definitions(nodes, lambda function: is_spelled(function, backend))
     _check_relations(topological(nodes))
     parts = topological(nodes)
     names = _identified({argument: argument.name for argument in arguments}, ())
@@ -316,7 +325,7 @@ def _made_arrays(draft: Draft, known: _Known, statements: Sequence[ast.stmt]) ->
     scalars = {name for v, name in known.names.items() if not v.shape}
     functions = [*draft.functions.values()]
     if draft.backend == "jax":  # whose functions other than NumPy's take no integers
-        functions += [n for n, lines in IMPORTS.items() if "jax" in lines and n != "jnp"]
+        functions += [n for n in imports("jax") if n != "jnp"]
     found = numbers_as_arrays(statements, scalars, functions, in_calls=draft.backend == "torch")
     like = [identity(name) for v, name in known.names.items() if v.shape][:1]
     op = operation("number to array like" if like else "number to array", draft.backend)
@@ -427,11 +436,11 @@ def _head(name: str, parameters: Sequence[str]) -> list[str]:
 def _helpers(used: Collection[str], backend: str) -> tuple[frozenset[str], list[str]]:
     """Return what is needed for names that are used: which ones, and the lines that define them."""
     needed: dict[str, str] = {}
-    names = list(used)
+    names, known = sorted(used), imports(backend)
     for name in names:
-        if name in HELPERS and backend in HELPERS[name] and name not in needed:
-            needed[name] = HELPERS[name][backend]
-            names += sorted(names_of(ast.parse(needed[name])))
-    imports = [line[backend] for n, line in IMPORTS.items() if n in names and backend in line]
+        if name not in known and name not in needed and (text := helper(name, backend)):
+            needed[name] = text
+            names += sorted(names_of(ast.parse(text)))
+    lines = [line for name, line in known.items() if name in names]
     helpers = [text for name in reversed(needed) for text in ("", "", needed[name])]
-    return RESERVED.intersection(names), [*imports, *helpers]
+    return RESERVED.intersection(names), [*lines, *helpers]

@@ -38,7 +38,8 @@ from einsdiff.numeric.source.pieces import (
     reciprocal,
     whole_power,
 )
-from einsdiff.numeric.source.spelling import ALIASES, COMPARISONS, spelled
+from einsdiff.numeric.source.spelling import ALIASES, spelled
+from einsdiff.numeric.source.spelling import operation as written
 from einsdiff.numeric.source.syntax import called, name
 
 __all__ = ["ARITHMETIC", "as_array"]
@@ -105,7 +106,7 @@ def _call(draft: Draft, step: Instruction) -> Piece:
     if function.name == "power":
         return _power(draft, step)
     pieces = draft.arguments(step, WIDTH - len(function.name))
-    if function.name in COMPARISONS:
+    if function.compares:
         return _compared(draft, function, pieces, step.shape)
     values = 0  # the first of the arguments that are no conditions
     if function.name == "where":
@@ -118,11 +119,11 @@ def _call(draft: Draft, step: Instruction) -> Piece:
 
 def _called(draft: Draft, function: Function, pieces: Sequence[Piece]) -> ast.expr:
     """Call a function; one of the user's has a name of its own."""
+    template = spelled(function, draft.backend)
     if function.name == "solve" and function.ranks == (2, 1):
         is_stack = len(pieces[0].shape) > 2 or len(pieces[1].shape) > 1
         if is_stack:  # of vectors, which would be taken for a matrix
-            function = replace(function, implementation="solve for vectors")
-    template = spelled(function, draft.backend)
+            template = written("solve for vectors", draft.backend)
     if template is not None:
         return draft.spell(template, *pieces)
     chosen = draft.functions.get(function.name)
@@ -147,7 +148,7 @@ def _compared(
     a, b = pieces
     if not names and draft.backend == "torch":
         a, b = as_array(draft, a), as_array(draft, b)
-    condition = replace(operation(a, COMPARISONS[function.name], b), names=names)
+    condition = replace(operation(a, function.compares, b), names=names)
     dtype = draft.dtype_of_conditions(names)
     if dtype is None:
         found = draft.made("where", [condition, number_of(1.0), number_of(0.0)], shape)
