@@ -43,7 +43,7 @@ from einsdiff.algebra.nodes.nodes import (
     Variable,
     is_zero,
 )
-from einsdiff.algebra.reading.definitions import by_definition
+from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.printer import absorbable, summary
 from einsdiff.display.matrix.forms import Form, subforms
@@ -204,6 +204,7 @@ def indexed_form(
     >>> indexed_form(J, Heading("f", ("i",), (("A", ("p", "q")),)), Letters(), (x,))
     Eq(∂f/∂A(x)[i, p, q], KroneckerDelta(i, p)*x[q])
     """
+    (node,) = with_definitions([node], lambda known: bool(known.sympy) or known.name in _OF_AXES)
     order, first, length = places(node, letters)
     if too_long := summary(order, length):
         _refuse(f"SymPy would get {too_long[1:-1]}", "name a part of it, and write the rest")
@@ -318,8 +319,6 @@ class _Indices:
 
     def call(self, node: Call, axes: Sequence[str], used: set[str]) -> Job[Any]:
         function, name = node.function, node.function.name
-        if function.definition and not function.sympy and name not in _OF_AXES:
-            return (yield self.sum(by_definition(node), axes, used))
         if function.is_elementwise:
             args = []
             for arg in node.args:

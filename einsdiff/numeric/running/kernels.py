@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.planning.steps import MOST_PAIRS
 
@@ -474,3 +475,11 @@ def dexpm(X: Array, order: int) -> Array:
     corner = expm(blocks)[..., :n, -n:]  # (.., n*n, .., n*n, n, n)
     moved = np.moveaxis(corner, (-2, -1), (len(batch), len(batch) + 1))
     return np.asarray(moved.reshape(*batch, n, n, *(n, n) * order))
+
+
+for _entry in FUNCTIONS.values():
+    if isinstance(_entry.implementation, str) and _entry.implementation not in __all__:
+        raise TypeError(
+            f"the record of '{_entry.name}' is incomplete: its implementation, "
+            f"'{_entry.implementation}', is no function of {__name__}"
+        )
