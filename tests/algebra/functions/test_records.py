@@ -210,19 +210,19 @@ def test_an_incomplete_record_is_refused(record, lacking):
 @pytest.mark.parametrize(
     ("module", "facts", "lacking"),
     [
-        ("source.spelling", 'implementation="silu"', "code for numpy would say silu"),
-        ("running.kernels", 'implementation="silu", definition="x"', "'silu', is no function of"),
+        ("source.spelling", 'implementation="gated"', "code for numpy would say gated"),
+        ("running.kernels", 'implementation="gated", definition="x"', "'gated', is no function of"),
     ],
 )
 def test_a_record_without_a_kernel_or_a_helper_is_refused_at_import(module, facts, lacking):
     code = (
         "from einsdiff.algebra.nodes.function import Function, enter\n"
         "import einsdiff.algebra.functions.catalogue\n"
-        f"enter(Function('silu', ('y',), 'silu({{0}})', {facts}))\n"
+        f"enter(Function('gated', ('y',), 'gated({{0}})', {facts}))\n"
         f"import einsdiff.numeric.{module}\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "record of 'silu' is incomplete" in done.stderr
+    assert "record of 'gated' is incomplete" in done.stderr
     assert lacking in done.stderr
 
 
@@ -233,7 +233,7 @@ def test_a_record_without_a_kernel_or_a_helper_is_refused_at_import(module, fact
 def defined():
     """Enter functions that have a definition and nothing else."""
     entries = [
-        Function("silu", definition="x sigmoid(x)", about=About("Take silu.", "∂f/∂x = ..")),
+        Function("gated", definition="x sigmoid(x)", about=About("Take shares.", "∂f/∂x = ..")),
         Function(
             "slope", definition="(b - a) / (1 + a^2)", signature="(),()->()", arguments=("a", "b")
         ),
@@ -248,8 +248,8 @@ def defined():
 
 def test_value_and_derivatives_follow_from_a_definition(defined):
     x = ed.tensor("x", [-1.0, 0.5, 2.0])
-    f = ed.parse("f_i = silu(x_i)", x=x)
-    assert str(f) == "f_i = silu(x_i)"
+    f = ed.parse("f_i = gated(x_i)", x=x)
+    assert str(f) == "f_i = gated(x_i)"
     np.testing.assert_allclose(np.asarray(f), np.asarray(x * ed.sigmoid(x)), rtol=1e-14)
     for order in (1, 2):
         assert ed.check(f, wrt="x", order=order).ok
@@ -279,7 +279,7 @@ def applied_to(entry: Function, **arrays: np.ndarray) -> ed.Tensor:
 def test_code_follows_from_a_definition(defined, backend):
     library = pytest.importorskip({"numpy": "numpy", "torch": "torch", "jax": "jax.numpy"}[backend])
     x = np.array([-1.0, 0.5, 2.0])
-    f = ed.parse("f_i = silu(x_i)", x=x)
+    f = ed.parse("f_i = gated(x_i)", x=x)
     for t in (f, ed.grad(f, wrt="x")):
         scope: dict[str, object] = {}
         exec(t.code(backend), scope)
@@ -288,12 +288,12 @@ def test_code_follows_from_a_definition(defined, backend):
 
 
 def test_sympy_follows_from_a_definition(defined):
-    f = ed.parse("f_i = silu(x_i)", x="n")
+    f = ed.parse("f_i = gated(x_i)", x="n")
     assert str(f.to_sympy().rhs) == "x[i]/(1 + exp(-x[i]))"
 
 
 def test_a_definition_is_told(defined):
-    assert "It is ``x sigmoid(x)``." in of_record(defined["silu"]).__doc__
+    assert "It is ``x sigmoid(x)``." in of_record(defined["gated"]).__doc__
 
 
 # --- what code carries along ------------------------------------------------------------------
