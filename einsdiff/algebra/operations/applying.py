@@ -30,8 +30,8 @@ from einsdiff.algebra.operations.shapes import (
     axes_of,
     broadcast_shape,
     broadcast_to,
-    operands_line,
     permuted,
+    refused,
 )
 from einsdiff.errors import OperandError, ShapeError, page, shapes_line
 from einsdiff.notation.subscripts import Size
@@ -60,7 +60,7 @@ def of_record(entry: Function) -> Callable[..., Node]:
                 check_square(entry.name, a)
             elif len(a.shape) < 2:
                 what = f"{entry.name} takes matrices"
-                raise ShapeError(page(what, shapes=operands_line([a]), action="pass a matrix"))
+                raise refused(ShapeError, what, "pass a matrix", a)
             return call(entry, [a])
 
         apply = of_matrices
@@ -116,12 +116,11 @@ def check_square(name: str, a: Node) -> None:
     """Raise `ShapeError` unless the last two axes are of one size."""
     rank = len(a.shape)
     if rank < 2 or a.shape[-1] != a.shape[-2]:
-        raise ShapeError(
-            page(
-                f"{name} takes square matrices",
-                shapes=operands_line([a]),
-                action="the last two axes need one size" if rank > 1 else "pass a matrix",
-            )
+        raise refused(
+            ShapeError,
+            f"{name} takes square matrices",
+            "the last two axes need one size" if rank > 1 else "pass a matrix",
+            a,
         )
 
 
@@ -144,12 +143,11 @@ def _reduced(entry: Function, a: Node, axis: Axis, keepdims: bool) -> Node:
     rank = len(a.shape)
     rest = [k for k in range(rank) if k not in axes]
     if entry.needs_entries and any(a.shape[k] == 0 for k in axes):
-        raise ShapeError(
-            page(
-                f"{entry.name} of no entries",
-                shapes=operands_line([a]),
-                action="there is no largest of none: leave out the empty axis",
-            )
+        raise refused(
+            ShapeError,
+            f"{entry.name} of no entries",
+            "there is no largest of none: leave out the empty axis",
+            a,
         )
     function = _of_axes(entry.name, a, axes)
     return kept(call(function, [permuted(a, [*rest, *axes])]), axes, rank, keepdims)
@@ -172,4 +170,4 @@ def _of_axes(name: str, a: Node, axes: Sequence[int]) -> Function:
     if axes:
         what = f"{name} over {len(axes)} axes at once"
         action = "reshape the tensor, so that these axes are fewer"
-    raise OperandError(page(what, shapes=operands_line([a]), action=action))
+    raise refused(OperandError, what, action, a)

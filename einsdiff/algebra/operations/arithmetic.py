@@ -142,9 +142,6 @@ def power(x: Node, n: Node) -> Node:
     n
         The exponent: tensor, array or number.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x, n = ed.tensors(x="m", n=())
     >>> ed.power(x, n)
     f_i = x_i^n
@@ -164,9 +161,6 @@ def float_power(x: Node, n: Node) -> Node:
 def square(x: Node) -> Node:
     """Square: ``y_i = x_i x_i``. That of a complex number is no absolute value.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.square(ed.tensor("x", "n"))
     f_i = x_i^2
     """
@@ -177,9 +171,6 @@ def square(x: Node) -> Node:
 def sqrt(x: Node) -> Node:
     """Take the square root: ``y_i = x_i^1/2``. Its derivative, ``1/2 x_i^-1/2``, is inf at 0.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.sqrt(ed.tensor("x", "n"))
     f_i = sqrt(x_i)
     >>> ed.grad("sqrt(x)", wrt="x")
@@ -192,9 +183,6 @@ def sqrt(x: Node) -> Node:
 def reciprocal(x: Node) -> Node:
     """Take the reciprocal: ``y_i = 1 / x_i``, of integers too (NumPy rounds these down to 0).
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.reciprocal(ed.tensor("x", "n"))
     f_i = 1 / x_i
     >>> ed.grad("1 / x", wrt="x")
@@ -207,9 +195,6 @@ def reciprocal(x: Node) -> Node:
 def exp2(x: Node) -> Node:
     """Raise 2 to a power: ``y_i = 2^x_i``.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.exp2(ed.tensor("x", "n"))
     f_i = 2^x_i
     """

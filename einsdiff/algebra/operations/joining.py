@@ -20,9 +20,9 @@ from typing import Any
 from einsdiff.algebra.nodes.nodes import Node, add, einsum, related
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel, reshape
-from einsdiff.algebra.operations.shapes import axis_of, need_numbers, operands_line
+from einsdiff.algebra.operations.shapes import axis_of, need_numbers, refused
 from einsdiff.algebra.operations.transposing import expand_dims
-from einsdiff.errors import OperandError, ShapeError, page
+from einsdiff.errors import OperandError, ShapeError
 
 
 @numpys("concatenate")
@@ -43,9 +43,6 @@ def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
     RangeError
         There is no such axis; numbers have none.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x, y = ed.tensors(x=[1.0, 2.0], y=[3.0])
     >>> f = ed.concatenate([x, y])
     >>> f.dense()
@@ -66,12 +63,11 @@ def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
             a.shape[k] == first.shape[k] for k in range(rank) if k != axis
         )
         if not same:
-            raise ShapeError(
-                page(
-                    f"concatenate: the shapes differ in more than axis {axis}",
-                    shapes=operands_line(arrays),
-                    action="pass tensors whose other axes have equal sizes",
-                )
+            raise refused(
+                ShapeError,
+                f"concatenate: the shapes differ in more than axis {axis}",
+                "pass tensors whose other axes have equal sizes",
+                *arrays,
             )
     counts = [need_numbers(a, [axis], "concatenate")[0] for a in arrays]
     total = sum(counts)
@@ -93,7 +89,7 @@ def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
 
 def _need_some(arrays: Sequence[Node], what: str) -> None:
     if not arrays:
-        raise OperandError(page(f"there is nothing to {what}", action="pass tensors"))
+        raise refused(OperandError, f"there is nothing to {what}", "pass tensors")
 
 
 @numpys("stack")
@@ -112,9 +108,6 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
     ShapeError
         The shapes differ.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> r, t = ed.tensors(r=2.0, t=0.0)
     >>> polar = ed.stack([r * ed.cos(t), r * ed.sin(t)])
     >>> polar.dense()
@@ -125,13 +118,7 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
     arrays = list(arrays)
     _need_some(arrays, "stack")
     if any(a.shape != arrays[0].shape for a in arrays):
-        raise ShapeError(
-            page(
-                "stack: the shapes differ",
-                shapes=operands_line(arrays),
-                action="pass tensors of one shape",
-            )
-        )
+        raise refused(ShapeError, "stack: the shapes differ", "pass tensors of one shape", *arrays)
     axis = axis_of(arrays[0], axis, len(arrays[0].shape) + 1)
     return concatenate([expand_dims(a, axis) for a in arrays], axis)
 
@@ -140,19 +127,11 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
 def vstack(tup: Sequence[Node]) -> Node:
     """Join tensors along the first axis; vectors and numbers are rows.
 
-    Parameters
-    ----------
-    tup
-        Tensors, arrays or numbers.
-
     Raises
     ------
     ShapeError
         Another axis differs in size, or the size of the first one is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.vstack([ed.tensor("x", [1.0, 2.0]), [3, 4]]).dense()
     array([[1., 2.],
            [3., 4.]])
@@ -164,19 +143,11 @@ def vstack(tup: Sequence[Node]) -> Node:
 def hstack(tup: Sequence[Node]) -> Node:
     """Join tensors along the second axis, vectors and numbers along their only one.
 
-    Parameters
-    ----------
-    tup
-        Tensors, arrays or numbers.
-
     Raises
     ------
     ShapeError
         Another axis differs in size, or the size of this one is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.hstack([ed.tensor("x", [1.0, 2.0]), 3]).dense()
     array([1., 2., 3.])
     """
@@ -188,19 +159,11 @@ def hstack(tup: Sequence[Node]) -> Node:
 def column_stack(tup: Sequence[Node]) -> Node:
     """Join tensors along the second axis; vectors and numbers are columns.
 
-    Parameters
-    ----------
-    tup
-        Tensors, arrays or numbers.
-
     Raises
     ------
     ShapeError
         Another axis differs in size, or the size of the second one is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.column_stack([ed.tensor("x", [1.0, 2.0]), [3, 4]]).dense()
     array([[1., 3.],
            [2., 4.]])

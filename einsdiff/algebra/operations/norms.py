@@ -25,10 +25,16 @@ from einsdiff.algebra.operations.arithmetic import elementwise, power, sqrt, squ
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.products import matmul
 from einsdiff.algebra.operations.reductions import max_, min_, sum_
-from einsdiff.algebra.operations.shapes import Axis, axes_of, need_numbers, operands_line, permuted
+from einsdiff.algebra.operations.shapes import (
+    Axis,
+    axes_of,
+    need_numbers,
+    permuted,
+    refused,
+)
 from einsdiff.algebra.operations.symmetric import eigvalsh
 from einsdiff.algebra.operations.transposing import matrix_transpose
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 
 #: What is measured over one axis and over two, and how it may be.
 _KINDS = {
@@ -56,8 +62,6 @@ def norm(x: Node, ord: Any = None, axis: Axis = None, keepdims: bool = False) ->
         singular values; ``"fro"``, like None, for the square root of the sum of all squares.
     axis
         One axis for vectors, two for matrices; all if left out.
-    keepdims
-        Whether these axes stay, with size 1.
 
     Raises
     ------
@@ -75,9 +79,6 @@ def norm(x: Node, ord: Any = None, axis: Axis = None, keepdims: bool = False) ->
     0 (Watson, *Characterization of the subdifferential of some matrix norms*, Linear Algebra
     Appl. 170, 1992).
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x = ed.tensor("x", "n")
     >>> ed.norm(x)
     f = sqrt(x_i x_i)
@@ -96,21 +97,16 @@ def norm(x: Node, ord: Any = None, axis: Axis = None, keepdims: bool = False) ->
     elif len(axes) == 2:
         result = _of_matrices(x, ord, axes[0], axes[1])
     else:
-        raise OperandError(
-            page(
-                f"norm with ord={ord!r} over {len(axes)} axes",
-                shapes=operands_line([x]),
-                action="say which axes are meant, with axis=0 or axis=(0, 1)",
-            )
+        raise refused(
+            OperandError,
+            f"norm with ord={ord!r} over {len(axes)} axes",
+            "say which axes are meant, with axis=0 or axis=(0, 1)",
+            x,
         )
     if result is None:
         kind, known = _KINDS[len(axes)]
-        raise OperandError(
-            page(
-                f"there is no norm of {kind} with ord={ord!r}",
-                shapes=operands_line([x]),
-                action=f"write {known}",
-            )
+        raise refused(
+            OperandError, f"there is no norm of {kind} with ord={ord!r}", f"write {known}", x
         )
     return kept(result, axes, len(x.shape), keepdims)
 

@@ -18,11 +18,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from operator import index as as_index
-from typing import Any
+from typing import Any, TypeVar
 
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, constant, einsum, zero
 from einsdiff.algebra.operations.naming import numpys
-from einsdiff.errors import OperandError, RangeError, ShapeError, page, shape_text, shapes_line
+from einsdiff.errors import (
+    EinsdiffError,
+    OperandError,
+    RangeError,
+    ShapeError,
+    page,
+    shape_text,
+    shapes_line,
+)
 from einsdiff.notation.subscripts import Size, as_size
 
 #: One axis, several, or (None) all.
@@ -43,6 +51,14 @@ def operands_line(nodes: Sequence[Node]) -> str:
         (node.name if isinstance(node, Variable) else f"operand {k}", node.shape)
         for k, node in enumerate(nodes)
     )
+
+
+_Error = TypeVar("_Error", bound=EinsdiffError)
+
+
+def refused(error: type[_Error], headline: str, action: str, *operands: Node) -> _Error:
+    """Make an error: what is wrong, what to do, and the operands with their shapes."""
+    return error(page(headline, shapes=operands_line(operands), action=action))
 
 
 def axis_of(node: Node, axis: Any, rank: int | None = None) -> int:
@@ -73,16 +89,15 @@ def axis_of(node: Node, axis: Any, rank: int | None = None) -> int:
     try:
         k = as_index(axis)
     except TypeError:
-        raise OperandError(
-            page(f"axis={axis!r} is no axis", action="write the number of an axis")
+        raise refused(
+            OperandError, f"axis={axis!r} is no axis", "write the number of an axis"
         ) from None
     if not -rank <= k < rank:
-        raise RangeError(
-            page(
-                f"there is no axis {k}: the tensor has {rank} {'axis' if rank == 1 else 'axes'}",
-                shapes=operands_line([node]),
-                action=f"use an axis from {-rank} to {rank - 1}" if rank else "leave axis= out",
-            )
+        raise refused(
+            RangeError,
+            f"there is no axis {k}: the tensor has {rank} {'axis' if rank == 1 else 'axes'}",
+            f"use an axis from {-rank} to {rank - 1}" if rank else "leave axis= out",
+            node,
         )
     return k % rank
 
@@ -100,7 +115,7 @@ def axes_of(node: Node, axis: Any, rank: int | None = None) -> tuple[int, ...]:
     given = tuple(axis) if isinstance(axis, Iterable) else (axis,)
     axes = tuple(axis_of(node, k, rank) for k in given)
     if len(set(axes)) < len(axes):
-        raise OperandError(page(f"axis={axis} names an axis twice", action="name each axis once"))
+        raise refused(OperandError, f"axis={axis} names an axis twice", "name each axis once")
     return axes
 
 
@@ -110,12 +125,11 @@ def need_numbers(node: Node, axes: Iterable[int], what: str) -> list[int]:
     for k in axes:
         size = node.shape[k]
         if not isinstance(size, int):
-            raise ShapeError(
-                page(
-                    f"{what} needs the number that size '{size}' of axis {k} stands for",
-                    shapes=operands_line([node]),
-                    action="declare the tensor with a number for this size",
-                )
+            raise refused(
+                ShapeError,
+                f"{what} needs the number that size '{size}' of axis {k} stands for",
+                "declare the tensor with a number for this size",
+                node,
             )
         sizes.append(size)
     return sizes
@@ -158,14 +172,13 @@ def broadcast_shape(nodes: Sequence[Node]) -> Shape:
         sizes = dict.fromkeys(node.shape[k] for node in nodes if len(node.shape) >= -k)
         wide = [size for size in sizes if size != 1]
         if len(wide) > 1:
-            raise ShapeError(
-                page(
-                    f"axes of sizes {wide[0]} and {wide[1]} do not go together",
-                    shapes=operands_line(nodes),
-                    action="axes are matched from the right; their sizes must be equal, or 1"
-                    if all(isinstance(size, int) for size in wide)
-                    else "a named size equals only itself: declare both axes with one size",
-                )
+            raise refused(
+                ShapeError,
+                f"axes of sizes {wide[0]} and {wide[1]} do not go together",
+                "axes are matched from the right; their sizes must be equal, or 1"
+                if all(isinstance(size, int) for size in wide)
+                else "a named size equals only itself: declare both axes with one size",
+                *nodes,
             )
         shape.append(wide[0] if wide else 1)
     return tuple(shape)
@@ -196,8 +209,6 @@ def broadcast_to(array: Node, shape: Any) -> Node:
 
     Parameters
     ----------
-    array
-        Tensor, array or number.
     shape
         The sizes, numbers or names.
 
@@ -206,20 +217,16 @@ def broadcast_to(array: Node, shape: Any) -> Node:
     ShapeError
         A size is neither 1 nor the one it meets, or there are more axes than in `shape`.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.broadcast_to(ed.tensor("x", "n"), ("m", "n"))
     f_{i<m,j} = x_j
     """
     shape = tuple(as_size(size, "broadcast_to") for size in as_shape(shape))
     if len(shape) < len(array.shape) or broadcast_shape([array, zero(shape)]) != shape:
-        raise ShapeError(
-            page(
-                f"a tensor of shape {shape_text(array.shape)} does not broadcast to "
-                f"{shape_text(shape)}",
-                action="sizes must be equal, or 1, counted from the right",
-            )
+        raise refused(
+            ShapeError,
+            f"a tensor of shape {shape_text(array.shape)} does not broadcast to "
+            f"{shape_text(shape)}",
+            "sizes must be equal, or 1, counted from the right",
         )
     return einsum([array], [placed(array, shape)], range(len(shape)), dict(enumerate(shape)))
 
@@ -231,9 +238,6 @@ def broadcast_to(array: Node, shape: Any) -> Node:
 def zeros_like(a: Node) -> Node:
     """Return zeros in the shape of another tensor: ``y_i = 0``.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.zeros_like(ed.tensor("x", "n"))
     f_{i<n} = 0
     """
@@ -244,9 +248,6 @@ def zeros_like(a: Node) -> Node:
 def ones_like(a: Node) -> Node:
     """Return ones in the shape of another tensor: ``y_i = 1``.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.ones_like(ed.tensor("x", 3)).dense()
     array([1, 1, 1])
     """
@@ -264,9 +265,6 @@ def full_like(a: Node, fill_value: Node) -> Node:
     fill_value
         Tensor, array or number that is broadcast to it.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.full_like(ed.tensor("x", "n"), ed.tensor("c", ()))
     f_{i<n} = c
     """

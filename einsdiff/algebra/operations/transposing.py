@@ -22,10 +22,10 @@ from einsdiff.algebra.operations.shapes import (
     as_shape,
     axes_of,
     axis_of,
-    operands_line,
     permuted,
+    refused,
 )
-from einsdiff.errors import OperandError, ShapeError, page
+from einsdiff.errors import OperandError, ShapeError
 
 # --- the order of axes ------------------------------------------------------------------------
 
@@ -36,8 +36,6 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     axes
         The axes in their new order; if left out, they are reversed.
 
@@ -46,9 +44,6 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
     OperandError
         Not every axis is named once.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.transpose(ed.tensor("A", "mn"))
     f_ij = A_ji
     >>> ed.transpose(ed.tensor("A", ("b", "m", "n")), (2, 0, 1)).shape
@@ -57,12 +52,11 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
     rank = len(a.shape)
     order = tuple(range(rank))[::-1] if axes is None else axes_of(a, axes)
     if len(order) != rank:
-        raise OperandError(
-            page(
-                f"transpose: {len(order)} axes are named, and there are {rank}",
-                shapes=operands_line([a]),
-                action="name each axis once",
-            )
+        raise refused(
+            OperandError,
+            f"transpose: {len(order)} axes are named, and there are {rank}",
+            "name each axis once",
+            a,
         )
     return permuted(a, order)
 
@@ -71,9 +65,7 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
 def matrix_transpose(x: Node) -> Node:
     """Exchange the last two axes: ``y_bji = x_bij``."""
     if len(x.shape) < 2:
-        raise ShapeError(
-            page("a matrix has two axes", shapes=operands_line([x]), action="pass a matrix")
-        )
+        raise refused(ShapeError, "a matrix has two axes", "pass a matrix", x)
     return swapaxes(x, -1, -2)
 
 
@@ -81,9 +73,6 @@ def matrix_transpose(x: Node) -> Node:
 def swapaxes(a: Node, axis1: int, axis2: int) -> Node:
     """Exchange two axes: ``y_kji = x_ijk``.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.swapaxes(ed.tensor("A", ("b", "m", "n")), 0, 2).shape
     ('n', 'm', 'b')
     """
@@ -111,16 +100,15 @@ def moveaxis(a: Node, source: Any, destination: Any) -> Node:
     OperandError
         They are not as many, or an axis is named twice.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.moveaxis(ed.tensor("A", ("b", "m", "n")), 0, -1).shape
     ('m', 'n', 'b')
     """
     sources, places = axes_of(a, source), axes_of(a, destination)
     if len(sources) != len(places):
-        raise OperandError(
-            page("moveaxis: source and destination differ in length", action="give as many of both")
+        raise refused(
+            OperandError,
+            "moveaxis: source and destination differ in length",
+            "give as many of both",
         )
     rest = iter(k for k in range(len(a.shape)) if k not in sources)
     to = dict(zip(places, sources, strict=True))
@@ -136,8 +124,6 @@ def expand_dims(a: Node, axis: Any) -> Node:
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     axis
         Their places in the result: an integer or several.
 
@@ -148,9 +134,6 @@ def expand_dims(a: Node, axis: Any) -> Node:
     OperandError
         A place is named twice.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.expand_dims(ed.tensor("x", "n"), 0).shape
     (1, 'n')
     """
@@ -167,8 +150,6 @@ def squeeze(a: Node, axis: Axis = None) -> Node:
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     axis
         Which ones: an integer or several; if left out, all whose size is 1.
 
@@ -177,9 +158,6 @@ def squeeze(a: Node, axis: Axis = None) -> Node:
     ShapeError
         The size of an axis is another.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.squeeze(ed.tensor("A", (1, "n"))).shape
     ('n',)
     """
@@ -187,12 +165,11 @@ def squeeze(a: Node, axis: Axis = None) -> Node:
     axes = ones if axis is None else axes_of(a, axis)
     for k in axes:
         if a.shape[k] != 1:
-            raise ShapeError(
-                page(
-                    f"squeeze: axis {k} has size {a.shape[k]}",
-                    shapes=operands_line([a]),
-                    action="only axes of size 1 can be left out",
-                )
+            raise refused(
+                ShapeError,
+                f"squeeze: axis {k} has size {a.shape[k]}",
+                "only axes of size 1 can be left out",
+                a,
             )
     labels = range(len(a.shape))
     return einsum([a], [labels], [k for k in labels if k not in axes])
