@@ -29,36 +29,56 @@ _FLAT = "The derivative is 0, also at the steps, where there is none."
 _CONDITION = "It is a number and can be multiplied. The derivative is 0, also at the step."
 _TIES = "Where both are equal, they share the derivative equally."
 
-
-def _of_one(name: str, jacobian: str, about: About, numpy: str = "", **facts: Any) -> Function:
-    """Record a function of one number, of NumPy's or else a kernel's name."""
-    called = facts.get("implementation") or f"np.{name}"
-    return Function(name, (jacobian,), numpy or f"{called}({{0}})", about=about, **facts)
+#: Functions that LaTeX has a command for.
+_LATEX = ["exp", "log", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"]
 
 
-def _of_two(
-    name: str, jacobians: tuple[str, str], about: About | None, numpy: str = "", **facts: Any
+def _record(
+    name: str,
+    jacobians: tuple[str, ...],
+    summary: str = "",
+    gradient: str = "",
+    note: str = "",
+    source: str = "",
+    **facts: Any,
 ) -> Function:
-    """Record a function of two numbers."""
-    facts = {"arguments": ("a", "b"), **facts}
+    """Record a function that NumPy has under its name, or else a kernel, and tell of it."""
     called = facts.get("implementation") or f"np.{name}"
-    spelled = numpy or f"{called}({{0}}, {{1}})"
-    return Function(name, jacobians, spelled, "(),()->()", about=about, **facts)
+    slots = ", ".join(f"{{{k}}}" for k in range(len(jacobians)))
+    facts = {
+        "numpy": f"{called}({slots})",
+        "about": About(summary, gradient, note, source) if summary else None,
+        "latex": rf"\{name}" if name in _LATEX else "",
+        "at_zero": 0 if facts.get("parity") == -1 else None,
+        **facts,
+    }
+    return Function(name, jacobians, **facts)
+
+
+def _of_one(name: str, jacobian: str, *told: str, **facts: Any) -> Function:
+    """Record a function of one number."""
+    return _record(name, (jacobian,), *told, **facts)
+
+
+def _of_two(name: str, jacobians: tuple[str, str], *told: str, **facts: Any) -> Function:
+    """Record a function of two numbers."""
+    return _record(name, jacobians, *told, signature="(),()->()", arguments=("a", "b"), **facts)
 
 
 def _flat(name: str, summary: str, **facts: Any) -> Function:
     """Record a function that is constant but for steps."""
     facts = {"at_zero": 0, "is_analytic": False, "keeps_integers": True, **facts}
-    return _of_one(name, "0", About(summary, "∂f/∂x = 0", _FLAT), **facts)
+    return _of_one(name, "0", summary, "∂f/∂x = 0", _FLAT, **facts)
 
 
 def _comparison(name: str, sign: str, compares: str, latex: str = "", **facts: Any) -> Function:
-    text = f"Compare: ``y_i = [a_i {sign} b_i]``, 1 where it holds and 0 elsewhere."
     return _of_two(
         name,
         ("0", "0"),
-        About(text, "∂f/∂a = 0", _CONDITION),
-        f"({{0}} {compares} {{1}}).astype({{dtype}})",
+        f"Compare: ``y_i = [a_i {sign} b_i]``, 1 where it holds and 0 elsewhere.",
+        "∂f/∂a = 0",
+        _CONDITION,
+        numpy=f"({{0}} {compares} {{1}}).astype({{dtype}})",
         latex=rf"\left[{{0}} {latex or sign}{{1}}\right]",
         text=f"[{{0}} {sign} {{1}}]",
         compares=compares,
@@ -100,8 +120,8 @@ ENTRIES = (
     _of_one(
         "exp",
         "y",
-        About("Take exponentials: ``y_i = exp(x_i)``.", "∂f/∂x = exp(x)"),
-        latex=r"\exp",
+        "Take exponentials: ``y_i = exp(x_i)``.",
+        "∂f/∂x = exp(x)",
         at_zero=1,
         sympy="exp",
         is_nonnegative=True,
@@ -110,10 +130,8 @@ ENTRIES = (
     _of_one(
         "expm1",
         "y + 1",
-        About(
-            "Take exponentials less 1: ``y_i = exp(x_i) - 1``, with all digits where `x` is small.",
-            "∂f/∂x = expm1(x) + 1",
-        ),
+        "Take exponentials less 1: ``y_i = exp(x_i) - 1``, with all digits where `x` is small.",
+        "∂f/∂x = expm1(x) + 1",
         at_zero=0,
         sympy="sympy.codegen.cfunctions:expm1",
         undoes="log1p",
@@ -121,23 +139,17 @@ ENTRIES = (
     _of_one(
         "log",
         "1 / x",
-        About(
-            "Take natural logarithms: ``y_i = log(x_i)``.",
-            "∂f/∂x = 1 / x",
-            "Of negative real numbers it is nan, and -inf of 0.",
-        ),
-        latex=r"\log",
+        "Take natural logarithms: ``y_i = log(x_i)``.",
+        "∂f/∂x = 1 / x",
+        "Of negative real numbers it is nan, and -inf of 0.",
         sympy="log",
         undoes_real="exp",
     ),
     _of_one(
         "log1p",
         "1 / (1 + x)",
-        About(
-            "Take logarithms of 1 more: ``y_i = log(1 + x_i)``, with all digits where `x` is "
-            "small.",
-            "∂f/∂x = 1 / (x + 1)",
-        ),
+        "Take logarithms of 1 more: ``y_i = log(1 + x_i)``, with all digits where `x` is small.",
+        "∂f/∂x = 1 / (x + 1)",
         latex=r"\log\left(1 + {0}\right)",
         at_zero=0,
         sympy="sympy.codegen.cfunctions:log1p",
@@ -146,22 +158,18 @@ ENTRIES = (
     _of_one(
         "log2",
         "1.4426950408889634 / x",
-        About(
-            "Take logarithms to the base 2: ``y_i = log(x_i) / log(2)``.",
-            "∂f/∂x = 1.4426950408889634 / x",
-            "The number in the derivative is ``1 / log(2)``.",
-        ),
+        "Take logarithms to the base 2: ``y_i = log(x_i) / log(2)``.",
+        "∂f/∂x = 1.4426950408889634 / x",
+        "The number in the derivative is ``1 / log(2)``.",
         latex=r"\log_2",
         sympy="sympy.codegen.cfunctions:log2",
     ),
     _of_one(
         "log10",
         "0.4342944819032518 / x",
-        About(
-            "Take logarithms to the base 10: ``y_i = log(x_i) / log(10)``.",
-            "∂f/∂x = 0.4342944819032518 / x",
-            "The number in the derivative is ``1 / log(10)``.",
-        ),
+        "Take logarithms to the base 10: ``y_i = log(x_i) / log(10)``.",
+        "∂f/∂x = 0.4342944819032518 / x",
+        "The number in the derivative is ``1 / log(10)``.",
         latex=r"\log_{10}",
         sympy="sympy.codegen.cfunctions:log10",
     ),
@@ -169,9 +177,8 @@ ENTRIES = (
     _of_one(
         "sin",
         "cos(x)",
-        About("Take sines: ``y_i = sin(x_i)``, of angles in radians.", "∂f/∂x = cos(x)"),
-        latex=r"\sin",
-        at_zero=0,
+        "Take sines: ``y_i = sin(x_i)``, of angles in radians.",
+        "∂f/∂x = cos(x)",
         sympy="sin",
         parity=-1,
         undoes="arcsin",
@@ -179,8 +186,8 @@ ENTRIES = (
     _of_one(
         "cos",
         "-sin(x)",
-        About("Take cosines: ``y_i = cos(x_i)``, of angles in radians.", "∂f/∂x = -sin(x)"),
-        latex=r"\cos",
+        "Take cosines: ``y_i = cos(x_i)``, of angles in radians.",
+        "∂f/∂x = -sin(x)",
         at_zero=1,
         sympy="cos",
         parity=1,
@@ -189,12 +196,8 @@ ENTRIES = (
     _of_one(
         "tan",
         "1 + y^2",
-        About(
-            "Take tangents: ``y_i = sin(x_i) / cos(x_i)``, of angles in radians.",
-            "∂f/∂x = tan(x)^2 + 1",
-        ),
-        latex=r"\tan",
-        at_zero=0,
+        "Take tangents: ``y_i = sin(x_i) / cos(x_i)``, of angles in radians.",
+        "∂f/∂x = tan(x)^2 + 1",
         sympy="tan",
         parity=-1,
         undoes="arctan",
@@ -202,48 +205,33 @@ ENTRIES = (
     _of_one(
         "arcsin",
         "1 / sqrt(1 - x^2)",
-        About(
-            "Take inverse sines: ``sin(y_i) = x_i``, between -π/2 and π/2.",
-            "∂f/∂x = 1 / sqrt(1 - x^2)",
-            "The derivative is inf at -1 and 1; outside, real values are nan.",
-        ),
-        latex=r"\arcsin",
-        at_zero=0,
+        "Take inverse sines: ``sin(y_i) = x_i``, between -π/2 and π/2.",
+        "∂f/∂x = 1 / sqrt(1 - x^2)",
+        "The derivative is inf at -1 and 1; outside, real values are nan.",
         sympy="asin",
         parity=-1,
     ),
     _of_one(
         "arccos",
         "-1 / sqrt(1 - x^2)",
-        About(
-            "Take inverse cosines: ``cos(y_i) = x_i``, between 0 and π.",
-            "∂f/∂x = -1 / sqrt(1 - x^2)",
-            "The derivative is -inf at -1 and 1; outside, real values are nan.",
-        ),
-        latex=r"\arccos",
+        "Take inverse cosines: ``cos(y_i) = x_i``, between 0 and π.",
+        "∂f/∂x = -1 / sqrt(1 - x^2)",
+        "The derivative is -inf at -1 and 1; outside, real values are nan.",
         sympy="acos",
     ),
     _of_one(
         "arctan",
         "1 / (1 + x^2)",
-        About(
-            "Take inverse tangents: ``tan(y_i) = x_i``, between -π/2 and π/2.",
-            "∂f/∂x = 1 / (x^2 + 1)",
-        ),
-        latex=r"\arctan",
-        at_zero=0,
+        "Take inverse tangents: ``tan(y_i) = x_i``, between -π/2 and π/2.",
+        "∂f/∂x = 1 / (x^2 + 1)",
         sympy="atan",
         parity=-1,
     ),
     _of_one(
         "sinh",
         "cosh(x)",
-        About(
-            "Take hyperbolic sines: ``y_i = (exp(x_i) - exp(-x_i)) / 2``.",
-            "∂f/∂x = cosh(x)",
-        ),
-        latex=r"\sinh",
-        at_zero=0,
+        "Take hyperbolic sines: ``y_i = (exp(x_i) - exp(-x_i)) / 2``.",
+        "∂f/∂x = cosh(x)",
         sympy="sinh",
         parity=-1,
         undoes="arcsinh",
@@ -251,11 +239,8 @@ ENTRIES = (
     _of_one(
         "cosh",
         "sinh(x)",
-        About(
-            "Take hyperbolic cosines: ``y_i = (exp(x_i) + exp(-x_i)) / 2``.",
-            "∂f/∂x = sinh(x)",
-        ),
-        latex=r"\cosh",
+        "Take hyperbolic cosines: ``y_i = (exp(x_i) + exp(-x_i)) / 2``.",
+        "∂f/∂x = sinh(x)",
         at_zero=1,
         sympy="cosh",
         parity=1,
@@ -265,12 +250,8 @@ ENTRIES = (
     _of_one(
         "tanh",
         "1 - y^2",
-        About(
-            "Take hyperbolic tangents: ``y_i = sinh(x_i) / cosh(x_i)``.",
-            "∂f/∂x = 1 - tanh(x)^2",
-        ),
-        latex=r"\tanh",
-        at_zero=0,
+        "Take hyperbolic tangents: ``y_i = sinh(x_i) / cosh(x_i)``.",
+        "∂f/∂x = 1 - tanh(x)^2",
         sympy="tanh",
         parity=-1,
         undoes="arctanh",
@@ -278,11 +259,8 @@ ENTRIES = (
     _of_one(
         "arcsinh",
         "1 / sqrt(1 + x^2)",
-        About(
-            "Take inverse hyperbolic sines: ``y_i = log(x_i + sqrt(x_i^2 + 1))``.",
-            "∂f/∂x = 1 / sqrt(x^2 + 1)",
-        ),
-        at_zero=0,
+        "Take inverse hyperbolic sines: ``y_i = log(x_i + sqrt(x_i^2 + 1))``.",
+        "∂f/∂x = 1 / sqrt(x^2 + 1)",
         sympy="asinh",
         parity=-1,
         undoes_real="sinh",
@@ -290,22 +268,17 @@ ENTRIES = (
     _of_one(
         "arccosh",
         "1 / (sqrt(x - 1) sqrt(x + 1))",
-        About(
-            "Take inverse hyperbolic cosines: ``y_i = log(x_i + sqrt(x_i^2 - 1))``.",
-            "∂f/∂x = 1 / sqrt(x + 1) / sqrt(x - 1)",
-            "The derivative is inf at 1; below, real values are nan.",
-        ),
+        "Take inverse hyperbolic cosines: ``y_i = log(x_i + sqrt(x_i^2 - 1))``.",
+        "∂f/∂x = 1 / sqrt(x + 1) / sqrt(x - 1)",
+        "The derivative is inf at 1; below, real values are nan.",
         sympy="acosh",
     ),
     _of_one(
         "arctanh",
         "1 / (1 - x^2)",
-        About(
-            "Take inverse hyperbolic tangents: ``y_i = 1/2 log((1 + x_i) / (1 - x_i))``.",
-            "∂f/∂x = 1 / (1 - x^2)",
-            "Outside of -1 to 1, real values are nan.",
-        ),
-        at_zero=0,
+        "Take inverse hyperbolic tangents: ``y_i = 1/2 log((1 + x_i) / (1 - x_i))``.",
+        "∂f/∂x = 1 / (1 - x^2)",
+        "Outside of -1 to 1, real values are nan.",
         sympy="atanh",
         parity=-1,
         undoes_real="tanh",
@@ -313,13 +286,10 @@ ENTRIES = (
     _of_one(
         "cbrt",
         "1/3 y^-2",
-        About(
-            "Take cube roots: ``y_i^3 = x_i``, negative ones of negative numbers.",
-            "∂f/∂x = 1/3 / cbrt(x)^2",
-            "The derivative is inf at 0.",
-        ),
+        "Take cube roots: ``y_i^3 = x_i``, negative ones of negative numbers.",
+        "∂f/∂x = 1/3 / cbrt(x)^2",
+        "The derivative is inf at 0.",
         latex=r"\sqrt[3]{0}",
-        at_zero=0,
         is_analytic=False,
         code={"torch": "cbrt({0})"},
         sympy=lambda s, x: s.sign(x) * s.Abs(x) ** s.Rational(1, 3),
@@ -329,11 +299,9 @@ ENTRIES = (
     _of_one(
         "sigmoid",
         "y (1 - y)",
-        About(
-            "Take the logistic function: ``y_i = 1 / (1 + exp(-x_i))``.",
-            "∂f/∂x = (1 - sigmoid(x)) sigmoid(x)",
-            "It is ``scipy.special.expit``, and does not overflow.",
-        ),
+        "Take the logistic function: ``y_i = 1 / (1 + exp(-x_i))``.",
+        "∂f/∂x = (1 - sigmoid(x)) sigmoid(x)",
+        "It is ``scipy.special.expit``, and does not overflow.",
         latex=r"\sigma",
         implementation="sigmoid",
         definition="1 / (1 + exp(-x))",
@@ -346,11 +314,9 @@ ENTRIES = (
     _of_one(
         "softplus",
         "sigmoid(x)",
-        About(
-            "Take the softplus function: ``y_i = log(1 + exp(x_i))``, a smooth `relu`.",
-            "∂f/∂x = sigmoid(x)",
-            "It does not overflow.",
-        ),
+        "Take the softplus function: ``y_i = log(1 + exp(x_i))``, a smooth `relu`.",
+        "∂f/∂x = sigmoid(x)",
+        "It does not overflow.",
         implementation="softplus",
         code={
             "numpy": "np.logaddexp({0}, 0)",
@@ -365,12 +331,9 @@ ENTRIES = (
     _of_one(
         "erf",
         "1.1283791670955126 exp(-x^2)",
-        About(
-            "Take the error function: ``y_i = 2/√π ∫ exp(-t^2) dt`` from 0 to ``x_i``.",
-            "∂f/∂x = 1.1283791670955126 exp(-x^2)",
-            "The number in the derivative is ``2/√π``.",
-        ),
-        at_zero=0,
+        "Take the error function: ``y_i = 2/√π ∫ exp(-t^2) dt`` from 0 to ``x_i``.",
+        "∂f/∂x = 1.1283791670955126 exp(-x^2)",
+        "The number in the derivative is ``2/√π``.",
         implementation="erf",
         code={"torch": "torch.erf({0})"},
         sympy="erf",
@@ -380,13 +343,11 @@ ENTRIES = (
     _of_one(
         "gelu",
         "1/2 (1 + erf(0.7071067811865476 x)) + 0.3989422804014327 x exp(-1/2 x^2)",
-        About(
-            "Take the Gaussian error linear unit: ``y_i = x_i/2 (1 + erf(x_i/√2))``.",
-            "∂f/∂x = 0.3989422804014327 exp(-1/2 x^2) x + 1/2 erf(0.7071067811865476 x) + 1/2",
-            "It is the exact one, not the approximation by `tanh`. The numbers in the derivative "
-            "are ``1/√2`` and ``1/√(2π)``.",
-            "Hendrycks and Gimpel, *Gaussian error linear units*, arXiv:1606.08415 (2016).",
-        ),
+        "Take the Gaussian error linear unit: ``y_i = x_i/2 (1 + erf(x_i/√2))``.",
+        "∂f/∂x = 0.3989422804014327 exp(-1/2 x^2) x + 1/2 erf(0.7071067811865476 x) + 1/2",
+        "It is the exact one, not the approximation by `tanh`. The numbers in the derivative "
+        "are ``1/√2`` and ``1/√(2π)``.",
+        "Hendrycks and Gimpel, *Gaussian error linear units*, arXiv:1606.08415 (2016).",
         at_zero=0,
         implementation="gelu",
         definition="1/2 x (1 + erf(0.7071067811865476 x))",
@@ -397,12 +358,10 @@ ENTRIES = (
     _of_one(
         "relu",
         "[x > 0]",
-        About(
-            "Take the rectified linear unit: ``y_i = max(x_i, 0)``.",
-            "∂f/∂x = [x > 0]",
-            "The derivative at 0 is 0.",
-        ),
-        "np.maximum({0}, 0)",
+        "Take the rectified linear unit: ``y_i = max(x_i, 0)``.",
+        "∂f/∂x = [x > 0]",
+        "The derivative at 0 is 0.",
+        numpy="np.maximum({0}, 0)",
         at_zero=0,
         is_analytic=False,
         keeps_integers=True,
@@ -415,11 +374,9 @@ ENTRIES = (
     _of_one(
         "abs",
         "sign(x)",
-        About(
-            "Take absolute values: ``y_i = abs(x_i)``.",
-            "∂f/∂x = sign(x)",
-            "The derivative at 0 is 0.",
-        ),
+        "Take absolute values: ``y_i = abs(x_i)``.",
+        "∂f/∂x = sign(x)",
+        "The derivative at 0 is 0.",
         latex=r"\left|{0}\right|",
         at_zero=0,
         is_analytic=False,
@@ -475,11 +432,9 @@ ENTRIES = (
     _of_two(
         "maximum",
         ("[a > b] + 1/2 [a = b]", "[b > a] + 1/2 [a = b]"),
-        About(
-            "Take the larger of two numbers: ``y_i = max(a_i, b_i)``.",
-            "∂f/∂a = 1/2 [a = b] + [a > b]",
-            _TIES,
-        ),
+        "Take the larger of two numbers: ``y_i = max(a_i, b_i)``.",
+        "∂f/∂a = 1/2 [a = b] + [a > b]",
+        _TIES,
         latex=r"\max",
         fold=fold_maximum,
         is_analytic=False,
@@ -489,11 +444,9 @@ ENTRIES = (
     _of_two(
         "minimum",
         ("[b > a] + 1/2 [a = b]", "[a > b] + 1/2 [a = b]"),
-        About(
-            "Take the smaller of two numbers: ``y_i = min(a_i, b_i)``.",
-            "∂f/∂a = 1/2 [a = b] + [b > a]",
-            _TIES,
-        ),
+        "Take the smaller of two numbers: ``y_i = min(a_i, b_i)``.",
+        "∂f/∂a = 1/2 [a = b] + [b > a]",
+        _TIES,
         latex=r"\min",
         fold=fold_minimum,
         is_analytic=False,
@@ -512,22 +465,18 @@ ENTRIES = (
     _of_two(
         "arctan2",
         ("b / (a^2 + b^2)", "-a / (a^2 + b^2)"),
-        About(
-            "Take angles of points: ``tan(y_i) = a_i / b_i``, between -π and π.",
-            "∂f/∂a = b / (a^2 + b^2)",
-            "The point has the coordinates ``(b_i, a_i)``; at ``(0, 0)`` the derivatives are nan.",
-        ),
+        "Take angles of points: ``tan(y_i) = a_i / b_i``, between -π and π.",
+        "∂f/∂a = b / (a^2 + b^2)",
+        "The point has the coordinates ``(b_i, a_i)``; at ``(0, 0)`` the derivatives are nan.",
         is_analytic=False,
         sympy="atan2",
     ),
     _of_two(
         "hypot",
         ("a / y", "b / y"),
-        About(
-            "Take lengths: ``y_i = sqrt(a_i^2 + b_i^2)``, without overflow.",
-            "∂f/∂a = a / hypot(a, b)",
-            "At ``(0, 0)`` the derivatives are nan.",
-        ),
+        "Take lengths: ``y_i = sqrt(a_i^2 + b_i^2)``, without overflow.",
+        "∂f/∂a = a / hypot(a, b)",
+        "At ``(0, 0)`` the derivatives are nan.",
         is_analytic=False,
         sympy="sympy.codegen.cfunctions:hypot",
         is_nonnegative=True,
@@ -535,11 +484,8 @@ ENTRIES = (
     _of_two(
         "logaddexp",
         ("exp(a - y)", "exp(b - y)"),
-        About(
-            "Add numbers given by logarithms: ``y_i = log(exp(a_i) + exp(b_i))``, without "
-            "overflow.",
-            "∂f/∂a = exp(a - logaddexp(a, b))",
-        ),
+        "Add numbers given by logarithms: ``y_i = log(exp(a_i) + exp(b_i))``, without overflow.",
+        "∂f/∂a = exp(a - logaddexp(a, b))",
         fold=fold_logaddexp,
         is_analytic=False,
         sympy="sympy.codegen.numpy_nodes:logaddexp",
@@ -547,8 +493,7 @@ ENTRIES = (
     _of_two(
         "floordiv",
         ("0", "0"),
-        None,
-        "np.floor_divide({0}, {1})",
+        numpy="np.floor_divide({0}, {1})",
         latex=r"\left\lfloor\frac{0}{1}\right\rfloor",
         is_analytic=False,
         keeps_integers=True,
@@ -557,8 +502,7 @@ ENTRIES = (
     _of_two(
         "mod",
         ("1", "-floordiv(a, b)"),
-        None,
-        "np.remainder({0}, {1})",
+        numpy="np.remainder({0}, {1})",
         is_analytic=False,
         keeps_integers=True,
         sympy="Mod",
@@ -566,10 +510,8 @@ ENTRIES = (
     _of_two(
         "xlogy",
         ("log(b)", "a / b"),
-        About(
-            "Multiply by a logarithm: ``y_i = a_i log(b_i)``, and 0 where ``a_i`` is 0.",
-            "∂f/∂a = log(b)",
-        ),
+        "Multiply by a logarithm: ``y_i = a_i log(b_i)``, and 0 where ``a_i`` is 0.",
+        "∂f/∂a = log(b)",
         latex=r"{0} \log\left({1}\right)",
         implementation="xlogy",
         code={"torch": "torch.special.xlogy({0}, {1})"},

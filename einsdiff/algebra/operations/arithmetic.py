@@ -31,23 +31,7 @@ from einsdiff.algebra.operations.shapes import broadcast_shape, broadcast_to, pl
 def entrywise(function: Function, *operands: Node) -> Node:
     """Apply a function of entries to operands that are broadcast.
 
-    Parameters
-    ----------
-    function
-        An entry of the table whose signature has no axes.
-    *operands
-        One for each of its arguments. Those without axes stay as they are: ``x^2`` has the
-        exponent 2, not a vector of twos.
-
-    Returns
-    -------
-    Node
-        In the shape that the operands are broadcast to.
-
-    Raises
-    ------
-    ShapeError
-        They do not go together.
+    Those without axes stay as they are: ``x^2`` has the exponent 2, not a vector of twos.
     """
     shape = broadcast_shape(operands)
     args = [node if not node.shape else broadcast_to(node, shape) for node in operands]

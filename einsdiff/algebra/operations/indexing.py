@@ -36,26 +36,8 @@ from einsdiff.notation.subscripts import Size
 def index(a: Node, key: Any) -> Node:
     """Take entries: integers, slices, None and ``...``, as in ``a[1:, None, 0]``.
 
-    Parameters
-    ----------
-    a
-        A node.
-    key
-        As Python passes it to ``__getitem__``.
-
-    Returns
-    -------
-    Node
-        An einsum of `a` with one relation for each axis that is cut.
-
-    Raises
-    ------
-    RangeError
-        An integer is outside of its axis, or there are more of them than axes.
-    OperandError
-        The key holds something else, such as a list of positions, or two ``...``.
-    ShapeError
-        A position is counted from the end of an axis whose size is a name.
+    The result is an einsum with one relation for each axis that is cut. Lists of positions are
+    refused, and positions counted from the end of an axis whose size is a name.
     """
     factors, labels = [a], [[("old", axis) for axis in range(len(a.shape))]]
     out: list[Any] = []

@@ -62,28 +62,10 @@ def refused(error: type[_Error], headline: str, action: str, *operands: Node) ->
 
 
 def axis_of(node: Node, axis: Any, rank: int | None = None) -> int:
-    """Read the number of an axis, counted from the end if negative.
+    """Read the number of an axis, of those of a node or of `rank`; from the end if negative.
 
-    Parameters
-    ----------
-    node
-        Whose axis it is.
-    axis
-        What the user wrote.
-    rank
-        How many axes there are, if not those of `node`.
-
-    Returns
-    -------
-    int
-        From 0.
-
-    Raises
-    ------
-    OperandError
-        It is no whole number.
-    RangeError
-        There is no such axis.
+    >>> axis_of(constant(1), -1, rank=3)
+    2
     """
     rank = len(node.shape) if rank is None else rank
     try:
@@ -151,20 +133,7 @@ def permuted(a: Node, order: Sequence[int]) -> Node:
 def broadcast_shape(nodes: Sequence[Node]) -> Shape:
     """Return the shape that operands are broadcast to, by NumPy's rule: a size of 1 stretches.
 
-    Parameters
-    ----------
-    nodes
-        The operands.
-
-    Returns
-    -------
-    tuple
-        With as many axes as the operand with most axes.
-
-    Raises
-    ------
-    ShapeError
-        Two sizes that meet are neither equal nor 1. A named size equals only itself.
+    A named size equals only itself; other sizes that meet and differ raise `ShapeError`.
     """
     rank = max((len(node.shape) for node in nodes), default=0)
     shape: list[Size] = []

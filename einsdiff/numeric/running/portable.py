@@ -51,21 +51,7 @@ __all__ = ["Portable", "portable", "result_dtype"]
 
 @dataclass(frozen=True, slots=True)
 class Portable:
-    """A function of arrays of one library.
-
-    Attributes
-    ----------
-    library
-        Which it is.
-    nodes
-        What is computed.
-    names
-        The names of the arrays it takes, in order.
-    source
-        Its source.
-    function
-        Takes the arrays, all of one dtype, and returns a tuple of results.
-    """
+    """What computes nodes from arrays of one library, all of one dtype, in the order of names."""
 
     library: str
     nodes: tuple[Node, ...]
@@ -96,24 +82,10 @@ def portable(
 ) -> Portable:
     """Make a function of expressions, or return the one made before.
 
-    Parameters
-    ----------
-    nodes
-        The expressions.
-    sizes
-        Pairs (named size, number).
-    library
-        One of `einsdiff.numeric.libraries.library.LIBRARIES`, other than Dask.
-    arguments
-        The variables that there are arrays for. Those that do not occur in the expressions are not
-        read; but a result without any array in it has the dtype and the device of one.
-    matrix
-        The number of domain axes, the layout and the vec order, if the one result is to be a
-        matrix.
-    has_floats
-        Whether the arrays are of floating-point or complex numbers.
-    optimizer
-        Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
+    Of the arguments, those that do not occur in the expressions are not read; but a result without
+    any array in it has the dtype and the device of one. `matrix` is the number of domain axes, the
+    layout and the vec order, if the one result is to be a matrix; `has_floats` says whether the
+    arrays are of floating-point or complex numbers.
     """
     return _portable(nodes, sizes, library, arguments, matrix, has_floats, optimizer, revision())
 
@@ -196,29 +168,12 @@ def _called(function: Function, library: str) -> Callable[..., Any]:
 def result_dtype(
     library: str, nodes: Sequence[Node], values: Mapping[str, Any], least: str = ""
 ) -> Any:
-    """Return the dtype in which a library computes expressions of these arrays.
+    """Return the dtype in which a library computes expressions of these arrays, one of its own.
 
-    Parameters
-    ----------
-    library
-        One of `einsdiff.numeric.libraries.library.LIBRARIES`.
-    nodes
-        The expressions.
-    values
-        Their arrays, of that library, by name.
-    least
-        The least dtype, one of `einsdiff.numeric.libraries.operands.LEAST`.
-
-    Returns
-    -------
-    dtype
-        One of that library. Integers become floating-point numbers where the expression needs it,
-        of the library's default precision if there are no others.
-
-    Raises
-    ------
-    OperandError
-        PyTorch tensors of several floating-point dtypes.
+    Integers become floating-point numbers where the expression needs it, of the library's default
+    precision if there are no others, and at least `least`, one of
+    `einsdiff.numeric.libraries.operands.LEAST`. PyTorch tensors of several floating-point dtypes
+    are refused.
     """
     arrays = list(values.values())
     if library == "torch":
