@@ -101,18 +101,6 @@ class Tensor(Notations):
     def __call__(self, /, *positional: object, **arrays: ArrayLike) -> Array:
         """Evaluate with arrays for the variables, in place of those given before.
 
-        Parameters
-        ----------
-        *positional
-            None: arrays are given by name.
-        **arrays
-            An array for each variable that has none yet.
-
-        Returns
-        -------
-        array
-            Of the tensor's shape.
-
         Raises
         ------
         BindingError
@@ -427,20 +415,7 @@ def _as_variables(of: Any, name: str) -> tuple[Variable, ...]:
 
 
 def as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
-    """Read a shape; None if this is an array.
-
-    Parameters
-    ----------
-    value
-        A tuple of sizes, a string of one-letter names, or a number, the shape of a vector.
-    name
-        Of the tensor, for messages.
-
-    Returns
-    -------
-    tuple or None
-        The sizes.
-    """
+    """Read a shape; None if this is an array."""
     sizes: Sequence[Any]
     if isinstance(value, str) and not isinstance(value, NamedSize):
         sizes = value

@@ -30,6 +30,7 @@ from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
 from einsdiff.errors import OperandError, page
 from einsdiff.expressions.combining import applied
+from einsdiff.expressions.explained import documentation
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.letters import first_unused
@@ -72,7 +73,7 @@ class TensorFunction(Generic[Result]):
         self.derivative = None if entry is None else entry.jacobians
         self._function = function
         self._entry = entry
-        self.__doc__ = _documentation(function)
+        self.__doc__ = documentation(function)
         # Annotations speak of nodes, and users have tensors.
         signature = inspect.signature(function)
         bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
@@ -103,63 +104,6 @@ def _rule_text(entry: Function) -> str:
         rules.append(f"∂{value}/∂{name}{'_' + axes if axes else ''} = {rule}")
     arguments = ", ".join(entry.arguments)
     return f"{entry.name}({arguments}): y = {entry.name}({arguments}), {', '.join(rules)}"
-
-
-# --- documentation ----------------------------------------------------------------------------
-
-
-#: What is told of parameters that are no operands, by name.
-_PARAMETERS = {
-    "axis": "Which ones: an integer or several; all if left out.",
-    "axis1": "The first of the two axes.",
-    "axis2": "The second of the two axes.",
-    "ddof": "What is subtracted from the number of entries in the divisor.",
-    "k": "Which diagonal: 0 for the main one, 1 for the one above it, -1 for the one below.",
-    "keepdims": "Whether these axes stay, with size 1.",
-    "offset": "Which diagonal: 0 for the main one, 1 for the one above it, -1 for the one below.",
-    "order": '"C" if the last index runs fastest, "F" if the first one does.',
-}
-
-_SECTION = re.compile(r"^([A-Z][A-Za-z ]*)\n-{3,}\n", re.MULTILINE)
-
-
-def _documentation(function: Callable[..., Any]) -> str:
-    """Return the docstring with the sections and the parameters that it lacks, in NumPy's order."""
-    told = inspect.getdoc(function)
-    assert told, f"{function} is not explained"
-    if "\nExamples\n" not in told:
-        told = told.replace(
-            "\n\n>>> ", "\n\nExamples\n--------\n>>> import einsdiff as ed\n>>> ", 1
-        )
-    summary, *rest = _SECTION.split(told)
-    sections = {
-        "Parameters": "",
-        "Returns": "Tensor\n    The expression; nothing is computed yet.",
-        **{title: text.strip() for title, text in zip(rest[::2], rest[1::2], strict=True)},
-    }
-    sections["Parameters"] = _parameters(function, sections["Parameters"])
-    written = (f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections.items())
-    return "\n\n".join([summary.strip(), *written])
-
-
-def _parameters(function: Callable[..., Any], told: str) -> str:
-    """Describe parameters: as it is told, or else by their names and by what they are."""
-    known: dict[str, str] = {}
-    for names, text in re.findall(r"^(\w.*)\n((?:    .*\n?)+)", told, re.MULTILINE):
-        known.update(dict.fromkeys(names.split(", "), text.rstrip()))
-    groups: dict[str, list[str]] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        note = str(parameter.annotation)
-        if parameter.name in known:
-            text = known[parameter.name]
-        elif "[Node]" in note:
-            text = "    Tensors, arrays or numbers."
-        elif note.startswith("Node"):
-            text = "    Tensor, array or number."
-        else:
-            text = f"    {_PARAMETERS[parameter.name]}"
-        groups.setdefault(text, []).append(parameter.name)
-    return "\n".join(f"{', '.join(names)}\n{text}" for text, names in groups.items())
 
 
 # --- functions of one's own -------------------------------------------------------------------
