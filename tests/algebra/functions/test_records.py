@@ -26,7 +26,7 @@ from einsdiff.algebra.operations.applying import of_record
 from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
 from einsdiff.algebra.reading.definitions import by_definition
 from einsdiff.algebra.rewriting.simplification import simplify
-from einsdiff.display.sympy.symbolic import spelled as in_sympy
+from einsdiff.display.sympy.vocabulary import spelled as in_sympy
 from einsdiff.expressions.combining import applied
 from einsdiff.numeric.planning import cofactors, stable
 from einsdiff.numeric.running import kernels
@@ -109,8 +109,7 @@ def test_a_record_is_printed(name, ranks):
 def test_what_sympy_calls_a_record_is_there(name):
     entry = FUNCTIONS[name]
     symbols = sympy.symbols(entry.arguments, real=True)
-    spelled_ = entry.sympy
-    made = spelled_(sympy, *symbols) if callable(spelled_) else in_sympy(name)(*symbols)
+    made = in_sympy(name, *symbols)
     arrays = {n: array.flat[0] for n, array in at_points(entry).items()}
     numbers = dict(zip(symbols, map(float, arrays.values()), strict=True))
     expected = np.asarray(case_of(name, entry.ranks).f).flat[0]
