@@ -38,7 +38,7 @@ def explained(entry: Function, parameters: Sequence[str] = ()) -> str:
     sections = {
         "Parameters": "",
         "Raises": _raises(entry),
-        "References": fill(about.source, 95),
+        "References": _filled(about.source),
         "Examples": "\n".join([">>> import einsdiff as ed", *_examples(entry, about)]),
     }
     if "axis" in parameters and "keepdims" not in parameters:
@@ -48,13 +48,19 @@ def explained(entry: Function, parameters: Sequence[str] = ()) -> str:
         )
     is_told = not entry.is_elementwise or entry.jacobians[:1] == ("0",)
     blocks = [
-        fill(about.summary, 96),
-        fill(about.note, 95),
+        _filled(about.summary),
+        _filled(about.note),
         "" if is_told else _rules(entry),
         "" if entry.is_analytic or not entry.is_elementwise else "Complex numbers are refused.",
         *(f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections.items() if text),
     ]
     return "\n\n".join(filter(None, blocks))
+
+
+def _filled(text: str) -> str:
+    """Break lines, but not within formulas."""
+    whole = re.sub("``.*?``", lambda found: found[0].replace(" ", "\0"), text)
+    return fill(whole, 96).replace("\0", " ")
 
 
 def _raises(entry: Function) -> str:

@@ -47,21 +47,7 @@ __all__ = ["Portable", "portable"]
 
 @dataclass(frozen=True, slots=True)
 class Portable:
-    """A function of arrays of one library.
-
-    Attributes
-    ----------
-    library
-        Which it is.
-    nodes
-        What is computed.
-    names
-        The names of the arrays it takes, in order.
-    source
-        Its source.
-    function
-        Takes the arrays, all of one dtype, and returns a tuple of results.
-    """
+    """What computes nodes from arrays of one library, all of one dtype, in the order of names."""
 
     library: str
     nodes: tuple[Node, ...]
@@ -92,24 +78,10 @@ def portable(
 ) -> Portable:
     """Make a function of expressions, or return the one made before.
 
-    Parameters
-    ----------
-    nodes
-        The expressions.
-    sizes
-        Pairs (named size, number).
-    library
-        One of `einsdiff.numeric.libraries.library.LIBRARIES`, other than Dask.
-    arguments
-        The variables that there are arrays for. Those that do not occur in the expressions are not
-        read; but a result without any array in it has the dtype and the device of one.
-    matrix
-        The number of domain axes, the layout and the vec order, if the one result is to be a
-        matrix.
-    has_floats
-        Whether the arrays are of floating-point or complex numbers.
-    optimizer
-        Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
+    Of the arguments, those that do not occur in the expressions are not read; but a result without
+    any array in it has the dtype and the device of one. `matrix` is the number of domain axes, the
+    layout and the vec order, if the one result is to be a matrix; `has_floats` says whether the
+    arrays are of floating-point or complex numbers.
     """
     return _portable(nodes, sizes, library, arguments, matrix, has_floats, optimizer, revision())
 
