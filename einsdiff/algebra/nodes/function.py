@@ -228,7 +228,7 @@ def enter(*entries: Function) -> None:
     Traceback (most recent call last):
         ...
     TypeError: the record of 'half' is incomplete: it has no derivative by x, and no definition; \
-    nothing says what 'half' is in half({0}), an implementation or a definition
+    nothing says what 'half' is in half({0}): it has no implementation
     """
     for entry in entries:
         if missing := list(_missing(entry)):
@@ -252,20 +252,17 @@ def _missing(entry: Function) -> Iterator[str]:
     """Tell what a record lacks, so that it is found where it is made and not where it is used."""
     if len(entry.arguments) != len(entry.ranks):
         yield f"{entry.signature} has not the arguments {', '.join(entry.arguments)}"
-    if not entry.definition:
-        given = len(entry.jacobians)
-        for argument in entry.arguments[given:]:
+    if len(entry.jacobians) > len(entry.arguments) or (entry.definition and entry.jacobians):
+        if len(entry.jacobians) != len(entry.arguments):
+            yield f"it has {len(entry.jacobians)} derivatives for {len(entry.arguments)} arguments"
+    elif not entry.definition:
+        for argument in entry.arguments[len(entry.jacobians) :]:
             yield f"it has no derivative by {argument}, and no definition"
-        called = re.match(r"(\w+)\(", entry.numpy)
-        if called is not None and entry.implementation is None:
-            yield (
-                f"nothing says what '{called[1]}' is in {entry.numpy}, an implementation or a "
-                "definition"
-            )
-        if not entry.numpy:
-            yield "it has no spelling for NumPy, and no definition"
-    elif entry.jacobians and len(entry.jacobians) != len(entry.arguments):
-        yield f"it has {len(entry.jacobians)} derivatives for {len(entry.arguments)} arguments"
+    called = re.match(r"(\w+)\(", entry.numpy)
+    if called is not None and entry.implementation is None:
+        yield f"nothing says what '{called[1]}' is in {entry.numpy}: it has no implementation"
+    if not entry.numpy and not entry.definition:
+        yield "it has no spelling for NumPy, and no definition"
 
 
 _revision = 0

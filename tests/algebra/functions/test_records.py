@@ -195,6 +195,7 @@ def test_what_is_told_of_a_record_is_public(name):
     [
         (Function("half", numpy="np.half({0})"), "no derivative by x"),
         (Function("half", ("1/2",), "half({0})"), "nothing says what 'half' is"),
+        (Function("half", ("1/2",), "half({0})", definition="1/2 x"), "no implementation"),
         (Function("half", ("1/2",)), "no spelling for NumPy"),
         (Function("half", ("1/2",), "np.half({0})", "(),()->()"), "has not the arguments x"),
         (Function("half", ("1/2", "1"), definition="1/2 x"), "2 derivatives for 1 arguments"),
