@@ -252,11 +252,11 @@ def _missing(entry: Function) -> Iterator[str]:
     """Tell what a record lacks, so that it is found where it is made and not where it is used."""
     if len(entry.arguments) != len(entry.ranks):
         yield f"{entry.signature} has not the arguments {', '.join(entry.arguments)}"
-    if len(entry.jacobians) > len(entry.arguments) or (entry.definition and entry.jacobians):
-        if len(entry.jacobians) != len(entry.arguments):
-            yield f"it has {len(entry.jacobians)} derivatives for {len(entry.arguments)} arguments"
+    given, wanted = len(entry.jacobians), len(entry.arguments)
+    if given > wanted or (entry.definition and 0 < given < wanted):
+        yield f"it has {given} derivatives for {wanted} arguments"
     elif not entry.definition:
-        for argument in entry.arguments[len(entry.jacobians) :]:
+        for argument in entry.arguments[given:]:
             yield f"it has no derivative by {argument}, and no definition"
     called = re.match(r"(\w+)\(", entry.numpy)
     if called is not None and entry.implementation is None:
