@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from inspect import Parameter, Signature, signature
+from inspect import Parameter, Signature
 
 from einsdiff.algebra.nodes.function import FAMILIES, Function, lookup
 from einsdiff.algebra.nodes.nodes import Node, call, einsum, zero
@@ -67,7 +67,7 @@ def of_record(entry: Function) -> Callable[..., Node]:
     else:
         apply = _by_signature(entry)
     apply.__name__ = apply.__qualname__ = entry.name
-    apply.__doc__ = explained(entry, list(signature(apply).parameters))
+    apply.__doc__ = explained(entry)
     return apply
 
 

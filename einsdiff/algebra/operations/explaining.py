@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from textwrap import fill
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
@@ -24,7 +25,8 @@ __all__ = ["explained"]
 _NUMPYS = ("equal", "not_equal")
 
 
-def explained(entry: Function, parameters: Sequence[str] = ()) -> str:
+@cache
+def explained(entry: Function) -> str:
     """Explain a record: what it is, how it is differentiated, and an example.
 
     >>> print(explained(Function("swish", ("sigmoid(x) + y sigmoid(-x)",), "swish({0})")))
@@ -41,9 +43,10 @@ def explained(entry: Function, parameters: Sequence[str] = ()) -> str:
         "References": _filled(about.source),
         "Examples": "\n".join([">>> import einsdiff as ed", *_examples(entry, about)]),
     }
-    if "axis" in parameters and "keepdims" not in parameters:
+    given, result = entry.cores
+    if given == (("n0",),) and result:
         sections["Parameters"] = (
-            f"{parameters[0]}\n    Tensor or array.\naxis\n"
+            "x\n    Tensor or array.\naxis\n"
             "    Those that it acts on together: an integer or several; all if left out."
         )
     is_told = not entry.is_elementwise or entry.jacobians[:1] == ("0",)
