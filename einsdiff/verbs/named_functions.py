@@ -28,7 +28,7 @@ from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY, OF_TRIA
 from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.expressions.combining import applied
 from einsdiff.expressions.explained import documentation
 from einsdiff.expressions.tensor_class import Tensor
@@ -172,31 +172,35 @@ def register(
     True
     """
     if not _is_name(name) or "_" in name or name in _PYTHON:
-        raise _refused(f"{name!r} cannot be a function's name", "use letters and digits only")
+        raise OperandError(
+            f"{name!r} cannot be a function's name", action="use letters and digits only"
+        )
     known = FUNCTIONS.get(name)
     is_registered = known is not None and known.is_registered
     if (is_function(name) or name in FAMILIES) and not is_registered:
-        raise _refused(f"there is a function '{name}' already", "choose another name")
+        raise OperandError(f"there is a function '{name}' already", action="choose another name")
     if not callable(function):
-        raise _refused(
+        raise OperandError(
             f"{function!r} is no function",
-            f"pass the callable that computes '{name}' of NumPy arrays",
+            action=f"pass the callable that computes '{name}' of NumPy arrays",
         )
     rules = (derivative,) if isinstance(derivative, str) else _texts(name, derivative)
     if not _SIGNATURE.fullmatch(str(signature)):
-        raise _refused(
+        raise OperandError(
             f"{signature!r} is no signature",
-            "write one like '()->()', '(n)->()' or '(n,n),(n)->(n)'",
+            action="write one like '()->()', '(n)->()' or '(n,n),(n)->(n)'",
         )
     if not isinstance(arguments, Sequence):
-        raise _refused(f"{arguments!r} are no names of arguments", "pass a list of strings")
+        raise OperandError(
+            f"{arguments!r} are no names of arguments", action="pass a list of strings"
+        )
     count = signature.count("(") - 1
     given = tuple(arguments) or (("x",) if count == 1 else tuple("abcdefgh"[:count]))
     if not len(rules) == len(given) == count:
-        raise _refused(
+        raise OperandError(
             f"'{name}' has {count} arguments, and there are {len(rules)} derivatives and "
             f"{len(given)} names of arguments",
-            "give one derivative for each argument",
+            action="give one derivative for each argument",
         )
     _check_arguments(name, given)
     slots = ", ".join(f"{{{k}}}" for k in range(count))
@@ -215,10 +219,6 @@ def register(
     return _of_entry(entry)
 
 
-def _refused(headline: str, action: str) -> OperandError:
-    return OperandError(page(headline, action=action))
-
-
 def _is_name(name: Any) -> bool:
     """Tell whether something is a name, and the one that Python reads it as."""
     return isinstance(name, str) and name.isidentifier() and normalize("NFKC", name) == name
@@ -228,9 +228,9 @@ def _texts(name: str, derivative: Any) -> tuple[str, ...]:
     """Return several derivatives, each an index expression."""
     is_several = isinstance(derivative, Sequence)
     if not is_several or not all(isinstance(rule, str) for rule in derivative):
-        raise _refused(
+        raise OperandError(
             f"{derivative!r} is no derivative of '{name}'",
-            "write an index expression of the value y and the arguments, for several "
+            action="write an index expression of the value y and the arguments, for several "
             "arguments a list with one each",
         )
     return tuple(derivative)
@@ -249,7 +249,9 @@ def _check_arguments(name: str, given: Sequence[Any]) -> None:
         elif is_function(argument) or argument == "δ":
             reason = "there is a function of this name"
         if reason:
-            raise _refused(f"{argument!r} cannot be the name of an argument of '{name}'", reason)
+            raise OperandError(
+                f"{argument!r} cannot be the name of an argument of '{name}'", action=reason
+            )
 
 
 def _of_entry(entry: Function) -> TensorFunction[Any]:
@@ -265,10 +267,10 @@ def _check_rules(entry: Function) -> None:
     given, result = entry.cores
     lost = [n for n in result if not any(n in names for names in given)]
     if lost:
-        raise _refused(
+        raise OperandError(
             f"the signature {entry.signature!r} of '{entry.name}' does not say how long "
             f"{lost[0]!r} is",
-            "let each axis of the value be one of an argument",
+            action="let each axis of the value be one of an argument",
         )
     sizes: dict[str, int] = {}
     for names in (*given, result):
@@ -288,12 +290,10 @@ def _check_rules(entry: Function) -> None:
             read(f"{left} = {rule}", known, dict(zip(axes, numbers, strict=True)))
         except (AssertionError, KeyError) as error:
             raise OperandError(
-                page(
-                    f"the derivative of '{entry.name}' does not fit its signature: {error}",
-                    text=rule,
-                    action=f"the value's axes are called {', '.join(RULE_LETTERS[: len(result)])}, "
-                    "the argument's by the letters after these",
-                )
+                f"the derivative of '{entry.name}' does not fit its signature: {error}",
+                text=rule,
+                action=f"the value's axes are called {', '.join(RULE_LETTERS[: len(result)])}, "
+                "the argument's by the letters after these",
             ) from None
 
 

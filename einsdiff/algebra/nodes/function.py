@@ -22,7 +22,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.letters import DUMMY
 from einsdiff.notation.threads import cached_property
 
@@ -305,11 +305,9 @@ def _known(name: str, ranks: tuple[int, ...]) -> Function:
     found = lookup(name, ranks)
     if found is None or found.ranks != ranks or found.is_registered:
         raise OperandError(
-            page(
-                f"this pickle has the function '{name}' of {len(ranks)} arguments, "
-                "which this version of einsdiff does not have",
-                action="read it with the version of einsdiff that wrote it",
-            )
+            f"this pickle has the function '{name}' of {len(ranks)} arguments, "
+            "which this version of einsdiff does not have",
+            action="read it with the version of einsdiff that wrote it",
         )
     return found
 
@@ -325,11 +323,9 @@ def _registered(described: Mapping[str, Any], implementation: bytes | None) -> F
     if not known.is_registered or any(getattr(known, key) != described[key] for key in _TOLD):
         theirs, mine = (", ".join(rules) for rules in (described["jacobians"], known.jacobians))
         raise OperandError(
-            page(
-                f"'{name}' in this pickle is another function than '{name}' in this process",
-                text=f"pickled:  ∂y = {theirs}\n    here:     ∂y = {mine}",
-                action="register one function by this name in all processes",
-            )
+            f"'{name}' in this pickle is another function than '{name}' in this process",
+            text=f"pickled:  ∂y = {theirs}\n    here:     ∂y = {mine}",
+            action="register one function by this name in all processes",
         )
     return known
 
@@ -359,10 +355,7 @@ def _unpickled(name: str, implementation: bytes | None) -> Callable[..., Any]:
         except (ImportError, AttributeError) as error:
             reason = f": {error}"
     raise OperandError(
-        page(
-            f"this pickle has the function '{name}', which is not registered in this process"
-            + reason,
-            action=f"call ed.register('{name}', ...) before reading it, as the process that wrote "
-            "it did; or pip install cloudpickle there, which pickles functions by value",
-        )
+        f"this pickle has the function '{name}', which is not registered in this process" + reason,
+        action=f"call ed.register('{name}', ...) before reading it, as the process that wrote "
+        "it did; or pip install cloudpickle there, which pickles functions by value",
     )

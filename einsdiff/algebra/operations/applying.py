@@ -30,10 +30,10 @@ from einsdiff.algebra.operations.shapes import (
     axes_of,
     broadcast_shape,
     broadcast_to,
+    operands_line,
     permuted,
-    refused,
 )
-from einsdiff.errors import OperandError, ShapeError, page, shapes_line
+from einsdiff.errors import OperandError, ShapeError, shapes_line
 from einsdiff.notation.subscripts import Size
 
 __all__ = ["along", "check_square", "kept", "of_record"]
@@ -60,7 +60,7 @@ def of_record(entry: Function) -> Callable[..., Node]:
                 check_square(entry.name, a)
             elif len(a.shape) < 2:
                 what = f"{entry.name} takes matrices"
-                raise refused(ShapeError, what, "pass a matrix", a)
+                raise ShapeError(what, shapes=operands_line([a]), action="pass a matrix")
             return call(entry, [a])
 
         apply = of_matrices
@@ -94,13 +94,11 @@ def _broadcast(entry: Function, *args: Node) -> Node:
         fits = len(own) == len(names)
         if not fits or any(sizes.setdefault(n, k) != k for n, k in zip(names, own, strict=True)):
             raise ShapeError(
-                page(
-                    f"{entry.name} has the signature {entry.signature}",
-                    shapes=shapes_line(
-                        [(name, a.shape) for name, a in zip(entry.arguments, args, strict=True)]
-                    ),
-                    action="pass operands whose last axes are these, equal names of equal sizes",
-                )
+                f"{entry.name} has the signature {entry.signature}",
+                shapes=shapes_line(
+                    [(name, a.shape) for name, a in zip(entry.arguments, args, strict=True)]
+                ),
+                action="pass operands whose last axes are these, equal names of equal sizes",
             )
     batches = [a.shape[: len(a.shape) - len(names)] for a, names in zip(args, given, strict=True)]
     batch = broadcast_shape([zero(own) for own in batches])
@@ -116,11 +114,10 @@ def check_square(name: str, a: Node) -> None:
     """Raise `ShapeError` unless the last two axes are of one size."""
     rank = len(a.shape)
     if rank < 2 or a.shape[-1] != a.shape[-2]:
-        raise refused(
-            ShapeError,
+        raise ShapeError(
             f"{name} takes square matrices",
-            "the last two axes need one size" if rank > 1 else "pass a matrix",
-            a,
+            shapes=operands_line([a]),
+            action="the last two axes need one size" if rank > 1 else "pass a matrix",
         )
 
 
@@ -143,11 +140,10 @@ def _reduced(entry: Function, a: Node, axis: Axis, keepdims: bool) -> Node:
     rank = len(a.shape)
     rest = [k for k in range(rank) if k not in axes]
     if entry.needs_entries and any(a.shape[k] == 0 for k in axes):
-        raise refused(
-            ShapeError,
+        raise ShapeError(
             f"{entry.name} of no entries",
-            "there is no largest of none: leave out the empty axis",
-            a,
+            shapes=operands_line([a]),
+            action="there is no largest of none: leave out the empty axis",
         )
     function = _of_axes(entry.name, a, axes)
     return kept(call(function, [permuted(a, [*rest, *axes])]), axes, rank, keepdims)
@@ -170,4 +166,4 @@ def _of_axes(name: str, a: Node, axes: Sequence[int]) -> Function:
     if axes:
         what = f"{name} over {len(axes)} axes at once"
         action = "reshape the tensor, so that these axes are fewer"
-    raise refused(OperandError, what, action, a)
+    raise OperandError(what, shapes=operands_line([a]), action=action)

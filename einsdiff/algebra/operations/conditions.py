@@ -31,7 +31,7 @@ from einsdiff.algebra.nodes.nodes import (
 )
 from einsdiff.algebra.operations.arithmetic import add_, elementwise, multiply, subtract
 from einsdiff.algebra.operations.naming import beyond_numpy, numpys
-from einsdiff.algebra.operations.shapes import refused
+from einsdiff.algebra.operations.shapes import operands_line
 from einsdiff.errors import OperandError
 
 
@@ -196,11 +196,10 @@ def where(condition: Node, x: Node | None = None, y: Node | None = None) -> Node
            [0. , 1. ]])
     """
     if x is None or y is None:
-        raise refused(
-            OperandError,
+        raise OperandError(
             "where with a condition alone gives positions, and these have no derivative",
-            "write where(condition, x, y)",
-            condition,
+            shapes=operands_line([condition]),
+            action="write where(condition, x, y)",
         )
     return elementwise("where", condition, x, y)
 

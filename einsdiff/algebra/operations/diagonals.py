@@ -21,7 +21,7 @@ from typing import Any
 from einsdiff.algebra.nodes.nodes import Node, einsum, related
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reductions import sum_
-from einsdiff.algebra.operations.shapes import axis_of, need_numbers, refused
+from einsdiff.algebra.operations.shapes import axis_of, need_numbers, operands_line
 from einsdiff.errors import OperandError, ShapeError
 
 
@@ -41,10 +41,12 @@ def diagonal(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     array([2.])
     """
     if len(a.shape) < 2:
-        raise refused(ShapeError, "a diagonal needs two axes", "pass a matrix", a)
+        raise ShapeError(
+            "a diagonal needs two axes", shapes=operands_line([a]), action="pass a matrix"
+        )
     rows, columns = axis_of(a, axis1), axis_of(a, axis2)
     if rows == columns:
-        raise refused(OperandError, "a diagonal needs two different axes", "name two axes")
+        raise OperandError("a diagonal needs two different axes", action="name two axes")
     labels: list[Any] = list(range(len(a.shape)))
     rest = [k for k in labels if k not in (rows, columns)]
     if offset == 0 and a.shape[rows] == a.shape[columns]:
@@ -105,11 +107,10 @@ def diag(v: Node, k: int = 0) -> Node:
     if len(v.shape) == 2:
         return diagonal(v, k)
     if len(v.shape) != 1:
-        raise refused(
-            ShapeError,
+        raise ShapeError(
             "diag takes a vector or a matrix",
-            "use diagonal for tensors with more axes",
-            v,
+            shapes=operands_line([v]),
+            action="use diagonal for tensors with more axes",
         )
     if k == 0:
         return einsum([v], [[0]], [0, 0])
@@ -152,7 +153,9 @@ def triu(m: Node, k: int = 0) -> Node:
 
 def _triangle(m: Node, c: tuple[int, int], offset: int) -> Node:
     if len(m.shape) < 2:
-        raise refused(ShapeError, "a triangle needs two axes", "pass a matrix", m)
+        raise ShapeError(
+            "a triangle needs two axes", shapes=operands_line([m]), action="pass a matrix"
+        )
     labels = range(len(m.shape))
     mask = related(m.shape[-2:], c, offset, is_equation=False)
     return einsum([m, mask], [labels, labels[-2:]], labels)

@@ -27,7 +27,7 @@ from einsdiff.algebra.operations.shapes import (
     axes_of,
     axis_of,
     need_numbers,
-    refused,
+    operands_line,
 )
 from einsdiff.errors import OperandError, RangeError
 from einsdiff.notation.subscripts import Size
@@ -69,19 +69,17 @@ def _whole_key(a: Node, key: Any) -> list[Any]:
     given = sum(k is not None and k is not Ellipsis for k in keys)
     rest = len(a.shape) - given
     if rest < 0:
-        raise refused(
-            RangeError,
+        raise RangeError(
             f"{given} indices for {len(a.shape)} axes",
-            "give one index for each axis at most",
-            a,
+            shapes=operands_line([a]),
+            action="give one index for each axis at most",
         )
     dots = [n for n, k in enumerate(keys) if k is Ellipsis]
     if len(dots) > 1:
-        raise refused(
-            OperandError,
+        raise OperandError(
             "an index has two '...'",
-            "write '...' once, for all axes that are left",
-            a,
+            shapes=operands_line([a]),
+            action="write '...' once, for all axes that are left",
         )
     at = dots[0] if dots else len(keys)
     return [*keys[:at], *[slice(None)] * rest, *keys[at + 1 :]]
@@ -93,8 +91,8 @@ def _run(a: Node, axis: int, key: slice) -> tuple[range, int]:
     try:
         return range(*key.indices(size)), size
     except (TypeError, ValueError) as error:
-        raise refused(
-            OperandError, f"{_slice_text(key)} is no slice: {error}", "write a[start:stop:step]"
+        raise OperandError(
+            f"{_slice_text(key)} is no slice: {error}", action="write a[start:stop:step]"
         ) from None
 
 
@@ -109,13 +107,12 @@ def _position(a: Node, axis: int, key: Any) -> int:
             raise TypeError
         k = as_index(key)
     except TypeError:
-        raise refused(
-            OperandError,
+        raise OperandError(
             f"an index is of type {type(key).__name__}",
-            "use integers, slices, None and '...'; for a list of positions stack "
+            shapes=operands_line([a]),
+            action="use integers, slices, None and '...'; for a list of positions stack "
             "the entries, or contract with a 0/1 matrix; where a position depends on values, "
             "choose by np.where",
-            a,
         ) from None
     size = a.shape[axis]
     if k < 0:
@@ -123,8 +120,10 @@ def _position(a: Node, axis: int, key: Any) -> int:
     if isinstance(size, int):
         if not -size <= k < size:
             allowed = f"use an index from {-size} to {size - 1}" if size else "the axis is empty"
-            raise refused(
-                RangeError, f"index {k} is outside of axis {axis}, whose size is {size}", allowed, a
+            raise RangeError(
+                f"index {k} is outside of axis {axis}, whose size is {size}",
+                shapes=operands_line([a]),
+                action=allowed,
             )
         k %= size
     return k
@@ -181,7 +180,7 @@ def diff(a: Node, n: int = 1, axis: int = -1) -> Node:
     """
     axis, n = axis_of(a, axis), as_index(n)
     if n < 0:
-        raise refused(RangeError, f"diff: n={n} is negative", "write how often, from 0")
+        raise RangeError(f"diff: n={n} is negative", action="write how often, from 0")
     for _ in range(n):
         a = subtract(_cut(a, axis, 1, None), _cut(a, axis, None, -1))
     return a
@@ -211,10 +210,9 @@ def roll(a: Node, shift: int | Sequence[int], axis: Axis = None) -> Node:
     shifts = list(shift) if isinstance(shift, Iterable) else [shift]
     axes = list(axis) if isinstance(axis, Iterable) else [axis]
     if 1 not in (len(shifts), len(axes)) and len(shifts) != len(axes):
-        raise refused(
-            OperandError,
+        raise OperandError(
             f"roll: {len(shifts)} shifts for {len(axes)} axes",
-            "give one shift for each axis",
+            action="give one shift for each axis",
         )
     count = max(len(shifts), len(axes)) if shifts and axes else 0
     for n in range(count):

@@ -20,7 +20,7 @@ from typing import Any
 from einsdiff.algebra.nodes.nodes import Node, add, einsum, related
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel, reshape
-from einsdiff.algebra.operations.shapes import axis_of, need_numbers, refused
+from einsdiff.algebra.operations.shapes import axis_of, need_numbers, operands_line
 from einsdiff.algebra.operations.transposing import expand_dims
 from einsdiff.errors import OperandError, ShapeError
 
@@ -63,11 +63,10 @@ def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
             a.shape[k] == first.shape[k] for k in range(rank) if k != axis
         )
         if not same:
-            raise refused(
-                ShapeError,
+            raise ShapeError(
                 f"concatenate: the shapes differ in more than axis {axis}",
-                "pass tensors whose other axes have equal sizes",
-                *arrays,
+                shapes=operands_line(arrays),
+                action="pass tensors whose other axes have equal sizes",
             )
     counts = [need_numbers(a, [axis], "concatenate")[0] for a in arrays]
     total = sum(counts)
@@ -89,7 +88,7 @@ def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
 
 def _need_some(arrays: Sequence[Node], what: str) -> None:
     if not arrays:
-        raise refused(OperandError, f"there is nothing to {what}", "pass tensors")
+        raise OperandError(f"there is nothing to {what}", action="pass tensors")
 
 
 @numpys("stack")
@@ -118,7 +117,11 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
     arrays = list(arrays)
     _need_some(arrays, "stack")
     if any(a.shape != arrays[0].shape for a in arrays):
-        raise refused(ShapeError, "stack: the shapes differ", "pass tensors of one shape", *arrays)
+        raise ShapeError(
+            "stack: the shapes differ",
+            shapes=operands_line(arrays),
+            action="pass tensors of one shape",
+        )
     axis = axis_of(arrays[0], axis, len(arrays[0].shape) + 1)
     return concatenate([expand_dims(a, axis) for a in arrays], axis)
 

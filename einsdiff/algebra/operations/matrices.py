@@ -24,7 +24,7 @@ from einsdiff.algebra.nodes.nodes import Node, call, einsum, zero
 from einsdiff.algebra.operations.applying import check_square, of_record
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.products import check_inner, matmul
-from einsdiff.algebra.operations.shapes import broadcast_shape, broadcast_to, refused
+from einsdiff.algebra.operations.shapes import broadcast_shape, broadcast_to, operands_line
 from einsdiff.errors import OperandError, ShapeError
 
 
@@ -68,8 +68,10 @@ def solve(a: Node, b: Node) -> Node:
     check_square("solve", a)
     core = 1 if len(b.shape) == 1 else 2
     if not b.shape:
-        raise refused(
-            ShapeError, "solve: the right-hand side is a number", "pass a vector or a matrix", a, b
+        raise ShapeError(
+            "solve: the right-hand side is a number",
+            shapes=operands_line([a, b]),
+            action="pass a vector or a matrix",
         )
     check_inner(a, b, -1, -core, "solve")
     function = lookup("solve", (2, core))
@@ -138,8 +140,8 @@ def matrix_power(a: Node, n: int) -> Node:
     try:
         n = as_index(n)
     except TypeError:
-        raise refused(
-            OperandError, f"matrix_power: n={n!r} is no whole number", "write one, such as 2 or -1"
+        raise OperandError(
+            f"matrix_power: n={n!r} is no whole number", action="write one, such as 2 or -1"
         ) from None
     if n < 0:
         return matrix_power(inv(a), -n)

@@ -29,8 +29,8 @@ from einsdiff.algebra.operations.shapes import (
     Axis,
     axes_of,
     need_numbers,
+    operands_line,
     permuted,
-    refused,
 )
 from einsdiff.algebra.operations.symmetric import eigvalsh
 from einsdiff.algebra.operations.transposing import matrix_transpose
@@ -97,16 +97,17 @@ def norm(x: Node, ord: Any = None, axis: Axis = None, keepdims: bool = False) ->
     elif len(axes) == 2:
         result = _of_matrices(x, ord, axes[0], axes[1])
     else:
-        raise refused(
-            OperandError,
+        raise OperandError(
             f"norm with ord={ord!r} over {len(axes)} axes",
-            "say which axes are meant, with axis=0 or axis=(0, 1)",
-            x,
+            shapes=operands_line([x]),
+            action="say which axes are meant, with axis=0 or axis=(0, 1)",
         )
     if result is None:
         kind, known = _KINDS[len(axes)]
-        raise refused(
-            OperandError, f"there is no norm of {kind} with ord={ord!r}", f"write {known}", x
+        raise OperandError(
+            f"there is no norm of {kind} with ord={ord!r}",
+            shapes=operands_line([x]),
+            action=f"write {known}",
         )
     return kept(result, axes, len(x.shape), keepdims)
 

@@ -24,8 +24,8 @@ from einsdiff.algebra.operations.shapes import (
     axes_of,
     broadcast_shape,
     need_numbers,
+    operands_line,
     placed,
-    refused,
 )
 from einsdiff.algebra.operations.transposing import expand_dims
 from einsdiff.errors import OperandError, ShapeError
@@ -35,12 +35,10 @@ from einsdiff.notation.subscripts import Size
 def check_inner(a: Node, b: Node, i: int, j: int, what: str) -> None:
     """Raise `ShapeError` unless axis `i` of the first operand and `j` of the second are one."""
     if a.shape[i] != b.shape[j]:
-        raise refused(
-            ShapeError,
+        raise ShapeError(
             f"{what}: the axes to be summed have sizes {a.shape[i]} and {b.shape[j]}",
-            "the axes that meet need one size",
-            a,
-            b,
+            shapes=operands_line([a, b]),
+            action="the axes that meet need one size",
         )
 
 
@@ -68,12 +66,10 @@ def matmul(x1: Node, x2: Node) -> Node:
     ∂f_ij/∂A_pq = δ_ip B_qj
     """
     if not x1.shape or not x2.shape:
-        raise refused(
-            ShapeError,
+        raise ShapeError(
             "matmul needs a vector or a matrix on both sides",
-            "multiply by a scalar with *",
-            x1,
-            x2,
+            shapes=operands_line([x1, x2]),
+            action="multiply by a scalar with *",
         )
     check_inner(x1, x2, -1, -2 if len(x2.shape) > 1 else -1, "matmul")
     batches = [zero(x.shape[:-2]) for x in (x1, x2)]
@@ -106,7 +102,7 @@ def multi_dot(arrays: Sequence[Node]) -> Node:
     f_i = A_ij B_jk x_k
     """
     if not arrays:
-        raise refused(OperandError, "multi_dot of nothing", "pass matrices")
+        raise OperandError("multi_dot of nothing", action="pass matrices")
     return reduce(matmul, arrays)
 
 
@@ -216,28 +212,24 @@ def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
     if isinstance(axes, Iterable):
         pair = [() if k is None else k for k in axes]
         if len(pair) != 2:
-            raise refused(
-                OperandError,
+            raise OperandError(
                 f"tensordot: axes={axes} are not those of two operands",
-                "write (axes of the first, axes of the second)",
+                action="write (axes of the first, axes of the second)",
             )
         left, right = axes_of(a, pair[0]), axes_of(b, pair[1])
     else:
         count = as_index(axes)
         if not 0 <= count <= min(len(a.shape), len(b.shape)):
-            raise refused(
-                OperandError,
+            raise OperandError(
                 f"tensordot: axes={count} of operands with {len(a.shape)} and {len(b.shape)} axes",
-                "sum as many axes as both operands have, at most",
-                a,
-                b,
+                shapes=operands_line([a, b]),
+                action="sum as many axes as both operands have, at most",
             )
         left, right = tuple(range(len(a.shape)))[len(a.shape) - count :], tuple(range(count))
     if len(left) != len(right):
-        raise refused(
-            OperandError,
+        raise OperandError(
             f"tensordot: {len(left)} axes of one operand and {len(right)} of the other",
-            "name as many axes of both operands",
+            action="name as many axes of both operands",
         )
     for i, j in zip(left, right, strict=True):
         check_inner(a, b, i, j, "tensordot")

@@ -24,7 +24,7 @@ from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, Shape, einsum, related, zero
 from einsdiff.algebra.operations.naming import numpys
-from einsdiff.algebra.operations.shapes import as_shape, need_numbers, refused
+from einsdiff.algebra.operations.shapes import as_shape, need_numbers, operands_line
 from einsdiff.algebra.operations.transposing import transpose
 from einsdiff.errors import OperandError, ShapeError, shape_text
 from einsdiff.notation.subscripts import Size
@@ -56,7 +56,7 @@ def reshape(a: Node, shape: Any, order: str = "C") -> Node:
     if order == "F":
         return transpose(reshape(transpose(a), as_shape(shape)[::-1]))
     if order != "C":
-        raise refused(OperandError, f"there is no order {order!r}", "write 'C' or 'F'")
+        raise OperandError(f"there is no order {order!r}", action="write 'C' or 'F'")
     old, new = a.shape, _completed(a, as_shape(shape))
     if new == old:
         return a
@@ -149,20 +149,17 @@ def _completed(a: Node, shape: Sequence[Any]) -> Shape:
         n if isinstance(n, str) else None if as_index(n) == -1 else as_index(n) for n in shape
     ]
     if new.count(None) > 1 or any(isinstance(n, int) and n < 0 for n in new):
-        raise refused(
-            ShapeError, f"{shape_text(shape)} is no shape", "write -1 for one size at most"
-        )
+        raise ShapeError(f"{shape_text(shape)} is no shape", action="write -1 for one size at most")
     total, known = _product(a.shape), _product(n for n in new if n is not None)
     rest = _quotient(total, known) if None in new else None
     if rest is None if None in new else total != known:
         if total[1] != known[1]:
             need_numbers(a, range(len(a.shape)), "reshape")
-        raise refused(
-            ShapeError,
+        raise ShapeError(
             f"a tensor of shape {shape_text(a.shape)} has not as many entries as one of "
             f"shape {shape_text(shape)}",
-            "the products of both shapes must be equal",
-            a,
+            shapes=operands_line([a]),
+            action="the products of both shapes must be equal",
         )
     return tuple(rest if n is None else n for n in new)  # type: ignore[misc]
 

@@ -18,16 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from operator import index as as_index
-from typing import Any, TypeVar
+from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, constant, einsum, zero
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.errors import (
-    EinsdiffError,
     OperandError,
     RangeError,
     ShapeError,
-    page,
     shape_text,
     shapes_line,
 )
@@ -53,14 +51,6 @@ def operands_line(nodes: Sequence[Node]) -> str:
     )
 
 
-_Error = TypeVar("_Error", bound=EinsdiffError)
-
-
-def refused(error: type[_Error], headline: str, action: str, *operands: Node) -> _Error:
-    """Make an error: what is wrong, what to do, and the operands with their shapes."""
-    return error(page(headline, shapes=operands_line(operands), action=action))
-
-
 def axis_of(node: Node, axis: Any, rank: int | None = None) -> int:
     """Read the number of an axis, of those of a node or of `rank`; from the end if negative.
 
@@ -71,15 +61,14 @@ def axis_of(node: Node, axis: Any, rank: int | None = None) -> int:
     try:
         k = as_index(axis)
     except TypeError:
-        raise refused(
-            OperandError, f"axis={axis!r} is no axis", "write the number of an axis"
+        raise OperandError(
+            f"axis={axis!r} is no axis", action="write the number of an axis"
         ) from None
     if not -rank <= k < rank:
-        raise refused(
-            RangeError,
+        raise RangeError(
             f"there is no axis {k}: the tensor has {rank} {'axis' if rank == 1 else 'axes'}",
-            f"use an axis from {-rank} to {rank - 1}" if rank else "leave axis= out",
-            node,
+            shapes=operands_line([node]),
+            action=f"use an axis from {-rank} to {rank - 1}" if rank else "leave axis= out",
         )
     return k % rank
 
@@ -97,7 +86,7 @@ def axes_of(node: Node, axis: Any, rank: int | None = None) -> tuple[int, ...]:
     given = tuple(axis) if isinstance(axis, Iterable) else (axis,)
     axes = tuple(axis_of(node, k, rank) for k in given)
     if len(set(axes)) < len(axes):
-        raise refused(OperandError, f"axis={axis} names an axis twice", "name each axis once")
+        raise OperandError(f"axis={axis} names an axis twice", action="name each axis once")
     return axes
 
 
@@ -107,11 +96,10 @@ def need_numbers(node: Node, axes: Iterable[int], what: str) -> list[int]:
     for k in axes:
         size = node.shape[k]
         if not isinstance(size, int):
-            raise refused(
-                ShapeError,
+            raise ShapeError(
                 f"{what} needs the number that size '{size}' of axis {k} stands for",
-                "declare the tensor with a number for this size",
-                node,
+                shapes=operands_line([node]),
+                action="declare the tensor with a number for this size",
             )
         sizes.append(size)
     return sizes
@@ -141,13 +129,12 @@ def broadcast_shape(nodes: Sequence[Node]) -> Shape:
         sizes = dict.fromkeys(node.shape[k] for node in nodes if len(node.shape) >= -k)
         wide = [size for size in sizes if size != 1]
         if len(wide) > 1:
-            raise refused(
-                ShapeError,
+            raise ShapeError(
                 f"axes of sizes {wide[0]} and {wide[1]} do not go together",
-                "axes are matched from the right; their sizes must be equal, or 1"
+                shapes=operands_line(nodes),
+                action="axes are matched from the right; their sizes must be equal, or 1"
                 if all(isinstance(size, int) for size in wide)
                 else "a named size equals only itself: declare both axes with one size",
-                *nodes,
             )
         shape.append(wide[0] if wide else 1)
     return tuple(shape)
@@ -191,11 +178,10 @@ def broadcast_to(array: Node, shape: Any) -> Node:
     """
     shape = tuple(as_size(size, "broadcast_to") for size in as_shape(shape))
     if len(shape) < len(array.shape) or broadcast_shape([array, zero(shape)]) != shape:
-        raise refused(
-            ShapeError,
+        raise ShapeError(
             f"a tensor of shape {shape_text(array.shape)} does not broadcast to "
             f"{shape_text(shape)}",
-            "sizes must be equal, or 1, counted from the right",
+            action="sizes must be equal, or 1, counted from the right",
         )
     return einsum([array], [placed(array, shape)], range(len(shape)), dict(enumerate(shape)))
 

@@ -27,7 +27,6 @@ from einsdiff.algebra.operations.applying import check_square, of_record
 from einsdiff.algebra.operations.arithmetic import add_
 from einsdiff.algebra.operations.diagonals import tril, triu
 from einsdiff.algebra.operations.naming import numpys
-from einsdiff.algebra.operations.shapes import refused
 from einsdiff.algebra.operations.transposing import matrix_transpose
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.errors import OperandError
@@ -104,10 +103,9 @@ def _from_triangle(what: str, a: Node, is_upper: bool) -> Node:
 
 def _is_upper(what: str, letter: Any) -> bool:
     if not isinstance(letter, str) or letter.upper() not in ("L", "U"):
-        raise refused(
-            OperandError,
+        raise OperandError(
             f"numpy.linalg.{what}: UPLO={letter!r} is no triangle",
-            "write UPLO='L' for the lower triangle, or 'U' for the upper one",
+            action="write UPLO='L' for the lower triangle, or 'U' for the upper one",
         )
     return letter.upper() == "U"
 

@@ -22,8 +22,8 @@ from einsdiff.algebra.operations.shapes import (
     as_shape,
     axes_of,
     axis_of,
+    operands_line,
     permuted,
-    refused,
 )
 from einsdiff.errors import OperandError, ShapeError
 
@@ -52,11 +52,10 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
     rank = len(a.shape)
     order = tuple(range(rank))[::-1] if axes is None else axes_of(a, axes)
     if len(order) != rank:
-        raise refused(
-            OperandError,
+        raise OperandError(
             f"transpose: {len(order)} axes are named, and there are {rank}",
-            "name each axis once",
-            a,
+            shapes=operands_line([a]),
+            action="name each axis once",
         )
     return permuted(a, order)
 
@@ -65,7 +64,7 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
 def matrix_transpose(x: Node) -> Node:
     """Exchange the last two axes: ``y_bji = x_bij``."""
     if len(x.shape) < 2:
-        raise refused(ShapeError, "a matrix has two axes", "pass a matrix", x)
+        raise ShapeError("a matrix has two axes", shapes=operands_line([x]), action="pass a matrix")
     return swapaxes(x, -1, -2)
 
 
@@ -105,10 +104,8 @@ def moveaxis(a: Node, source: Any, destination: Any) -> Node:
     """
     sources, places = axes_of(a, source), axes_of(a, destination)
     if len(sources) != len(places):
-        raise refused(
-            OperandError,
-            "moveaxis: source and destination differ in length",
-            "give as many of both",
+        raise OperandError(
+            "moveaxis: source and destination differ in length", action="give as many of both"
         )
     rest = iter(k for k in range(len(a.shape)) if k not in sources)
     to = dict(zip(places, sources, strict=True))
@@ -165,11 +162,10 @@ def squeeze(a: Node, axis: Axis = None) -> Node:
     axes = ones if axis is None else axes_of(a, axis)
     for k in axes:
         if a.shape[k] != 1:
-            raise refused(
-                ShapeError,
+            raise ShapeError(
                 f"squeeze: axis {k} has size {a.shape[k]}",
-                "only axes of size 1 can be left out",
-                a,
+                shapes=operands_line([a]),
+                action="only axes of size 1 can be left out",
             )
     labels = range(len(a.shape))
     return einsum([a], [labels], [k for k in labels if k not in axes])

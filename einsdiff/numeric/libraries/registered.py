@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 
 __all__ = ["check_result", "checked"]
 
@@ -47,11 +47,9 @@ def checked(function: Function) -> Callable[..., Any]:
             if _READ_ONLY not in str(error):
                 raise
             raise OperandError(
-                page(
-                    f"'{function.name}' was registered with a function that changes its argument: "
-                    f"{error}",
-                    action="let it return a new array",
-                )
+                f"'{function.name}' was registered with a function that changes its argument: "
+                f"{error}",
+                action="let it return a new array",
             ) from error
         if result is None:
             _refuse(function, "None", "let it return an array")
@@ -97,14 +95,12 @@ def check_result(
     if tuple(found) != wanted:
         what = "entry" if function.is_elementwise else "set of axes before those of the signature"
         raise OperandError(
-            page(
-                f"'{function.name}' returned the shape {tuple(found)}, not {wanted}",
-                text=f"{function.name} has the signature {function.signature}, and its arguments "
-                f"the shapes {', '.join(map(str, given))}",
-                action=f"return one value for each {what} of the argument",
-            )
+            f"'{function.name}' returned the shape {tuple(found)}, not {wanted}",
+            text=f"{function.name} has the signature {function.signature}, and its arguments "
+            f"the shapes {', '.join(map(str, given))}",
+            action=f"return one value for each {what} of the argument",
         )
 
 
 def _refuse(function: Function, what: str, action: str) -> None:
-    raise OperandError(page(f"'{function.name}' returned {what}", action=action))
+    raise OperandError(f"'{function.name}' returned {what}", action=action)

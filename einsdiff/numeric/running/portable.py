@@ -30,7 +30,7 @@ import numpy as np
 from einsdiff.algebra.nodes.function import Function, revision
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.nodes import Call, Node, Variable
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.numeric.libraries.library import (
     LIBRARIES,
     check_places,
@@ -131,17 +131,13 @@ def _called(function: Function, library: str) -> Callable[..., Any]:
             result = implementation(*arrays)
         except Exception as error:
             raise OperandError(
-                page(
-                    f"'{function.name}' was registered with a function that does not take "
-                    f"{LIBRARIES[library].array}: {str(error).splitlines()[0]}",
-                    action="write it with operators and the functions of the array's own library, "
-                    "or pass NumPy arrays",
-                )
+                f"'{function.name}' was registered with a function that does not take "
+                f"{LIBRARIES[library].array}: {str(error).splitlines()[0]}",
+                action="write it with operators and the functions of the array's own library, "
+                "or pass NumPy arrays",
             ) from error
         if result is None:
-            raise OperandError(
-                page(f"'{function.name}' returned None", action="let it return an array")
-            )
+            raise OperandError(f"'{function.name}' returned None", action="let it return an array")
         check_result(function, [tuple(array.shape) for array in arrays], tuple(np.shape(result)))
         if library_of(result) == library:
             return result
