@@ -111,7 +111,7 @@ def test_the_run_command_runs_a_script_that_is_there():
 def test_the_test_command_installs_what_the_tests_need_and_runs_them():
     command = marked("test")
     assert '".[test]"' in command
-    assert shlex.split(command)[-3:] == [".venv/bin/python", "-m", "pytest"]
+    assert shlex.split(command)[-5:] == [".venv/bin/python", "-m", "pytest", "-n", "auto"]
 
 
 def test_the_commands_of_the_readme_work(files, capsys):

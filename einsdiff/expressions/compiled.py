@@ -190,6 +190,11 @@ class Compiled:
             wrote, and no one else wrote to it since, only the entries that can be other than zero
             are written. An operand that is called so is that operand.
 
+        Returns
+        -------
+        array, tuple or sparse matrix
+            As `form` says; for several expressions a tuple, nested as they were given.
+
         Raises
         ------
         BindingError, ShapeError, OperandError, SizeError

@@ -101,6 +101,18 @@ class Tensor(Notations):
     def __call__(self, /, *positional: object, **arrays: ArrayLike) -> Array:
         """Evaluate with arrays for the variables, in place of those given before.
 
+        Parameters
+        ----------
+        *positional
+            None: arrays are given by name.
+        **arrays
+            An array for each variable that has none yet.
+
+        Returns
+        -------
+        array
+            Of the tensor's shape.
+
         Raises
         ------
         BindingError

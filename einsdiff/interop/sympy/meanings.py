@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import reduce
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from einsdiff.algebra.nodes.function import FUNCTIONS
@@ -167,8 +168,12 @@ def without_unit_axes(node: Node) -> Node:
     return einsum([node], [axes], [k for k in axes if node.shape[k] != 1])
 
 
-def _matrix_product(_: Any, *nodes: Node) -> Node:
+def _matrix_product(expr: Any, *nodes: Node) -> Node:
     """Read a product of matrices, and of the numbers before it."""
+    for (_, columns), (rows, _) in pairwise(node.shape for node in nodes if node.shape):
+        if rows != columns:  # SymPy lets a matrix of one entry stand before any other
+            why = f"a matrix of {rows} rows stands after one of {columns} columns"
+            refuse(expr, why, "write a number as one: Trace(x.T*x)*A")
     labels: list[list[int]] = []
     last = 0
     for node in nodes:

@@ -382,10 +382,7 @@ class Symbols:
 
     def limits(self, expr: Any, limit: Any) -> tuple[str, Size, Affine]:
         """Read the range of a sum: the label, its size, and what the symbol is."""
-        symbol, *ends = limit
-        if len(ends) != 2:
-            refuse(expr, f"the sum over {symbol} has no range", f"write ({symbol}, 0, n - 1)")
-        low, high = ends
+        symbol, low, high = limit
         others = [s for s in symbols_of(self.sympy, low - high) if s in self.labels]
         if others:
             refuse(
