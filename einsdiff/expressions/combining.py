@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node, Shape
-from einsdiff.algebra.operations import numpy_names as arrays
+from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY, is_condition
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.index.printer import format_heading
 from einsdiff.errors import (
@@ -174,20 +174,20 @@ def _unused_name(name: str, names: Iterable[str]) -> str:
 
 
 #: Functions of the bits of integers, which are taken of conditions only.
-_BITWISE = frozenset((arrays.bitwise_and, arrays.bitwise_or, arrays.invert))
+_BITWISE = frozenset((NUMPY["bitwise_and"], NUMPY["bitwise_or"], NUMPY["invert"]))
 
 
 #: Functions whose results NumPy widens, and to what at least.
 _LEAST: dict[Any, str] = {
-    **{arrays.NUMPY[n]: "integer" for n in ("sum", "prod", "cumsum", "trace", "linalg.trace")},
+    **{NUMPY[n]: "integer" for n in ("sum", "prod", "cumsum", "trace", "linalg.trace")},
     # What simplification makes of these may be a sum of products again, as of sqrt(x)^2 and x/2*2.
     **{
         function: "float"
-        for name, function in {**arrays.NUMPY, **arrays.BEYOND_NUMPY}.items()
+        for name, function in {**NUMPY, **BEYOND_NUMPY}.items()
         if name in FUNCTIONS and name != "power" and not FUNCTIONS[name].keeps_integers
     },
     **{
-        arrays.NUMPY[name]: "float"
+        NUMPY[name]: "float"
         for name in (
             "rint",
             "fabs",
@@ -209,7 +209,7 @@ _LEAST: dict[Any, str] = {
 
 
 #: Functions that NumPy computes with complex conjugates.
-_CONJUGATING = frozenset(arrays.NUMPY[name] for name in ("linalg.norm", "vdot", "var", "std"))
+_CONJUGATING = frozenset(NUMPY[name] for name in ("linalg.norm", "vdot", "var", "std"))
 
 
 def applied(
@@ -275,7 +275,7 @@ def _check_truth(part: Bound) -> None:
     """Refuse the bits of numbers: a condition is 0 or 1, and a number has many."""
     values = known_values(part)
     truths = [name for name in part.names if name not in values or dtype_kind(values[name]) == "b"]
-    if not arrays.is_condition(part.expr, truths):
+    if not is_condition(part.expr, truths):
         raise OperandError(
             page(
                 "&, | and ~ of numbers are functions of their bits, and these have no derivative",
@@ -374,8 +374,8 @@ def _joined(value: Any, kind: type[_B]) -> Any:
     """Make an array of objects that holds tensors one tensor; other arrays stay."""
     if not any(isinstance(item, Bound) for item in value.flat):
         return value
-    entries: _B = applied(kind, arrays.NUMPY["stack"], (list(value.flat),))
-    return applied(kind, arrays.reshape, (entries, (*value.shape, *entries.expr.shape[1:])))
+    entries: _B = applied(kind, NUMPY["stack"], (list(value.flat),))
+    return applied(kind, NUMPY["reshape"], (entries, (*value.shape, *entries.expr.shape[1:])))
 
 
 def _numbered(name: str) -> Iterator[str]:

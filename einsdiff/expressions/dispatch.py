@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from einsdiff.algebra.operations import numpy_names as arrays
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.algebra.operations.numpy_names import (
+    BEYOND_NUMPY,
+    NUMPY,
+    OF_TRIANGLES,
+    index,
+    is_symmetric,
+)
 from einsdiff.errors import OperandError, page, shapes_line
 from einsdiff.expressions.base import Bound, known_values
 from einsdiff.expressions.combining import NodeFunction, applied, as_tensor, parameters_of
@@ -41,7 +48,7 @@ VERBS: dict[str, Callable[..., Any]] = {}
 def handled() -> dict[Any, NodeFunction]:
     """Return what NumPy's functions do with nodes."""
     known: dict[Any, NodeFunction] = {}
-    for name, function in arrays.NUMPY.items():
+    for name, function in NUMPY.items():
         found: Any = np
         for part in name.split("."):
             found = getattr(found, part, None)
@@ -51,7 +58,7 @@ def handled() -> dict[Any, NodeFunction]:
 
 
 #: Ufuncs of SciPy's, by name.
-_SCIPY = {"expit": "sigmoid", "erf": "erf", "xlogy": "xlogy"}
+_SCIPY = {entry.scipy: name for name, entry in FUNCTIONS.items() if entry.scipy}
 
 
 #: What PyTorch calls its operators.
@@ -62,10 +69,10 @@ OPERATORS = frozenset(
 
 #: What it is to reduce by a ufunc.
 _REDUCTIONS = {
-    "add": arrays.sum_,
-    "multiply": arrays.prod_,
-    "maximum": arrays.max_,
-    "minimum": arrays.min_,
+    "add": NUMPY["sum"],
+    "multiply": NUMPY["prod"],
+    "maximum": NUMPY["max"],
+    "minimum": NUMPY["min"],
 }
 
 
@@ -83,16 +90,16 @@ def applied_ufunc(
         )
     function = handled().get(ufunc)
     if function is None and name in _SCIPY:
-        function = arrays.BEYOND_NUMPY[_SCIPY[name]]
+        function = BEYOND_NUMPY[_SCIPY[name]]
     if method == "reduce" and name in _REDUCTIONS:
         options.setdefault("axis", 0)
         return _applied_numpy(kind, f"{name}.reduce", _REDUCTIONS[name], inputs, options)
     if method == "accumulate" and name == "add":
         options.setdefault("axis", 0)
-        return _applied_numpy(kind, f"{name}.accumulate", arrays.cumsum, inputs, options)
+        return _applied_numpy(kind, f"{name}.accumulate", NUMPY["cumsum"], inputs, options)
     if method == "outer" and function is not None and len(inputs) == 2:
         a, b = (as_tensor(value, kind) for value in inputs)
-        wide = applied(kind, arrays.index, (a, (..., *(None,) * b.ndim)))
+        wide = applied(kind, index, (a, (..., *(None,) * b.ndim)))
         return applied(kind, function, (wide, b))
     if method != "__call__" or function is None:
         raise _uncovered(name if method == "__call__" else f"{name}.{method}")
@@ -121,7 +128,7 @@ def _measured(kind: type[Bound], what: str, a: Any, axis: int | None = None) -> 
     t = as_tensor(a, kind)
     if axis is None:
         return getattr(t, what)
-    front = applied(kind, arrays.NUMPY["moveaxis"], (t, axis, 0))
+    front = applied(kind, NUMPY["moveaxis"], (t, axis, 0))
     return front.shape[0]
 
 
@@ -142,9 +149,9 @@ def _applied_numpy(
         k: v for k, v in options.items() if v is not np._NoValue and (v is not None or k in known)
     }
     unknown = [k for k in given if k not in known]
-    if function in (arrays.zeros_like, arrays.ones_like, arrays.full_like):
+    if function in (NUMPY["zeros_like"], NUMPY["ones_like"], NUMPY["full_like"]):
         unknown = [k for k in unknown if k not in ("dtype", "order", "subok")]
-        if function is arrays.full_like and given.get("dtype") is None:
+        if function is NUMPY["full_like"] and given.get("dtype") is None:
             _check_fill(kind, *args[:2], **{k: v for k, v in given.items() if k in known})
         given = {k: v for k, v in given.items() if k in known}
     if unknown or len(args) > len(known):
@@ -155,7 +162,7 @@ def _applied_numpy(
                 action=f"leave it out; it takes {', '.join(known)}",
             )
         )
-    if function in arrays.OF_TRIANGLES and args:
+    if function in OF_TRIANGLES and args:
         first = as_tensor(args[0], kind)
         args, given = (first, *args[1:]), {**given, "is_whole": _is_symmetric(first)}
     return applied(kind, function, args, given)
@@ -178,7 +185,7 @@ def _check_fill(kind: type[Bound], a: Any, fill_value: Any) -> None:
 def _is_symmetric(t: Bound) -> bool:
     """Tell whether both triangles of matrices are the same, or their values are not known yet."""
     values = known_values(t)
-    if arrays.is_symmetric(t.expr) or not t.formula.required <= values.keys() or t.ndim < 2:
+    if is_symmetric(t.expr) or not t.formula.required <= values.keys() or t.ndim < 2:
         return True
     if any(is_traced(values[name]) for name in t.formula.required):
         return True

@@ -14,7 +14,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from einsdiff.algebra.nodes.function import WITHOUT_IDENTITY
 from einsdiff.algebra.nodes.graph import not_analytic, topological
 from einsdiff.algebra.nodes.nodes import Call, Node, Variable, einsum
 from einsdiff.errors import (
@@ -281,7 +280,7 @@ def _settled(formulas: Sequence[Formula], values: Mapping[str, Any]) -> dict[str
 def _check_not_empty(formula: Formula, sizes: Mapping[str, int], values: Mapping[str, Any]) -> None:
     """Raise ShapeError for the largest of no entries, of all libraries alike."""
     for node in topological([formula.expr]):
-        if not isinstance(node, Call) or node.function.name not in WITHOUT_IDENTITY:
+        if not isinstance(node, Call) or not node.function.needs_entries:
             continue
         axes = node.args[0].shape[len(node.shape) :]
         empty = [size for size in axes if sizes.get(str(size), size) == 0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, TypeVar
 
 __all__ = ["documentation", "documented"]
@@ -24,42 +23,46 @@ _PARAMETERS = {
     "order": '"C" if the last index runs fastest, "F" if the first one does.',
 }
 
-_SECTION = re.compile(r"^[A-Z][A-Za-z ]*\n-{3,}$", re.MULTILINE)
+_SECTION = re.compile(r"^([A-Z][A-Za-z ]*)\n-{3,}\n", re.MULTILINE)
+
+_EXAMPLES = "Examples\n--------\n>>> import einsdiff as ed\n>>> "
 
 
 def documentation(function: Callable[..., Any]) -> str:
-    """Return the docstring with the sections that it lacks, in NumPy's order."""
+    """Return the docstring with the sections and the parameters that it lacks, in NumPy's order."""
     told = inspect.getdoc(function)
     assert told, f"{function} is not explained"
-    starts = [match.start() for match in _SECTION.finditer(told)] + [len(told)]
-    summary = told[: starts[0]].strip()
-    sections = [told[a:b].strip() for a, b in pairwise(starts)]
-    titles = [section.partition("\n")[0] for section in sections]
-    if "Returns" not in titles:
-        at = 1 if "Parameters" in titles else 0
-        result = "Returns\n-------\nTensor\n    The expression; nothing is computed yet."
-        sections.insert(at, result)
-    if "Parameters" not in titles:
-        sections.insert(0, _parameters(function))
-    return "\n\n".join([summary, *sections])
+    if "\nExamples\n" not in told:
+        told = told.replace("\n\n>>> ", f"\n\n{_EXAMPLES}", 1)
+    summary, *rest = _SECTION.split(told)
+    sections = {
+        "Parameters": "",
+        "Returns": "Tensor\n    The expression; nothing is computed yet.",
+        **{title: text.strip() for title, text in zip(rest[::2], rest[1::2], strict=True)},
+    }
+    sections["Parameters"] = _parameters(function, sections["Parameters"])
+    written = (f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections.items())
+    return "\n\n".join([summary.strip(), *written])
 
 
-def _parameters(function: Callable[..., Any]) -> str:
-    groups: list[tuple[list[str], str]] = []
+def _parameters(function: Callable[..., Any], told: str) -> str:
+    """Describe parameters: as it is told, or else by their names and by what they are."""
+    known: dict[str, str] = {}
+    for names, text in re.findall(r"^(\w.*)\n((?:    .*\n?)+)", told, re.MULTILINE):
+        known.update(dict.fromkeys(names.split(", "), text.rstrip()))
+    groups: dict[str, list[str]] = {}
     for parameter in inspect.signature(function).parameters.values():
         note = str(parameter.annotation)
-        if "[Node]" in note:
-            text = "Tensors, arrays or numbers."
+        if parameter.name in known:
+            text = known[parameter.name]
+        elif "[Node]" in note:
+            text = "    Tensors, arrays or numbers."
         elif note.startswith("Node"):
-            text = "Tensor, array or number."
+            text = "    Tensor, array or number."
         else:
-            text = _PARAMETERS[parameter.name]
-        if groups and groups[-1][1] == text:
-            groups[-1][0].append(parameter.name)
-        else:
-            groups.append(([parameter.name], text))
-    lines = [f"{', '.join(names)}\n    {text}" for names, text in groups]
-    return "\n".join(["Parameters", "----------", *lines])
+            text = f"    {_PARAMETERS[parameter.name]}"
+        groups.setdefault(text, []).append(parameter.name)
+    return "\n".join(f"{', '.join(names)}\n{text}" for text, names in groups.items())
 
 
 def documented(function: Callable[..., Any]) -> Callable[[_F], _F]:

@@ -18,8 +18,7 @@ from math import prod
 from typing import Any, Never, Self
 
 from einsdiff.algebra.nodes.nodes import scale
-from einsdiff.algebra.operations import numpy_names as arrays
-from einsdiff.algebra.operations.numpy_names import Axis
+from einsdiff.algebra.operations.numpy_names import NUMPY, Axis, index
 from einsdiff.errors import OperandError, ShapeError, page
 from einsdiff.expressions.base import Bound
 from einsdiff.expressions.combining import NodeFunction, applied, combined, warn_of_lost
@@ -93,16 +92,16 @@ class Operators(Bound):
     # --- arithmetic ---------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Self:
-        return self._plus(other, arrays.add_, (self, other))
+        return self._plus(other, NUMPY["add"], (self, other))
 
     def __radd__(self, other: Any) -> Self:
-        return self._plus(other, arrays.add_, (other, self))
+        return self._plus(other, NUMPY["add"], (other, self))
 
     def __sub__(self, other: Any) -> Self:
-        return self._plus(other, arrays.subtract, (self, other))
+        return self._plus(other, NUMPY["subtract"], (self, other))
 
     def __rsub__(self, other: Any) -> Self:
-        return self._plus(other, arrays.subtract, (other, self))
+        return self._plus(other, NUMPY["subtract"], (other, self))
 
     def __neg__(self) -> Self:
         return self._scaled(-1)
@@ -113,21 +112,21 @@ class Operators(Bound):
     def __mul__(self, other: Any) -> Self:
         c = as_number(other)
         if c is None:
-            return self._applied(arrays.multiply, other)
+            return self._applied(NUMPY["multiply"], other)
         self._meets(other, 1)
         return self._scaled(c)
 
     def __rmul__(self, other: Any) -> Self:
         c = as_number(other)
         if c is None:
-            return self._reflected(arrays.multiply, other)
+            return self._reflected(NUMPY["multiply"], other)
         self._meets(other, 0)
         return self._scaled(c)
 
     def __truediv__(self, other: Any) -> Self:
         c = as_number(other)
         if c is None:
-            return self._applied(arrays.divide, other)
+            return self._applied(NUMPY["divide"], other)
         if c == 0:
             raise OperandError(
                 page(
@@ -141,55 +140,55 @@ class Operators(Bound):
         return self._scaled(inverse, "float")
 
     def __rtruediv__(self, other: Any) -> Self:
-        return self._reflected(arrays.divide, other)
+        return self._reflected(NUMPY["divide"], other)
 
     def __floordiv__(self, other: Any) -> Self:
-        return self._applied(arrays.floor_divide, other)
+        return self._applied(NUMPY["floor_divide"], other)
 
     def __rfloordiv__(self, other: Any) -> Self:
-        return self._reflected(arrays.floor_divide, other)
+        return self._reflected(NUMPY["floor_divide"], other)
 
     def __mod__(self, other: Any) -> Self:
-        return self._applied(arrays.remainder, other)
+        return self._applied(NUMPY["remainder"], other)
 
     def __rmod__(self, other: Any) -> Self:
-        return self._reflected(arrays.remainder, other)
+        return self._reflected(NUMPY["remainder"], other)
 
     def __pow__(self, exponent: Any) -> Self:
-        return self._applied(arrays.power, exponent)
+        return self._applied(NUMPY["power"], exponent)
 
     def __rpow__(self, base: Any) -> Self:
-        return self._reflected(arrays.power, base)
+        return self._reflected(NUMPY["power"], base)
 
     def __matmul__(self, other: Any) -> Self:
-        return self._applied(arrays.matmul, other)
+        return self._applied(NUMPY["matmul"], other)
 
     def __rmatmul__(self, other: Any) -> Self:
-        return self._reflected(arrays.matmul, other)
+        return self._reflected(NUMPY["matmul"], other)
 
     def __abs__(self) -> Self:
-        return self._applied(arrays.NUMPY["absolute"])
+        return self._applied(NUMPY["absolute"])
 
     def __gt__(self, other: Any) -> Self:
-        return self._applied(arrays.NUMPY["greater"], other)
+        return self._applied(NUMPY["greater"], other)
 
     def __ge__(self, other: Any) -> Self:
-        return self._applied(arrays.NUMPY["greater_equal"], other)
+        return self._applied(NUMPY["greater_equal"], other)
 
     def __lt__(self, other: Any) -> Self:
-        return self._applied(arrays.less, other)
+        return self._applied(NUMPY["less"], other)
 
     def __le__(self, other: Any) -> Self:
-        return self._applied(arrays.less_equal, other)
+        return self._applied(NUMPY["less_equal"], other)
 
     def __and__(self, other: Any) -> Self:
-        return self._applied(arrays.bitwise_and, other)
+        return self._applied(NUMPY["bitwise_and"], other)
 
     def __or__(self, other: Any) -> Self:
-        return self._applied(arrays.bitwise_or, other)
+        return self._applied(NUMPY["bitwise_or"], other)
 
     def __invert__(self) -> Self:
-        return self._applied(arrays.invert)
+        return self._applied(NUMPY["invert"])
 
     # --- as an array of NumPy's ---------------------------------------------------------------
 
@@ -210,7 +209,7 @@ class Operators(Bound):
         return (self[k] for k in range(len(self)))
 
     def __getitem__(self, key: Any) -> Self:
-        return self._applied(arrays.index, key)
+        return self._applied(index, key)
 
     def __setitem__(self, key: object, value: object) -> Never:
         raise OperandError(
@@ -254,7 +253,7 @@ class Operators(Bound):
         >>> ed.tensor("A", ("m", "n")).T.shape
         ('n', 'm')
         """
-        expr = arrays.transpose(self.expr)
+        expr = NUMPY["transpose"](self.expr)
         return combined(expr, self.formula.heading.letters[::-1], [self])
 
     @property
@@ -267,79 +266,79 @@ class Operators(Bound):
         >>> ed.tensor("A", ("b", "m", "n")).mT.shape
         ('b', 'n', 'm')
         """
-        return self._applied(arrays.matrix_transpose)
+        return self._applied(NUMPY["matrix_transpose"])
 
-    @documented(arrays.transpose)
+    @documented(NUMPY["transpose"])
     def transpose(self, *axes: Any) -> Self:
-        return self._applied(arrays.transpose, _unpacked(axes) or None)
+        return self._applied(NUMPY["transpose"], _unpacked(axes) or None)
 
-    @documented(arrays.reshape)
+    @documented(NUMPY["reshape"])
     def reshape(self, *shape: Any, order: str = "C") -> Self:
-        return self._applied(arrays.reshape, _unpacked(shape), order)
+        return self._applied(NUMPY["reshape"], _unpacked(shape), order)
 
-    @documented(arrays.ravel)
+    @documented(NUMPY["ravel"])
     def ravel(self, order: str = "C") -> Self:
-        return self._applied(arrays.ravel, order)
+        return self._applied(NUMPY["ravel"], order)
 
-    @documented(arrays.ravel)
+    @documented(NUMPY["ravel"])
     def flatten(self, order: str = "C") -> Self:
         return self.ravel(order)
 
-    @documented(arrays.swapaxes)
+    @documented(NUMPY["swapaxes"])
     def swapaxes(self, axis1: int, axis2: int) -> Self:
-        return self._applied(arrays.swapaxes, axis1, axis2)
+        return self._applied(NUMPY["swapaxes"], axis1, axis2)
 
-    @documented(arrays.squeeze)
+    @documented(NUMPY["squeeze"])
     def squeeze(self, axis: Axis = None) -> Self:
-        return self._applied(arrays.squeeze, axis)
+        return self._applied(NUMPY["squeeze"], axis)
 
-    @documented(arrays.sum_)
+    @documented(NUMPY["sum"])
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        return self._applied(arrays.sum_, axis, keepdims)
+        return self._applied(NUMPY["sum"], axis, keepdims)
 
-    @documented(arrays.mean)
+    @documented(NUMPY["mean"])
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        return self._applied(arrays.mean, axis, keepdims)
+        return self._applied(NUMPY["mean"], axis, keepdims)
 
-    @documented(arrays.var)
+    @documented(NUMPY["var"])
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
-        return self._applied(arrays.var, axis, ddof, keepdims)
+        return self._applied(NUMPY["var"], axis, ddof, keepdims)
 
-    @documented(arrays.std)
+    @documented(NUMPY["std"])
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
-        return self._applied(arrays.std, axis, ddof, keepdims)
+        return self._applied(NUMPY["std"], axis, ddof, keepdims)
 
-    @documented(arrays.prod_)
+    @documented(NUMPY["prod"])
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        return self._applied(arrays.prod_, axis, keepdims)
+        return self._applied(NUMPY["prod"], axis, keepdims)
 
-    @documented(arrays.max_)
+    @documented(NUMPY["max"])
     def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        return self._applied(arrays.max_, axis, keepdims)
+        return self._applied(NUMPY["max"], axis, keepdims)
 
-    @documented(arrays.min_)
+    @documented(NUMPY["min"])
     def min(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        return self._applied(arrays.min_, axis, keepdims)
+        return self._applied(NUMPY["min"], axis, keepdims)
 
-    @documented(arrays.cumsum)
+    @documented(NUMPY["cumsum"])
     def cumsum(self, axis: int | None = None) -> Self:
-        return self._applied(arrays.cumsum, axis)
+        return self._applied(NUMPY["cumsum"], axis)
 
-    @documented(arrays.dot)
+    @documented(NUMPY["dot"])
     def dot(self, b: Any) -> Self:
-        return self._applied(arrays.dot, b)
+        return self._applied(NUMPY["dot"], b)
 
-    @documented(arrays.trace)
+    @documented(NUMPY["trace"])
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
-        return self._applied(arrays.trace, offset, axis1, axis2)
+        return self._applied(NUMPY["trace"], offset, axis1, axis2)
 
-    @documented(arrays.diagonal)
+    @documented(NUMPY["diagonal"])
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
-        return self._applied(arrays.diagonal, offset, axis1, axis2)
+        return self._applied(NUMPY["diagonal"], offset, axis1, axis2)
 
-    @documented(arrays.clip)
+    @documented(NUMPY["clip"])
     def clip(self, min: Any = None, max: Any = None) -> Self:  # NumPy's names
-        return self._applied(arrays.clip, min, max)
+        return self._applied(NUMPY["clip"], min, max)
 
     def copy(self) -> Self:
         """Return the tensor itself, which never changes.

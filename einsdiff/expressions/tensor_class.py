@@ -20,7 +20,7 @@ from operator import index as as_index
 from typing import TYPE_CHECKING, Any
 
 from einsdiff.algebra.nodes.nodes import Variable
-from einsdiff.algebra.operations import numpy_names as arrays
+from einsdiff.algebra.operations.numpy_names import NUMPY
 from einsdiff.errors import (
     BindingError,
     OperandError,
@@ -304,7 +304,7 @@ class _OfObjects:
         return partial(found, t)
 
 
-for _name in arrays.NUMPY:
+for _name in NUMPY:
     if _name.isidentifier() and not hasattr(Tensor, _name):
         setattr(Tensor, _name, _OfObjects(_name))
 

@@ -22,12 +22,13 @@ from typing import Any, Generic, TypeVar
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, RULE_LETTERS, Function, enter
-from einsdiff.algebra.nodes.nodes import Node, call, variable, zero
-from einsdiff.algebra.operations import numpy_names as arrays
+from einsdiff.algebra.nodes.nodes import call, variable
+from einsdiff.algebra.operations.applying import of_record
+from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY, OF_TRIANGLES
 from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
-from einsdiff.errors import OperandError, ShapeError, page, shapes_line
+from einsdiff.errors import OperandError
 from einsdiff.expressions.combining import applied
 from einsdiff.expressions.explained import documentation
 from einsdiff.expressions.tensor_class import Tensor
@@ -172,42 +173,34 @@ def register(
     """
     if not _is_name(name) or "_" in name or name in _PYTHON:
         raise OperandError(
-            page(f"{name!r} cannot be a function's name", action="use letters and digits only")
+            f"{name!r} cannot be a function's name", action="use letters and digits only"
         )
     known = FUNCTIONS.get(name)
     is_registered = known is not None and known.is_registered
     if (is_function(name) or name in FAMILIES) and not is_registered:
-        raise OperandError(
-            page(f"there is a function '{name}' already", action="choose another name")
-        )
+        raise OperandError(f"there is a function '{name}' already", action="choose another name")
     if not callable(function):
         raise OperandError(
-            page(
-                f"{function!r} is no function",
-                action=f"pass the callable that computes '{name}' of NumPy arrays",
-            )
+            f"{function!r} is no function",
+            action=f"pass the callable that computes '{name}' of NumPy arrays",
         )
     rules = (derivative,) if isinstance(derivative, str) else _texts(name, derivative)
     if not _SIGNATURE.fullmatch(str(signature)):
         raise OperandError(
-            page(
-                f"{signature!r} is no signature",
-                action="write one like '()->()', '(n)->()' or '(n,n),(n)->(n)'",
-            )
+            f"{signature!r} is no signature",
+            action="write one like '()->()', '(n)->()' or '(n,n),(n)->(n)'",
         )
     if not isinstance(arguments, Sequence):
         raise OperandError(
-            page(f"{arguments!r} are no names of arguments", action="pass a list of strings")
+            f"{arguments!r} are no names of arguments", action="pass a list of strings"
         )
     count = signature.count("(") - 1
     given = tuple(arguments) or (("x",) if count == 1 else tuple("abcdefgh"[:count]))
     if not len(rules) == len(given) == count:
         raise OperandError(
-            page(
-                f"'{name}' has {count} arguments, and there are {len(rules)} derivatives and "
-                f"{len(given)} names of arguments",
-                action="give one derivative for each argument",
-            )
+            f"'{name}' has {count} arguments, and there are {len(rules)} derivatives and "
+            f"{len(given)} names of arguments",
+            action="give one derivative for each argument",
         )
     _check_arguments(name, given)
     slots = ", ".join(f"{{{k}}}" for k in range(count))
@@ -222,7 +215,7 @@ def register(
         implementation=function,
     )
     _check_rules(entry)
-    enter([entry])
+    enter(entry)
     return _of_entry(entry)
 
 
@@ -236,11 +229,9 @@ def _texts(name: str, derivative: Any) -> tuple[str, ...]:
     is_several = isinstance(derivative, Sequence)
     if not is_several or not all(isinstance(rule, str) for rule in derivative):
         raise OperandError(
-            page(
-                f"{derivative!r} is no derivative of '{name}'",
-                action="write an index expression of the value y and the arguments, for several "
-                "arguments a list with one each",
-            )
+            f"{derivative!r} is no derivative of '{name}'",
+            action="write an index expression of the value y and the arguments, for several "
+            "arguments a list with one each",
         )
     return tuple(derivative)
 
@@ -259,7 +250,7 @@ def _check_arguments(name: str, given: Sequence[Any]) -> None:
             reason = "there is a function of this name"
         if reason:
             raise OperandError(
-                page(f"{argument!r} cannot be the name of an argument of '{name}'", action=reason)
+                f"{argument!r} cannot be the name of an argument of '{name}'", action=reason
             )
 
 
@@ -267,7 +258,7 @@ def _of_entry(entry: Function) -> TensorFunction[Any]:
     """Return the function that applies an entry of the user's."""
     found = _REGISTERED.get(entry.name)
     if found is None or found._entry is not entry:
-        found = _REGISTERED[entry.name] = TensorFunction(entry.name, _applier(entry), entry)
+        found = _REGISTERED[entry.name] = TensorFunction(entry.name, of_record(entry), entry)
     return found
 
 
@@ -277,11 +268,9 @@ def _check_rules(entry: Function) -> None:
     lost = [n for n in result if not any(n in names for names in given)]
     if lost:
         raise OperandError(
-            page(
-                f"the signature {entry.signature!r} of '{entry.name}' does not say how long "
-                f"{lost[0]!r} is",
-                action="let each axis of the value be one of an argument",
-            )
+            f"the signature {entry.signature!r} of '{entry.name}' does not say how long "
+            f"{lost[0]!r} is",
+            action="let each axis of the value be one of an argument",
         )
     sizes: dict[str, int] = {}
     for names in (*given, result):
@@ -301,59 +290,11 @@ def _check_rules(entry: Function) -> None:
             read(f"{left} = {rule}", known, dict(zip(axes, numbers, strict=True)))
         except (AssertionError, KeyError) as error:
             raise OperandError(
-                page(
-                    f"the derivative of '{entry.name}' does not fit its signature: {error}",
-                    text=rule,
-                    action=f"the value's axes are called {', '.join(RULE_LETTERS[: len(result)])}, "
-                    "the argument's by the letters after these",
-                )
+                f"the derivative of '{entry.name}' does not fit its signature: {error}",
+                text=rule,
+                action=f"the value's axes are called {', '.join(RULE_LETTERS[: len(result)])}, "
+                "the argument's by the letters after these",
             ) from None
-
-
-def _applier(entry: Function) -> Callable[..., Any]:
-    """Return the function of nodes that applies an entry."""
-    entrywise = arrays.of_entries(entry)
-    if entry.is_elementwise:
-        return entrywise
-    signature = inspect.signature(entrywise)
-
-    def apply(*args: Node, **named: Node) -> Node:
-        given = signature.bind(*args, **named).args
-        _check_axes(entry, given)
-        cores = [len(names) for names in entry.cores[0]]
-        batches = [node.shape[: len(node.shape) - n] for node, n in zip(given, cores, strict=True)]
-        batch = arrays.broadcast_shape([zero(own) for own in batches])
-        # An argument without batch axes is used for the whole batch as it is.
-        return call(
-            entry,
-            [
-                arrays.broadcast_to(node, (*batch, *node.shape[len(own) :])) if own else node
-                for node, own in zip(given, batches, strict=True)
-            ],
-        )
-
-    apply.__doc__ = entrywise.__doc__
-    apply.__signature__ = signature  # type: ignore[attr-defined]
-    return apply
-
-
-def _check_axes(entry: Function, args: Sequence[Node]) -> None:
-    """Raise `ShapeError` unless the arguments have the axes of the signature, and its sizes."""
-    given, _ = entry.cores
-    sizes: dict[str, Size] = {}
-    for node, names in zip(args, given, strict=True):
-        own = node.shape[len(node.shape) - len(names) :] if names else ()
-        fits = len(own) == len(names)
-        if not fits or any(sizes.setdefault(n, k) != k for n, k in zip(names, own, strict=True)):
-            raise ShapeError(
-                page(
-                    f"{entry.name} has the signature {entry.signature}",
-                    shapes=shapes_line(
-                        [(name, a.shape) for name, a in zip(entry.arguments, args, strict=True)]
-                    ),
-                    action="pass operands whose last axes are these, equal names of equal sizes",
-                )
-            )
 
 
 # --- the functions there are ------------------------------------------------------------------
@@ -364,11 +305,11 @@ _RENAMED = {"absolute": "abs", "amax": "", "amin": "", "invert": "logical_not", 
 
 def _public() -> dict[str, TensorFunction[Any]]:
     found: dict[str, TensorFunction[Any]] = {}
-    for path, function in {**arrays.NUMPY, **arrays.BEYOND_NUMPY}.items():
+    for path, function in {**NUMPY, **BEYOND_NUMPY}.items():
         name = path.rpartition(".")[2]
         name = _RENAMED.get(name, name)
         if name and name not in found:
-            of = arrays.OF_TRIANGLES.get(function, function)
+            of = OF_TRIANGLES.get(function, function)
             found[name] = TensorFunction(name, of, FUNCTIONS.get(name))
     return found
 

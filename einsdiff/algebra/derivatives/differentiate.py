@@ -33,9 +33,8 @@ from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
-from einsdiff.algebra.derivatives.entrywise import entrywise
 from einsdiff.algebra.nodes.function import RULE_LETTERS
-from einsdiff.algebra.nodes.graph import dependencies, topological
+from einsdiff.algebra.nodes.graph import dependencies, rebuilt, topological
 from einsdiff.algebra.nodes.nodes import (
     Add,
     Call,
@@ -44,11 +43,15 @@ from einsdiff.algebra.nodes.nodes import (
     Number,
     Variable,
     add,
+    call,
     einsum,
     partial,
+    variable,
     zero,
 )
 from einsdiff.algebra.reading.binding import build
+from einsdiff.algebra.reading.definitions import by_definition
+from einsdiff.algebra.reading.entrywise import entrywise
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.subscripts import Size
@@ -240,6 +243,8 @@ def _of_call(node: Call, k: int) -> Local:
     arg, names = node.args[k], given[k]
     own = batch if len(arg.shape) > len(names) else []
     inside = {"y": node, **dict(zip(node.function.arguments, node.args, strict=True))}
+    if not node.function.jacobians:
+        return _of_definition(node, k)
     rule = parse_index(node.function.jacobians[k])
     if node.function.is_elementwise:
         local = entrywise(rule, inside, node.shape)
@@ -252,6 +257,22 @@ def _of_call(node: Call, k: int) -> Local:
     labels = [*batch, *values, *axes]
     local = build(rule, inside, labels, sizes=sizes, batch=batch)
     return Local(arg, 1, [(local, labels)], [*own, *axes], [*batch, *values], sizes)
+
+
+def _of_definition(node: Call, k: int) -> Local:
+    """Return the local derivative of a call whose function has a definition and no rule."""
+    names = node.function.arguments
+    inside = [variable(name, arg.shape) for name, arg in zip(names, node.args, strict=True)]
+    whole = call(node.function, inside)
+    assert isinstance(whole, Call)
+    (rule,) = derivatives(by_definition(whole), [inside[k]])
+    done: dict[Node, Node] = dict(zip(inside, node.args, strict=True))
+    for part in topological([rule]):
+        done.setdefault(part, rebuilt(part, done))
+    labels = range(len(rule.shape))
+    rank = len(node.shape)
+    sizes = dict(enumerate(rule.shape))
+    return Local(node.args[k], 1, [(done[rule], labels)], labels[rank:], labels[:rank], sizes)
 
 
 # --- one change after another -----------------------------------------------------------------

@@ -15,12 +15,14 @@ expression like any other and higher derivatives need nothing more:
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.letters import DUMMY
 from einsdiff.notation.threads import cached_property
 
@@ -29,9 +31,10 @@ __all__ = [
     "FUNCTIONS",
     "KERNELS",
     "RULE_LETTERS",
-    "WITHOUT_IDENTITY",
+    "About",
     "Function",
     "enter",
+    "family",
     "lookup",
     "parted_names",
     "revision",
@@ -39,13 +42,35 @@ __all__ = [
 
 #: Letters of the axes in a rule: those of the value, and then those of the argument.
 RULE_LETTERS = DUMMY
-#: Functions that take axes to one number, and have no value if there are no entries.
-WITHOUT_IDENTITY = ("max", "min")
+
+
+class About(NamedTuple):
+    """What is told of a function besides its rule.
+
+    Attributes
+    ----------
+    summary
+        What it is, in one line.
+    gradient
+        What its derivative by its first argument prints, for functions of each entry.
+    note
+        What happens at kinks and borders.
+    source
+        Where it comes from, if it is not elementary.
+    example
+        Lines of a program that show it, in place of those that `gradient` gives.
+    """
+
+    summary: str
+    gradient: str = ""
+    note: str = ""
+    source: str = ""
+    example: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    r"""An entry of the function table: what a function is called and how it is differentiated.
+    r"""The record of a function: all that the library knows of it.
 
     Attributes
     ----------
@@ -54,9 +79,11 @@ class Function:
     jacobians
         For each argument the derivative as an index expression. With ``i``, ``j``, .. for the
         axes of the value and the letters after these for the axes of the argument, the inverse
-        has ``-y_ik y_lj``, which is ∂y_ij/∂x_kl.
+        has ``-y_ik y_lj``, which is ∂y_ij/∂x_kl. They may be left out where there is a
+        `definition`.
     numpy
-        How NumPy spells it, with ``{0}``, ``{1}``, .. for the arguments.
+        How NumPy spells it, with ``{0}``, ``{1}``, .. for the arguments. Empty for what is only
+        computed by its `definition`.
     signature
         The axes that it acts on, as for NumPy's generalised ufuncs: ``()->()`` for a function of
         each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes.
@@ -82,11 +109,39 @@ class Function:
     because
         How one sees that the derivative is right, if it has a short reason: "by ..", with
         formulas between backticks, in which ``{y}`` and the arguments stand for themselves.
+    definition
+        What it is in index notation, by its arguments: ``x sigmoid(x)``. A library that has no
+        spelling, SymPy and a derivative that is not given go by it.
+    code
+        How code for a library writes it, by library, where it is not `numpy` with the name of the
+        module exchanged. What NumPy's module is called, ``np``, is exchanged here too.
+    sympy
+        What SymPy calls it: an attribute of SymPy, or of the module before a colon; or what gives
+        it, of SymPy and the arguments.
+    scipy
+        The name of the ufunc of SciPy's that it is.
+    compares
+        The sign in Python, of a comparison, whose value is 0 or 1.
+    parity
+        1 if f(-x) is f(x), -1 if it is -f(x).
+    degree
+        The n with f(c x) = c^n f(x) for positive numbers c, where `simplify` takes these out.
+    is_nonnegative
+        Whether its values are never negative.
+    undoes, undoes_real
+        The function g with f(g(x)) = x wherever g has a value, and the same for real x only.
+    needs_entries
+        Whether it takes axes to one number, and has no value if there are no entries.
+    temporary
+        What it allocates on its way, in multiples of the larger of argument and result. Measured
+        with NumPy 2.4 and SciPy 1.17, which may need a little more or less elsewhere.
+    about
+        What is told of it, if it is public.
     """
 
     name: str
-    jacobians: tuple[str, ...]
-    numpy: str
+    jacobians: tuple[str, ...] = ()
+    numpy: str = ""
     signature: str = "()->()"
     arguments: tuple[str, ...] = ("x",)
     latex: str = ""
@@ -97,6 +152,19 @@ class Function:
     keeps_integers: bool = False
     implementation: Callable[..., Any] | str | None = None
     because: str = ""
+    definition: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
+    sympy: str | Callable[..., Any] = ""
+    scipy: str = ""
+    compares: str = ""
+    parity: int = 0
+    degree: int | None = None
+    is_nonnegative: bool = False
+    undoes: str = ""
+    undoes_real: str = ""
+    needs_entries: bool = False
+    temporary: float = 0
+    about: About | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -153,11 +221,48 @@ FAMILIES: dict[str, Callable[[tuple[int, ...]], Function | None]] = {}
 KERNELS: dict[str, Function] = {}
 
 
-def enter(entries: Iterable[Function]) -> None:
-    """Add entries to the table, in place of those of the same names."""
+def enter(*entries: Function) -> None:
+    """Add entries to the table, in place of those of the same names.
+
+    >>> enter(Function("half", numpy="half({0})"))
+    Traceback (most recent call last):
+        ...
+    TypeError: the record of 'half' is incomplete: it has no derivative by x, and no definition; \
+    nothing says what 'half' is in half({0}): it has no implementation
+    """
+    for entry in entries:
+        if missing := list(_missing(entry)):
+            raise TypeError(f"the record of '{entry.name}' is incomplete: {'; '.join(missing)}")
     FUNCTIONS.update({entry.name: entry for entry in entries})
     global _revision
     _revision += 1
+
+
+def family(
+    name: str, entry: Callable[[tuple[int, ...]], Function | None], is_public: bool = True
+) -> None:
+    """Add a function of any number of axes, and to the table that of one axis, or one matrix."""
+    FAMILIES[name] = entry = cache(entry)
+    if is_public:
+        found = (entry(ranks) for ranks in ((1,), (2,), (2, 1)))
+        enter(next(first for first in found if first is not None))
+
+
+def _missing(entry: Function) -> Iterator[str]:
+    """Tell what a record lacks, so that it is found where it is made and not where it is used."""
+    if len(entry.arguments) != len(entry.ranks):
+        yield f"{entry.signature} has not the arguments {', '.join(entry.arguments)}"
+    given, wanted = len(entry.jacobians), len(entry.arguments)
+    if given > wanted or (entry.definition and 0 < given < wanted):
+        yield f"it has {given} derivatives for {wanted} arguments"
+    elif not entry.definition:
+        for argument in entry.arguments[given:]:
+            yield f"it has no derivative by {argument}, and no definition"
+    called = re.match(r"(\w+)\(", entry.numpy)
+    if called is not None and entry.implementation is None:
+        yield f"nothing says what '{called[1]}' is in {entry.numpy}: it has no implementation"
+    if not entry.numpy and not entry.definition:
+        yield "it has no spelling for NumPy, and no definition"
 
 
 _revision = 0
@@ -178,25 +283,12 @@ def parted_names() -> list[str]:
 
 
 def lookup(name: str, ranks: tuple[int, ...] | None = None) -> Function | None:
-    """Find a function.
-
-    Parameters
-    ----------
-    name
-        As index notation writes it.
-    ranks
-        How many axes of each argument it is to act on, where the name alone leaves that open.
-
-    Returns
-    -------
-    Function or None
-        None if there is no such function.
-    """
+    """Find a function by its name, and by how many axes of each argument it is to act on."""
     found = FUNCTIONS.get(name) or KERNELS.get(name)
     if found is not None and (ranks is None or found.ranks == ranks):
         return found
-    family = FAMILIES.get(name)
-    return family(ranks) if family is not None and ranks is not None else found
+    entry = FAMILIES.get(name)
+    return entry(ranks) if entry is not None and ranks is not None else found
 
 
 # --- pickling ---------------------------------------------------------------------------------
@@ -213,11 +305,9 @@ def _known(name: str, ranks: tuple[int, ...]) -> Function:
     found = lookup(name, ranks)
     if found is None or found.ranks != ranks or found.is_registered:
         raise OperandError(
-            page(
-                f"this pickle has the function '{name}' of {len(ranks)} arguments, "
-                "which this version of einsdiff does not have",
-                action="read it with the version of einsdiff that wrote it",
-            )
+            f"this pickle has the function '{name}' of {len(ranks)} arguments, "
+            "which this version of einsdiff does not have",
+            action="read it with the version of einsdiff that wrote it",
         )
     return found
 
@@ -228,16 +318,14 @@ def _registered(described: Mapping[str, Any], implementation: bytes | None) -> F
     known = FUNCTIONS.get(name)
     if known is None:
         entry = Function(**described, implementation=_unpickled(name, implementation))
-        enter([entry])
+        enter(entry)
         return entry
     if not known.is_registered or any(getattr(known, key) != described[key] for key in _TOLD):
         theirs, mine = (", ".join(rules) for rules in (described["jacobians"], known.jacobians))
         raise OperandError(
-            page(
-                f"'{name}' in this pickle is another function than '{name}' in this process",
-                text=f"pickled:  ∂y = {theirs}\n    here:     ∂y = {mine}",
-                action="register one function by this name in all processes",
-            )
+            f"'{name}' in this pickle is another function than '{name}' in this process",
+            text=f"pickled:  ∂y = {theirs}\n    here:     ∂y = {mine}",
+            action="register one function by this name in all processes",
         )
     return known
 
@@ -267,10 +355,7 @@ def _unpickled(name: str, implementation: bytes | None) -> Callable[..., Any]:
         except (ImportError, AttributeError) as error:
             reason = f": {error}"
     raise OperandError(
-        page(
-            f"this pickle has the function '{name}', which is not registered in this process"
-            + reason,
-            action=f"call ed.register('{name}', ...) before reading it, as the process that wrote "
-            "it did; or pip install cloudpickle there, which pickles functions by value",
-        )
+        f"this pickle has the function '{name}', which is not registered in this process" + reason,
+        action=f"call ed.register('{name}', ...) before reading it, as the process that wrote "
+        "it did; or pip install cloudpickle there, which pickles functions by value",
     )

@@ -22,30 +22,8 @@ from math import pi
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.nodes import Node, Number, add, call, constant, einsum, scale
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.shapes import broadcast_shape, broadcast_to, placed
-
-__all__ = [
-    "add_",
-    "deg2rad",
-    "divide",
-    "elementwise",
-    "entrywise",
-    "exp2",
-    "fabs",
-    "float_power",
-    "floor_divide",
-    "multiply",
-    "negative",
-    "positive",
-    "power",
-    "rad2deg",
-    "reciprocal",
-    "remainder",
-    "sqrt",
-    "square",
-    "subtract",
-]
-
 
 # --- functions of the table -------------------------------------------------------------------
 
@@ -53,23 +31,7 @@ __all__ = [
 def entrywise(function: Function, *operands: Node) -> Node:
     """Apply a function of entries to operands that are broadcast.
 
-    Parameters
-    ----------
-    function
-        An entry of the table whose signature has no axes.
-    *operands
-        One for each of its arguments. Those without axes stay as they are: ``x^2`` has the
-        exponent 2, not a vector of twos.
-
-    Returns
-    -------
-    Node
-        In the shape that the operands are broadcast to.
-
-    Raises
-    ------
-    ShapeError
-        They do not go together.
+    Those without axes stay as they are: ``x^2`` has the exponent 2, not a vector of twos.
     """
     shape = broadcast_shape(operands)
     args = [node if not node.shape else broadcast_to(node, shape) for node in operands]
@@ -85,11 +47,13 @@ def elementwise(name: str, *operands: Node) -> Node:
 # --- sums and products ------------------------------------------------------------------------
 
 
+@numpys("add")
 def add_(x1: Node, x2: Node) -> Node:
     """Add: ``y_i = a_i + b_i``; the same as ``a + b``."""
     return _sum([(1, x1), (1, x2)])
 
 
+@numpys("subtract")
 def subtract(x1: Node, x2: Node) -> Node:
     """Subtract: ``y_i = a_i - b_i``; the same as ``a - b``."""
     return _sum([(1, x1), (-1, x2)])
@@ -100,6 +64,7 @@ def _sum(terms: Sequence[tuple[Number, Node]]) -> Node:
     return add([(c, broadcast_to(node, shape)) for c, node in terms], shape)
 
 
+@numpys("multiply")
 def multiply(x1: Node, x2: Node) -> Node:
     """Multiply the entries: ``y_i = a_i b_i``; the same as ``a * b``."""
     shape = broadcast_shape([x1, x2])
@@ -107,31 +72,37 @@ def multiply(x1: Node, x2: Node) -> Node:
     return einsum([x1, x2], labels, range(len(shape)), dict(enumerate(shape)))
 
 
+@numpys("divide")
 def divide(x1: Node, x2: Node) -> Node:
     """Divide the entries: ``y_i = a_i / b_i``; the same as ``a / b``."""
     return multiply(x1, reciprocal(x2))
 
 
+@numpys("fabs")
 def fabs(x: Node) -> Node:
     """Take absolute values, see `abs`: of integers they are floats, as NumPy's are."""
     return elementwise("abs", x)
 
 
+@numpys("negative")
 def negative(x: Node) -> Node:
     """Change the sign: ``y_i = -x_i``; the same as ``-x``."""
     return scale(-1, x)
 
 
+@numpys("positive")
 def positive(x: Node) -> Node:
     """Return the tensor itself; the same as ``+x``."""
     return x
 
 
+@numpys("deg2rad", "radians")
 def deg2rad(x: Node) -> Node:
     """Convert degrees to radians: ``y_i = π/180 x_i``."""
     return scale(pi / 180, x)
 
 
+@numpys("rad2deg", "degrees")
 def rad2deg(x: Node) -> Node:
     """Convert radians to degrees: ``y_i = 180/π x_i``."""
     return scale(180 / pi, x)
@@ -140,6 +111,7 @@ def rad2deg(x: Node) -> Node:
 # --- powers -----------------------------------------------------------------------------------
 
 
+@numpys("power")
 def power(x: Node, n: Node) -> Node:
     """Raise to a power: ``y_i = x_i^n``; the same as ``x ** n``.
 
@@ -154,9 +126,6 @@ def power(x: Node, n: Node) -> Node:
     n
         The exponent: tensor, array or number.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x, n = ed.tensors(x="m", n=())
     >>> ed.power(x, n)
     f_i = x_i^n
@@ -166,29 +135,26 @@ def power(x: Node, n: Node) -> Node:
     return elementwise("power", x, n)
 
 
+@numpys("float_power")
 def float_power(x: Node, n: Node) -> Node:
     """Raise to a power, see `power`: ``y_i = x_i^n``."""
     return power(x, n)
 
 
+@numpys("square")
 def square(x: Node) -> Node:
     """Square: ``y_i = x_i x_i``. That of a complex number is no absolute value.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.square(ed.tensor("x", "n"))
     f_i = x_i^2
     """
     return power(x, constant(2))
 
 
+@numpys("sqrt")
 def sqrt(x: Node) -> Node:
     """Take the square root: ``y_i = x_i^1/2``. Its derivative, ``1/2 x_i^-1/2``, is inf at 0.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.sqrt(ed.tensor("x", "n"))
     f_i = sqrt(x_i)
     >>> ed.grad("sqrt(x)", wrt="x")
@@ -197,12 +163,10 @@ def sqrt(x: Node) -> Node:
     return power(x, constant(Fraction(1, 2)))
 
 
+@numpys("reciprocal")
 def reciprocal(x: Node) -> Node:
     """Take the reciprocal: ``y_i = 1 / x_i``, of integers too (NumPy rounds these down to 0).
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.reciprocal(ed.tensor("x", "n"))
     f_i = 1 / x_i
     >>> ed.grad("1 / x", wrt="x")
@@ -211,12 +175,10 @@ def reciprocal(x: Node) -> Node:
     return power(x, constant(-1))
 
 
+@numpys("exp2")
 def exp2(x: Node) -> Node:
     """Raise 2 to a power: ``y_i = 2^x_i``.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.exp2(ed.tensor("x", "n"))
     f_i = 2^x_i
     """
@@ -226,6 +188,7 @@ def exp2(x: Node) -> Node:
 # --- quotients in whole numbers ---------------------------------------------------------------
 
 
+@numpys("floor_divide")
 def floor_divide(x1: Node, x2: Node) -> Node:
     """Divide and round down: ``y_i = floor(a_i / b_i)``; the same as ``a // b``.
 
@@ -234,6 +197,7 @@ def floor_divide(x1: Node, x2: Node) -> Node:
     return elementwise("floordiv", x1, x2)
 
 
+@numpys("remainder")
 def remainder(x1: Node, x2: Node) -> Node:
     """Take what a division leaves: ``y_i = a_i - b_i floor(a_i / b_i)``; the same as ``a % b``.
 

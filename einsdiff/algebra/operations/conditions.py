@@ -30,53 +30,32 @@ from einsdiff.algebra.nodes.nodes import (
     zero,
 )
 from einsdiff.algebra.operations.arithmetic import add_, elementwise, multiply, subtract
+from einsdiff.algebra.operations.naming import beyond_numpy, numpys
 from einsdiff.algebra.operations.shapes import operands_line
-from einsdiff.errors import OperandError, page
-
-__all__ = [
-    "bitwise_and",
-    "bitwise_or",
-    "clip",
-    "fmax",
-    "fmin",
-    "heaviside",
-    "invert",
-    "is_condition",
-    "less",
-    "less_equal",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "step",
-    "truth",
-    "where",
-]
+from einsdiff.errors import OperandError
 
 
+@numpys("less")
 def less(x1: Node, x2: Node) -> Node:
     """Compare: ``y_i = [a_i < b_i]``, 1 where it holds and 0 elsewhere; its derivative is 0.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.less(ed.tensor("x", "n"), 1)
     f_i = [1 > x_i]
     """
     return elementwise("greater", x2, x1)
 
 
+@numpys("less_equal")
 def less_equal(x1: Node, x2: Node) -> Node:
     """Compare: ``y_i = [a_i ≤ b_i]``, 1 where it holds and 0 elsewhere; its derivative is 0.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.less_equal(ed.tensor("x", "n"), 1)
     f_i = [1 ≥ x_i]
     """
     return elementwise("greater_equal", x2, x1)
 
 
+@numpys("heaviside")
 def heaviside(x1: Node, x2: Node) -> Node:
     """Step from 0 to 1 at 0, with a given value ``h`` there: ``y_i = [x_i > 0] + h_i [x_i = 0]``.
 
@@ -89,9 +68,6 @@ def heaviside(x1: Node, x2: Node) -> Node:
     x2
         The value at 0, commonly 1/2 or 1: tensor, array or number.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.heaviside(ed.tensor("x", [-1.0, 0.0, 2.0]), 0.5).dense()
     array([0. , 0.5, 1. ])
     """
@@ -101,14 +77,12 @@ def heaviside(x1: Node, x2: Node) -> Node:
     return add_(beside, multiply(x2, at_zero))
 
 
+@beyond_numpy
 def step(x: Node) -> Node:
     """Step from 0 to 1 at 0, where it is 0: ``y_i = [x_i > 0]``, the derivative of `relu`.
 
     Its derivative is 0, also at the step.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.step(ed.tensor("x", "n"))
     f_i = [x_i > 0]
     """
@@ -120,38 +94,40 @@ def truth(x: Node) -> Node:
     return elementwise("not_equal", x, zero(()))
 
 
+@numpys("logical_and")
 def logical_and(x1: Node, x2: Node) -> Node:
     """Tell where both are not 0: ``y_i = [a_i ≠ 0] [b_i ≠ 0]``; the same as ``a & b``."""
     return multiply(truth(x1), truth(x2))
 
 
+@numpys("logical_or")
 def logical_or(x1: Node, x2: Node) -> Node:
     """Tell where one or both are not 0; the same as ``a | b``."""
     return elementwise("maximum", truth(x1), truth(x2))
 
 
+@numpys("logical_not")
 def logical_not(x: Node) -> Node:
     """Tell where a number is 0: ``y_i = [x_i = 0]``; the same as ``~x``."""
     return elementwise("equal", x, zero(()))
 
 
+@numpys("bitwise_and")
 def bitwise_and(x1: Node, x2: Node) -> Node:
     """Tell where both conditions hold: of conditions the same as `logical_and`."""
     return logical_and(x1, x2)
 
 
+@numpys("bitwise_or")
 def bitwise_or(x1: Node, x2: Node) -> Node:
     """Tell where one condition or both hold: of conditions the same as `logical_or`."""
     return logical_or(x1, x2)
 
 
+@numpys("invert")
 def invert(x: Node) -> Node:
     """Tell where a condition does not hold: of conditions the same as `logical_not`."""
     return logical_not(x)
-
-
-#: Functions of entries that are 1 where something holds, and 0 elsewhere.
-_CONDITIONS = ("greater", "greater_equal", "equal", "not_equal")
 
 
 def is_condition(x: Node, truths: Collection[str] = ()) -> bool:
@@ -169,7 +145,7 @@ def is_condition(x: Node, truths: Collection[str] = ()) -> bool:
     if isinstance(x, Call):
         if x.function.name in ("maximum", "minimum"):
             return all(is_condition(part, truths) for part in x.args)
-        return x.function.name in _CONDITIONS
+        return bool(x.function.compares)
     if isinstance(x, Add):
         return not x.terms  # zero
     return (
@@ -190,6 +166,7 @@ def _picks(x: Einsum) -> bool:
     return len(summed) <= len(relations) and summed <= {n for labels in relations for n in labels}
 
 
+@numpys("where")
 def where(condition: Node, x: Node | None = None, y: Node | None = None) -> Node:
     """Choose by a condition: ``[c_i ≠ 0] x_i + [c_i = 0] y_i``.
 
@@ -210,9 +187,6 @@ def where(condition: Node, x: Node | None = None, y: Node | None = None) -> Node
     OperandError
         There is a condition alone.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x = ed.tensor("x", [-2.0, 3.0])
     >>> leaky = ed.where(x > 0, x, 0.1 * x)
     >>> leaky.dense()
@@ -223,20 +197,20 @@ def where(condition: Node, x: Node | None = None, y: Node | None = None) -> Node
     """
     if x is None or y is None:
         raise OperandError(
-            page(
-                "where with a condition alone gives positions, and these have no derivative",
-                shapes=operands_line([condition]),
-                action="write where(condition, x, y)",
-            )
+            "where with a condition alone gives positions, and these have no derivative",
+            shapes=operands_line([condition]),
+            action="write where(condition, x, y)",
         )
     return elementwise("where", condition, x, y)
 
 
+@numpys("fmax")
 def fmax(x1: Node, x2: Node) -> Node:
     """Take the larger of two numbers, or that which is not nan: else as `maximum`."""
     return _passing_over_nan("maximum", x1, x2)
 
 
+@numpys("fmin")
 def fmin(x1: Node, x2: Node) -> Node:
     """Take the smaller of two numbers, or that which is not nan: else as `minimum`."""
     return _passing_over_nan("minimum", x1, x2)
@@ -251,6 +225,7 @@ def _passing_over_nan(name: str, a: Node, b: Node) -> Node:
     return result
 
 
+@numpys("clip")
 def clip(
     a: Node,
     a_min: Node | None = None,
@@ -266,16 +241,11 @@ def clip(
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     a_min, a_max
         The least and the largest value, tensors, arrays or numbers; None for no limit.
     min, max
         Other names of these, as in NumPy.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x = ed.tensor("x", [-1.0, 0.5, 2.0])
     >>> ed.clip(x, 0, 1).dense()
     array([0. , 0.5, 1. ])

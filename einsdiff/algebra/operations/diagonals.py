@@ -19,13 +19,13 @@ from __future__ import annotations
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, einsum, related
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reductions import sum_
 from einsdiff.algebra.operations.shapes import axis_of, need_numbers, operands_line
-from einsdiff.errors import OperandError, ShapeError, page
-
-__all__ = ["diag", "diagonal", "matrix_diagonal", "matrix_trace", "trace", "tril", "triu"]
+from einsdiff.errors import OperandError, ShapeError
 
 
+@numpys("diagonal")
 def diagonal(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     """Take a diagonal of two axes: ``y_i = x_ii``; it becomes the last axis.
 
@@ -35,9 +35,6 @@ def diagonal(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
         There are fewer than two axes, or a size that is needed is a name: those of different
         sizes, or with an offset, are needed.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.diagonal(ed.tensor("A", "nn"))
     f_i = A_ii
     >>> ed.diagonal(ed.tensor("A", [[1.0, 2.0], [3.0, 4.0]]), offset=1).dense()
@@ -45,11 +42,11 @@ def diagonal(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     """
     if len(a.shape) < 2:
         raise ShapeError(
-            page("a diagonal needs two axes", shapes=operands_line([a]), action="pass a matrix")
+            "a diagonal needs two axes", shapes=operands_line([a]), action="pass a matrix"
         )
     rows, columns = axis_of(a, axis1), axis_of(a, axis2)
     if rows == columns:
-        raise OperandError(page("a diagonal needs two different axes", action="name two axes"))
+        raise OperandError("a diagonal needs two different axes", action="name two axes")
     labels: list[Any] = list(range(len(a.shape)))
     rest = [k for k in labels if k not in (rows, columns)]
     if offset == 0 and a.shape[rows] == a.shape[columns]:
@@ -63,6 +60,7 @@ def diagonal(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     return einsum(factors, terms, [*rest, "d"], {"d": count, rows: m, columns: n})
 
 
+@numpys("trace")
 def trace(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     """Sum a diagonal of two axes: ``y = x_ii``.
 
@@ -71,9 +69,6 @@ def trace(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     ShapeError
         There are fewer than two axes, or a size that is needed is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="mn", B="nm")
     >>> ed.trace(A @ B)
     f = A_ij B_ji
@@ -83,16 +78,19 @@ def trace(a: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
     return sum_(diagonal(a, offset, axis1, axis2), -1)
 
 
+@numpys("linalg.diagonal")
 def matrix_diagonal(x: Node, *, offset: int = 0) -> Node:
     """Take a diagonal of the last two axes, as `numpy.linalg.diagonal` does."""
     return diagonal(x, offset, -2, -1)
 
 
+@numpys("linalg.trace")
 def matrix_trace(x: Node, *, offset: int = 0) -> Node:
     """Sum a diagonal of the last two axes, as `numpy.linalg.trace` does."""
     return trace(x, offset, -2, -1)
 
 
+@numpys("diag")
 def diag(v: Node, k: int = 0) -> Node:
     """Make a diagonal matrix of a vector, ``y_ij = δ_ij v_i``, or take the diagonal of a matrix.
 
@@ -101,9 +99,6 @@ def diag(v: Node, k: int = 0) -> Node:
     ShapeError
         There are more axes than two or none, or a size that is needed is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.diag(ed.tensor("v", "n"))
     f_ij = δ_ij v_i
     >>> ed.diag(ed.tensor("A", "nn"))
@@ -113,11 +108,9 @@ def diag(v: Node, k: int = 0) -> Node:
         return diagonal(v, k)
     if len(v.shape) != 1:
         raise ShapeError(
-            page(
-                "diag takes a vector or a matrix",
-                shapes=operands_line([v]),
-                action="use diagonal for tensors with more axes",
-            )
+            "diag takes a vector or a matrix",
+            shapes=operands_line([v]),
+            action="use diagonal for tensors with more axes",
         )
     if k == 0:
         return einsum([v], [[0]], [0, 0])
@@ -128,6 +121,7 @@ def diag(v: Node, k: int = 0) -> Node:
     return einsum([v, *places], [["i"], ["p", "i"], ["q", "i"]], ["p", "q"], sizes)
 
 
+@numpys("tril")
 def tril(m: Node, k: int = 0) -> Node:
     """Keep the lower triangle of the last two axes: ``y_ij = [i ≥ j] x_ij``.
 
@@ -136,15 +130,13 @@ def tril(m: Node, k: int = 0) -> Node:
     ShapeError
         There are fewer than two axes.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.tril(ed.tensor("A", "nn"))
     f_ij = [i ≥ j] A_ij
     """
     return _triangle(m, (1, -1), k)
 
 
+@numpys("triu")
 def triu(m: Node, k: int = 0) -> Node:
     """Keep the upper triangle of the last two axes: ``y_ij = [j ≥ i] x_ij``.
 
@@ -153,9 +145,6 @@ def triu(m: Node, k: int = 0) -> Node:
     ShapeError
         There are fewer than two axes.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.triu(ed.tensor("A", "nn"), k=1)
     f_ij = [j ≥ i+1] A_ij
     """
@@ -165,7 +154,7 @@ def triu(m: Node, k: int = 0) -> Node:
 def _triangle(m: Node, c: tuple[int, int], offset: int) -> Node:
     if len(m.shape) < 2:
         raise ShapeError(
-            page("a triangle needs two axes", shapes=operands_line([m]), action="pass a matrix")
+            "a triangle needs two axes", shapes=operands_line([m]), action="pass a matrix"
         )
     labels = range(len(m.shape))
     mask = related(m.shape[-2:], c, offset, is_equation=False)

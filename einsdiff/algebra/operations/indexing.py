@@ -20,37 +20,24 @@ from typing import Any
 from einsdiff.algebra.nodes.nodes import Node, einsum, related
 from einsdiff.algebra.operations.arithmetic import subtract
 from einsdiff.algebra.operations.joining import concatenate
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel, reshape
-from einsdiff.algebra.operations.shapes import Axis, axes_of, axis_of, need_numbers, operands_line
-from einsdiff.errors import OperandError, RangeError, page
+from einsdiff.algebra.operations.shapes import (
+    Axis,
+    axes_of,
+    axis_of,
+    need_numbers,
+    operands_line,
+)
+from einsdiff.errors import OperandError, RangeError
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["diff", "flip", "index", "roll"]
 
 
 def index(a: Node, key: Any) -> Node:
     """Take entries: integers, slices, None and ``...``, as in ``a[1:, None, 0]``.
 
-    Parameters
-    ----------
-    a
-        A node.
-    key
-        As Python passes it to ``__getitem__``.
-
-    Returns
-    -------
-    Node
-        An einsum of `a` with one relation for each axis that is cut.
-
-    Raises
-    ------
-    RangeError
-        An integer is outside of its axis, or there are more of them than axes.
-    OperandError
-        The key holds something else, such as a list of positions, or two ``...``.
-    ShapeError
-        A position is counted from the end of an axis whose size is a name.
+    The result is an einsum with one relation for each axis that is cut. Lists of positions are
+    refused, and positions counted from the end of an axis whose size is a name.
     """
     factors, labels = [a], [[("old", axis) for axis in range(len(a.shape))]]
     out: list[Any] = []
@@ -83,20 +70,16 @@ def _whole_key(a: Node, key: Any) -> list[Any]:
     rest = len(a.shape) - given
     if rest < 0:
         raise RangeError(
-            page(
-                f"{given} indices for {len(a.shape)} axes",
-                shapes=operands_line([a]),
-                action="give one index for each axis at most",
-            )
+            f"{given} indices for {len(a.shape)} axes",
+            shapes=operands_line([a]),
+            action="give one index for each axis at most",
         )
     dots = [n for n, k in enumerate(keys) if k is Ellipsis]
     if len(dots) > 1:
         raise OperandError(
-            page(
-                "an index has two '...'",
-                shapes=operands_line([a]),
-                action="write '...' once, for all axes that are left",
-            )
+            "an index has two '...'",
+            shapes=operands_line([a]),
+            action="write '...' once, for all axes that are left",
         )
     at = dots[0] if dots else len(keys)
     return [*keys[:at], *[slice(None)] * rest, *keys[at + 1 :]]
@@ -109,7 +92,7 @@ def _run(a: Node, axis: int, key: slice) -> tuple[range, int]:
         return range(*key.indices(size)), size
     except (TypeError, ValueError) as error:
         raise OperandError(
-            page(f"{_slice_text(key)} is no slice: {error}", action="write a[start:stop:step]")
+            f"{_slice_text(key)} is no slice: {error}", action="write a[start:stop:step]"
         ) from None
 
 
@@ -125,13 +108,11 @@ def _position(a: Node, axis: int, key: Any) -> int:
         k = as_index(key)
     except TypeError:
         raise OperandError(
-            page(
-                f"an index is of type {type(key).__name__}",
-                shapes=operands_line([a]),
-                action="use integers, slices, None and '...'; for a list of positions stack "
-                "the entries, or contract with a 0/1 matrix; where a position depends on values, "
-                "choose by np.where",
-            )
+            f"an index is of type {type(key).__name__}",
+            shapes=operands_line([a]),
+            action="use integers, slices, None and '...'; for a list of positions stack "
+            "the entries, or contract with a 0/1 matrix; where a position depends on values, "
+            "choose by np.where",
         ) from None
     size = a.shape[axis]
     if k < 0:
@@ -140,11 +121,9 @@ def _position(a: Node, axis: int, key: Any) -> int:
         if not -size <= k < size:
             allowed = f"use an index from {-size} to {size - 1}" if size else "the axis is empty"
             raise RangeError(
-                page(
-                    f"index {k} is outside of axis {axis}, whose size is {size}",
-                    shapes=operands_line([a]),
-                    action=allowed,
-                )
+                f"index {k} is outside of axis {axis}, whose size is {size}",
+                shapes=operands_line([a]),
+                action=allowed,
             )
         k %= size
     return k
@@ -155,24 +134,15 @@ def _cut(a: Node, axis: int, start: int | None, stop: int | None) -> Node:
     return index(a, (*[slice(None)] * axis, slice(start, stop)))
 
 
+@numpys("flip")
 def flip(m: Node, axis: Axis = None) -> Node:
     """Reverse axes: ``y_i = x_(n-1-i)``.
-
-    Parameters
-    ----------
-    m
-        Tensor, array or number.
-    axis
-        Which ones: an integer or several; all if left out.
 
     Raises
     ------
     ShapeError
         The size of such an axis is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.flip(ed.tensor("x", [1.0, 2.0, 3.0])).dense()
     array([3., 2., 1.])
     """
@@ -181,6 +151,7 @@ def flip(m: Node, axis: Axis = None) -> Node:
     return index(m, tuple(reverse if k in axes else slice(None) for k in range(len(m.shape))))
 
 
+@numpys("diff")
 def diff(a: Node, n: int = 1, axis: int = -1) -> Node:
     """Take differences of neighbours: ``y_i = x_(i+1) - x_i``.
 
@@ -200,9 +171,6 @@ def diff(a: Node, n: int = 1, axis: int = -1) -> Node:
     ShapeError
         Its size is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x = ed.tensor("x", [1.0, 4.0, 9.0])
     >>> ed.diff(x).dense()
     array([3., 5.])
@@ -212,19 +180,18 @@ def diff(a: Node, n: int = 1, axis: int = -1) -> Node:
     """
     axis, n = axis_of(a, axis), as_index(n)
     if n < 0:
-        raise RangeError(page(f"diff: n={n} is negative", action="write how often, from 0"))
+        raise RangeError(f"diff: n={n} is negative", action="write how often, from 0")
     for _ in range(n):
         a = subtract(_cut(a, axis, 1, None), _cut(a, axis, None, -1))
     return a
 
 
+@numpys("roll")
 def roll(a: Node, shift: int | Sequence[int], axis: Axis = None) -> Node:
     """Move entries along an axis, those from its end to its start: ``y_i = x_(i-s mod n)``.
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     shift
         By how many places: an integer, or one for each axis.
     axis
@@ -235,9 +202,6 @@ def roll(a: Node, shift: int | Sequence[int], axis: Axis = None) -> Node:
     ShapeError
         The size of such an axis is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.roll(ed.tensor("x", [1.0, 2.0, 3.0]), 1).dense()
     array([3., 1., 2.])
     """
@@ -247,10 +211,8 @@ def roll(a: Node, shift: int | Sequence[int], axis: Axis = None) -> Node:
     axes = list(axis) if isinstance(axis, Iterable) else [axis]
     if 1 not in (len(shifts), len(axes)) and len(shifts) != len(axes):
         raise OperandError(
-            page(
-                f"roll: {len(shifts)} shifts for {len(axes)} axes",
-                action="give one shift for each axis",
-            )
+            f"roll: {len(shifts)} shifts for {len(axes)} axes",
+            action="give one shift for each axis",
         )
     count = max(len(shifts), len(axes)) if shifts and axes else 0
     for n in range(count):

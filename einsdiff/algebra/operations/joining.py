@@ -18,14 +18,14 @@ from itertools import accumulate
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, add, einsum, related
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel, reshape
 from einsdiff.algebra.operations.shapes import axis_of, need_numbers, operands_line
 from einsdiff.algebra.operations.transposing import expand_dims
-from einsdiff.errors import OperandError, ShapeError, page
-
-__all__ = ["column_stack", "concatenate", "hstack", "stack", "vstack"]
+from einsdiff.errors import OperandError, ShapeError
 
 
+@numpys("concatenate")
 def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
     """Join tensors along an axis they have.
 
@@ -43,9 +43,6 @@ def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
     RangeError
         There is no such axis; numbers have none.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x, y = ed.tensors(x=[1.0, 2.0], y=[3.0])
     >>> f = ed.concatenate([x, y])
     >>> f.dense()
@@ -67,11 +64,9 @@ def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
         )
         if not same:
             raise ShapeError(
-                page(
-                    f"concatenate: the shapes differ in more than axis {axis}",
-                    shapes=operands_line(arrays),
-                    action="pass tensors whose other axes have equal sizes",
-                )
+                f"concatenate: the shapes differ in more than axis {axis}",
+                shapes=operands_line(arrays),
+                action="pass tensors whose other axes have equal sizes",
             )
     counts = [need_numbers(a, [axis], "concatenate")[0] for a in arrays]
     total = sum(counts)
@@ -93,9 +88,10 @@ def concatenate(arrays: Sequence[Node], axis: int | None = 0) -> Node:
 
 def _need_some(arrays: Sequence[Node], what: str) -> None:
     if not arrays:
-        raise OperandError(page(f"there is nothing to {what}", action="pass tensors"))
+        raise OperandError(f"there is nothing to {what}", action="pass tensors")
 
 
+@numpys("stack")
 def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
     """Join tensors of one shape along a new axis: ``y_0i = a_i``, ``y_1i = b_i``, ..
 
@@ -111,9 +107,6 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
     ShapeError
         The shapes differ.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> r, t = ed.tensors(r=2.0, t=0.0)
     >>> polar = ed.stack([r * ed.cos(t), r * ed.sin(t)])
     >>> polar.dense()
@@ -125,32 +118,23 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
     _need_some(arrays, "stack")
     if any(a.shape != arrays[0].shape for a in arrays):
         raise ShapeError(
-            page(
-                "stack: the shapes differ",
-                shapes=operands_line(arrays),
-                action="pass tensors of one shape",
-            )
+            "stack: the shapes differ",
+            shapes=operands_line(arrays),
+            action="pass tensors of one shape",
         )
     axis = axis_of(arrays[0], axis, len(arrays[0].shape) + 1)
     return concatenate([expand_dims(a, axis) for a in arrays], axis)
 
 
+@numpys("vstack")
 def vstack(tup: Sequence[Node]) -> Node:
     """Join tensors along the first axis; vectors and numbers are rows.
-
-    Parameters
-    ----------
-    tup
-        Tensors, arrays or numbers.
 
     Raises
     ------
     ShapeError
         Another axis differs in size, or the size of the first one is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.vstack([ed.tensor("x", [1.0, 2.0]), [3, 4]]).dense()
     array([[1., 2.],
            [3., 4.]])
@@ -158,22 +142,15 @@ def vstack(tup: Sequence[Node]) -> Node:
     return concatenate([reshape(a, (1, -1)) if len(a.shape) < 2 else a for a in tup], 0)
 
 
+@numpys("hstack")
 def hstack(tup: Sequence[Node]) -> Node:
     """Join tensors along the second axis, vectors and numbers along their only one.
-
-    Parameters
-    ----------
-    tup
-        Tensors, arrays or numbers.
 
     Raises
     ------
     ShapeError
         Another axis differs in size, or the size of this one is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.hstack([ed.tensor("x", [1.0, 2.0]), 3]).dense()
     array([1., 2., 3.])
     """
@@ -181,22 +158,15 @@ def hstack(tup: Sequence[Node]) -> Node:
     return concatenate(arrays, 0 if arrays and len(arrays[0].shape) == 1 else 1)
 
 
+@numpys("column_stack")
 def column_stack(tup: Sequence[Node]) -> Node:
     """Join tensors along the second axis; vectors and numbers are columns.
-
-    Parameters
-    ----------
-    tup
-        Tensors, arrays or numbers.
 
     Raises
     ------
     ShapeError
         Another axis differs in size, or the size of the second one is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.column_stack([ed.tensor("x", [1.0, 2.0]), [3, 4]]).dense()
     array([[1., 3.],
            [2., 4.]])

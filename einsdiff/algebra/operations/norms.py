@@ -20,15 +20,21 @@ from operator import index as as_index
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, constant, zero
+from einsdiff.algebra.operations.applying import kept
 from einsdiff.algebra.operations.arithmetic import elementwise, power, sqrt, square
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.products import matmul
-from einsdiff.algebra.operations.reductions import kept, max_, min_, sum_
-from einsdiff.algebra.operations.shapes import Axis, axes_of, need_numbers, operands_line, permuted
+from einsdiff.algebra.operations.reductions import max_, min_, sum_
+from einsdiff.algebra.operations.shapes import (
+    Axis,
+    axes_of,
+    need_numbers,
+    operands_line,
+    permuted,
+)
 from einsdiff.algebra.operations.symmetric import eigvalsh
 from einsdiff.algebra.operations.transposing import matrix_transpose
-from einsdiff.errors import OperandError, page
-
-__all__ = ["norm"]
+from einsdiff.errors import OperandError
 
 #: What is measured over one axis and over two, and how it may be.
 _KINDS = {
@@ -37,6 +43,7 @@ _KINDS = {
 }
 
 
+@numpys("linalg.norm")
 def norm(x: Node, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Node:
     """Take the norm of vectors or matrices: ``y = (x_i x_i)^1/2`` if nothing else is said.
 
@@ -55,8 +62,6 @@ def norm(x: Node, ord: Any = None, axis: Axis = None, keepdims: bool = False) ->
         singular values; ``"fro"``, like None, for the square root of the sum of all squares.
     axis
         One axis for vectors, two for matrices; all if left out.
-    keepdims
-        Whether these axes stay, with size 1.
 
     Raises
     ------
@@ -74,9 +79,6 @@ def norm(x: Node, ord: Any = None, axis: Axis = None, keepdims: bool = False) ->
     0 (Watson, *Characterization of the subdifferential of some matrix norms*, Linear Algebra
     Appl. 170, 1992).
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x = ed.tensor("x", "n")
     >>> ed.norm(x)
     f = sqrt(x_i x_i)
@@ -96,20 +98,16 @@ def norm(x: Node, ord: Any = None, axis: Axis = None, keepdims: bool = False) ->
         result = _of_matrices(x, ord, axes[0], axes[1])
     else:
         raise OperandError(
-            page(
-                f"norm with ord={ord!r} over {len(axes)} axes",
-                shapes=operands_line([x]),
-                action="say which axes are meant, with axis=0 or axis=(0, 1)",
-            )
+            f"norm with ord={ord!r} over {len(axes)} axes",
+            shapes=operands_line([x]),
+            action="say which axes are meant, with axis=0 or axis=(0, 1)",
         )
     if result is None:
         kind, known = _KINDS[len(axes)]
         raise OperandError(
-            page(
-                f"there is no norm of {kind} with ord={ord!r}",
-                shapes=operands_line([x]),
-                action=f"write {known}",
-            )
+            f"there is no norm of {kind} with ord={ord!r}",
+            shapes=operands_line([x]),
+            action=f"write {known}",
         )
     return kept(result, axes, len(x.shape), keepdims)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, einsum, related, zero
 from einsdiff.algebra.operations.arithmetic import multiply
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel
 from einsdiff.algebra.operations.shapes import (
     axes_of,
@@ -27,34 +28,21 @@ from einsdiff.algebra.operations.shapes import (
     placed,
 )
 from einsdiff.algebra.operations.transposing import expand_dims
-from einsdiff.errors import OperandError, ShapeError, page
+from einsdiff.errors import OperandError, ShapeError
 from einsdiff.notation.subscripts import Size
-
-__all__ = [
-    "check_inner",
-    "dot",
-    "inner",
-    "kron",
-    "matmul",
-    "multi_dot",
-    "outer",
-    "tensordot",
-    "vdot",
-]
 
 
 def check_inner(a: Node, b: Node, i: int, j: int, what: str) -> None:
     """Raise `ShapeError` unless axis `i` of the first operand and `j` of the second are one."""
     if a.shape[i] != b.shape[j]:
         raise ShapeError(
-            page(
-                f"{what}: the axes to be summed have sizes {a.shape[i]} and {b.shape[j]}",
-                shapes=operands_line([a, b]),
-                action="the axes that meet need one size",
-            )
+            f"{what}: the axes to be summed have sizes {a.shape[i]} and {b.shape[j]}",
+            shapes=operands_line([a, b]),
+            action="the axes that meet need one size",
         )
 
 
+@numpys("matmul")
 def matmul(x1: Node, x2: Node) -> Node:
     """Multiply matrices and vectors: ``y_ij = a_ik b_kj``; the same as ``a @ b``.
 
@@ -71,9 +59,6 @@ def matmul(x1: Node, x2: Node) -> Node:
     ShapeError
         The axes to be summed differ in size, or an operand is a number.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="mk", B="kn")
     >>> ed.matmul(A, B)
     f_ij = A_ik B_kj
@@ -82,11 +67,9 @@ def matmul(x1: Node, x2: Node) -> Node:
     """
     if not x1.shape or not x2.shape:
         raise ShapeError(
-            page(
-                "matmul needs a vector or a matrix on both sides",
-                shapes=operands_line([x1, x2]),
-                action="multiply by a scalar with *",
-            )
+            "matmul needs a vector or a matrix on both sides",
+            shapes=operands_line([x1, x2]),
+            action="multiply by a scalar with *",
         )
     check_inner(x1, x2, -1, -2 if len(x2.shape) > 1 else -1, "matmul")
     batches = [zero(x.shape[:-2]) for x in (x1, x2)]
@@ -98,6 +81,7 @@ def matmul(x1: Node, x2: Node) -> Node:
     return einsum([x1, x2], [first, second], out, dict(enumerate(batch)))
 
 
+@numpys("linalg.multi_dot")
 def multi_dot(arrays: Sequence[Node]) -> Node:
     """Multiply several matrices: ``y_il = a_ij b_jk c_kl``.
 
@@ -113,18 +97,16 @@ def multi_dot(arrays: Sequence[Node]) -> Node:
     ShapeError
         Axes to be summed differ in size.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> A, B, x = ed.tensors(A="ij", B="jk", x="k")
     >>> ed.multi_dot([A, B, x])
     f_i = A_ij B_jk x_k
     """
     if not arrays:
-        raise OperandError(page("multi_dot of nothing", action="pass matrices"))
+        raise OperandError("multi_dot of nothing", action="pass matrices")
     return reduce(matmul, arrays)
 
 
+@numpys("dot")
 def dot(a: Node, b: Node) -> Node:
     """Multiply as `numpy.dot` does: ``y_ij = a_ik b_kj``, for vectors ``y = a_i b_i``.
 
@@ -137,9 +119,6 @@ def dot(a: Node, b: Node) -> Node:
     ShapeError
         The axes to be summed differ in size.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> A, x = ed.tensors(A="mn", x="n")
     >>> ed.dot(A, x)
     f_i = A_ij x_j
@@ -149,6 +128,7 @@ def dot(a: Node, b: Node) -> Node:
     return tensordot(a, b, ([-1], [-2 if len(b.shape) > 1 else -1]))
 
 
+@numpys("inner")
 def inner(a: Node, b: Node) -> Node:
     """Sum over the last axes: ``y_ij = a_ik b_jk``, for vectors ``y = a_i b_i``.
 
@@ -159,9 +139,6 @@ def inner(a: Node, b: Node) -> Node:
     ShapeError
         The last axes differ in size.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="mk", B="nk")
     >>> ed.inner(A, B)
     f_ij = A_ik B_jk
@@ -171,6 +148,7 @@ def inner(a: Node, b: Node) -> Node:
     return tensordot(a, b, ([-1], [-1]))
 
 
+@numpys("vdot")
 def vdot(a: Node, b: Node) -> Node:
     """Sum the products of all entries: ``y = a_ij b_ij``.
 
@@ -181,9 +159,6 @@ def vdot(a: Node, b: Node) -> Node:
     ShapeError
         They have not as many entries.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="mn", B="mn")
     >>> ed.vdot(A, B)
     f = A_ij B_ij
@@ -195,15 +170,13 @@ def vdot(a: Node, b: Node) -> Node:
     return einsum([a, b], [labels, labels], ())
 
 
+@numpys("outer", "linalg.outer")
 def outer(a: Node, b: Node) -> Node:
     """Multiply every entry by every other: ``y_ij = a_i b_j``.
 
     Of tensors with several axes, the entries are first put in one axis; use `tensordot` with
     ``axes=0`` to keep them apart.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> x, y = ed.tensors(x="m", y="n")
     >>> ed.outer(x, y)
     f_ij = x_i y_j
@@ -211,6 +184,7 @@ def outer(a: Node, b: Node) -> Node:
     return tensordot(ravel(a), ravel(b), 0)
 
 
+@numpys("tensordot")
 def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
     """Sum over pairs of axes: ``y_il = a_ijk b_jkl``.
 
@@ -229,9 +203,6 @@ def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
     OperandError
         The lists differ in length, or name an axis twice.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> A, B = ed.tensors(A="ijk", B="jkl")
     >>> ed.tensordot(A, B)
     f_ij = A_ikl B_klj
@@ -242,30 +213,23 @@ def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
         pair = [() if k is None else k for k in axes]
         if len(pair) != 2:
             raise OperandError(
-                page(
-                    f"tensordot: axes={axes} are not those of two operands",
-                    action="write (axes of the first, axes of the second)",
-                )
+                f"tensordot: axes={axes} are not those of two operands",
+                action="write (axes of the first, axes of the second)",
             )
         left, right = axes_of(a, pair[0]), axes_of(b, pair[1])
     else:
         count = as_index(axes)
         if not 0 <= count <= min(len(a.shape), len(b.shape)):
             raise OperandError(
-                page(
-                    f"tensordot: axes={count} of operands with {len(a.shape)} and "
-                    f"{len(b.shape)} axes",
-                    shapes=operands_line([a, b]),
-                    action="sum as many axes as both operands have, at most",
-                )
+                f"tensordot: axes={count} of operands with {len(a.shape)} and {len(b.shape)} axes",
+                shapes=operands_line([a, b]),
+                action="sum as many axes as both operands have, at most",
             )
         left, right = tuple(range(len(a.shape)))[len(a.shape) - count :], tuple(range(count))
     if len(left) != len(right):
         raise OperandError(
-            page(
-                f"tensordot: {len(left)} axes of one operand and {len(right)} of the other",
-                action="name as many axes of both operands",
-            )
+            f"tensordot: {len(left)} axes of one operand and {len(right)} of the other",
+            action="name as many axes of both operands",
         )
     for i, j in zip(left, right, strict=True):
         check_inner(a, b, i, j, "tensordot")
@@ -276,6 +240,7 @@ def tensordot(a: Node, b: Node, axes: Any = 2) -> Node:
     return einsum([a, b], [first, second], [n for n in first + second if n not in summed])
 
 
+@numpys("kron")
 def kron(a: Node, b: Node) -> Node:
     """Replace every entry of `a` by that entry times `b`, the Kronecker product.
 
@@ -291,9 +256,6 @@ def kron(a: Node, b: Node) -> Node:
     ----------
     Van Loan, *The ubiquitous Kronecker product*, J. Comput. Appl. Math. 123 (2000).
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> A = ed.tensor("A", [[1.0, 2.0]])
     >>> ed.kron(A, [[1, 0], [0, 1]]).dense()
     array([[1., 0., 2., 0.],

@@ -23,24 +23,19 @@ from operator import index as as_index
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, Shape, einsum, related, zero
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.shapes import as_shape, need_numbers, operands_line
 from einsdiff.algebra.operations.transposing import transpose
-from einsdiff.errors import OperandError, ShapeError, page, shape_text
+from einsdiff.errors import OperandError, ShapeError, shape_text
 from einsdiff.notation.subscripts import Size
 
-__all__ = [
-    "ravel",
-    "reshape",
-]
 
-
+@numpys("reshape")
 def reshape(a: Node, shape: Any, order: str = "C") -> Node:
     """Arrange the entries in another shape: ``y_p = x_ij`` where ``p = n i + j``.
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     shape
         The sizes; one of them may be -1, for what is left. An axis whose size is a name can be
         moved past others only by `transpose`: its size is needed to take it apart.
@@ -52,9 +47,6 @@ def reshape(a: Node, shape: Any, order: str = "C") -> Node:
     ShapeError
         The number of entries is another, or a size that is needed is a name.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.reshape(ed.tensor("A", (2, 6)), (3, -1)).shape
     (3, 4)
     >>> ed.reshape(ed.tensor("x", [1.0, 2.0, 3.0, 4.0]), (2, 2), order="F").dense()
@@ -64,7 +56,7 @@ def reshape(a: Node, shape: Any, order: str = "C") -> Node:
     if order == "F":
         return transpose(reshape(transpose(a), as_shape(shape)[::-1]))
     if order != "C":
-        raise OperandError(page(f"there is no order {order!r}", action="write 'C' or 'F'"))
+        raise OperandError(f"there is no order {order!r}", action="write 'C' or 'F'")
     old, new = a.shape, _completed(a, as_shape(shape))
     if new == old:
         return a
@@ -96,19 +88,15 @@ def reshape(a: Node, shape: Any, order: str = "C") -> Node:
     return einsum(factors, labels, out, sizes)
 
 
+@numpys("ravel")
 def ravel(a: Node, order: str = "C") -> Node:
     """Arrange the entries in one axis: ``y_p = x_ij`` where ``p = n i + j``.
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     order
         ``"C"`` if the last index runs fastest, ``"F"`` if the first one does.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.ravel(ed.tensor("A", [[1.0, 2.0], [3.0, 4.0]])).dense()
     array([1., 2., 3., 4.])
     """
@@ -161,21 +149,17 @@ def _completed(a: Node, shape: Sequence[Any]) -> Shape:
         n if isinstance(n, str) else None if as_index(n) == -1 else as_index(n) for n in shape
     ]
     if new.count(None) > 1 or any(isinstance(n, int) and n < 0 for n in new):
-        raise ShapeError(
-            page(f"{shape_text(shape)} is no shape", action="write -1 for one size at most")
-        )
+        raise ShapeError(f"{shape_text(shape)} is no shape", action="write -1 for one size at most")
     total, known = _product(a.shape), _product(n for n in new if n is not None)
     rest = _quotient(total, known) if None in new else None
     if rest is None if None in new else total != known:
         if total[1] != known[1]:
             need_numbers(a, range(len(a.shape)), "reshape")
         raise ShapeError(
-            page(
-                f"a tensor of shape {shape_text(a.shape)} has not as many entries as one of "
-                f"shape {shape_text(shape)}",
-                shapes=operands_line([a]),
-                action="the products of both shapes must be equal",
-            )
+            f"a tensor of shape {shape_text(a.shape)} has not as many entries as one of "
+            f"shape {shape_text(shape)}",
+            shapes=operands_line([a]),
+            action="the products of both shapes must be equal",
         )
     return tuple(rest if n is None else n for n in new)  # type: ignore[misc]
 

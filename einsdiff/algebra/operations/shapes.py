@@ -21,25 +21,15 @@ from operator import index as as_index
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, constant, einsum, zero
-from einsdiff.errors import OperandError, RangeError, ShapeError, page, shape_text, shapes_line
+from einsdiff.algebra.operations.naming import numpys
+from einsdiff.errors import (
+    OperandError,
+    RangeError,
+    ShapeError,
+    shape_text,
+    shapes_line,
+)
 from einsdiff.notation.subscripts import Size, as_size
-
-__all__ = [
-    "Axis",
-    "as_shape",
-    "axes_of",
-    "axis_of",
-    "broadcast_shape",
-    "broadcast_to",
-    "copy",
-    "full_like",
-    "need_numbers",
-    "ones_like",
-    "operands_line",
-    "permuted",
-    "placed",
-    "zeros_like",
-]
 
 #: One axis, several, or (None) all.
 Axis = int | Sequence[int] | None
@@ -62,43 +52,23 @@ def operands_line(nodes: Sequence[Node]) -> str:
 
 
 def axis_of(node: Node, axis: Any, rank: int | None = None) -> int:
-    """Read the number of an axis, counted from the end if negative.
+    """Read the number of an axis, of those of a node or of `rank`; from the end if negative.
 
-    Parameters
-    ----------
-    node
-        Whose axis it is.
-    axis
-        What the user wrote.
-    rank
-        How many axes there are, if not those of `node`.
-
-    Returns
-    -------
-    int
-        From 0.
-
-    Raises
-    ------
-    OperandError
-        It is no whole number.
-    RangeError
-        There is no such axis.
+    >>> axis_of(constant(1), -1, rank=3)
+    2
     """
     rank = len(node.shape) if rank is None else rank
     try:
         k = as_index(axis)
     except TypeError:
         raise OperandError(
-            page(f"axis={axis!r} is no axis", action="write the number of an axis")
+            f"axis={axis!r} is no axis", action="write the number of an axis"
         ) from None
     if not -rank <= k < rank:
         raise RangeError(
-            page(
-                f"there is no axis {k}: the tensor has {rank} {'axis' if rank == 1 else 'axes'}",
-                shapes=operands_line([node]),
-                action=f"use an axis from {-rank} to {rank - 1}" if rank else "leave axis= out",
-            )
+            f"there is no axis {k}: the tensor has {rank} {'axis' if rank == 1 else 'axes'}",
+            shapes=operands_line([node]),
+            action=f"use an axis from {-rank} to {rank - 1}" if rank else "leave axis= out",
         )
     return k % rank
 
@@ -116,7 +86,7 @@ def axes_of(node: Node, axis: Any, rank: int | None = None) -> tuple[int, ...]:
     given = tuple(axis) if isinstance(axis, Iterable) else (axis,)
     axes = tuple(axis_of(node, k, rank) for k in given)
     if len(set(axes)) < len(axes):
-        raise OperandError(page(f"axis={axis} names an axis twice", action="name each axis once"))
+        raise OperandError(f"axis={axis} names an axis twice", action="name each axis once")
     return axes
 
 
@@ -127,11 +97,9 @@ def need_numbers(node: Node, axes: Iterable[int], what: str) -> list[int]:
         size = node.shape[k]
         if not isinstance(size, int):
             raise ShapeError(
-                page(
-                    f"{what} needs the number that size '{size}' of axis {k} stands for",
-                    shapes=operands_line([node]),
-                    action="declare the tensor with a number for this size",
-                )
+                f"{what} needs the number that size '{size}' of axis {k} stands for",
+                shapes=operands_line([node]),
+                action="declare the tensor with a number for this size",
             )
         sizes.append(size)
     return sizes
@@ -153,20 +121,7 @@ def permuted(a: Node, order: Sequence[int]) -> Node:
 def broadcast_shape(nodes: Sequence[Node]) -> Shape:
     """Return the shape that operands are broadcast to, by NumPy's rule: a size of 1 stretches.
 
-    Parameters
-    ----------
-    nodes
-        The operands.
-
-    Returns
-    -------
-    tuple
-        With as many axes as the operand with most axes.
-
-    Raises
-    ------
-    ShapeError
-        Two sizes that meet are neither equal nor 1. A named size equals only itself.
+    A named size equals only itself; other sizes that meet and differ raise `ShapeError`.
     """
     rank = max((len(node.shape) for node in nodes), default=0)
     shape: list[Size] = []
@@ -175,13 +130,11 @@ def broadcast_shape(nodes: Sequence[Node]) -> Shape:
         wide = [size for size in sizes if size != 1]
         if len(wide) > 1:
             raise ShapeError(
-                page(
-                    f"axes of sizes {wide[0]} and {wide[1]} do not go together",
-                    shapes=operands_line(nodes),
-                    action="axes are matched from the right; their sizes must be equal, or 1"
-                    if all(isinstance(size, int) for size in wide)
-                    else "a named size equals only itself: declare both axes with one size",
-                )
+                f"axes of sizes {wide[0]} and {wide[1]} do not go together",
+                shapes=operands_line(nodes),
+                action="axes are matched from the right; their sizes must be equal, or 1"
+                if all(isinstance(size, int) for size in wide)
+                else "a named size equals only itself: declare both axes with one size",
             )
         shape.append(wide[0] if wide else 1)
     return tuple(shape)
@@ -204,6 +157,7 @@ def as_shape(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else (shape,)
 
 
+@numpys("broadcast_to")
 def broadcast_to(array: Node, shape: Any) -> Node:
     """Repeat the entries to fill a shape: ``y_ij = x_j``.
 
@@ -211,8 +165,6 @@ def broadcast_to(array: Node, shape: Any) -> Node:
 
     Parameters
     ----------
-    array
-        Tensor, array or number.
     shape
         The sizes, numbers or names.
 
@@ -221,20 +173,15 @@ def broadcast_to(array: Node, shape: Any) -> Node:
     ShapeError
         A size is neither 1 nor the one it meets, or there are more axes than in `shape`.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.broadcast_to(ed.tensor("x", "n"), ("m", "n"))
     f_{i<m,j} = x_j
     """
     shape = tuple(as_size(size, "broadcast_to") for size in as_shape(shape))
     if len(shape) < len(array.shape) or broadcast_shape([array, zero(shape)]) != shape:
         raise ShapeError(
-            page(
-                f"a tensor of shape {shape_text(array.shape)} does not broadcast to "
-                f"{shape_text(shape)}",
-                action="sizes must be equal, or 1, counted from the right",
-            )
+            f"a tensor of shape {shape_text(array.shape)} does not broadcast to "
+            f"{shape_text(shape)}",
+            action="sizes must be equal, or 1, counted from the right",
         )
     return einsum([array], [placed(array, shape)], range(len(shape)), dict(enumerate(shape)))
 
@@ -242,30 +189,27 @@ def broadcast_to(array: Node, shape: Any) -> Node:
 # --- in the shape of another ------------------------------------------------------------------
 
 
+@numpys("zeros_like")
 def zeros_like(a: Node) -> Node:
     """Return zeros in the shape of another tensor: ``y_i = 0``.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.zeros_like(ed.tensor("x", "n"))
     f_{i<n} = 0
     """
     return zero(a.shape)
 
 
+@numpys("ones_like")
 def ones_like(a: Node) -> Node:
     """Return ones in the shape of another tensor: ``y_i = 1``.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.ones_like(ed.tensor("x", 3)).dense()
     array([1, 1, 1])
     """
     return broadcast_to(constant(1), a.shape)
 
 
+@numpys("full_like")
 def full_like(a: Node, fill_value: Node) -> Node:
     """Repeat a value in the shape of another tensor: ``y_i = c``.
 
@@ -276,15 +220,13 @@ def full_like(a: Node, fill_value: Node) -> Node:
     fill_value
         Tensor, array or number that is broadcast to it.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.full_like(ed.tensor("x", "n"), ed.tensor("c", ()))
     f_{i<n} = c
     """
     return broadcast_to(fill_value, a.shape)
 
 
+@numpys("copy")
 def copy(a: Node) -> Node:
     """Return the tensor itself, which never changes."""
     return a

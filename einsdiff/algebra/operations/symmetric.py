@@ -20,25 +20,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Node
+from einsdiff.algebra.operations.applying import check_square, of_record
 from einsdiff.algebra.operations.arithmetic import add_
 from einsdiff.algebra.operations.diagonals import tril, triu
-from einsdiff.algebra.operations.matrices import check_square, of_square
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.transposing import matrix_transpose
 from einsdiff.algebra.rewriting.orient import normal_form
-from einsdiff.errors import OperandError, page
-
-__all__ = [
-    "Eigh",
-    "cholesky",
-    "cholesky_of_triangle",
-    "eigh",
-    "eigh_of_triangle",
-    "eigvalsh",
-    "eigvalsh_of_triangle",
-    "is_symmetric",
-]
+from einsdiff.errors import OperandError
 
 
 class Eigh(NamedTuple):
@@ -48,62 +39,7 @@ class Eigh(NamedTuple):
     eigenvectors: Any
 
 
-def cholesky(a: Node) -> Node:
-    """Factorise positive definite matrices: ``x_ij = y_ik y_jk`` with a lower triangle ``y``.
-
-    It is a function of the symmetric part of the matrix, ``1/2 (x_ij + x_ji)``, and so is its
-    derivative. ``np.linalg.cholesky`` reads the lower triangle, also of a tensor whose values are
-    not symmetric.
-
-    Raises
-    ------
-    ShapeError
-        The last two axes are not of one size.
-
-    References
-    ----------
-    Murray, *Differentiation of the Cholesky decomposition*, arXiv:1602.07527 (2016).
-
-    Examples
-    --------
-    >>> import einsdiff as ed
-    >>> S = ed.tensor("S", [[4.0, 2.0], [2.0, 10.0]])
-    >>> ed.cholesky(S).dense()
-    array([[2., 0.],
-           [1., 3.]])
-    """
-    return of_square("cholesky", a)
-
-
-def eigvalsh(a: Node) -> Node:
-    """Take the eigenvalues of symmetric matrices, in ascending order.
-
-    The derivative of an eigenvalue is ``v_i v_j``, of its eigenvector; where eigenvalues are
-    equal, only functions that treat them alike, such as their sum, are differentiable. It is a
-    function of the symmetric part of the matrix; ``np.linalg.eigvalsh`` reads the lower triangle,
-    also of a tensor whose values are not symmetric.
-
-    Raises
-    ------
-    ShapeError
-        The last two axes are not of one size.
-
-    References
-    ----------
-    Petersen and Pedersen, *The Matrix Cookbook* (2012), section 2.3; Magnus, *On differentiating
-    eigenvalues and eigenvectors*, Econometric Theory 1 (1985).
-
-    Examples
-    --------
-    >>> import einsdiff as ed
-    >>> S = ed.tensor("S", [[2.0, 0.0], [0.0, 1.0]])
-    >>> ed.eigvalsh(S).dense()
-    array([1., 2.])
-    >>> ed.grad(ed.eigvalsh(S)[0], wrt="S").dense()
-    array([[0., 0.],
-           [0., 1.]])
-    """
-    return of_square("eigvalsh", a)
+cholesky, eigvalsh = of_record(FUNCTIONS["cholesky"]), of_record(FUNCTIONS["eigvalsh"])
 
 
 def eigh(a: Node) -> Eigh:
@@ -135,7 +71,7 @@ def eigh(a: Node) -> Eigh:
     >>> values.dense()
     array([1., 2.])
     """
-    return Eigh(of_square("eigvalsh", a), of_square("eigvectors", a))
+    return Eigh(eigvalsh(a), of_record(FUNCTIONS["eigvectors"])(a))
 
 
 # --- what NumPy reads -------------------------------------------------------------------------
@@ -168,14 +104,13 @@ def _from_triangle(what: str, a: Node, is_upper: bool) -> Node:
 def _is_upper(what: str, letter: Any) -> bool:
     if not isinstance(letter, str) or letter.upper() not in ("L", "U"):
         raise OperandError(
-            page(
-                f"numpy.linalg.{what}: UPLO={letter!r} is no triangle",
-                action="write UPLO='L' for the lower triangle, or 'U' for the upper one",
-            )
+            f"numpy.linalg.{what}: UPLO={letter!r} is no triangle",
+            action="write UPLO='L' for the lower triangle, or 'U' for the upper one",
         )
     return letter.upper() == "U"
 
 
+@numpys("linalg.cholesky")
 def cholesky_of_triangle(a: Node, *, upper: bool = False, is_whole: bool = False) -> Node:
     """Factorise positive definite matrices of which NumPy reads one triangle.
 
@@ -185,6 +120,7 @@ def cholesky_of_triangle(a: Node, *, upper: bool = False, is_whole: bool = False
     return matrix_transpose(factor) if upper else factor
 
 
+@numpys("linalg.eigvalsh")
 def eigvalsh_of_triangle(
     a: Node,
     UPLO: str = "L",  # NumPy's name
@@ -196,6 +132,7 @@ def eigvalsh_of_triangle(
     return eigvalsh(a if is_whole else _from_triangle("eigvalsh", a, is_upper))
 
 
+@numpys("linalg.eigh")
 def eigh_of_triangle(
     a: Node,
     UPLO: str = "L",  # NumPy's name

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node, einsum
+from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.shapes import (
     Axis,
     as_shape,
@@ -24,21 +25,17 @@ from einsdiff.algebra.operations.shapes import (
     operands_line,
     permuted,
 )
-from einsdiff.errors import OperandError, ShapeError, page
-
-__all__ = ["expand_dims", "matrix_transpose", "moveaxis", "squeeze", "swapaxes", "transpose"]
-
+from einsdiff.errors import OperandError, ShapeError
 
 # --- the order of axes ------------------------------------------------------------------------
 
 
+@numpys("transpose")
 def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
     """Put the axes in another order: ``y_ji = x_ij``.
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     axes
         The axes in their new order; if left out, they are reversed.
 
@@ -47,9 +44,6 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
     OperandError
         Not every axis is named once.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.transpose(ed.tensor("A", "mn"))
     f_ij = A_ji
     >>> ed.transpose(ed.tensor("A", ("b", "m", "n")), (2, 0, 1)).shape
@@ -59,30 +53,25 @@ def transpose(a: Node, axes: Sequence[int] | None = None) -> Node:
     order = tuple(range(rank))[::-1] if axes is None else axes_of(a, axes)
     if len(order) != rank:
         raise OperandError(
-            page(
-                f"transpose: {len(order)} axes are named, and there are {rank}",
-                shapes=operands_line([a]),
-                action="name each axis once",
-            )
+            f"transpose: {len(order)} axes are named, and there are {rank}",
+            shapes=operands_line([a]),
+            action="name each axis once",
         )
     return permuted(a, order)
 
 
+@numpys("matrix_transpose", "linalg.matrix_transpose")
 def matrix_transpose(x: Node) -> Node:
     """Exchange the last two axes: ``y_bji = x_bij``."""
     if len(x.shape) < 2:
-        raise ShapeError(
-            page("a matrix has two axes", shapes=operands_line([x]), action="pass a matrix")
-        )
+        raise ShapeError("a matrix has two axes", shapes=operands_line([x]), action="pass a matrix")
     return swapaxes(x, -1, -2)
 
 
+@numpys("swapaxes")
 def swapaxes(a: Node, axis1: int, axis2: int) -> Node:
     """Exchange two axes: ``y_kji = x_ijk``.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.swapaxes(ed.tensor("A", ("b", "m", "n")), 0, 2).shape
     ('n', 'm', 'b')
     """
@@ -92,6 +81,7 @@ def swapaxes(a: Node, axis1: int, axis2: int) -> Node:
     return permuted(a, order)
 
 
+@numpys("moveaxis")
 def moveaxis(a: Node, source: Any, destination: Any) -> Node:
     """Move axes to other places; the others keep their order.
 
@@ -109,16 +99,13 @@ def moveaxis(a: Node, source: Any, destination: Any) -> Node:
     OperandError
         They are not as many, or an axis is named twice.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.moveaxis(ed.tensor("A", ("b", "m", "n")), 0, -1).shape
     ('m', 'n', 'b')
     """
     sources, places = axes_of(a, source), axes_of(a, destination)
     if len(sources) != len(places):
         raise OperandError(
-            page("moveaxis: source and destination differ in length", action="give as many of both")
+            "moveaxis: source and destination differ in length", action="give as many of both"
         )
     rest = iter(k for k in range(len(a.shape)) if k not in sources)
     to = dict(zip(places, sources, strict=True))
@@ -128,13 +115,12 @@ def moveaxis(a: Node, source: Any, destination: Any) -> Node:
 # --- axes of size 1 ---------------------------------------------------------------------------
 
 
+@numpys("expand_dims")
 def expand_dims(a: Node, axis: Any) -> Node:
     """Put in axes of size 1.
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     axis
         Their places in the result: an integer or several.
 
@@ -145,9 +131,6 @@ def expand_dims(a: Node, axis: Any) -> Node:
     OperandError
         A place is named twice.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.expand_dims(ed.tensor("x", "n"), 0).shape
     (1, 'n')
     """
@@ -158,13 +141,12 @@ def expand_dims(a: Node, axis: Any) -> Node:
     return einsum([a], [old], range(rank), dict.fromkeys(new, 1))
 
 
+@numpys("squeeze")
 def squeeze(a: Node, axis: Axis = None) -> Node:
     """Leave out axes of size 1.
 
     Parameters
     ----------
-    a
-        Tensor, array or number.
     axis
         Which ones: an integer or several; if left out, all whose size is 1.
 
@@ -173,9 +155,6 @@ def squeeze(a: Node, axis: Axis = None) -> Node:
     ShapeError
         The size of an axis is another.
 
-    Examples
-    --------
-    >>> import einsdiff as ed
     >>> ed.squeeze(ed.tensor("A", (1, "n"))).shape
     ('n',)
     """
@@ -184,11 +163,9 @@ def squeeze(a: Node, axis: Axis = None) -> Node:
     for k in axes:
         if a.shape[k] != 1:
             raise ShapeError(
-                page(
-                    f"squeeze: axis {k} has size {a.shape[k]}",
-                    shapes=operands_line([a]),
-                    action="only axes of size 1 can be left out",
-                )
+                f"squeeze: axis {k} has size {a.shape[k]}",
+                shapes=operands_line([a]),
+                action="only axes of size 1 can be left out",
             )
     labels = range(len(a.shape))
     return einsum([a], [labels], [k for k in labels if k not in axes])

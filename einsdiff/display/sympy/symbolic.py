@@ -28,6 +28,7 @@ from itertools import product
 from math import prod
 from typing import Any, NoReturn, TypeGuard
 
+from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.graph import children, topological, variables_of
 from einsdiff.algebra.nodes.nodes import (
     SUPERSCRIPT,
@@ -42,6 +43,7 @@ from einsdiff.algebra.nodes.nodes import (
     Variable,
     is_zero,
 )
+from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.printer import absorbable, summary
 from einsdiff.display.matrix.forms import Form, is_ones, subforms
@@ -58,6 +60,11 @@ DEEPEST = 100
 
 #: An array of ones and zeros has at most so many entries.
 MOST_ENTRIES = 1000
+
+
+def _is_known(function: Function) -> bool:
+    """Tell whether SymPy has a function of the table, which else is written by its definition."""
+    return bool(function.sympy) or function.name in _OF_AXES or function.name in OF_MATRICES
 
 
 def _refuse(headline: str, action: str) -> NoReturn:
@@ -164,6 +171,7 @@ def indexed_form(
     >>> indexed_form(J, Heading("f", ("i",), (("A", ("p", "q")),)), Letters(), (x,))
     Eq(∂f/∂A(x)[i, p, q], KroneckerDelta(i, p)*x[q])
     """
+    (node,) = with_definitions([node], _is_known)
     order, first, length = places(node, letters)
     if too_long := summary(order, length):
         _refuse(f"SymPy would get {too_long[1:-1]}", "name a part of it, and write the rest")

@@ -35,15 +35,7 @@ _READ_ONLY = "read-only"
 def checked(function: Function) -> Callable[..., Any]:
     """Return what computes a registered function, with arguments and results checked.
 
-    Parameters
-    ----------
-    function
-        One with an implementation of the user's.
-
-    Returns
-    -------
-    callable
-        Takes NumPy arrays, which it cannot change, and gives an array.
+    It takes NumPy arrays, which it cannot change, and gives an array.
     """
     implementation: Any = function.implementation
 
@@ -91,17 +83,7 @@ def _view(array: Any) -> Any:
 def check_result(
     function: Function, given: Sequence[tuple[int, ...]], found: tuple[int, ...]
 ) -> None:
-    """Raise OperandError unless a result has the shape that the signature says.
-
-    Parameters
-    ----------
-    function
-        What was called.
-    given
-        The shapes of the arguments.
-    found
-        That of the result.
-    """
+    """Raise OperandError unless a result has the shape that the signature says."""
     cores, result = function.cores
     sizes: dict[str, int] = {}
     batches = []

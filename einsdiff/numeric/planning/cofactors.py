@@ -61,8 +61,11 @@ MOST_PRODUCTS = 2000
 
 
 def _kernel(name: str, spelled: str, signature: str) -> Function:
+    called = spelled.partition("(")[0]
+    is_factor = called in ("cofactor_left", "cofactor_right")  # of whatever order
+    code = dict.fromkeys(("numpy", "torch", "jax"), f"{called}({{0}})") if is_factor else {}
     entry = Function(
-        f"_{name}", ("",), spelled, signature, implementation=spelled.partition("(")[0]
+        f"_{name}", (), spelled, signature, implementation=called, code=code, temporary=7
     )
     return KERNELS.setdefault(entry.name, entry)
 

@@ -212,43 +212,7 @@ def _beside_pairs(step: Instruction, read: Shapes) -> int:
 
 def _beside_call(step: Instruction, read: Shapes) -> int:
     largest = max(prod(step.shape), *map(prod, read), 0)
-    named = step.detail.implementation or step.detail.name
-    return int(_TEMPORARIES.get(named, 0) * largest)
-
-
-#: What functions allocate on their way, in multiples of the larger of argument and result. Measured
-#: with NumPy 2.4 and SciPy 1.17, which may need a little more or less elsewhere.
-_TEMPORARIES = {
-    "sech2": 1.25,
-    "damped_product": 1.25,
-    "falling_power": 4.25,
-    "hypotenuse": 0.25,
-    "unit_part_of_two": 2.25,
-    "root_of_squares": 0.25,
-    "unit_part": 0.25,
-    "cofactor": 7,
-    "cofactor_left": 7,
-    "cofactor_rest": 7,
-    "cofactor_right": 7,
-    "sigmoid": 1,
-    "softplus": 2.25,
-    "gelu": 1.25,
-    "xlogy": 1,
-    "logsumexp": 2.25,
-    "log_softmax": 1.25,
-    "softmax": 0.25,
-    "others": 5,
-    "cholesky": 1,
-    "eigvalsh": 1,
-    "eigvectors": 1,
-    "expm": 7,
-    "dexpm": 14,
-    "pinv": 3,
-    "greater": 0.125,
-    "greater_equal": 0.125,
-    "equal": 0.125,
-    "not_equal": 0.125,
-}
+    return int(step.detail.temporary * largest)
 
 
 # --- the table --------------------------------------------------------------------------------

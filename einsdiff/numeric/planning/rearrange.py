@@ -29,6 +29,7 @@ from math import prod
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import rebuilt, use_counts
 from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node, Number, Shape, add, einsum
+from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.algebra.rewriting.factor import factored
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.notation.subscripts import Size
@@ -53,6 +54,7 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
 
     They have the same values, with products merged, and with `stable` differences.
     """
+    outputs = with_definitions(tuple(outputs), lambda function: bool(function.numpy))
     nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
     uses = use_counts(nodes)
     if not any(isinstance(node, Add) for node in uses):

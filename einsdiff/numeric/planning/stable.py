@@ -51,30 +51,30 @@ from einsdiff.numeric.planning.cofactors import with_cofactors
 __all__ = ["stable"]
 
 
-def _kernel(name: str, arity: int = 1) -> Function:
+def _kernel(name: str, arity: int = 1, **facts: Any) -> Function:
     """Enter a function of entries that only computations have."""
     arguments = tuple("abc"[:arity])
     slots = ", ".join(f"{{{k}}}" for k in range(arity))
     signature = ",".join(["()"] * arity) + "->()"
     entry = Function(
         f"_{name}_entry",
-        ("",) * arity,
-        f"{name}({slots})",
-        signature,
-        arguments,
+        numpy=f"{name}({slots})",
+        signature=signature,
+        arguments=arguments,
         implementation=name,
+        **facts,
     )
     return KERNELS.setdefault(entry.name, entry)
 
 
-_SECH2 = _kernel("sech2")
-_ERFC = _kernel("erfc")
+_SECH2 = _kernel("sech2", temporary=1.25)
+_ERFC = _kernel("erfc", code={"torch": "torch.special.erfc({0})"})
 #: ``a b``, and 0 where b is: what grows, times what vanishes faster.
-_DAMPED = _kernel("damped_product", 2)
+_DAMPED = _kernel("damped_product", 2, temporary=1.25)
 
 #: The root of ``a^2 + b^2``, and a divided by that.
-_HYPOTENUSE = _kernel("hypotenuse", 2)
-_DIRECTION = _kernel("unit_part_of_two", 2)
+_HYPOTENUSE = _kernel("hypotenuse", 2, temporary=0.25)
+_DIRECTION = _kernel("unit_part_of_two", 2, temporary=2.25)
 #: The functions whose value is such a root.
 _ROOTS = _HYPOTENUSE, FUNCTIONS["hypot"]
 
@@ -85,11 +85,11 @@ _FALLING = {
         f"_falling_power{k}",
         Function(
             f"_falling_power{k}",
-            ("", ""),
-            f"falling_power({{0}}, {{1}}, {k})",
-            "(),()->()",
-            ("x", "n"),
+            numpy=f"falling_power({{0}}, {{1}}, {k})",
+            signature="(),()->()",
+            arguments=("x", "n"),
             implementation="falling_power",
+            temporary=4.25,
         ),
     )
     for k in range(1, 4)
@@ -101,9 +101,8 @@ def _over_axes(name: str, rank: int, keeps: bool) -> Function:
     axes = ",".join(f"n{k}" for k in range(rank))
     signature = f"({axes})->({axes if keeps else ''})"
     spelled = f"{name}({{0}}, {rank})"
-    return KERNELS.setdefault(
-        f"_{name}{rank}", Function(f"_{name}{rank}", ("",), spelled, signature, implementation=name)
-    )
+    entry = Function(f"_{name}{rank}", (), spelled, signature, implementation=name, temporary=0.25)
+    return KERNELS.setdefault(entry.name, entry)
 
 
 #: The norm of the last axes, and what is divided by it, by how many these are.

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.planning.steps import MOST_PAIRS
 
@@ -451,26 +452,19 @@ def dexpm(X: Array, order: int) -> Array:
     higher ones (Mathias, *A chain rule for matrix functions*, 1996; Higham and Relton, *Higher
     order Fréchet derivatives of matrix functions*, 2014).
     """
-    n = X.shape[-1]
-    batch = X.shape[:-2]
-    if n == 0:
-        return np.zeros((*batch, *(0,) * (2 * order + 2)), X.dtype)
-    basis = np.eye(n * n, dtype=X.dtype).reshape(n * n, n, n)
-    blocks = X.reshape(*batch, *(1,) * order, n, n)
-    for k in range(order):
-        size = 2**k
-        # The direction of this order stands in each copy of X; directions of earlier orders vary
-        # along their own axes.
-        direction = np.kron(np.eye(size, dtype=X.dtype), basis)
-        direction = direction.reshape(
-            *(n * n if axis == k else 1 for axis in range(order)), size * n, size * n
+    if X.shape[-1] == 0:
+        return np.zeros((*X.shape[:-2], *(0,) * (2 * order + 2)), X.dtype)
+    if scipy_module("linalg") is None:
+        raise needs_scipy("expm")
+    from einsdiff.numeric.libraries.helpers import numpy_helpers  # which imports SciPy
+
+    defined: Callable[[Array, int], Array] = numpy_helpers.dexpm
+    return np.asarray(defined(X, order))
+
+
+for _entry in FUNCTIONS.values():
+    if isinstance(_entry.implementation, str) and _entry.implementation not in __all__:
+        raise TypeError(
+            f"the record of '{_entry.name}' is incomplete: its implementation, "
+            f"'{_entry.implementation}', is no function of {__name__}"
         )
-        shape = np.broadcast_shapes(blocks.shape, direction.shape)
-        upper = np.concatenate(
-            [np.broadcast_to(blocks, shape), np.broadcast_to(direction, shape)], -1
-        )
-        lower = np.concatenate([np.zeros(shape, X.dtype), np.broadcast_to(blocks, shape)], -1)
-        blocks = np.concatenate([upper, lower], -2)
-    corner = expm(blocks)[..., :n, -n:]  # (.., n*n, .., n*n, n, n)
-    moved = np.moveaxis(corner, (-2, -1), (len(batch), len(batch) + 1))
-    return np.asarray(moved.reshape(*batch, n, n, *(n, n) * order))

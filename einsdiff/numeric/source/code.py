@@ -35,15 +35,16 @@ from unicodedata import normalize
 
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Delta, Node, Variable
+from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import Size
-from einsdiff.numeric.libraries.array_library import ArrayLibrary
+from einsdiff.numeric.libraries.array_library import LIBRARIES, ArrayLibrary
 from einsdiff.numeric.orders.engines import Optimizer
 from einsdiff.numeric.planning.extents import check_extents, extents_of
 from einsdiff.numeric.planning.plan import plain_plan
 from einsdiff.numeric.source.draft import LINE, Draft, Line
 from einsdiff.numeric.source.pieces import OWN, Piece
-from einsdiff.numeric.source.spelling import BACKENDS, HELPERS, IMPORTS, RESERVED
+from einsdiff.numeric.source.spelling import BACKENDS, RESERVED, helper, imports, is_spelled
 from einsdiff.numeric.source.statements import reshaped, transposed
 from einsdiff.numeric.source.syntax import assigned, listed, names_of, numbers_as_arrays
 from einsdiff.numeric.source.syntax import name as identity
@@ -213,6 +214,8 @@ def _drafted(
     optimizer: Optimizer = None,
 ) -> tuple[Draft, list[Piece], _Known]:
     """Write the lines of a function, and what it returns."""
+    code = LIBRARIES[backend].code
+    nodes = with_definitions(nodes, lambda function: is_spelled(function, code))
     _check_relations(topological(nodes))
     parts = topological(nodes)
     names = _identified({argument: argument.name for argument in arguments}, ())
@@ -267,8 +270,7 @@ def _made_arrays(draft: Draft, known: _Known, statements: Sequence[ast.stmt]) ->
     functions = [*draft.functions.values()]
     library = draft.library
     if library.is_strict:  # whose functions other than NumPy's take no integers
-        modules = [name for name, lines in IMPORTS.items() if library.code in lines]
-        functions += [name for name in modules if name != library.alias]
+        functions += [name for name in imports(library.code) if name != library.alias]
     found = numbers_as_arrays(statements, scalars, functions, in_calls=not library.takes_numbers)
     like = [identity(name) for v, name in known.names.items() if v.shape][:1]
     op = library.operations["number to array like" if like else "number to array"]
@@ -372,11 +374,11 @@ def _helpers(used: Collection[str], library: ArrayLibrary) -> tuple[frozenset[st
     """Return what is needed for names that are used: which ones, and the lines that define them."""
     backend = library.code
     needed: dict[str, str] = {}
-    names = list(used)
+    names, known = sorted(used), imports(backend)
     for name in names:
-        if name in HELPERS and backend in HELPERS[name] and name not in needed:
-            needed[name] = HELPERS[name][backend]
-            names += sorted(names_of(ast.parse(needed[name])))
-    imports = [line[backend] for n, line in IMPORTS.items() if n in names and backend in line]
+        if name not in known and name not in needed and (text := helper(name, backend)):
+            needed[name] = text
+            names += sorted(names_of(ast.parse(text)))
+    lines = [library.imported(line) for name, line in known.items() if name in names]
     helpers = [text for name in reversed(needed) for text in ("", "", needed[name])]
-    return RESERVED.intersection(names), [*map(library.imported, imports), *helpers]
+    return RESERVED.intersection(names), [*lines, *helpers]

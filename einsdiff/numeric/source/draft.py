@@ -41,7 +41,7 @@ from einsdiff.numeric.source.pieces import (
     shape_of,
     shape_text,
 )
-from einsdiff.numeric.source.spelling import COMPARISONS, RESERVED
+from einsdiff.numeric.source.spelling import RESERVED
 from einsdiff.numeric.source.syntax import (
     Index,
     assigned,
@@ -169,7 +169,7 @@ class Draft:
         args = [self.pieces[arg].text for arg in step.args if arg in self.pieces]
         if step.op == "call":
             function = step.detail.title
-            if function == "power" or function in COMPARISONS:
+            if function == "power" or step.detail.compares:
                 return
             if len(args) == 1 and args[0] in self._arrays:
                 yield f"{function}_{args[0]}"

@@ -38,7 +38,7 @@ from einsdiff.numeric.source.pieces import (
     reciprocal,
     whole_power,
 )
-from einsdiff.numeric.source.spelling import COMPARISONS, spelled
+from einsdiff.numeric.source.spelling import spelled
 from einsdiff.numeric.source.syntax import called, name
 
 __all__ = ["ARITHMETIC", "as_array"]
@@ -102,7 +102,7 @@ def _call(draft: Draft, step: Instruction) -> Piece:
     if function.name == "power":
         return _power(draft, step)
     pieces = draft.arguments(step, WIDTH - len(function.name))
-    if function.name in COMPARISONS:
+    if function.compares:
         return _compared(draft, function, pieces, step.shape)
     values = 0  # the first of the arguments that are no conditions
     if function.name == "where":
@@ -144,7 +144,7 @@ def _compared(
     a, b = pieces
     if not names and not draft.library.takes_numbers:
         a, b = as_array(draft, a), as_array(draft, b)
-    condition = replace(operation(a, COMPARISONS[function.name], b), names=names)
+    condition = replace(operation(a, function.compares, b), names=names)
     dtype = draft.dtype_of_conditions(names)
     if dtype is None:
         found = draft.made("where", [condition, number_of(1.0), number_of(0.0)], shape)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import lookup
 from einsdiff.algebra.nodes.nodes import (
     ONE,
@@ -71,23 +72,9 @@ __all__ = [
 # --- functions of functions ------------------------------------------------------------------
 
 #: Pairs f, g with f(g(x)) = x wherever g has a value.
-INVERSE = {
-    ("exp", "log"),
-    ("expm1", "log1p"),
-    ("sin", "arcsin"),
-    ("cos", "arccos"),
-    ("tan", "arctan"),
-    ("sinh", "arcsinh"),
-    ("cosh", "arccosh"),
-    ("tanh", "arctanh"),
-}
+INVERSE = {(name, function.undoes) for name, function in FUNCTIONS.items() if function.undoes}
 #: The same for real x.
-INVERSE_REAL = {
-    ("log", "exp"),
-    ("log1p", "expm1"),
-    ("arcsinh", "sinh"),
-    ("arctanh", "tanh"),
-}
+INVERSE_REAL = {(name, f.undoes_real) for name, f in FUNCTIONS.items() if f.undoes_real}
 #: Triples f, g, h with f(g(x)) = h(x).
 COMPOSED = {("log", "softmax"): "log_softmax", ("exp", "log_softmax"): "softmax"}
 #: Functions whose values they map to themselves, and those of the other functions of the group.
@@ -134,26 +121,10 @@ def not_negative(node: Node) -> Node | None:
     return x if is_nonnegative(x) else None
 
 
-#: f(-x) is f(x), or -f(x).
-_EVEN = {"cos", "cosh", "abs"}
-_ODD = {
-    "sin",
-    "tan",
-    "arcsin",
-    "arctan",
-    "sinh",
-    "tanh",
-    "arcsinh",
-    "arctanh",
-    "cbrt",
-    "erf",
-    "sign",
-}
-_ODD |= {"rint", "trunc"}
 #: Functions out of which a sign can be taken; `simplify` counts a sign inside of them as more.
-SIGNED = frozenset(_EVEN | _ODD)
+SIGNED = frozenset(name for name, function in FUNCTIONS.items() if function.parity)
 #: The same for any positive number.
-HOMOGENEOUS = frozenset({"abs", "relu", "inv", "pinv"})
+HOMOGENEOUS = frozenset(name for name, function in FUNCTIONS.items() if function.degree)
 
 
 def sign_of_argument(node: Node) -> Node | None:
@@ -162,7 +133,7 @@ def sign_of_argument(node: Node) -> Node | None:
     if not isinstance(node, Call) or not is_negative(x):
         return None
     same = call(node.function, [scale(-1, x)])
-    return scale(-1, same) if node.function.name in _ODD else same
+    return scale(node.function.parity, same)
 
 
 def multiple_of_argument(node: Node) -> Node | None:
@@ -172,10 +143,10 @@ def multiple_of_argument(node: Node) -> Node | None:
     if isinstance(c, complex) or is_one(c) or rest is ONE or not isinstance(node, Call):
         return None
     if c < 0:
-        if not is_call(node, "abs"):
+        if node.function.parity != 1:
             return None
         c = -c
-    outside = 1 if is_call(node, "sign") else c
+    outside = c**node.function.degree if node.function.degree else 1
     return scale(outside, call(node.function, [rest]))
 
 

@@ -107,9 +107,8 @@ def is_elementwise(node: Node) -> bool:
     return len(set(node.output)) == len(node.output) == len(node.sizes)
 
 
-#: Functions whose values are not negative.
-_POSITIVE = {"exp", "abs", "cosh", "sigmoid", "softplus", "relu", "hypot", "softmax"}
-CONDITIONS = {"greater", "greater_equal", "equal", "not_equal"}
+#: Comparisons, whose values are 0 and 1.
+CONDITIONS = {name for name, function in FUNCTIONS.items() if function.compares}
 
 
 def is_nonnegative(node: Node, depth: int = 3) -> bool:
@@ -119,7 +118,7 @@ def is_nonnegative(node: Node, depth: int = 3) -> bool:
     if isinstance(node, Delta):
         return True
     if isinstance(node, Call):
-        if node.function.name in _POSITIVE | CONDITIONS:
+        if node.function.is_nonnegative:
             return True
         power = as_power(node)
         if power is None or depth == 0:
