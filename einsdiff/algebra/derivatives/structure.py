@@ -52,13 +52,13 @@ from einsdiff.algebra.derivatives.linear_terms import (
     linear_map,
     ties,
 )
+from einsdiff.algebra.nodes.factors import Slot
 from einsdiff.algebra.nodes.nodes import (
     Node,
     Number,
     Shape,
     scale,
 )
-from einsdiff.algebra.rewriting.distribute import Slot
 from einsdiff.notation.subscripts import Size
 
 __all__ = [
