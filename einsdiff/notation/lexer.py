@@ -11,10 +11,7 @@ from unicodedata import category, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError, page
 from einsdiff.notation.subscripts import Size
-from einsdiff.notation.trees import (
-    Affine,
-    Index,
-)
+from einsdiff.notation.trees import Affine, Index
 
 __all__ = ["COMPARE", "COMPLEX", "STARTS", "Lexer", "Token", "is_index_notation"]
 

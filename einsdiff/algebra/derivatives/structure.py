@@ -53,12 +53,7 @@ from einsdiff.algebra.derivatives.linear_terms import (
     ties,
 )
 from einsdiff.algebra.nodes.factors import Slot
-from einsdiff.algebra.nodes.nodes import (
-    Node,
-    Number,
-    Shape,
-    scale,
-)
+from einsdiff.algebra.nodes.nodes import Node, Number, Shape, scale
 from einsdiff.notation.subscripts import Size
 
 __all__ = [

@@ -8,9 +8,7 @@ from fractions import Fraction
 from itertools import product
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, Function, lookup
-from einsdiff.notation.trees import (
-    Index,
-)
+from einsdiff.notation.trees import Index
 
 __all__ = ["ALIASES", "POWERS", "Argument", "Choice", "choose", "is_function"]
 
