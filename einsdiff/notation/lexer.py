@@ -15,14 +15,11 @@ from einsdiff.notation.trees import Affine, Index
 
 __all__ = ["COMPARE", "COMPLEX", "STARTS", "Lexer", "Token", "is_index_notation"]
 
-
 #: Digits of a whole number, at most: Python reads no more from a text.
 LONGEST_NUMBER = 4000
 
-
 #: Characters of a text, at most; what is printed is far shorter.
 LONGEST_TEXT = 200_000
-
 
 #: Labels in one place, at most: no array has as many axes.
 MOST_LABELS = 100
@@ -48,31 +45,23 @@ def is_index_notation(text: str, has_operands: bool) -> bool:
 
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
-
 _PART = rf"(?:{_NUMBER.pattern}|∞|nan)"
-
 
 COMPLEX = re.compile(rf"\(\s*([-+]?{_PART})\s*([-+])\s*({_PART})j\s*\)")
 
-
 #: The wide letters and signs of East Asian keyboards, which mean the plain ones.
 _WIDE = {0xFEE0 + code: code for code in range(ord("!"), ord("~") + 1)}
-
 
 #: Letters that look like a Latin one, and are none.
 _ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТХУасеіјорѕхуһΑΒΕΖΗΙΚΜΝΟΡΤΥΧοı", "ABESIJKMHOPCTXYaceijopsxyhABEZHIKMNOPTYXoi"
 )
 
-
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-
 
 _DIGITS = str.maketrans("⁻" + _SUPERSCRIPT, "-0123456789")
 
-
 _EXPONENT = re.compile(f"⁻?[{_SUPERSCRIPT}]+")
-
 
 #: Signs, longer ones first, and how they are spelled in trees.
 _SIGNS = {
@@ -92,9 +81,7 @@ _SIGNS = {
     **{sign: sign for sign in "+-*/^(),[]<>=∂∞"},
 }
 
-
 COMPARE = (">", "<", ">=", "<=", "=", "!=")
-
 
 #: What may follow a factor without a sign between them.
 STARTS = ("number", "complex", "name", "(", "[", "∂", "∞")
@@ -143,7 +130,6 @@ def _raised_or_lowered(char: str) -> str:
 
 #: What to write in place of a dot between names.
 _MODULES = "write functions without the name of a module: exp(x)"
-
 
 #: What to write in place of signs of other notations, which index notation does not have.
 _INSTEAD = {

@@ -28,7 +28,6 @@ __all__ = [
     "letters_of",
 ]
 
-
 #: Brackets inside of each other, at most; no person reads more.
 DEEPEST = 150
 

@@ -42,13 +42,10 @@ __all__ = [
     "ties",
 ]
 
-
 #: Products of sums with deltas in them are multiplied out up to so many terms.
 MOST_TERMS = 64
 
-
 Axes = tuple[int, ...]
-
 
 Pairs = tuple[tuple[int, int], ...]
 

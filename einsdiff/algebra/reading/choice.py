@@ -12,10 +12,8 @@ from einsdiff.notation.trees import Index
 
 __all__ = ["ALIASES", "POWERS", "Argument", "Choice", "choose", "is_function"]
 
-
 #: Names for powers.
 POWERS: dict[str, int | Fraction] = {"sqrt": Fraction(1, 2), "square": 2, "reciprocal": -1}
-
 
 #: Other names of functions, which are read.
 ALIASES = {

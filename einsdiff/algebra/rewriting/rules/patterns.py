@@ -31,7 +31,6 @@ __all__ = [
     "scaled",
 ]
 
-
 Real = int | Fraction | float
 
 
