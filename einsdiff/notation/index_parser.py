@@ -52,6 +52,7 @@ from einsdiff.notation.trees import (
     Symbol,
     Tree,
     inverse,
+    symbols_of,
 )
 
 __all__ = ["names_in", "parse_equation", "parse_index"]
@@ -112,7 +113,7 @@ class _Parsed(Equation):
     equals: int = field(default=0, compare=False, repr=False)
 
     def whole_sum(self) -> Tree:
-        ranged = [symbol for symbol in _symbols_of(self.right) if symbol.sizes]
+        ranged = [symbol for symbol in symbols_of(self.right) if symbol.sizes]
         if ranged:
             raise _no_labels(self.text, ranged[0].name, ranged[0].column, len(ranged[0].name))
         if self.left is None:
@@ -125,13 +126,6 @@ class _Parsed(Equation):
                 action="remove what follows",
             )
         )
-
-
-def _symbols_of(tree: Tree) -> tuple[Symbol, ...]:
-    """Return the names of a left-hand side."""
-    if isinstance(tree, Partial):
-        return (tree.base, *tree.wrt)
-    return (tree,) if isinstance(tree, Symbol) else ()
 
 
 def _no_labels(text: str, name: str, column: int, width: int) -> SubscriptsError:

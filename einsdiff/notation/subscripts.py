@@ -412,15 +412,14 @@ class _Reporter:
                 axis = max(at, axis - (len(shape) - len(labels)))
         return columns[axis]
 
-    def error(
-        self, headline: str, carets: Iterable[int], action: str, kind: type[_E] = SubscriptsError
-    ) -> _E:
+    def error(self, kind: type[_E], headline: str, carets: Iterable[int], action: str) -> _E:
         text = self.subscripts.text
         return kind(page(headline, text=text, carets=carets, shapes=self.line, action=action))
 
     def operand_count(self) -> SubscriptsError:
         wanted, given = len(self.subscripts.inputs), len(self.names)
         return self.error(
+            SubscriptsError,
             f"the subscripts describe {_count(wanted, 'operand')}, "
             f"but {_count(given, 'operand')} {'was' if given == 1 else 'were'} given",
             self.surplus(given),
@@ -438,6 +437,7 @@ class _Reporter:
         labels, shape = self.subscripts.inputs[k], self.shapes[k]
         rank = expected if shape is None else len(shape)
         return self.error(
+            SubscriptsError,
             f"{self.operand(k)} has {_count(rank or 0, 'axis')}, "
             f"but {_count(len(labels) - (ELLIPSIS in labels), 'label')}: '{''.join(labels)}'",
             self.subscripts.term_columns[k],
@@ -446,6 +446,7 @@ class _Reporter:
 
     def lost_ellipsis(self) -> SubscriptsError:
         return self.error(
+            SubscriptsError,
             "an operand has axes under '...', but the output has no '...'",
             [
                 column + dot
@@ -461,6 +462,7 @@ class _Reporter:
 
     def output_label(self, label: str, position: int) -> SubscriptsError:
         return self.error(
+            SubscriptsError,
             f"output label '{label}' is carried by no operand, so its size is not known",
             self.subscripts.output_columns[position : position + 1],
             f"give its size with sizes={{'{label}': n}}, or use a label of one of the operands",
@@ -495,10 +497,10 @@ class _Reporter:
                 "or give one of the two axes another label"
             )
         return self.error(
+            ShapeError,
             f"{shown} has size {size_1} {origin} but {size_2} in {self.operand(place_2[0])}",
             [self.column(*place) for place in (place_1, place_2) if place is not None],
             action,
-            ShapeError,
         )
 
 

@@ -17,7 +17,7 @@ ValueError: 'sin' is a function; write brackets: sin(x)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from keyword import kwlist
@@ -27,7 +27,6 @@ from einsdiff.algebra.nodes.function import FUNCTIONS
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.parts import INSTEAD
 from einsdiff.notation.trees import (
-    Affine,
     Apply,
     Compare,
     Literal,
@@ -37,10 +36,12 @@ from einsdiff.notation.trees import (
     Sum,
     Symbol,
     Tree,
+    below,
     inverse,
+    walk,
 )
 
-__all__ = ["Doubts", "below"]
+__all__ = ["Doubts"]
 
 #: Names that are always meant as signs, unless they are operands.
 _SIGNS = {
@@ -110,18 +111,15 @@ class Doubts:
 
         The names of indices are not among them, nor is the power in the inverse ``(K^-1)_ij``.
         """
-        stack = [tree]
-        while stack:
-            part = stack.pop()
+
+        def into(part: Tree) -> Sequence[Tree]:
+            if isinstance(part, Apply) and part.labels is not None:
+                return (inverse(part.arguments, ()) or part).arguments
+            return [] if isinstance(part, Compare) and self.is_index(part) else below(part)
+
+        for part in walk(tree, into):
             if not isinstance(part, Apply) or self.is_product(part):
                 yield part
-            if isinstance(part, Apply) and part.labels is not None:
-                found = inverse(part.arguments, ())
-                if found is not None:
-                    stack += found.arguments
-                    continue
-            if not (isinstance(part, Compare) and self.is_index(part)):
-                stack.extend(reversed(below(part)))
 
     def is_new(self, symbol: Symbol) -> bool:
         """Tell whether a name stands for what nobody has given."""
@@ -299,27 +297,6 @@ class Doubts:
 
 
 # --- trees ------------------------------------------------------------------------------------
-
-
-def below(part: Tree) -> list[Tree]:
-    """List the parts that a tree is made of.
-
-    >>> below(Power(Symbol("x"), Literal(2)))
-    [Symbol(name='x', labels=()), Literal(value=2)]
-    """
-    if isinstance(part, Sum):
-        return [term for _, term in part.terms]
-    if isinstance(part, Product):
-        return [factor for factor, _ in part.factors]
-    if isinstance(part, Power):
-        return [part.base, part.exponent]
-    if isinstance(part, Over):
-        return [part.body]
-    if isinstance(part, Apply):
-        return list(part.arguments)
-    if isinstance(part, Compare):
-        return [side for side in (part.left, part.right) if not isinstance(side, Affine)]
-    return []
 
 
 def _exponents(tree: Power) -> list[Symbol]:
