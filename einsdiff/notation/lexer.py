@@ -415,16 +415,11 @@ class Lexer:
             end = self.word(column)
             items = []
             for at in range(column, end):
-                char = text[at]
-                if not (_is_letter(char) or char in "0123456789"):
-                    self.fail(
-                        f"{char!r} is no label",
-                        at,
-                        "a label is one letter or digit; part names by spaces, "
-                        "and write braces around longer labels: A_{i1,i2}",
-                    )
-                is_label = char.isalpha()
-                items.append(_Item(self.label(char, at) if is_label else Affine((), int(char)), at))
+                action = (
+                    "a label is one letter or digit; part names by spaces, "
+                    "and write braces around longer labels: A_{i1,i2}"
+                )
+                items.append(self.item(at, action))
             if not items:
                 self.fail("a label is missing", column, "write labels after '_': A_ij")
             self.check_count(items, column)
@@ -461,13 +456,18 @@ class Lexer:
             return [self.index(text, column, False)]
         items = []
         for at, char in enumerate(text, column):
-            if _is_letter(char):
-                items.append(_Item(self.label(char, at), at))
-            elif char in "0123456789":
-                items.append(_Item(Affine((), int(char)), at))
-            elif not char.isspace():
-                self.fail(f"{char!r} is no label", at, "labels are letters: A_{ij}, or A_{i1,i2}")
+            if not char.isspace():
+                items.append(self.item(at, "labels are letters: A_{ij}, or A_{i1,i2}"))
         return items
+
+    def item(self, column: int, action: str) -> _Item:
+        """Read a label or an index of one character."""
+        char = self.text[column]
+        if char in "0123456789":
+            return _Item(Affine((), int(char)), column)
+        if not _is_letter(char):
+            self.fail(f"{char!r} is no label", column, action)
+        return _Item(self.label(char, column), column)
 
     def index(self, text: str, column: int, is_long: bool) -> _Item:
         """Read one index: a label, or a sum of labels and whole numbers."""

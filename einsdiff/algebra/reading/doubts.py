@@ -197,21 +197,13 @@ class Doubts:
                     f"{base.name}^({exponent.name}{lower}) for a power, and all indices below: "
                     f"{base.name}_ij",
                 )
-        if _number(exponent) == -1 and self.is_matrix(base):
-            self.fail(
-                f"'{base.name}' is likely to be a matrix",
-                _word(base),
-                _given(f"write inv({base.name})_ij for its inverse", base),
-            )
-        if not self.labels and self.is_matrix(base):
-            self.fail(
-                f"'{base.name}' is likely to be a matrix",
-                _word(base),
-                _given(
-                    f"write {base.name}_ij {base.name}_jk for its square, {base.name}_ij^2 for "
-                    "the squares of its entries",
-                    base,
-                ),
+        if _number(exponent) == -1:
+            self.matrix(base, f"write inv({base.name})_ij for its inverse")
+        if not self.labels:
+            self.matrix(
+                base,
+                f"write {base.name}_ij {base.name}_jk for its square, {base.name}_ij^2 for "
+                "the squares of its entries",
             )
 
     def inverse_of_entries(self, base: Symbol, exponent: Tree) -> None:
@@ -252,22 +244,19 @@ class Doubts:
             return
         for factor, _ in flat:
             for part in self.walk(factor):
-                if isinstance(part, Symbol) and self.is_matrix(part):
-                    self.fail(
-                        f"'{part.name}' is likely to be a matrix",
-                        _word(part),
-                        _given(
-                            "write labels: A_ij x_j is a matrix times a vector, A_ij B_jk a "
-                            "product of matrices",
-                            part,
-                        ),
+                if isinstance(part, Symbol):
+                    self.matrix(
+                        part,
+                        "write labels: A_ij x_j is a matrix times a vector, A_ij B_jk a "
+                        "product of matrices",
                     )
 
-    def is_matrix(self, symbol: Symbol) -> bool:
-        """Tell whether a name is one that matrices have: one that begins with a capital letter."""
-        if symbol.labels or symbol.name in self.shaped or symbol.name in self.labels:
-            return False
-        return symbol.name[0].isupper()
+    def matrix(self, symbol: Symbol, action: str) -> None:
+        """Check for a name that matrices have: one that begins with a capital letter."""
+        name = symbol.name
+        if name[0].isupper() and not (symbol.labels or name in self.shaped or name in self.labels):
+            headline = f"'{name}' is likely to be a matrix"
+            self.fail(headline, _word(symbol), _given(action, symbol))
 
     def fraction(self, factors: Iterable[tuple[Tree, int]]) -> None:
         """Check for derivatives as fractions: ``d/dx``, ``dy/dx``."""
