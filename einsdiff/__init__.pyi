@@ -1,4 +1,5 @@
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, overload
 
 from einsdiff.display.derivation.derivation import Derivation as Derivation
 from einsdiff.display.derivation.derivation import Step as Step
@@ -29,19 +30,13 @@ from einsdiff.interop.differentiable import as_torch as as_torch
 from einsdiff.interop.scipy.optimization import Problem as Problem
 from einsdiff.interop.scipy.optimization import problem as problem
 from einsdiff.interop.sympy.importing import from_sympy as from_sympy
+from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.memory import set_memory_limit as set_memory_limit
 from einsdiff.numeric.solving.failures import SolveError as SolveError
-from einsdiff.verbs.calculus import check as check
 from einsdiff.verbs.calculus import compile as compile
 from einsdiff.verbs.calculus import einsum as einsum
-from einsdiff.verbs.calculus import grad as grad
-from einsdiff.verbs.calculus import hessian as hessian
-from einsdiff.verbs.calculus import hvp as hvp
-from einsdiff.verbs.calculus import jacobian as jacobian
 from einsdiff.verbs.calculus import jvp as jvp
 from einsdiff.verbs.calculus import parse as parse
-from einsdiff.verbs.calculus import value_and_grad as value_and_grad
-from einsdiff.verbs.calculus import vjp as vjp
 from einsdiff.verbs.named_functions import TensorFunction as TensorFunction
 from einsdiff.verbs.named_functions import register as register
 from einsdiff.verbs.rewrite import Equality as Equality
@@ -49,6 +44,7 @@ from einsdiff.verbs.rewrite import collect as collect
 from einsdiff.verbs.rewrite import equal as equal
 from einsdiff.verbs.rewrite import expand as expand
 from einsdiff.verbs.rewrite import simplify as simplify
+from einsdiff.verbs.sources.source import Wrt
 
 class _Eigh(NamedTuple):
     eigenvalues: Tensor
@@ -57,6 +53,139 @@ class _Eigh(NamedTuple):
 class _Slogdet(NamedTuple):
     sign: Tensor
     logabsdet: Tensor
+
+@overload
+def grad(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    order: int = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> Tensor: ...
+@overload
+def grad(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    order: Literal[1] = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, ...]: ...
+@overload
+def grad(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    order: int = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Any, ...]: ...
+@overload
+def hessian(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> Tensor: ...
+@overload
+def hessian(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[tuple[Tensor, ...], ...]: ...
+@overload
+def value_and_grad(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, Tensor]: ...
+@overload
+def value_and_grad(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, tuple[Tensor, ...]]: ...
+@overload
+def vjp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    u: Any = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> Tensor: ...
+@overload
+def vjp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    u: Any = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, ...]: ...
+@overload
+def hvp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    v: Any = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> Tensor: ...
+@overload
+def hvp(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    v: Any = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Tensor, ...]: ...
+@overload
+def check(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: Wrt | None = ...,
+    order: int = ...,
+    tolerance: float | None = ...,
+    seed: int = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> Check: ...
+@overload
+def check(
+    expression: Any,
+    /,
+    *operands: Any,
+    wrt: tuple[Wrt, ...] | list[Wrt],
+    order: int = ...,
+    tolerance: float | None = ...,
+    seed: int = ...,
+    sizes: Mapping[str, Size] | None = ...,
+    **named: Any,
+) -> tuple[Any, ...]: ...
+
+jacobian = grad
 
 __version__: str
 abs: TensorFunction[Tensor]

@@ -122,9 +122,9 @@ def ones(size: Size | None = None) -> Form:
     return Form("ones", (), size, 1)
 
 
-def unit(position: int) -> Form:
-    """Return a unit vector; positions count from 0."""
-    return Form("unit", (), position, 1)
+def unit(position: int, size: Size | None = None) -> Form:
+    """Return a unit vector; positions count from 0, and its size is not written."""
+    return Form("unit", (), (position, size), 1)
 
 
 def entry(form: Form, position: int) -> Form:
@@ -696,7 +696,7 @@ def _entries(form: Form) -> dict[tuple[int, int], Form] | None:
     """Return the entries of a sum of unit vectors by row and column, None if it is no such sum."""
     match form.op:
         case "unit":
-            return {(form.value, 0): number(1)}
+            return {(form.value[0], 0): number(1)}
         case "transpose":
             turned = _entries(form.args[0])
             return turned and {(j, i): part for (i, j), part in turned.items()}

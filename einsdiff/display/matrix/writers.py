@@ -167,7 +167,7 @@ class _MatrixWriter:
                 is_sized = self.shows_sizes and form.value is not None
                 return self.indexed(self.ones(), [form.value]) if is_sized else self.ones(), _ATOM
             case "unit":
-                return self.sign("e", [form.value]), _ATOM
+                return self.sign("e", form.value[:1]), _ATOM
             case "entry":
                 return self.indexed(self.within(form.args[0], _ATOM), [form.value]), _ATOM
             case "eye":

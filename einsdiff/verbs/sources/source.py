@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.nodes import Variable
@@ -23,8 +23,13 @@ from einsdiff.notation.subscripts import (
 from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import library_of
+from einsdiff.numeric.libraries.operands import AnyArray, Array
 
-__all__ = ["Arguments", "Source", "find_variable"]
+__all__ = ["Arguments", "Source", "Wrt", "find_variable"]
+
+
+#: What names a variable: its name, its position, a tensor that is it, or the array itself.
+Wrt: TypeAlias = "str | int | np.integer[Any] | Tensor | Array | AnyArray"
 
 
 @dataclass(slots=True)
@@ -78,20 +83,6 @@ class Source:
 
 def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
     """Find the variable that a `wrt` means.
-
-    Parameters
-    ----------
-    wrt
-        A name, a position, a tensor, or the array itself; None where there is one variable only.
-    function
-        What is differentiated.
-    frame
-        The caller's frame, in which a name may be another one of the same array.
-
-    Returns
-    -------
-    Variable
-        One of the function's.
 
     Raises
     ------
