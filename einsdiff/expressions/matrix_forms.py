@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from einsdiff.algebra.nodes.effort import within
+from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.display.matrix.failing import NoMatrixFormError
 from einsdiff.display.matrix.matrix_equation import MatrixEquation, matrix_equation
@@ -19,10 +19,6 @@ from einsdiff.numeric.libraries.library import dtype_kind
 from einsdiff.numeric.libraries.operands import Array
 
 __all__ = ["as_matrix_equation"]
-
-#: Matrix notation is looked for in at most so many steps, and so many more for each node; see
-#: `einsdiff.algebra.nodes.effort`.
-MOST_STEPS, STEPS_A_NODE = 40_000, 20
 
 
 def as_matrix_equation(
@@ -44,5 +40,5 @@ def as_matrix_equation(
             return str(error)
 
     node = formula.normal_form
-    most = MOST_STEPS + STEPS_A_NODE * len(topological([node]))
+    most = budget("matrix notation", len(topological([node])))
     return within(most, work, lambda: "it is too long")

@@ -17,7 +17,7 @@ from html import escape
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from einsdiff.algebra.nodes.effort import within
+from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.display.index.lettering import places
 from einsdiff.display.index.printer import format_heading, wrapped_equation
@@ -56,10 +56,6 @@ MOST_HTML = 100_000
 #: Index notation of more characters is not written in matrix notation, too, unless asked for.
 MOST_BESIDE = 500
 PREVIEW_BYTES = 64 * 2**20
-
-#: What is asked for takes at most so many steps, and so many more for each node of the functions of
-#: all orders: about a second. See `einsdiff.algebra.nodes.effort`.
-MOST_STEPS, STEPS_A_NODE = 40_000, 10
 
 #: How much `Notations.explain` tells.
 Detail = Literal["full", "brief"]
@@ -676,7 +672,7 @@ def _bounded(formula: Formula, what: str, work: Callable[[], _T]) -> _T:
         if each.source is None:
             break
         each = each.source[0]
-    most = MOST_STEPS + STEPS_A_NODE * count
+    most = budget("display", count)
 
     def refuse() -> _T:
         raise OperandError(

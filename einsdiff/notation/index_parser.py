@@ -42,6 +42,7 @@ from einsdiff.notation.trees import (
     Apply,
     Compare,
     Equation,
+    Index,
     Literal,
     Over,
     Partial,
@@ -51,24 +52,10 @@ from einsdiff.notation.trees import (
     Symbol,
     Tree,
     inverse,
+    symbols_of,
 )
 
 __all__ = ["names_in", "parse_equation", "parse_index"]
-
-
-# --- counting labels --------------------------------------------------------------------------
-
-
-# --- what a text is ---------------------------------------------------------------------------
-
-
-# --- running without recursion ----------------------------------------------------------------
-
-
-# --- tokens -----------------------------------------------------------------------------------
-
-
-# --- trees ------------------------------------------------------------------------------------
 
 
 def parse_index(text: str, names: Iterable[str] = ()) -> Tree:
@@ -126,7 +113,7 @@ class _Parsed(Equation):
     equals: int = field(default=0, compare=False, repr=False)
 
     def whole_sum(self) -> Tree:
-        ranged = [symbol for symbol in _symbols_of(self.right) if symbol.sizes]
+        ranged = [symbol for symbol in symbols_of(self.right) if symbol.sizes]
         if ranged:
             raise _no_labels(self.text, ranged[0].name, ranged[0].column, len(ranged[0].name))
         if self.left is None:
@@ -139,13 +126,6 @@ class _Parsed(Equation):
                 action="remove what follows",
             )
         )
-
-
-def _symbols_of(tree: Tree) -> tuple[Symbol, ...]:
-    """Return the names of a left-hand side."""
-    if isinstance(tree, Partial):
-        return (tree.base, *tree.wrt)
-    return (tree,) if isinstance(tree, Symbol) else ()
 
 
 def _no_labels(text: str, name: str, column: int, width: int) -> SubscriptsError:
@@ -239,11 +219,12 @@ class _Parser:
     def sum(self) -> Job[Tree]:
         terms: list[tuple[int, Tree]] = []
         while not terms or self.peek() in ("+", "-"):
-            sign = 1
-            if self.peek() in ("+", "-"):
-                sign = -1 if self.next().kind == "-" else 1
-            terms.append((sign, (yield self.product())))
+            terms.append((self.sign(), (yield self.product())))
         return terms[0][1] if len(terms) == 1 and terms[0][0] == 1 else Sum(tuple(terms))
+
+    def sign(self) -> int:
+        """Read the sign before a term or an exponent, which need not have one."""
+        return -1 if self.peek() in ("+", "-") and self.next().kind == "-" else 1
 
     def product(self) -> Job[Tree]:
         factors: list[tuple[Tree, int]] = []
@@ -300,17 +281,13 @@ class _Parser:
             base = Power(base, Literal(int(self.next().text)))
         elif self.peek() == "^":
             self.next()
-            sign = 1
-            if self.peek() in ("+", "-"):
-                sign = -1 if self.next().kind == "-" else 1
+            sign = self.sign()
             exponent: Tree = yield self.exponent()
             if sign == -1:
-                simple = isinstance(exponent, Literal) and not isinstance(exponent.value, complex)
-                exponent = (
-                    Literal(-exponent.value)
-                    if isinstance(exponent, Literal) and simple
-                    else Product(((Literal(-1), 1), (exponent, 1)))
-                )
+                if isinstance(exponent, Literal) and not isinstance(exponent.value, complex):
+                    exponent = Literal(-exponent.value)
+                else:
+                    exponent = Product(((Literal(-1), 1), (exponent, 1)))
             base = Power(base, exponent)
         if self.peek() in ("^", "power"):
             self.fail(
@@ -376,16 +353,25 @@ class _Parser:
 
     def labelled(self, inner: Tree, end: Token) -> Tree:
         """Read a bracket with labels after it, which is the inverse of a matrix or nothing."""
+        message = (
+            "labels stand after a bracket",
+            "write them at the names inside the bracket; (K^-1)_ij is the inverse of K",
+        )
+        labels, columns = self.value_labels(end, *message)
+        found = inverse([inner], labels, columns)
+        return found if found is not None else self.no_value_labels(end, *message)
+
+    def value_labels(
+        self, end: Token, headline: str, action: str
+    ) -> tuple[tuple[Index, ...], tuple[int, ...]]:
+        """Return the labels after a closing bracket, and their columns."""
         (items,) = end.groups if end.groups and len(end.groups) == 1 else ((),)
-        found = inverse([inner], [item.index for item in items], [item.column for item in items])
-        if found is None or not items or any(item.size is not None for item in items):
-            self.fail(
-                "labels stand after a bracket",
-                end.column + 1,
-                "write them at the names inside the bracket; (K^-1)_ij is the inverse of K",
-                end.end - end.column - 1,
-            )
-        return found
+        if not items or any(item.size is not None for item in items):
+            self.no_value_labels(end, headline, action)
+        return tuple(item.index for item in items), tuple(item.column for item in items)
+
+    def no_value_labels(self, end: Token, headline: str, action: str) -> NoReturn:
+        self.fail(headline, end.column + 1, action, end.end - end.column - 1)
 
     def named(self) -> Job[Tree]:
         """Read what begins with a name: a symbol, a call, or nan."""
@@ -402,14 +388,11 @@ class _Parser:
             self.next()
             arguments.append((yield self.sum()))
         end = self.close(")")
-        (items,) = end.groups if end.groups and len(end.groups) == 1 else ((),)
-        if end.groups is not None and (not items or any(item.size is not None for item in items)):
-            self.fail(
-                "these are no labels",
-                end.column + 1,
-                "write the labels of the value: inv(X)_ij",
-                end.end - end.column - 1,
-            )
+        labels: tuple[Index, ...] | None = None
+        columns: tuple[int, ...] = ()
+        if end.groups is not None:
+            message = "these are no labels", "write the labels of the value: inv(X)_ij"
+            labels, columns = self.value_labels(end, *message)
         cores = None
         if token.groups is not None:
             groups = token.groups
@@ -434,8 +417,6 @@ class _Parser:
             symbol = self.symbol(token)
         else:
             symbol = Symbol(token.text, (), token.column)
-        labels = tuple(item.index for item in items) if end.groups is not None else None
-        columns = tuple(item.column for item in items)
         is_apart = before.column > token.end
         return Apply(symbol, tuple(arguments), labels, cores, columns, is_apart)
 
@@ -446,7 +427,7 @@ class _Parser:
             self.no_labels(token)
         (items,) = groups
         sizes = tuple(item.size for item in items)
-        if not any(size is not None for size in sizes):
+        if set(sizes) <= {None}:
             sizes = ()
         else:
             self.ranged.append(token)

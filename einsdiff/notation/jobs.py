@@ -7,9 +7,7 @@ from typing import Any, TypeVar
 
 __all__ = ["Job", "run"]
 
-
 _T = TypeVar("_T")
-
 
 #: A job yields the jobs whose answers it needs, and returns its own.
 Job = Generator[Any, Any, _T]

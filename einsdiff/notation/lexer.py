@@ -11,21 +11,15 @@ from unicodedata import category, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError, page
 from einsdiff.notation.subscripts import Size
-from einsdiff.notation.trees import (
-    Affine,
-    Index,
-)
+from einsdiff.notation.trees import Affine, Index
 
 __all__ = ["COMPARE", "COMPLEX", "STARTS", "Lexer", "Token", "is_index_notation"]
-
 
 #: Digits of a whole number, at most: Python reads no more from a text.
 LONGEST_NUMBER = 4000
 
-
 #: Characters of a text, at most; what is printed is far shorter.
 LONGEST_TEXT = 200_000
-
 
 #: Labels in one place, at most: no array has as many axes.
 MOST_LABELS = 100
@@ -51,31 +45,23 @@ def is_index_notation(text: str, has_operands: bool) -> bool:
 
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
-
 _PART = rf"(?:{_NUMBER.pattern}|∞|nan)"
-
 
 COMPLEX = re.compile(rf"\(\s*([-+]?{_PART})\s*([-+])\s*({_PART})j\s*\)")
 
-
 #: The wide letters and signs of East Asian keyboards, which mean the plain ones.
 _WIDE = {0xFEE0 + code: code for code in range(ord("!"), ord("~") + 1)}
-
 
 #: Letters that look like a Latin one, and are none.
 _ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТХУасеіјорѕхуһΑΒΕΖΗΙΚΜΝΟΡΤΥΧοı", "ABESIJKMHOPCTXYaceijopsxyhABEZHIKMNOPTYXoi"
 )
 
-
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-
 
 _DIGITS = str.maketrans("⁻" + _SUPERSCRIPT, "-0123456789")
 
-
 _EXPONENT = re.compile(f"⁻?[{_SUPERSCRIPT}]+")
-
 
 #: Signs, longer ones first, and how they are spelled in trees.
 _SIGNS = {
@@ -95,9 +81,7 @@ _SIGNS = {
     **{sign: sign for sign in "+-*/^(),[]<>=∂∞"},
 }
 
-
 COMPARE = (">", "<", ">=", "<=", "=", "!=")
-
 
 #: What may follow a factor without a sign between them.
 STARTS = ("number", "complex", "name", "(", "[", "∂", "∞")
@@ -146,7 +130,6 @@ def _raised_or_lowered(char: str) -> str:
 
 #: What to write in place of a dot between names.
 _MODULES = "write functions without the name of a module: exp(x)"
-
 
 #: What to write in place of signs of other notations, which index notation does not have.
 _INSTEAD = {
@@ -432,16 +415,11 @@ class Lexer:
             end = self.word(column)
             items = []
             for at in range(column, end):
-                char = text[at]
-                if not (_is_letter(char) or char in "0123456789"):
-                    self.fail(
-                        f"{char!r} is no label",
-                        at,
-                        "a label is one letter or digit; part names by spaces, "
-                        "and write braces around longer labels: A_{i1,i2}",
-                    )
-                is_label = char.isalpha()
-                items.append(_Item(self.label(char, at) if is_label else Affine((), int(char)), at))
+                action = (
+                    "a label is one letter or digit; part names by spaces, "
+                    "and write braces around longer labels: A_{i1,i2}"
+                )
+                items.append(self.item(at, action))
             if not items:
                 self.fail("a label is missing", column, "write labels after '_': A_ij")
             self.check_count(items, column)
@@ -478,13 +456,18 @@ class Lexer:
             return [self.index(text, column, False)]
         items = []
         for at, char in enumerate(text, column):
-            if _is_letter(char):
-                items.append(_Item(self.label(char, at), at))
-            elif char in "0123456789":
-                items.append(_Item(Affine((), int(char)), at))
-            elif not char.isspace():
-                self.fail(f"{char!r} is no label", at, "labels are letters: A_{ij}, or A_{i1,i2}")
+            if not char.isspace():
+                items.append(self.item(at, "labels are letters: A_{ij}, or A_{i1,i2}"))
         return items
+
+    def item(self, column: int, action: str) -> _Item:
+        """Read a label or an index of one character."""
+        char = self.text[column]
+        if char in "0123456789":
+            return _Item(Affine((), int(char)), column)
+        if not _is_letter(char):
+            self.fail(f"{char!r} is no label", column, action)
+        return _Item(self.label(char, column), column)
 
     def index(self, text: str, column: int, is_long: bool) -> _Item:
         """Read one index: a label, or a sum of labels and whole numbers."""

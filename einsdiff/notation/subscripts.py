@@ -19,11 +19,11 @@ the result that no operand carries (``i->ij``, a broadcast), and any Unicode let
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
-from typing import Any, TypeGuard
+from typing import Any, Never, TypeGuard, TypeVar
 
 from einsdiff.errors import ShapeError, SubscriptsError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, fresh_letters
@@ -101,63 +101,49 @@ def parse_subscripts(text: str) -> Subscripts:
     arrows: list[int] = []
     letters: dict[str, str] = {}  # for symbols that are none
     spare = fresh_letters(frozenset(text), "")
+
+    def fail(headline: str, carets: Iterable[int], action: str) -> Never:
+        raise SubscriptsError(page(headline, text=text, carets=carets, action=action))
+
     column = 0
     while column < len(text):
-        char = text[column]
-        if text.startswith("->", column):
-            arrows.append(column)
+        char, start = text[column], column
+        column += 1
+        if text.startswith("->", start):
+            arrows.append(start)
             terms.append([])
+            column += 1
+        elif text.startswith(ELLIPSIS, start):
             column += 2
-            continue
-        if text.startswith(ELLIPSIS, column):
             if any(label == ELLIPSIS for label, _ in terms[-1]):
-                raise SubscriptsError(
-                    page(
-                        f"{'the output' if arrows else 'an operand'} has two '...'",
-                        text=text,
-                        carets=range(column, column + 3),
-                        action="keep one '...' in each operand and in the output",
-                    )
+                fail(
+                    f"{'the output' if arrows else 'an operand'} has two '...'",
+                    range(start, column),
+                    "keep one '...' in each operand and in the output",
                 )
-            terms[-1].append((ELLIPSIS, column))
-            column += 3
-            continue
-        if char == ",":
+            terms[-1].append((ELLIPSIS, start))
+        elif char == ",":
             if arrows:
-                raise SubscriptsError(
-                    page(
-                        "the output has a ','",
-                        text=text,
-                        carets=[column],
-                        action="write the labels of one result after '->'",
-                    )
-                )
+                fail("the output has a ','", [start], "write the labels of one result after '->'")
             terms.append([])
         elif char.isalpha():
-            terms[-1].append((char, column))
+            terms[-1].append((char, start))
         elif char >= FIRST_SYMBOL and not char.isspace():
             if char not in letters:
                 letters[char] = next(spare)
-            terms[-1].append((letters[char], column))
+            terms[-1].append((letters[char], start))
         elif not char.isspace():
-            raise SubscriptsError(
-                page(
-                    f"{char!r} is not a label",
-                    text=text,
-                    carets=[column],
-                    action="labels are single letters; ',' parts operands, '->' comes before "
-                    "the output, '...' stands for axes without a label",
-                )
+            fail(
+                f"{char!r} is not a label",
+                [start],
+                "labels are single letters; ',' parts operands, '->' comes before "
+                "the output, '...' stands for axes without a label",
             )
-        column += 1
     if len(arrows) > 1:
-        raise SubscriptsError(
-            page(
-                "the subscripts have two '->'",
-                text=text,
-                carets=arrows,
-                action="write one '->' between the operands' labels and the output's",
-            )
+        fail(
+            "the subscripts have two '->'",
+            arrows,
+            "write one '->' between the operands' labels and the output's",
         )
     output = terms.pop() if arrows else None
     return Subscripts(
@@ -396,6 +382,9 @@ def _label_sizes(
     return sizes
 
 
+_E = TypeVar("_E", bound=SubscriptsError | ShapeError)
+
+
 class _Reporter:
     """Builds the errors: they all show the string, the operands and their shapes."""
 
@@ -423,17 +412,18 @@ class _Reporter:
                 axis = max(at, axis - (len(shape) - len(labels)))
         return columns[axis]
 
+    def error(self, kind: type[_E], headline: str, carets: Iterable[int], action: str) -> _E:
+        text = self.subscripts.text
+        return kind(page(headline, text=text, carets=carets, shapes=self.line, action=action))
+
     def operand_count(self) -> SubscriptsError:
         wanted, given = len(self.subscripts.inputs), len(self.names)
-        return SubscriptsError(
-            page(
-                f"the subscripts describe {_count(wanted, 'operand')}, "
-                f"but {_count(given, 'operand')} {'was' if given == 1 else 'were'} given",
-                text=self.subscripts.text,
-                carets=self.surplus(given),
-                shapes=self.line,
-                action="write one comma-separated term for each operand",
-            )
+        return self.error(
+            SubscriptsError,
+            f"the subscripts describe {_count(wanted, 'operand')}, "
+            f"but {_count(given, 'operand')} {'was' if given == 1 else 'were'} given",
+            self.surplus(given),
+            "write one comma-separated term for each operand",
         )
 
     def surplus(self, given: int) -> list[int]:
@@ -444,50 +434,38 @@ class _Reporter:
         return found or [end + 1]
 
     def label_count(self, k: int, expected: int | None = None) -> SubscriptsError:
-        labels = self.subscripts.inputs[k]
-        shape = self.shapes[k]
+        labels, shape = self.subscripts.inputs[k], self.shapes[k]
         rank = expected if shape is None else len(shape)
-        term = "".join(labels)
-        return SubscriptsError(
-            page(
-                f"{self.operand(k)} has {_count(rank or 0, 'axis')}, "
-                f"but {_count(len(labels) - (ELLIPSIS in labels), 'label')}: '{term}'",
-                text=self.subscripts.text,
-                carets=self.subscripts.term_columns[k],
-                shapes=self.line,
-                action="write one label for each axis, or '...' for those without one",
-            )
+        return self.error(
+            SubscriptsError,
+            f"{self.operand(k)} has {_count(rank or 0, 'axis')}, "
+            f"but {_count(len(labels) - (ELLIPSIS in labels), 'label')}: '{''.join(labels)}'",
+            self.subscripts.term_columns[k],
+            "write one label for each axis, or '...' for those without one",
         )
 
     def lost_ellipsis(self) -> SubscriptsError:
-        carets = [
-            column + dot
-            for labels, columns in zip(self.subscripts.inputs, self.subscripts.columns, strict=True)
-            for label, column in zip(labels, columns, strict=True)
-            if label == ELLIPSIS
-            for dot in range(3)
-        ]
-        return SubscriptsError(
-            page(
-                "an operand has axes under '...', but the output has no '...'",
-                text=self.subscripts.text,
-                carets=carets,
-                shapes=self.line,
-                action="write '...' in the output too, or give labels to the axes to be summed",
-            )
+        return self.error(
+            SubscriptsError,
+            "an operand has axes under '...', but the output has no '...'",
+            [
+                column + dot
+                for labels, columns in zip(
+                    self.subscripts.inputs, self.subscripts.columns, strict=True
+                )
+                for label, column in zip(labels, columns, strict=True)
+                if label == ELLIPSIS
+                for dot in range(3)
+            ],
+            "write '...' in the output too, or give labels to the axes to be summed",
         )
 
     def output_label(self, label: str, position: int) -> SubscriptsError:
-        columns = self.subscripts.output_columns
-        return SubscriptsError(
-            page(
-                f"output label '{label}' is carried by no operand, so its size is not known",
-                text=self.subscripts.text,
-                carets=[columns[position]] if position < len(columns) else (),
-                shapes=self.line,
-                action=f"give its size with sizes={{'{label}': n}}, "
-                "or use a label of one of the operands",
-            )
+        return self.error(
+            SubscriptsError,
+            f"output label '{label}' is carried by no operand, so its size is not known",
+            self.subscripts.output_columns[position : position + 1],
+            f"give its size with sizes={{'{label}': n}}, or use a label of one of the operands",
         )
 
     def sizes(
@@ -497,7 +475,6 @@ class _Reporter:
         second: tuple[Size, tuple[int, int]],
     ) -> ShapeError:
         (size_1, place_1), (size_2, place_2) = first, second
-        carets = [self.column(*place) for place in (place_1, place_2) if place is not None]
         origin = "as declared in sizes=" if place_1 is None else f"in {self.operand(place_1[0])}"
         shown = f"label '{label}'" if label in self.subscripts.text else "an axis under '...'"
         if place_1 is None:
@@ -519,14 +496,11 @@ class _Reporter:
                 f"pass arrays whose '{label}' axes have equal sizes, "
                 "or give one of the two axes another label"
             )
-        return ShapeError(
-            page(
-                f"{shown} has size {size_1} {origin} but {size_2} in {self.operand(place_2[0])}",
-                text=self.subscripts.text,
-                carets=carets,
-                shapes=self.line,
-                action=action,
-            )
+        return self.error(
+            ShapeError,
+            f"{shown} has size {size_1} {origin} but {size_2} in {self.operand(place_2[0])}",
+            [self.column(*place) for place in (place_1, place_2) if place is not None],
+            action,
         )
 
 

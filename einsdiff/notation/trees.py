@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from einsdiff.notation.subscripts import Size
@@ -22,12 +22,14 @@ __all__ = [
     "Sum",
     "Symbol",
     "Tree",
+    "below",
     "in_bracket",
     "in_product",
     "inverse",
     "letters_of",
+    "symbols_of",
+    "walk",
 ]
-
 
 #: Brackets inside of each other, at most; no person reads more.
 DEEPEST = 150
@@ -171,6 +173,53 @@ class Equation:
 
     left: Symbol | Partial | None
     right: Tree
+
+
+def below(part: Tree) -> list[Tree]:
+    """List the parts that a tree is made of.
+
+    >>> below(Power(Symbol("x"), Literal(2)))
+    [Symbol(name='x', labels=()), Literal(value=2)]
+    """
+    match part:
+        case Sum(terms):
+            return [term for _, term in terms]
+        case Product(factors):
+            return [factor for factor, _ in factors]
+        case Power(base, exponent):
+            return [base, exponent]
+        case Over():
+            return [part.body]
+        case Apply():
+            return list(part.arguments)
+        case Compare(_, left, right):
+            return [side for side in (left, right) if not isinstance(side, Affine)]
+        case _:
+            return []
+
+
+def walk(tree: Tree, into: Callable[[Tree], Sequence[Tree]] = below) -> Iterator[Tree]:
+    """Yield the parts of a tree, in the order of the text.
+
+    >>> [type(part).__name__ for part in walk(Power(Symbol("x"), Literal(2)))]
+    ['Power', 'Symbol', 'Literal']
+    """
+    stack = [tree]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack.extend(reversed(into(part)))
+
+
+def symbols_of(part: object) -> tuple[Symbol, ...]:
+    """Return the names in a symbol or in a derivative: all that a left-hand side can have.
+
+    >>> symbols_of(Partial(Symbol("x"), (Symbol("z"),)))
+    (Symbol(name='x', labels=()), Symbol(name='z', labels=()))
+    """
+    if isinstance(part, Partial):
+        return (part.base, *part.wrt)
+    return (part,) if isinstance(part, Symbol) else ()
 
 
 def in_product(factors: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from einsdiff.algebra.derivatives.differentiate import derivatives
-from einsdiff.algebra.nodes.effort import within
+from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
 from einsdiff.errors import EinsdiffError, OperandError, page, shapes_line
@@ -118,15 +118,10 @@ def _derived(f: Formula, chosen: tuple[Variable, ...]) -> tuple[Formula, ...]:
     return tuple(results)
 
 
-#: A derivative is taken in at most so many steps, and so many more for each node: some seconds. See
-#: `einsdiff.algebra.nodes.effort`.
-MOST_STEPS, STEPS_A_NODE = 200_000, 50
-
-
 @lru_cache(maxsize=1024)
 def _derivatives(node: Node, chosen: tuple[Variable, ...]) -> tuple[Node, ...]:
     """Differentiate; formulas are told apart by identity, but those that are equal share this."""
-    most = MOST_STEPS + STEPS_A_NODE * len(topological([node])) * len(chosen)
+    most = budget("derivative", len(topological([node])) * len(chosen))
 
     def refuse() -> tuple[Node, ...]:
         raise OperandError(

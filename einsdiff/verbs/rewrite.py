@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from einsdiff.algebra.nodes.effort import within
+from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Node
 from einsdiff.algebra.rewriting import simplification as rewrite
@@ -180,13 +180,8 @@ def _both(
     return one, other
 
 
-#: An expression is rewritten in at most so many steps, and so many more for each of its nodes:
-#: some seconds. See `einsdiff.algebra.nodes.effort`.
-MOST_STEPS, STEPS_A_NODE = 150_000, 20
-
-
 def _rewritten(t: Tensor, rule: Callable[[Node], Node]) -> Tensor:
-    most = MOST_STEPS + STEPS_A_NODE * len(topological([t.expr]))
+    most = budget("rewriting", len(topological([t.expr])))
 
     def refuse() -> Node:
         raise OperandError(

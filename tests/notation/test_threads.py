@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from einsdiff.algebra.nodes import nodes
+from einsdiff.algebra.nodes import interning, nodes
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries import anonymous
 
@@ -72,7 +72,7 @@ def test_locks_that_a_thread_held_are_open_in_a_child():
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with nodes._lock, anonymous._anonymous.lock:
+        with interning._lock, anonymous._anonymous.lock:
             held.set()
             done.wait(60)
 

@@ -33,6 +33,7 @@ from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
+from einsdiff.algebra.nodes.factors import multiplied
 from einsdiff.algebra.nodes.function import RULE_LETTERS
 from einsdiff.algebra.nodes.graph import dependencies, rebuilt, topological
 from einsdiff.algebra.nodes.nodes import (
@@ -174,30 +175,18 @@ class Local:
         """Multiply by the change of the child, whose further axes come last."""
         if not self.factors and not self.sizes:  # a term of a sum
             return tangent
-        rank = len(tangent.shape) - len(self.own)
-        domain = [("domain", k) for k in range(rank)]
-        operands, labels = _apart([*self.factors, (tangent, (*self.own, *domain))])
-        sizes = {
-            **self.sizes,
-            **dict(zip(domain, tangent.shape[-rank:] if rank else (), strict=True)),
-        }
-        return einsum(operands, labels, (*self.value, *domain), sizes)
+        further = {("domain", k): n for k, n in enumerate(tangent.shape[len(self.own) :])}
+        factors = [*self.factors, (tangent, (*self.own, *further))]
+        return multiplied(factors, (*self.value, *further), {**self.sizes, **further})
 
     def backwards(self, adjoint: Node) -> Node:
         """Multiply by the adjoint of the node, whose further axes come first."""
         if not self.factors and not self.sizes:  # a term of a sum
             return adjoint
         rank = len(adjoint.shape) - len(self.value)
-        codomain = [("codomain", k) for k in range(rank)]
-        operands, labels = _apart([(adjoint, (*codomain, *self.value)), *self.factors])
-        sizes = {**self.sizes, **dict(zip(codomain, adjoint.shape, strict=False))}
-        return einsum(operands, labels, (*codomain, *self.own), sizes)
-
-
-def _apart(
-    slots: Sequence[tuple[Node, Sequence[Hashable]]],
-) -> tuple[list[Node], list[Sequence[Hashable]]]:
-    return [node for node, _ in slots], [labels for _, labels in slots]
+        further = {("codomain", k): n for k, n in enumerate(adjoint.shape[:rank])}
+        factors = [(adjoint, (*further, *self.value)), *self.factors]
+        return multiplied(factors, (*further, *self.own), {**self.sizes, **further})
 
 
 def local_derivatives(node: Node, active: Collection[Node]) -> Iterator[Local]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from einsdiff.algebra.nodes.factors import Slot, multiplied, slots
 from einsdiff.algebra.nodes.nodes import (
     Add,
     Constant,
@@ -24,7 +25,6 @@ from einsdiff.algebra.nodes.nodes import (
     einsum,
     related,
 )
-from einsdiff.algebra.rewriting.distribute import Slot, slots
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.algebra.rewriting.orient import oriented
 
@@ -42,13 +42,10 @@ __all__ = [
     "ties",
 ]
 
-
 #: Products of sums with deltas in them are multiplied out up to so many terms.
 MOST_TERMS = 64
 
-
 Axes = tuple[int, ...]
-
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -203,7 +200,7 @@ def expression(m: LinearTerms, axes: Sequence[int]) -> Node:
 def _product(m: LinearTerms, factors: Sequence[Slot], output: Sequence[int]) -> Node:
     """Multiply factors; labels of the output that are no axes are carried by one of them."""
     sizes = {label: m.shape[label] for label in output if label < len(m.shape)}
-    return einsum([node for node, _ in factors], [labels for _, labels in factors], output, sizes)
+    return multiplied(factors, output, sizes)
 
 
 def contracted(expr: Node, axes: Sequence[int], vector: Node) -> Node:
@@ -229,12 +226,10 @@ def contracted(expr: Node, axes: Sequence[int], vector: Node) -> Node:
     more = [("column", k) for k in range(len(own), len(vector.shape))]
     terms = []
     for term in m.terms:
-        factors = [*(node for node, _ in term.factors), vector]
-        tail = term.labels[len(kept) :]
-        subscripts = [*(labels for _, labels in term.factors), (*tail, *more)]
+        factors = [*term.factors, (vector, (*term.labels[len(kept) :], *more))]
         sizes = {label: m.shape[label] for label in term.labels}
         output = (*term.labels[: len(kept)], *more)
-        terms.append((term.coefficient, einsum(factors, subscripts, output, sizes)))
+        terms.append((term.coefficient, multiplied(factors, output, sizes)))
     return add(terms, [*(expr.shape[axis] for axis in kept), *vector.shape[len(own) :]])
 
 
@@ -259,10 +254,9 @@ def diagonal(expr: Node, domain: int) -> Node:
     terms = []
     for term in m.terms:
         left, right = term.labels[:domain], term.labels[domain:]
-        factors = [*(node for node, _ in term.factors), *pairs]
-        subscripts = [*(labels for _, labels in term.factors), *zip(left, right, strict=True)]
+        factors = [*term.factors, *zip(pairs, zip(left, right, strict=True), strict=True)]
         sizes = {label: m.shape[label] for label in left}
-        terms.append((term.coefficient, einsum(factors, subscripts, left, sizes)))
+        terms.append((term.coefficient, multiplied(factors, left, sizes)))
     return add(terms, rows)
 
 

@@ -52,13 +52,8 @@ from einsdiff.algebra.derivatives.linear_terms import (
     linear_map,
     ties,
 )
-from einsdiff.algebra.nodes.nodes import (
-    Node,
-    Number,
-    Shape,
-    scale,
-)
-from einsdiff.algebra.rewriting.distribute import Slot
+from einsdiff.algebra.nodes.factors import Slot
+from einsdiff.algebra.nodes.nodes import Node, Number, Shape, scale
 from einsdiff.notation.subscripts import Size
 
 __all__ = [
@@ -83,9 +78,6 @@ MOST_FREE = 8
 #: Woodbury's identity is used where the rank of the change, and the rows of what is changed, are at
 #: most this part of the rows.
 SHARE = 4
-
-
-# --- linear maps ------------------------------------------------------------------------------
 
 
 # --- structures -------------------------------------------------------------------------------

@@ -120,40 +120,27 @@ def canonical(
     labels of the output, then to the others as they occur in the ordered factors.
     """
     flags: Sequence[Orders] = symmetric or [False] * len(keys)
-    if len(set(keys)) == len(keys) and not any(flags):
-        return _of_different_factors(keys, subscripts, output)
+    number: dict[int, int] = {}
+    for label in output:
+        number.setdefault(label, len(number))
+    if len(set(keys)) == len(keys) and not any(flags):  # keys tell them apart, without a search
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        for k in order:
+            for label in subscripts[k]:
+                number.setdefault(label, len(number))
+        terms = [tuple([number[label] for label in subscripts[k]]) for k in order]
+        return Canonical(tuple(order), tuple(terms), number)
     rank = {key: k for k, key in enumerate(sorted(set(keys)))}
     factors = [
         _ColouredFactor(rank[key], labels, flag)
         for key, labels, flag in zip(keys, subscripts, flags, strict=True)
     ]
-    position: dict[int, int] = {}
-    for label in output:
-        position.setdefault(label, len(position))
-    position = _total_order(factors, position, sizes, frozenset(unordered))
+    position = _total_order(factors, number, sizes, frozenset(unordered))
     order = sorted(range(len(factors)), key=lambda k: (factors[k].key, factors[k].ends(position)))
-    number: dict[int, int] = {}
-    for label in output:
-        number.setdefault(label, len(number))
     for k in order:
         for label in factors[k].arranged(position):
             number.setdefault(label, len(number))
     return Canonical(tuple(order), tuple(factors[k].ends(number) for k in order), number)
-
-
-def _of_different_factors(
-    keys: Sequence[bytes], subscripts: Sequence[tuple[int, ...]], output: Sequence[int]
-) -> Canonical:
-    """Order factors that their keys tell apart, which needs no search."""
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    number: dict[int, int] = {}
-    for label in output:
-        number.setdefault(label, len(number))
-    for k in order:
-        for label in subscripts[k]:
-            number.setdefault(label, len(number))
-    terms = tuple(tuple([number[label] for label in subscripts[k]]) for k in order)
-    return Canonical(tuple(order), terms, number)
 
 
 def _total_order(
@@ -170,14 +157,10 @@ def _total_order(
         else (1 + (label not in unordered), 0, str(sizes[label]))
         for label in labels
     }
-    search = _Search(factors, _ranked(signature))
+    rank = {value: k for k, value in enumerate(sorted(set(signature.values())))}
+    search = _Search(factors, {label: rank[value] for label, value in signature.items()})
     ordered = search.order(sorted(labels), sorted(labels), thorough=True).labels
     return {label: k for k, label in enumerate(ordered)}
-
-
-def _ranked(signature: Mapping[int, Any]) -> dict[int, int]:
-    rank = {value: k for k, value in enumerate(sorted(set(signature.values())))}
-    return {label: rank[value] for label, value in signature.items()}
 
 
 class _Labelling(NamedTuple):
@@ -293,19 +276,15 @@ class _Search:
 
     def is_exchangeable(self, a: int, b: int) -> bool:
         """Tell whether the factors are the same ones if two labels change places."""
-        near = sorted({*self.touching[a], *self.touching[b]})
-        found = []
-        for swapped in ({}, {a: b, b: a}):
-            ends = [
-                (
-                    self.factors[k].key,
-                    least([swapped.get(n, n) for n in self.factors[k].labels], orders),
-                )
-                for k in near
-                for orders in [self.factors[k].orders]
-            ]
-            found.append(sorted(ends))
-        return found[0] == found[1]
+        near = [self.factors[k] for k in {*self.touching[a], *self.touching[b]}]
+
+        def ends(of: Mapping[int, int]) -> list[tuple[int, tuple[int, ...]]]:
+            return sorted(
+                (factor.key, least([of.get(n, n) for n in factor.labels], factor.orders))
+                for factor in near
+            )
+
+        return ends({}) == ends({a: b, b: a})
 
     def classes(self, labels: Iterable[int]) -> dict[int, list[int]]:
         """Group labels by their colours."""
@@ -398,9 +377,8 @@ class _Search:
     def leaf(self, ordered: list[int]) -> _Labelling:
         """Say how ordered labels lie between their factors."""
         place = {label: (1, k) for k, label in enumerate(ordered)}
-        near = sorted({k for label in ordered for k in self.touching[label]})
         ends = []
-        for k in near:
+        for k in {k for label in ordered for k in self.touching[label]}:
             factor = self.factors[k]
             at = {n: place.get(n) or (0, self.colour[n]) for n in factor.labels}
             ends.append((factor.key, factor.ends(at)))

@@ -22,9 +22,29 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TypeVar
 
-__all__ = ["spend", "within"]
+__all__ = ["BUDGETS", "budget", "spend", "within"]
 
 _T = TypeVar("_T")
+
+#: How many steps there may be of some work, and how many more for each node that it is done to.
+BUDGETS = {
+    "derivative": (200_000, 50),  # some seconds
+    "rewriting": (150_000, 20),  # some seconds
+    "planning": (50_000, 20),
+    "matrix notation": (40_000, 20),
+    "display": (40_000, 10),  # about a second, with the nodes of the functions of all orders
+    "order of axes": (30_000, 10),
+}
+
+
+def budget(work: str, count: int) -> int:
+    """Return how many steps there may be of some work on so many nodes.
+
+    >>> budget("derivative", 100)
+    205000
+    """
+    most, each = BUDGETS[work]
+    return most + each * count
 
 
 class _Budget:

@@ -34,32 +34,54 @@ True
 True
 >>> einsum([delta(3)], ["ii"], "")
 Constant(3)
->>> add([(1, f), (Fraction(1, 2), f), (1, f)])
-Add((5/2, <Einsum (2,)>))
+>>> add([(1, f), (0.5, f), (1, f)])
+Add((2.5, <Einsum (2,)>))
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from fractions import Fraction
-from functools import lru_cache
-from hashlib import blake2b
-from itertools import accumulate
-from math import gcd, lcm
-from threading import RLock
-from typing import Any, NamedTuple, Never, TypeVar, cast
-from weakref import WeakValueDictionary
+from typing import Any, NamedTuple, cast
 
-from einsdiff.algebra.nodes.canonical import Canonical, Exchange, Orders, canonical, least
+from einsdiff.algebra.nodes.canonical import least
 from einsdiff.algebra.nodes.effort import spend
 from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.interning import (
+    BUILDERS,
+    ONE,
+    SUPERSCRIPT,
+    Add,
+    Call,
+    Constant,
+    Delta,
+    Einsum,
+    Node,
+    Number,
+    Shape,
+    Variable,
+    as_exact,
+    constant,
+    delta,
+    interned_call,
+    interned_delta,
+    interned_einsum,
+    interned_sum,
+    is_one,
+    ordered_einsum,
+    reciprocal,
+    symbol,
+    symmetry,
+    times,
+    variable,
+    zero,
+)
 from einsdiff.algebra.nodes.labels import Labels
 from einsdiff.algebra.nodes.relations import Relation, simplified
 from einsdiff.notation.subscripts import Size
-from einsdiff.notation.threads import in_child
 
 __all__ = [
     "ONE",
+    "SUPERSCRIPT",
     "Add",
     "Call",
     "Constant",
@@ -80,338 +102,21 @@ __all__ = [
     "interned_sum",
     "is_one",
     "is_zero",
+    "ones",
     "partial",
+    "reciprocal",
     "related",
     "scale",
+    "stretched",
     "symbol",
     "symmetry",
     "variable",
     "zero",
 ]
 
-Number = int | Fraction | float | complex
-Shape = tuple[Size, ...]
-
 #: A sum inside a sum is merged into it when it has at most this many terms. Merging more would
 #: copy long sums again and again where sums of sums are built one by one; see `flatten`.
 MERGED_TERMS = 4
-
-
-class Node:
-    """An expression. Compare with ``is``.
-
-    Its `key` is a digest of the structure, the same in every process; it orders factors and terms.
-    """
-
-    __slots__ = ("__weakref__", "key", "shape")
-    shape: Shape
-    key: bytes
-
-    #: Kinds are ordered: constants, variables, deltas, products, calls, sums.
-    kind: int
-
-    def short(self) -> str:
-        """Describe the node inside of another one, in a few letters."""
-        return repr(self) if self.kind < Einsum.kind else f"<{type(self).__name__} {self.shape}>"
-
-    def __setattr__(self, name: str, value: object) -> Never:
-        raise AttributeError(f"{type(self).__name__} is immutable")
-
-    def __delattr__(self, name: str) -> Never:
-        raise AttributeError(f"{type(self).__name__} is immutable")
-
-    def __copy__(self) -> Node:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Node:
-        return self
-
-
-class Variable(Node):
-    """A named tensor, given from outside.
-
-    Permuting the axes of a `symmetric` one changes nothing. `of` are the variables that it is an
-    unspecified function of. The symbol ∂x/∂z is a variable too, whose `derivative` is x and the
-    variables that it is differentiated by.
-    """
-
-    __slots__ = ("derivative", "name", "of", "symmetric")
-    name: str
-    symmetric: bool
-    of: tuple[Variable, ...]
-    derivative: tuple[Variable, tuple[Variable, ...]] | None
-    kind = 1
-
-    def __new__(
-        cls,
-        name: str,
-        shape: Sequence[Size],
-        symmetric: bool = False,
-        of: Sequence[Variable] = (),
-    ) -> Any:
-        """Return what `variable` returns."""
-        return variable(name, shape, symmetric, of)
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-class Constant(Node):
-    """A number: an integer or a fraction, kept exact, or a float or complex number as it is."""
-
-    __slots__ = ("value",)
-    value: Number
-    kind = 0
-
-    def __new__(cls, value: Number) -> Any:
-        """Return what `constant` returns."""
-        return constant(value)
-
-    def __repr__(self) -> str:
-        return f"Constant({self.value})"
-
-
-class Delta(Node):
-    """The Kronecker delta: 1 where its indices are related, else 0.
-
-    Of two axes of one size it is the identity matrix; `related` makes the others.
-    """
-
-    __slots__ = ("relation",)
-    relation: Relation
-    kind = 2
-
-    def __new__(cls, size: Size) -> Any:
-        """Return what `delta` returns."""
-        return delta(size)
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether it is the delta of two indices that are equal, and of one size."""
-        return len(self.shape) == 2 and self.shape[0] == self.shape[1] and self.relation == _EQUAL
-
-    def __repr__(self) -> str:
-        if self.is_identity:
-            return f"Delta({self.shape[0]})"
-        c, offset, is_equation = self.relation
-        return f"Delta({self.shape}, {c}, {offset}, {'=' if is_equation else '>='})"
-
-
-_EQUAL = Relation((-1, 1), 0)
-
-
-class Core(NamedTuple):
-    """What an einsum is made of: its value is ``node``, laid out, times ``sizes``.
-
-    The three belong together: a core without the sizes is another value.
-
-    Attributes
-    ----------
-    node
-        The product of the factors, a node that all expressions with these factors share.
-    axes
-        The label of the einsum that each axis of the node has.
-    sizes
-        Named sizes that the node is to be multiplied by: those of the summed labels that no
-        factor has.
-    """
-
-    node: Node
-    axes: tuple[int, ...]
-    sizes: tuple[str, ...]
-
-
-class Einsum(Node):
-    """A sum of products.
-
-    Attributes
-    ----------
-    operands
-        The factors in canonical order; none of them is a number or a delta.
-    subscripts
-        For each factor the labels of its axes, integers from 0.
-    output
-        The labels of the result's axes. A label that occurs twice is a delta.
-    sizes
-        The size of each label.
-    """
-
-    __slots__ = ("_core", "_symmetric", "operands", "output", "sizes", "subscripts")
-    operands: tuple[Node, ...]
-    subscripts: tuple[tuple[int, ...], ...]
-    output: tuple[int, ...]
-    sizes: Shape
-    _core: Core | None
-    _symmetric: bool | None
-    kind = 3
-
-    def __new__(
-        cls,
-        operands: Sequence[Node],
-        subscripts: Sequence[Sequence[Hashable]],
-        output: Sequence[Hashable],
-        sizes: Mapping[Any, Size] | None = None,
-    ) -> Any:
-        """Return what `einsum` returns."""
-        return einsum(operands, subscripts, output, sizes)
-
-    def __repr__(self) -> str:
-        operands = ", ".join(operand.short() for operand in self.operands)
-        return f"Einsum(({operands}), {self.subscripts}, {self.output})"
-
-    @property
-    def core(self) -> Core:
-        """What is left without deltas, broadcasts, named sizes and the order of axes."""
-        if self._core is None:
-            object.__setattr__(self, "_core", _core(self))
-        assert self._core is not None
-        return self._core
-
-    @property
-    def carried(self) -> frozenset[int]:
-        """The labels that some operand carries."""
-        return frozenset(label for labels in self.subscripts for label in labels)
-
-    @property
-    def loose(self) -> tuple[int, ...]:
-        """The summed labels that no operand carries: factors, each its named size."""
-        absent = self.carried.union(self.output)
-        return tuple(label for label in range(len(self.sizes)) if label not in absent)
-
-    @property
-    def is_view(self) -> bool:
-        """Whether there is nothing to compute: at most one factor, and no sum or named size."""
-        return _is_arranged(self) and not self.loose
-
-
-class Add(Node):
-    """A sum of terms, pairs (coefficient, term), like ones collected; without terms it is zero."""
-
-    __slots__ = ("_primitive", "terms")
-    terms: tuple[tuple[Number, Node], ...]
-    _primitive: tuple[Number, Node] | None
-    kind = 5
-
-    def __new__(
-        cls, terms: Iterable[tuple[Number, Node]], shape: Sequence[Size] | None = None
-    ) -> Any:
-        """Return what `add` returns."""
-        return add(terms, shape)
-
-    def __repr__(self) -> str:
-        return f"Add({', '.join(f'({c}, {term.short()})' for c, term in self.terms)})"
-
-    @property
-    def is_flat(self) -> bool:
-        """Whether no term is a sum."""
-        return not any(isinstance(term, Add) for _, term in self.terms)
-
-    @property
-    def primitive(self) -> tuple[Number, Node]:
-        """A number and a node of which this is the product; the same node for all multiples."""
-        if self._primitive is None:
-            object.__setattr__(self, "_primitive", _primitive(self))
-        assert self._primitive is not None
-        return self._primitive
-
-
-class Call(Node):
-    """A function of the table, applied.
-
-    Arguments of one entry each may have no axes where others have batch axes.
-    """
-
-    __slots__ = ("args", "function")
-    function: Function
-    args: tuple[Node, ...]
-    kind = 4
-
-    def __new__(cls, function: Function, args: Sequence[Node]) -> Any:
-        """Return what `call` returns."""
-        return call(function, args)
-
-    def __repr__(self) -> str:
-        return f"{self.function.name}({', '.join(arg.short() for arg in self.args)})"
-
-    @property
-    def batch(self) -> Shape:
-        """The sizes of the axes before those that the function acts on."""
-        return self.shape[: len(self.shape) - len(self.function.cores[1])]
-
-
-# --- interning --------------------------------------------------------------------------------
-
-_nodes: WeakValueDictionary[Hashable, Node] = WeakValueDictionary()
-# One that the same thread may take again: what is collected meanwhile may build expressions.
-_lock = RLock()
-
-
-def _open_lock() -> None:
-    global _lock
-    _lock = RLock()
-
-
-in_child(_open_lock)
-_N = TypeVar("_N", bound=Node)
-
-
-def _intern(cls: type[_N], identity: Hashable, text: bytes, **fields: object) -> _N:
-    """Return the node of this identity, made with these fields if there is none yet."""
-    found = _nodes.get(identity)
-    if found is None:
-        node = object.__new__(cls)
-        fields["key"] = blake2b(cls.__name__.encode() + text, digest_size=16).digest()
-        for name, value in fields.items():
-            object.__setattr__(node, name, value)
-        with _lock:
-            found = _nodes.setdefault(identity, node)
-    return cast(_N, found)
-
-
-def _exact(value: Number) -> Number:
-    """Write whole fractions as integers and booleans as numbers."""
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, Fraction) and value.denominator == 1:
-        return value.numerator
-    return value
-
-
-def _number_id(value: Number) -> Hashable:
-    # 1, 1.0 and Fraction(1) are equal to Python, but not to a person who typed one of them.
-    return value if type(value) is int else (type(value).__name__, repr(value))
-
-
-def variable(
-    name: str, shape: Sequence[Size], symmetric: bool = False, of: Sequence[Variable] = ()
-) -> Variable:
-    """Build a named tensor.
-
-    >>> variable("A", ("m", 3)) is variable("A", ("m", 3))
-    True
-    """
-    return _variable(name, tuple(shape), symmetric, tuple(of), None)
-
-
-def _variable(
-    name: str,
-    shape: Shape,
-    symmetric: bool,
-    of: tuple[Variable, ...],
-    derivative: tuple[Variable, tuple[Variable, ...]] | None,
-) -> Variable:
-    fields = (name, shape, symmetric, of, derivative)
-    text = repr((name, shape, symmetric)).encode() + b"".join(v.key for v in of)
-    return _intern(
-        Variable,
-        (Variable, *fields),
-        text,
-        name=name,
-        shape=shape,
-        symmetric=symmetric,
-        of=of,
-        derivative=derivative,
-    )
 
 
 def partial(x: Variable, by: Variable) -> Node:
@@ -436,48 +141,6 @@ def partial(x: Variable, by: Variable) -> Node:
     return einsum([symbol(base, after)], [labels], range(rank + len(own)))
 
 
-def symbol(base: Variable, wrt: tuple[Variable, ...]) -> Variable:
-    """Build the variable that is the symbol ∂x/∂z, of variables in order; see `partial`.
-
-    >>> z = variable("z", ("k",))
-    >>> symbol(variable("x", ("n",), of=[z]), (z,))
-    ∂x/∂z
-    """
-    power = str(len(wrt)).translate(SUPERSCRIPT) if len(wrt) > 1 else ""
-    name = f"∂{power}{base.name}/{''.join('∂' + v.name for v in wrt)}"
-    shape = base.shape + tuple(size for v in wrt for size in v.shape)
-    return _variable(name, shape, False, base.of, (base, wrt))
-
-
-#: Digits as exponents.
-SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def constant(value: Number) -> Constant | Add:
-    """Build a number; integers and fractions stay exact, floats stay floats, zero is `zero`.
-
-    >>> constant(Fraction(4, 2)), constant(0.5)
-    (Constant(2), Constant(0.5))
-    """
-    value = _exact(value)
-    if value == 0:
-        return zero(())
-    identity = _number_id(value)
-    return _intern(Constant, (Constant, identity), repr(identity).encode(), value=value, shape=())
-
-
-ONE = cast(Constant, constant(1))
-
-
-def delta(size: Size) -> Delta:
-    """Build the Kronecker delta of two axes of this size.
-
-    >>> delta(3).shape
-    (3, 3)
-    """
-    return interned_delta((size, size), _EQUAL)
-
-
 def related(
     sizes: Sequence[Size],
     coefficients: Sequence[int],
@@ -498,28 +161,6 @@ def related(
     labels = [build.new(size) for size in sizes]
     build.relate(Relation(tuple(coefficients), offset, is_equation), labels)
     return build.finish(labels)
-
-
-def interned_delta(shape: Shape, relation: Relation) -> Delta:
-    """Return the node of a relation that is canonical already.
-
-    >>> interned_delta((3, 3), Relation((-1, 1), 0)) is delta(3)
-    True
-    """
-    text = repr((shape, relation)).encode()
-    return _intern(Delta, (Delta, shape, relation), text, relation=relation, shape=shape)
-
-
-def zero(shape: Sequence[Size]) -> Add:
-    """Build the sum of no terms, in this shape.
-
-    >>> zero((2, 3))
-    Add()
-    """
-    shape = tuple(shape)
-    return _intern(
-        Add, (Add, (), shape), repr(shape).encode(), terms=(), shape=shape, _primitive=None
-    )
 
 
 # --- sums -------------------------------------------------------------------------------------
@@ -543,11 +184,11 @@ def add(terms: Iterable[tuple[Number, Node]], shape: Sequence[Size] | None = Non
             shape = node.shape
         assert tuple(shape) == node.shape, f"{shape} + {node.shape}"
         if isinstance(node, Add) and (len(node.terms) <= MERGED_TERMS):
-            stack.extend((_times(c, inner), term) for inner, term in reversed(node.terms))
+            stack.extend((times(c, inner), term) for inner, term in reversed(node.terms))
             continue
         if isinstance(node, Constant):
-            c, node = _times(c, node.value), ONE
-        collected[node] = _exact(collected[node] + c) if node in collected else _exact(c)
+            c, node = times(c, node.value), ONE
+        collected[node] = as_exact(collected[node] + c) if node in collected else as_exact(c)
     assert shape is not None, "a sum of no terms needs a shape"
     kept = [(c, node) for node, c in collected.items() if c != 0]
     if len(kept) == 1:
@@ -559,78 +200,13 @@ def add(terms: Iterable[tuple[Number, Node]], shape: Sequence[Size] | None = Non
     return interned_sum(kept, tuple(shape))
 
 
-def interned_sum(terms: list[tuple[Number, Node]], shape: Shape) -> Add:
-    """Return the sum of terms that are different and need not be merged.
-
-    >>> interned_sum([(2, variable("x", (3,)))], (3,))
-    Add((2, x))
-    """
-    if not terms:
-        return zero(shape)
-    terms.sort(key=_place)
-    identity = (Add, tuple((_number_id(c), node) for c, node in terms))
-    text = b"".join(repr(_number_id(c)).encode() + node.key for c, node in terms)
-    return _intern(Add, identity, text, terms=tuple(terms), shape=shape, _primitive=None)
-
-
-def _place(term: tuple[Number, Node]) -> tuple[int, str, bytes]:
-    # Variables by name, then numbers: the first term of a sum decides its sign inside products.
-    node = term[1]
-    if isinstance(node, Variable):
-        return 0, node.name, node.key
-    is_number = isinstance(node, Constant) or (isinstance(node, Einsum) and not node.operands)
-    return 1 if is_number else node.kind, "", node.key
-
-
-def is_one(c: Number) -> bool:
-    """Tell whether a coefficient is the exact one; 1.0 is a float, which was typed.
-
-    >>> is_one(1), is_one(1.0)
-    (True, False)
-    """
-    return type(c) is int and c == 1
-
-
 def scale(c: Number, node: Node) -> Node:
     """Multiply by a number.
 
-    >>> scale(2, scale(Fraction(1, 2), variable("x", (3,))))
+    >>> scale(-1, scale(-1, variable("x", (3,))))
     x
     """
     return node if is_one(c) else add([(c, node)])
-
-
-def _times(a: Number, b: Number) -> Number:
-    return _exact(a * b)
-
-
-def _primitive(node: Add) -> tuple[Number, Node]:
-    if len(node.terms) == 1:
-        # A multiple of a long sum, which may itself be a multiple.
-        ((c, term),) = node.terms
-        if not isinstance(term, Add):
-            return c, term
-        inner, rest = term.primitive
-        return _times(c, inner), rest
-    if not node.terms:
-        return 1, node
-    coefficients = [c for c, _ in node.terms]
-    exact = [Fraction(c) for c in coefficients if isinstance(c, int | Fraction)]
-    content: int | Fraction = 1
-    if len(exact) == len(coefficients):
-        content = Fraction(gcd(*(c.numerator for c in exact)), lcm(*(c.denominator for c in exact)))
-    first = coefficients[0]
-    if not isinstance(first, complex) and first < 0:
-        content = -content
-    if content == 1:
-        return 1, node
-    if len(exact) == len(coefficients):
-        divided = [
-            (_exact(c / Fraction(content)), t) for c, (_, t) in zip(exact, node.terms, strict=True)
-        ]
-    else:
-        divided = [(-c, term) for c, term in node.terms]
-    return _exact(content), interned_sum(divided, node.shape)
 
 
 # --- products ---------------------------------------------------------------------------------
@@ -698,7 +274,7 @@ class _ProductBuilder(Labels):
         while stack:
             node, labels, inline = stack.pop()
             if isinstance(node, Constant):
-                self.coefficient = _times(self.coefficient, node.value)
+                self.coefficient = times(self.coefficient, node.value)
             elif isinstance(node, Delta):
                 if node.is_identity:
                     self.unite(*labels)
@@ -706,7 +282,7 @@ class _ProductBuilder(Labels):
                     self.relate(node.relation, labels)
             elif isinstance(node, Add):
                 c, rest = node.primitive
-                self.coefficient = _times(self.coefficient, c)
+                self.coefficient = times(self.coefficient, c)
                 self.vanishes |= not node.terms
                 if isinstance(rest, Add):  # which is primitive itself
                     self.factors.append((rest, labels))
@@ -718,7 +294,7 @@ class _ProductBuilder(Labels):
                 inner: dict[int, int] = {}
                 for theirs, ours in zip(node.output, labels, strict=True):
                     self.unite(inner.setdefault(theirs, ours), ours)
-                if inline or _is_arranged(node):
+                if inline or node.is_arranged:
                     for theirs, size in enumerate(node.sizes):
                         if theirs not in inner:
                             inner[theirs] = self.new(size)
@@ -782,7 +358,7 @@ class _ProductBuilder(Labels):
         for label in self.loose(out):
             size = self.size[label]
             if isinstance(size, int):
-                coefficient = _times(coefficient, size)
+                coefficient = times(coefficient, size)
             else:
                 loose.append(label)
         factors = [*self.factors, *self.written_relations()]
@@ -833,7 +409,7 @@ def _built(product: _ClosedProduct) -> Node:
         spread = _distributed(operands[0], subscripts[0], out, loose, sizes)
         if spread is not None:
             return scale(coefficient, spread)
-    return scale(coefficient, _product(operands, subscripts, out, loose, sizes))
+    return scale(coefficient, ordered_einsum(operands, subscripts, out, loose, sizes))
 
 
 def _distributed(
@@ -859,146 +435,6 @@ def _same_axes(node: Node, labels: tuple[int, ...], out: tuple[int, ...]) -> boo
     return orders is not False and least(labels, orders) == least(out, orders)
 
 
-def symmetry(node: Node) -> Orders:
-    """Return the orders of a node's axes that change nothing.
-
-    True for all of them, False for none but its own, or else the blocks that change places.
-
-    >>> x = variable("x", (3,))
-    >>> symmetry(einsum([x, x], ["i", "j"], "ij"))
-    True
-    """
-    if isinstance(node, Variable):
-        return _partial_orders(node) if node.derivative is not None else node.symmetric
-    if isinstance(node, Delta):
-        return _relation_orders(node)
-    if not isinstance(node, Einsum) or len(node.shape) < 2 or len(set(node.shape)) > 1:
-        return False
-    if node._symmetric is None:
-        out = node.output
-        swapped = [(*out[:k], out[k + 1], out[k], *out[k + 2 :]) for k in range(len(out) - 1)]
-        same = all(
-            _product(node.operands, node.subscripts, other, node.loose, dict(enumerate(node.sizes)))
-            is node
-            for other in swapped
-        )
-        object.__setattr__(node, "_symmetric", same)
-    return bool(node._symmetric)
-
-
-@lru_cache(maxsize=1024)
-def _partial_orders(node: Variable) -> Orders:
-    """Return the orders of ∂²x/∂z∂z: those of symmetric variables, and of equal denominators."""
-    assert node.derivative is not None
-    base, wrt = node.derivative
-    ends = list(accumulate(len(part.shape) for part in (base, *wrt)))
-    blocks: dict[Variable | None, list[tuple[int, ...]]] = {None: [tuple(range(ends[0]))]}
-    for part, start in zip(wrt, ends, strict=False):
-        blocks.setdefault(part, []).append(tuple(range(start, start + len(part.shape))))
-    return _exchanges(
-        Exchange(tuple(alike), (part or base).symmetric) for part, alike in blocks.items()
-    )
-
-
-@lru_cache(maxsize=1024)
-def _relation_orders(node: Delta) -> Orders:
-    """Return the orders of the axes of a relation: those of equal coefficients and sizes."""
-    if node.is_identity:
-        return True
-    blocks: dict[tuple[int, Size], list[tuple[int, ...]]] = {}
-    for axis, kind in enumerate(zip(node.relation.coefficients, node.shape, strict=True)):
-        blocks.setdefault(kind, []).append((axis,))
-    return _exchanges(Exchange(tuple(alike)) for alike in blocks.values())
-
-
-def _exchanges(found: Iterable[Exchange]) -> Orders:
-    """Return exchanges, or False if they exchange nothing."""
-    orders = tuple(found)
-    moves = any(len(e.blocks) > 1 or (e.inside and len(e.blocks[0]) > 1) for e in orders)
-    return orders if moves else False
-
-
-def _product(
-    operands: Sequence[Node],
-    subscripts: Sequence[tuple[int, ...]],
-    out: Sequence[int],
-    loose: Iterable[int],
-    sizes: Mapping[int, Size],
-) -> Einsum:
-    form = _form(operands, subscripts, out, sizes)
-    return interned_einsum(
-        tuple(operands[k] for k in form.order),
-        form.subscripts,
-        tuple(form.number[label] for label in out),
-        (*(sizes[label] for label in form.number), *sorted(str(sizes[label]) for label in loose)),
-    )
-
-
-def _form(
-    operands: Sequence[Node],
-    subscripts: Sequence[tuple[int, ...]],
-    out: Sequence[int],
-    sizes: Mapping[int, Size],
-    unordered: Collection[int] = (),
-) -> Canonical:
-    keys = [node.key for node in operands]
-    orders = [symmetry(node) for node in operands]
-    return canonical(keys, subscripts, out, sizes, orders, unordered)
-
-
-def interned_einsum(
-    operands: tuple[Node, ...],
-    subscripts: tuple[tuple[int, ...], ...],
-    output: tuple[int, ...],
-    sizes: Shape,
-) -> Einsum:
-    """Return the product of factors whose order and labels are canonical already.
-
-    >>> x = variable("x", (3,))
-    >>> interned_einsum((x, x), ((0,), (0,)), (), (3,)) is einsum([x, x], ["i", "i"], "")
-    True
-    """
-    identity = (Einsum, operands, subscripts, output, sizes)
-    text = b"".join(node.key for node in operands) + repr(identity[2:]).encode()
-    return _intern(
-        Einsum,
-        identity,
-        text,
-        operands=operands,
-        subscripts=subscripts,
-        output=output,
-        sizes=sizes,
-        shape=tuple(sizes[label] for label in output),
-        _core=None,
-        _symmetric=None,
-    )
-
-
-def _is_arranged(node: Einsum) -> bool:
-    """Tell whether it is one factor, or none, laid out along axes, and perhaps times sizes."""
-    return len(node.operands) <= 1 and node.carried.issubset(node.output)
-
-
-def _core(node: Einsum) -> Core:
-    carried = node.carried
-    free = [label for label in dict.fromkeys(node.output) if label in carried]
-    loose = tuple(str(node.sizes[label]) for label in node.loose)
-    if _is_arranged(node):
-        if not node.operands:
-            return Core(ONE, (), loose)
-        labels = node.subscripts[0]
-        if len(set(labels)) == len(labels):
-            return Core(node.operands[0], labels, loose)
-    sizes = dict(enumerate(node.sizes))
-    form = _form(node.operands, node.subscripts, (), sizes, free)
-    axes = tuple(label for label in form.number if label in free)
-    if axes == node.output and not loose:
-        return Core(node, node.output, ())
-    core = _product(node.operands, node.subscripts, axes, (), sizes)
-    # With some of its axes in another order, a product may be itself, and is left as it is then.
-    return Core(node, node.output, ()) if core is node else Core(core, axes, loose)
-
-
 # --- functions --------------------------------------------------------------------------------
 
 
@@ -1013,12 +449,7 @@ def call(function: Function, args: Sequence[Node]) -> Node:
     """
     args = tuple(args)
     if function.at_zero is not None and is_zero(args[0]):
-        shape = args[0].shape
-        return (
-            scale(function.at_zero, einsum([], [], range(len(shape)), dict(enumerate(shape))))
-            if function.at_zero
-            else args[0]
-        )
+        return scale(function.at_zero, ones(args[0].shape)) if function.at_zero else args[0]
     if function.fold is not None:
         folded = function.fold(*args)
         if folded is not None:
@@ -1028,6 +459,25 @@ def call(function: Function, args: Sequence[Node]) -> Node:
     return interned_call(function, args)
 
 
+def ones(shape: Sequence[Size]) -> Node:
+    """Build the tensor of ones in this shape.
+
+    >>> ones(())
+    Constant(1)
+    """
+    return einsum([], [], range(len(shape)), dict(enumerate(shape)))
+
+
+def stretched(node: Node, shape: Sequence[Size]) -> Node:
+    """Repeat a node along the axes that it lacks, the last ones of this shape.
+
+    >>> stretched(ONE, (3,)) is ones((3,))
+    True
+    """
+    own = range(len(node.shape))
+    return einsum([node], [own], range(len(shape)), dict(enumerate(shape)))
+
+
 def is_zero(node: Node) -> bool:
     """Tell whether a node is the sum of no terms.
 
@@ -1035,27 +485,6 @@ def is_zero(node: Node) -> bool:
     (True, False)
     """
     return isinstance(node, Add) and not node.terms
-
-
-def interned_call(function: Function, args: tuple[Node, ...]) -> Call:
-    """Return the application of a function to arguments that nothing is to be taken out of.
-
-    >>> interned_call(Function("cos", ("-sin(x)",), "np.cos({0})"), (variable("x", (3,)),))
-    cos(x)
-    """
-    given, result = function.cores
-    batch: Shape = ()
-    core: dict[str, Size] = {}
-    for arg, names in zip(args, given, strict=True):
-        lead = len(arg.shape) - len(names)
-        assert lead >= 0, f"{function.name} acts on {len(names)} axes, not {len(arg.shape)}"
-        for name, size in zip(names, arg.shape[lead:], strict=True):
-            assert core.setdefault(name, size) == size, f"{function.name}: {core[name]} and {size}"
-        assert not lead or not batch or batch == arg.shape[:lead], f"{function.name}: batch axes"
-        batch = arg.shape[:lead] or batch
-    text = repr((function.name, function.signature)).encode() + b"".join(arg.key for arg in args)
-    shape = batch + tuple(core[name] for name in result)
-    return _intern(Call, (Call, function, args), text, function=function, args=args, shape=shape)
 
 
 def _elementwise(function: Function, args: tuple[Node, ...]) -> Node:
@@ -1089,3 +518,8 @@ def _unviewed(node: Node) -> tuple[Node, tuple[int, ...]]:
         core, labels, _ = inner.core
         return scale(c, core), tuple(inner.output.index(label) for label in labels)
     return node, tuple(range(len(node.shape)))
+
+
+BUILDERS.update(
+    {Variable: variable, Constant: constant, Delta: delta, Einsum: einsum, Add: add, Call: call}
+)

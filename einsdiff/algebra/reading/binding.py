@@ -26,6 +26,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
+from einsdiff.algebra.nodes.factors import Slot, multiplied, size_factor
 from einsdiff.algebra.nodes.nodes import Node, add, call, constant, delta, einsum, related
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.reading.choice import Argument, choose
@@ -461,22 +462,22 @@ class Builder:
         except (OverflowError, ZeroDivisionError, ValueError):
             self.parts.fail("a number is too large", (), "write smaller numbers")
 
-    def emit(self, part: Part) -> Job[_Built]:
+    def emit(self, part: Part) -> Job[Slot]:
         """Build the node of a part, with axes in order of appearance."""
         if isinstance(part, Total):
-            built: list[_Built] = []
+            built: list[Slot] = []
             for _, term in part.terms:
                 built.append((yield self.emit(term)))
             nodes, labels = self.aligned(built)
             return add(list(zip((sign for sign, _ in part.terms), nodes, strict=True))), labels
-        node: _Built = yield self.emit_term(
+        node: Slot = yield self.emit_term(
             part if isinstance(part, TermPart) else TermPart(part.counts, [(part, 1)])
         )
         return node
 
-    def emit_term(self, term: TermPart) -> Job[_Built]:
+    def emit_term(self, term: TermPart) -> Job[Slot]:
         """Build a product; products in it that are written without brackets are part of it."""
-        built: list[_Built] = []
+        built: list[Slot] = []
         summed: set[int] = set()
         stack: list[tuple[Part, int]] = [(term, 1)]
         while stack:
@@ -498,21 +499,21 @@ class Builder:
                 built.append(self.leaf(part))
         labels = tuple(dict.fromkeys(n for _, theirs in built for n in theirs if n not in summed))
         sizes = {n: self.size_of(n) for n in summed if self.is_sized(n)}
-        return einsum([b[0] for b in built], [b[1] for b in built], labels, sizes), labels
+        return multiplied(built, labels, sizes), labels
 
-    def leaf(self, part: Part) -> _Built:
+    def leaf(self, part: Part) -> Slot:
         """Build the node of a part that is made of no others."""
         if isinstance(part, Amount):
             return constant(part.value), ()
         if isinstance(part, SizePart):
-            return einsum([], [], [], {0: part.name}), ()
+            return size_factor(part.name)
         if isinstance(part, Equal):
             return delta(self.size_of(part.axes[0])), part.axes
         assert isinstance(part, Related)
         assert part.tie is not None
         return self.relation(part.tie)
 
-    def relation(self, tie: Tie) -> _Built:
+    def relation(self, tie: Tie) -> Slot:
         """Build the node of a relation."""
         joined: dict[int, int] = {}
         for c, index in tie.terms:
@@ -521,11 +522,11 @@ class Builder:
         node = related(sizes, tuple(joined.values()), tie.offset, tie.is_equation)
         return node, tuple(joined)
 
-    def emit_call(self, part: Applied) -> Job[_Built]:
+    def emit_call(self, part: Applied) -> Job[Slot]:
         """Build the value of a function, with its batch axes first."""
         function = part.function
         assert function is not None
-        built: list[_Built] = []
+        built: list[Slot] = []
         for arg in part.args:
             built.append((yield self.emit(arg)))
         if function.is_elementwise:
@@ -538,12 +539,8 @@ class Builder:
             args.append(einsum([node], [labels], axes, {n: self.size_of(n) for n in axes}))
         return call(function, args), part.value
 
-    def aligned(self, built: Sequence[_Built]) -> tuple[list[Node], tuple[int, ...]]:
+    def aligned(self, built: Sequence[Slot]) -> tuple[list[Node], tuple[int, ...]]:
         """Give all nodes the same axes, by broadcasting over the labels that one lacks."""
         labels = tuple(dict.fromkeys(index for _, theirs in built for index in theirs))
         sizes = {index: self.size_of(index) for index in labels}
         return [einsum([node], [theirs], labels, sizes) for node, theirs in built], labels
-
-
-#: A node, and the index of each of its axes.
-_Built = tuple[Node, tuple[int, ...]]

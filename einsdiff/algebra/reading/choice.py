@@ -8,16 +8,12 @@ from fractions import Fraction
 from itertools import product
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, Function, lookup
-from einsdiff.notation.trees import (
-    Index,
-)
+from einsdiff.notation.trees import Index
 
 __all__ = ["ALIASES", "POWERS", "Argument", "Choice", "choose", "is_function"]
 
-
 #: Names for powers.
 POWERS: dict[str, int | Fraction] = {"sqrt": Fraction(1, 2), "square": 2, "reciprocal": -1}
-
 
 #: Other names of functions, which are read.
 ALIASES = {

@@ -17,7 +17,7 @@ ValueError: 'sin' is a function; write brackets: sin(x)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from keyword import kwlist
@@ -27,7 +27,6 @@ from einsdiff.algebra.nodes.function import FUNCTIONS
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.parts import INSTEAD
 from einsdiff.notation.trees import (
-    Affine,
     Apply,
     Compare,
     Literal,
@@ -37,10 +36,12 @@ from einsdiff.notation.trees import (
     Sum,
     Symbol,
     Tree,
+    below,
     inverse,
+    walk,
 )
 
-__all__ = ["Doubts", "below"]
+__all__ = ["Doubts"]
 
 #: Names that are always meant as signs, unless they are operands.
 _SIGNS = {
@@ -110,18 +111,15 @@ class Doubts:
 
         The names of indices are not among them, nor is the power in the inverse ``(K^-1)_ij``.
         """
-        stack = [tree]
-        while stack:
-            part = stack.pop()
+
+        def into(part: Tree) -> Sequence[Tree]:
+            if isinstance(part, Apply) and part.labels is not None:
+                return (inverse(part.arguments, ()) or part).arguments
+            return [] if isinstance(part, Compare) and self.is_index(part) else below(part)
+
+        for part in walk(tree, into):
             if not isinstance(part, Apply) or self.is_product(part):
                 yield part
-            if isinstance(part, Apply) and part.labels is not None:
-                found = inverse(part.arguments, ())
-                if found is not None:
-                    stack += found.arguments
-                    continue
-            if not (isinstance(part, Compare) and self.is_index(part)):
-                stack.extend(reversed(below(part)))
 
     def is_new(self, symbol: Symbol) -> bool:
         """Tell whether a name stands for what nobody has given."""
@@ -199,21 +197,13 @@ class Doubts:
                     f"{base.name}^({exponent.name}{lower}) for a power, and all indices below: "
                     f"{base.name}_ij",
                 )
-        if _number(exponent) == -1 and self.is_matrix(base):
-            self.fail(
-                f"'{base.name}' is likely to be a matrix",
-                _word(base),
-                _given(f"write inv({base.name})_ij for its inverse", base),
-            )
-        if not self.labels and self.is_matrix(base):
-            self.fail(
-                f"'{base.name}' is likely to be a matrix",
-                _word(base),
-                _given(
-                    f"write {base.name}_ij {base.name}_jk for its square, {base.name}_ij^2 for "
-                    "the squares of its entries",
-                    base,
-                ),
+        if _number(exponent) == -1:
+            self.matrix(base, f"write inv({base.name})_ij for its inverse")
+        if not self.labels:
+            self.matrix(
+                base,
+                f"write {base.name}_ij {base.name}_jk for its square, {base.name}_ij^2 for "
+                "the squares of its entries",
             )
 
     def inverse_of_entries(self, base: Symbol, exponent: Tree) -> None:
@@ -254,22 +244,19 @@ class Doubts:
             return
         for factor, _ in flat:
             for part in self.walk(factor):
-                if isinstance(part, Symbol) and self.is_matrix(part):
-                    self.fail(
-                        f"'{part.name}' is likely to be a matrix",
-                        _word(part),
-                        _given(
-                            "write labels: A_ij x_j is a matrix times a vector, A_ij B_jk a "
-                            "product of matrices",
-                            part,
-                        ),
+                if isinstance(part, Symbol):
+                    self.matrix(
+                        part,
+                        "write labels: A_ij x_j is a matrix times a vector, A_ij B_jk a "
+                        "product of matrices",
                     )
 
-    def is_matrix(self, symbol: Symbol) -> bool:
-        """Tell whether a name is one that matrices have: one that begins with a capital letter."""
-        if symbol.labels or symbol.name in self.shaped or symbol.name in self.labels:
-            return False
-        return symbol.name[0].isupper()
+    def matrix(self, symbol: Symbol, action: str) -> None:
+        """Check for a name that matrices have: one that begins with a capital letter."""
+        name = symbol.name
+        if name[0].isupper() and not (symbol.labels or name in self.shaped or name in self.labels):
+            headline = f"'{name}' is likely to be a matrix"
+            self.fail(headline, _word(symbol), _given(action, symbol))
 
     def fraction(self, factors: Iterable[tuple[Tree, int]]) -> None:
         """Check for derivatives as fractions: ``d/dx``, ``dy/dx``."""
@@ -299,27 +286,6 @@ class Doubts:
 
 
 # --- trees ------------------------------------------------------------------------------------
-
-
-def below(part: Tree) -> list[Tree]:
-    """List the parts that a tree is made of.
-
-    >>> below(Power(Symbol("x"), Literal(2)))
-    [Symbol(name='x', labels=()), Literal(value=2)]
-    """
-    if isinstance(part, Sum):
-        return [term for _, term in part.terms]
-    if isinstance(part, Product):
-        return [factor for factor, _ in part.factors]
-    if isinstance(part, Power):
-        return [part.base, part.exponent]
-    if isinstance(part, Over):
-        return [part.body]
-    if isinstance(part, Apply):
-        return list(part.arguments)
-    if isinstance(part, Compare):
-        return [side for side in (part.left, part.right) if not isinstance(side, Affine)]
-    return []
 
 
 def _exponents(tree: Power) -> list[Symbol]:

@@ -15,10 +15,18 @@ Add((1, <Einsum (3,)>), (-1, <Einsum (3,)>))
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import Node, Shape, add, call, constant, einsum
+from einsdiff.algebra.nodes.nodes import (
+    Node,
+    Shape,
+    add,
+    call,
+    constant,
+    einsum,
+    reciprocal,
+    stretched,
+)
 from einsdiff.algebra.reading.choice import POWERS
 from einsdiff.algebra.reading.parts import COMPARISONS
 from einsdiff.notation.trees import (
@@ -49,7 +57,7 @@ def entrywise(tree: Tree, names: Mapping[str, Node], shape: Shape) -> Node:
         case Sum(terms):
             parts = [(sign, entrywise(term, names, shape)) for sign, term in terms]
             if len({node.shape for _, node in parts}) > 1:
-                parts = [(sign, _broadcast(node, shape)) for sign, node in parts]
+                parts = [(sign, stretched(node, shape)) for sign, node in parts]
             return add(parts)
         case Product(factors):
             return _product([_factor(f, exponent, names, shape) for f, exponent in factors])
@@ -75,8 +83,7 @@ def _factor(tree: Tree, exponent: int, names: Mapping[str, Node], shape: Shape) 
     if exponent == 1:
         return entrywise(tree, names, shape)
     if isinstance(tree, Literal):
-        value = tree.value
-        return constant(Fraction(1, value) if isinstance(value, int) else 1 / value)
+        return constant(reciprocal(tree.value))
     return _power(entrywise(tree, names, shape), constant(-1))
 
 
@@ -87,7 +94,3 @@ def _product(nodes: Sequence[Node]) -> Node:
 
 def _power(base: Node, exponent: Node) -> Node:
     return call(FUNCTIONS["power"], [base, exponent])
-
-
-def _broadcast(node: Node, shape: Shape) -> Node:
-    return einsum([node], [range(len(node.shape))], range(len(shape)), dict(enumerate(shape)))

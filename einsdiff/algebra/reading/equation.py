@@ -23,7 +23,7 @@ from einsdiff.algebra.nodes.function import parted_names
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, partial, variable
 from einsdiff.algebra.reading.binding import Builder
 from einsdiff.algebra.reading.choice import is_function
-from einsdiff.algebra.reading.doubts import Doubts, below
+from einsdiff.algebra.reading.doubts import Doubts
 from einsdiff.algebra.reading.kinds import Part, Total, places
 from einsdiff.algebra.reading.parts import INSTEAD, PartReader, is_exponential, near_function
 from einsdiff.notation.index_parser import parse_equation
@@ -41,8 +41,11 @@ from einsdiff.notation.trees import (
     Sum,
     Symbol,
     Tree,
+    below,
     inverse,
     letters_of,
+    symbols_of,
+    walk,
 )
 
 __all__ = ["Reading", "read"]
@@ -197,19 +200,19 @@ class _EquationReader:
         """List the operands, and count the axes of those that are not known."""
         parts, right = self.parts, self.equation.right
         parts.has_e = self.find_e()
-        heads = {t.name for t in _walk(right) if isinstance(t, Apply) and not _is_factor(t)}
-        for tree in _walk(right, with_comparisons=False):
+        heads = {t.name for t in walk(right) if isinstance(t, Apply) and not _is_factor(t)}
+        for tree in walk(right, lambda part: [] if isinstance(part, Compare) else below(part)):
             name = tree.name if isinstance(tree, Symbol) else "δ"
             if isinstance(tree, Apply) and _is_factor(tree):
                 name = tree.name
             if name not in ("δ", *heads, *parts.size_names):
                 parts.ranks.setdefault(name, None)
         labels: set[int] = set()
-        for tree in _walk(right):
+        for tree in walk(right):
             if parts.has_e and is_exponential(tree):
                 labels.add(id(tree.base))
             if isinstance(tree, Compare) and self.is_of_indices(tree):
-                labels.update(id(part) for side in below(tree) for part in _walk(side))
+                labels.update(id(part) for side in below(tree) for part in walk(side))
             elif id(tree) in labels:
                 continue
             elif isinstance(tree, Symbol):
@@ -232,16 +235,14 @@ class _EquationReader:
         """Tell whether e is Euler's number, since it stands only below exponents."""
         if "e" in self.parts.ranks:
             return False
-        bases, others = [], []
-        for tree in _walk(self.equation.right):
-            if is_exponential(tree):
-                bases.append(tree.base)
-            elif isinstance(tree, Partial):
-                others += [symbol for symbol in _symbols(tree) if symbol.name == "e"]
-            elif isinstance(tree, Symbol) and tree.name == "e":
-                others.append(tree)
-        bases_of_powers = {id(base) for base in bases}
-        others = [symbol for symbol in others if id(symbol) not in bases_of_powers]
+        parts = list(walk(self.equation.right))
+        bases = {id(part.base) for part in parts if is_exponential(part)}
+        others = [
+            symbol
+            for part in parts
+            for symbol in symbols_of(part)
+            if symbol.name == "e" and id(symbol) not in bases
+        ]
         if bases and others:
             self.parts.fail(
                 "'e' is the base of a power and stands elsewhere",
@@ -280,11 +281,11 @@ class _EquationReader:
                 isinstance(right, Symbol) and right.name in self.letters
             ):
                 return None
-            labels = [label for symbol in _symbols(right) for label in symbol.labels]
+            labels = [label for symbol in symbols_of(right) for label in symbol.labels]
             is_plain = len(set(labels)) == len(labels) == len(_letters(right))
             return right if is_plain else None
         seen: set[str] = set()
-        for symbol in _symbols(left):
+        for symbol in symbols_of(left):
             for label, column in zip(symbol.labels, symbol.columns, strict=True):
                 if not isinstance(label, str):
                     self.parts.fail(
@@ -306,7 +307,7 @@ class _EquationReader:
     ) -> tuple[str, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]:
         if self.left is None:
             return first_unused("fghuvwFGH", set(self.names)), tuple(letters), ()
-        base, *by = _symbols(self.left)
+        base, *by = symbols_of(self.left)
         rest = iter(letters)
         axes = tuple(next(rest) for _ in base.labels)
         return base.name, axes, tuple((z.name, tuple(next(rest) for _ in z.labels)) for z in by)
@@ -353,7 +354,7 @@ class _EquationReader:
             if letter not in root.counts and not builder.is_sized(index):
                 columns = [
                     column
-                    for symbol in (_symbols(self.left) if self.left is not None else ())
+                    for symbol in symbols_of(self.left)
                     for label, column in zip(symbol.labels, symbol.columns, strict=True)
                     if label == letter
                 ]
@@ -472,33 +473,19 @@ class _NotedParts(PartReader):
         return axes
 
 
-# --- walks ------------------------------------------------------------------------------------
-
-
-def _symbols(left: Symbol | Partial) -> tuple[Symbol, ...]:
-    return (left.base, *left.wrt) if isinstance(left, Partial) else (left,)
+# --- what stands where ------------------------------------------------------------------------
 
 
 def _letters(left: Symbol | Partial) -> list[str]:
     """List the labels of a left-hand side that are letters."""
-    return [label for s in _symbols(left) for label in s.labels if isinstance(label, str)]
-
-
-def _walk(tree: Tree, with_comparisons: bool = True) -> Iterator[Tree]:
-    """Yield the parts of a tree, in the order of the text."""
-    stack = [tree]
-    while stack:
-        part = stack.pop()
-        yield part
-        if with_comparisons or not isinstance(part, Compare):
-            stack.extend(reversed(below(part)))
+    return [label for s in symbols_of(left) for label in s.labels if isinstance(label, str)]
 
 
 def _ranges(left: Symbol | Partial | None) -> dict[str, tuple[Size, int]]:
     """Return the range of each label of a left-hand side that has one, and where it stands."""
     return {
         label: (size, column)
-        for symbol in (_symbols(left) if left is not None else ())
+        for symbol in symbols_of(left)
         for label, size, column in zip(symbol.labels, symbol.sizes, symbol.columns, strict=False)
         if isinstance(label, str) and size is not None
     }
@@ -508,7 +495,7 @@ def _written_sizes(equation: Equation) -> Iterator[str]:
     """Yield the names of sizes that stand in a text, which are not labels in it."""
     labels = set(_labels(equation))
     found: list[Size | None] = [size for size, _ in _ranges(equation.left).values()]
-    for part in _walk(equation.right):
+    for part in walk(equation.right):
         if isinstance(part, Over):
             found += part.sizes
         elif isinstance(part, Apply):
@@ -520,7 +507,7 @@ def _shifted(tree: Tree) -> frozenset[tuple[str, int, str]]:
     """List the axes of operands at which a label stands in a sum: the name, the axis, the label."""
     return frozenset(
         (part.name, axis, label)
-        for part in _walk(tree)
+        for part in walk(tree)
         if isinstance(part, Symbol)
         for axis, index in enumerate(part.labels)
         if isinstance(index, Affine)
@@ -544,13 +531,12 @@ def _is_factor(tree: Apply) -> bool:
 
 def _labels(equation: Equation) -> Iterator[str]:
     """Yield every label of a text."""
-    for symbol in _symbols(equation.left) if equation.left is not None else ():
+    for symbol in symbols_of(equation.left):
         yield from letters_of(symbol.labels)
-    for part in _walk(equation.right):
-        if isinstance(part, Symbol | Partial):
-            for symbol in _symbols(part):
-                yield from letters_of(symbol.labels)
-        elif isinstance(part, Over):
+    for part in walk(equation.right):
+        for symbol in symbols_of(part):
+            yield from letters_of(symbol.labels)
+        if isinstance(part, Over):
             yield from part.labels
         elif isinstance(part, Apply):
             yield from letters_of((*part.symbol.labels, *(part.labels or ())))
@@ -566,7 +552,7 @@ def _printed_order(tree: Tree, names: Sequence[str]) -> list[str]:
     order = list(names)
     inside: dict[int, frozenset[str]] = {}
     rows: list[list[frozenset[str]]] = []
-    for part in reversed(list(_walk(tree))):
+    for part in reversed(list(walk(tree))):
         within = [inside[id(child)] for child in below(part)]
         own = {part.name} if isinstance(part, Symbol | Apply) else set()
         if isinstance(part, Partial):

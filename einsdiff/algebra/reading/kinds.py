@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.nodes import Number
 from einsdiff.notation.subscripts import Size
-from einsdiff.notation.trees import (
-    Affine,
-    Index,
-    letters_of,
-)
+from einsdiff.notation.trees import Affine, Index, letters_of
 
 __all__ = [
     "Amount",

@@ -22,7 +22,7 @@ from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, lookup
-from einsdiff.algebra.nodes.nodes import Number, Shape
+from einsdiff.algebra.nodes.nodes import Number, Shape, reciprocal
 from einsdiff.algebra.reading.choice import ALIASES, POWERS, Argument, choose, is_function
 from einsdiff.algebra.reading.kinds import (
     Amount,
@@ -116,12 +116,6 @@ INSTEAD = {
     ),
     **dict.fromkeys(("grad", "div", "curl", "rot"), "take derivatives with ed.grad(text, wrt='x')"),
 }
-
-
-# --- parts ------------------------------------------------------------------------------------
-
-
-# --- which function is meant ------------------------------------------------------------------
 
 
 # --- from trees to parts ----------------------------------------------------------------------
@@ -227,10 +221,9 @@ class PartReader:
 
     def inverse(self, tree: Literal) -> Number:
         """Return 1 divided by a number."""
-        value = tree.value
-        if value == 0:
+        if tree.value == 0:
             self.fail("a division by zero", [tree.column], "divide by another number")
-        return Fraction(1, value) if isinstance(value, int) else 1 / value
+        return reciprocal(tree.value)
 
     def split(self, tree: Tree) -> tuple[Tree, Tree] | None:
         """Take a product apart that was read as a call: ``s (x_i + 1)^2``."""

@@ -16,6 +16,7 @@ from functools import lru_cache
 from math import comb
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS, MOST_EXPANDED
+from einsdiff.algebra.nodes.factors import Slot, counted, multiplied, size_factor, slots
 from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.nodes import (
     ONE,
@@ -37,12 +38,9 @@ from einsdiff.notation.subscripts import Size
 __all__ = [
     "MOST_TERMS",
     "MOST_WRITTEN",
-    "Slot",
     "check_terms",
     "multiplied_out",
     "out_of_reach",
-    "size_factor",
-    "slots",
     "spread",
 ]
 
@@ -60,48 +58,10 @@ MOST_WRITTEN = 2**18
 #: Products without sums in them are merged up to this many factors, so that like terms meet.
 MOST_MERGED = 16
 
-#: A factor, and the label of each of its axes.
-Slot = tuple[Node, tuple[int, ...]]
 Terms = list[tuple[Number, Node]]
 #: Factors by number, with exponents; and a sum of those with coefficients.
 _Monomial = frozenset[tuple[int, int]]
 _Polynomial = dict[_Monomial, Number]
-
-
-def slots(node: Node) -> list[Slot]:
-    """List the factors of a term with their labels; named sizes are factors too.
-
-    >>> from einsdiff.algebra.nodes.nodes import variable
-    >>> slots(variable("A", (2, 3)))
-    [(A, (0, 1))]
-    """
-    if isinstance(node, Einsum):
-        sizes = [size_factor(node.sizes[label]) for label in node.loose]
-        return [*zip(node.operands, node.subscripts, strict=True), *sizes]
-    return [] if node is ONE else [(node, tuple(range(len(node.shape))))]
-
-
-def size_factor(size: Size) -> Slot:
-    """Return a size as a factor.
-
-    >>> size_factor("n")
-    (Einsum((), (), ()), ())
-    """
-    return einsum([], [], (), {0: size}), ()
-
-
-def counted(node: Einsum) -> dict[Slot, int]:
-    """Count equal factors of a product.
-
-    >>> from einsdiff.algebra.nodes.nodes import variable
-    >>> x = variable("x", (3,))
-    >>> counted(einsum([x, x], ["i", "i"], "i"))
-    {(x, (0,)): 2}
-    """
-    counts: dict[Slot, int] = {}
-    for slot in zip(node.operands, node.subscripts, strict=True):
-        counts[slot] = counts.get(slot, 0) + 1
-    return counts
 
 
 def _terms(node: Node) -> Terms:
@@ -319,8 +279,7 @@ class _Factors:
                 factors.append((call(FUNCTIONS["power"], [node, constant(n)]), labels))
             else:
                 factors += [(node, labels)] * n
-        nodes, subscripts = [f for f, _ in factors], [ls for _, ls in factors]
-        return einsum(nodes, subscripts, output, sizes, inline=range(len(factors)))
+        return multiplied(factors, output, sizes, inline=range(len(factors)))
 
 
 def _apart(node: Node, labels: tuple[int, ...]) -> list[Slot]:

@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
+from einsdiff.algebra.nodes.factors import Slot, multiplied, size_factor, slots
 from einsdiff.algebra.nodes.nodes import Add, Einsum, Node, Number, add, einsum, symmetry
-from einsdiff.algebra.rewriting.distribute import Slot, size_factor, slots
 from einsdiff.notation.subscripts import Size
 
 __all__ = ["factored"]
@@ -227,10 +227,6 @@ def _pattern(terms: Terms, ties: tuple[int, ...]) -> Node | None:
         return None
     size = _sizes(terms[0][1])
     shape = {label: size[label] for label in kept}
-    inner = []
-    for c, term in terms:
-        factors = slots(term)
-        operands, subscripts = [f for f, _ in factors], [ls for _, ls in factors]
-        inner.append((c, einsum(operands, subscripts, kept, shape)))
+    inner = [(c, multiplied(slots(term), kept, shape)) for c, term in terms]
     total = add(inner, [size[label] for label in kept])
     return einsum([total], [kept], ties, {label: size[label] for label in ties})

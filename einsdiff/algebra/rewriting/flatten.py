@@ -20,16 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from einsdiff.algebra.nodes.graph import children, use_counts
+from einsdiff.algebra.nodes.graph import children, rebuilt, use_counts
 from einsdiff.algebra.nodes.nodes import (
     Add,
-    Call,
     Delta,
     Einsum,
     Node,
     Number,
     add,
-    call,
     delta,
     einsum,
 )
@@ -69,57 +67,76 @@ def flatten(
     """
     roots = tuple(roots)
     while True:
-        flat = _flatten_once(roots, most_factors, most_repeated, merges_placed)
+        flat = _Merger(roots, most_factors, most_repeated, merges_placed).merged()
         if flat == roots:
             return flat
         roots = flat
 
 
-def _flatten_once(
-    roots: tuple[Node, ...], most_factors: int, most_repeated: int, merges_placed: bool
-) -> tuple[Node, ...]:
-    uses = use_counts(roots)
-    # Sums inside of sums are not built on their own, since they might be long and many.
-    inside: set[Node] = {
-        child
-        for node in uses
-        if isinstance(node, Add)
-        for child in children(node)
-        if isinstance(child, Add) and uses[child] == 1
-    }
-    # Nor are products inside of products.
-    inside |= _opened(uses, most_factors)
-    done: dict[Node, Node] = {}
-    for node in uses:  # children first
-        if isinstance(node, Add):
-            if node not in inside:
-                done[node] = _merged_sum(node, inside, uses, done)
-        elif isinstance(node, Einsum):
-            if node not in inside:
-                done[node] = _merged_product(
-                    node, inside, uses, done, most_factors, most_repeated, merges_placed
-                )
-        elif isinstance(node, Call):
-            args = tuple(done[arg] for arg in node.args)
-            done[node] = node if args == node.args else call(node.function, args)
-        else:
-            done[node] = node
-    return tuple(done[root] for root in roots)
+class _Merger:
+    """Merges what is used once, in one pass from below."""
 
+    def __init__(
+        self, roots: tuple[Node, ...], most_factors: int, most_repeated: int, merges_placed: bool
+    ) -> None:
+        self.roots, self.uses = roots, use_counts(roots)
+        self.most_factors, self.most_repeated = most_factors, most_repeated
+        self.merges_placed = merges_placed
+        self.done: dict[Node, Node] = {}
+        # Sums inside of sums are not built on their own, since they might be long and many.
+        self.inside: set[Node] = {
+            child
+            for node in self.uses
+            if isinstance(node, Add)
+            for child in children(node)
+            if isinstance(child, Add) and self.uses[child] == 1
+        }
+        # Nor are products inside of products.
+        self.inside |= _opened(self.uses, most_factors)
 
-def _merged_sum(
-    node: Add, inside: Collection[Node], uses: Mapping[Node, int], done: Mapping[Node, Node]
-) -> Node:
-    terms: list[tuple[Number, Node]] = []
-    stack = list(node.terms)
-    while stack:
-        c, old = stack.pop()
-        new = old if old in inside else done[old]
-        if isinstance(new, Add) and uses[old] == 1:
-            (stack if old in inside else terms).extend((c * inner, t) for inner, t in new.terms)
-        else:
-            terms.append((c, new))
-    return add(terms, node.shape)
+    def merged(self) -> tuple[Node, ...]:
+        for node in self.uses:  # children first
+            if node in self.inside:
+                continue
+            if isinstance(node, Add):
+                self.done[node] = self.sum(node)
+            elif isinstance(node, Einsum):
+                self.done[node] = self.product(node)
+            else:
+                self.done[node] = rebuilt(node, self.done)
+        return tuple(self.done[root] for root in self.roots)
+
+    def sum(self, node: Add) -> Node:
+        terms: list[tuple[Number, Node]] = []
+        stack = list(node.terms)
+        while stack:
+            c, old = stack.pop()
+            is_inside = old in self.inside
+            new = old if is_inside else self.done[old]
+            if isinstance(new, Add) and self.uses[old] == 1:
+                (stack if is_inside else terms).extend((c * inner, t) for inner, t in new.terms)
+            else:
+                terms.append((c, new))
+        return add(terms, node.shape)
+
+    def product(self, node: Einsum) -> Node:
+        slots, sizes = _gathered(node, self.inside)
+        # A delta of two labels is what it was.
+        new = [self.done.get(old, old) for old, _ in slots]
+        room = self.most_factors - len(new)
+        inline = []
+        for k, ((old, _), operand) in enumerate(zip(slots, new, strict=True)):
+            inner = operand.primitive[1] if isinstance(operand, Add) else operand
+            if not isinstance(inner, Einsum) or len(inner.operands) - 1 > room:
+                continue
+            is_merged = self.uses.get(old) == 1 or len(inner.operands) <= self.most_repeated
+            if is_merged or (self.merges_placed and _only_places(inner)):
+                inline.append(k)
+                room -= len(inner.operands) - 1
+        if not inline and tuple(new) == node.operands:
+            return node
+        output = [(0, label) for label in node.output]
+        return einsum(new, [labels for _, labels in slots], output, sizes, inline)
 
 
 def _opened(uses: Mapping[Node, int], most_factors: int) -> set[Node]:
@@ -142,33 +159,6 @@ def _opened(uses: Mapping[Node, int], most_factors: int) -> set[Node]:
         if is_plain and len(node.operands) > 1:
             count[node] = most_factors - room
     return opened
-
-
-def _merged_product(
-    node: Einsum,
-    inside: Collection[Node],
-    uses: Mapping[Node, int],
-    done: Mapping[Node, Node],
-    most_factors: int,
-    most_repeated: int,
-    merges_placed: bool,
-) -> Node:
-    slots, sizes = _gathered(node, inside)
-    new = [done.get(old, old) for old, _ in slots]  # a delta of two labels is what it was
-    room = most_factors - len(new)
-    inline = []
-    for k, ((old, _), operand) in enumerate(zip(slots, new, strict=True)):
-        inner = operand.primitive[1] if isinstance(operand, Add) else operand
-        if not isinstance(inner, Einsum) or len(inner.operands) - 1 > room:
-            continue
-        is_merged = uses.get(old) == 1 or len(inner.operands) <= most_repeated
-        if is_merged or (merges_placed and _only_places(inner)):
-            inline.append(k)
-            room -= len(inner.operands) - 1
-    if not inline and tuple(new) == node.operands:
-        return node
-    output = [(0, label) for label in node.output]
-    return einsum(new, [labels for _, labels in slots], output, sizes, inline)
 
 
 _Label = tuple[int, int]

@@ -23,7 +23,7 @@ from itertools import pairwise, permutations, product
 from math import factorial, prod
 from typing import Any, NamedTuple
 
-from einsdiff.algebra.nodes.effort import spend, within
+from einsdiff.algebra.nodes.effort import budget, spend, within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import (
     Add,
@@ -49,10 +49,6 @@ MOST_COPIES = 12
 MOST_WAYS = 5040
 #: To list so many orders takes as long as a step of `einsdiff.algebra.nodes.effort`.
 WAYS_A_STEP = 10
-#: So many steps are taken to put axes in order, and so many more for each node; see
-#: `einsdiff.algebra.nodes.effort`.
-MOST_STEPS, STEPS_A_NODE = 30_000, 10
-
 #: How often products are merged and axes put in order, at most, to find the normal form. Two rounds
 #: are the rule.
 MOST_ROUNDS = 8
@@ -112,7 +108,7 @@ class NormalForms:
             (merged,) = flatten([node], *limits)
             # What is merged may be turned, and the other way round.
             found = self.known[node] = within(
-                MOST_STEPS + STEPS_A_NODE * len(topological([merged])),
+                budget("order of axes", len(topological([merged]))),
                 lambda: _settled(
                     merged, lambda node: flatten([oriented(node, self.turner)], *limits)[0]
                 ),

@@ -31,31 +31,26 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from weakref import WeakKeyDictionary
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.nodes.factors import counted
 from einsdiff.algebra.nodes.graph import children, rebuilt, topological, use_counts
 from einsdiff.algebra.nodes.nodes import ONE, Add, Call, Constant, Einsum, Node, is_one
 from einsdiff.algebra.rewriting.distribute import (
     MOST_WRITTEN,
     check_terms,
-    counted,
     multiplied_out,
     out_of_reach,
     spread,
 )
 from einsdiff.algebra.rewriting.factor import factored
 from einsdiff.algebra.rewriting.flatten import flatten
-from einsdiff.algebra.rewriting.rules.rule_table import (
-    COMMUTATIVE,
-    HOMOGENEOUS,
-    RULES,
-    SIGNED,
-    Rule,
-    is_negative,
-    transposed,
-)
+from einsdiff.algebra.rewriting.rules.function_rules import COMMUTATIVE, HOMOGENEOUS, SIGNED
+from einsdiff.algebra.rewriting.rules.matrix_rules import transposed
+from einsdiff.algebra.rewriting.rules.patterns import Rule, is_negative, rule
+from einsdiff.algebra.rewriting.rules.rule_table import RULES
 
 __all__ = ["ALL_RULES", "collect", "expand", "simplify", "weight"]
 
@@ -207,11 +202,13 @@ def _rewritten(root: Node, step: Callable[[Node], Node | None]) -> Node:
 # --- the verbs --------------------------------------------------------------------------------
 
 
+@rule("sum")
 def common_factor(node: Node) -> Node | None:
     """``a_i b_i + a_i c_i -> a_i (b_i + c_i)``, for a factor that all terms share."""
     return factored(node, len(node.terms)) if isinstance(node, Add) and node.terms else None
 
 
+@rule("sum", widens=True)
 def cancelled_terms(node: Node) -> Node | None:
     """``(x + 1)^2 - x^2 - 2 x -> 1``: multiply out all of a sum, or one of its terms."""
     if not isinstance(node, Add) or len(node.terms) < 2:
@@ -235,11 +232,7 @@ def cancelled_terms(node: Node) -> Node | None:
 
 
 #: The rules of the table, and those that compare ways to write a whole sum.
-ALL_RULES: tuple[Rule, ...] = (
-    *RULES,
-    Rule(common_factor, ("sum",)),
-    Rule(cancelled_terms, ("sum",), widens=True),
-)
+ALL_RULES: tuple[Rule, ...] = (*RULES, common_factor, cancelled_terms)
 
 
 def simplify(node: Node, *, is_complex: bool = False) -> Node:
@@ -257,19 +250,19 @@ def simplify(node: Node, *, is_complex: bool = False) -> Node:
     """
     real = not is_complex and not _has_complex_number(node)
     rules: dict[str, list[Rule]] = {}
-    for rule in ALL_RULES:
-        if real or not rule.is_real:
-            for place in rule.at:
-                rules.setdefault(place, []).append(rule)
+    for each in ALL_RULES:
+        if real or not each.is_real:
+            for place in each.at:
+                rules.setdefault(place, []).append(each)
     (node,) = flatten([node])
     while True:
         uses = use_counts([node])
 
         def step(inner: Node, uses: dict[Node, int] = uses) -> Node | None:
-            for rule in rules.get(_place(inner), ()):
-                if rule.once and not _is_used_once(inner, rule, uses):
+            for each in rules.get(_place(inner), ()):
+                if each.once and not _is_used_once(inner, each.once, uses):
                     continue
-                new = rule.apply(inner)
+                new = each.apply(inner)
                 if new is not None and weight(new) < weight(inner):
                     return new
             return None
@@ -286,12 +279,12 @@ def _place(node: Node) -> str:
     return "product" if isinstance(node, Einsum) else "sum" if isinstance(node, Add) else ""
 
 
-def _is_used_once(node: Node, rule: Rule, uses: Mapping[Node, int]) -> bool:
-    """Tell whether what a rule takes out of a product is needed nowhere else."""
+def _is_used_once(node: Node, names: Collection[str], uses: Mapping[Node, int]) -> bool:
+    """Tell whether the factors that are these functions are needed nowhere else."""
     return all(
         uses.get(child, 2) == 1
         for child in children(node)
-        if isinstance(child, Call) and child.function.name in rule.once
+        if isinstance(child, Call) and child.function.name in names
     )
 
 

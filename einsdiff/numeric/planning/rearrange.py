@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 
-from einsdiff.algebra.nodes.effort import within
+from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import rebuilt, use_counts
 from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node, Number, Shape, add, einsum
 from einsdiff.algebra.reading.definitions import with_definitions
@@ -43,9 +43,7 @@ __all__ = ["rearranged"]
 MOST_GROUPED = 32
 #: A product is multiplied out into at most so many terms.
 MOST_SPREAD = 32
-#: How often what was rearranged is looked at again, while there are steps left: so many, and so
-#: many more for each node; see `einsdiff.algebra.nodes.effort`.
-MOST_STEPS, STEPS_A_NODE = 50_000, 20
+#: How often what was rearranged is looked at again, while there are steps left.
 MOST_ROUNDS = 6
 
 
@@ -68,7 +66,7 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
                 break
         return found[-1]
 
-    return within(MOST_STEPS + STEPS_A_NODE * len(uses), rounds, lambda: found[-1])
+    return within(budget("planning", len(uses)), rounds, lambda: found[-1])
 
 
 class _Round:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.effort import spend, within
-from einsdiff.algebra.rewriting import orient
+from einsdiff.algebra.nodes.effort import BUDGETS, budget, spend, within
 
 
 def steps(count):
@@ -23,6 +22,12 @@ def test_work_within_its_steps_is_done():
     assert within(10, lambda: steps(10), lambda: "too much") == "done"
     assert within(10, lambda: steps(11), lambda: "too much") == "too much"
     assert steps(10**4) == "done"  # nobody counts
+
+
+def test_a_budget_grows_with_the_nodes():
+    for work, (most, each) in BUDGETS.items():
+        assert budget(work, 0) == most > 0
+        assert budget(work, 7) == most + 7 * each > most
 
 
 def test_steps_of_inner_work_are_taken_from_the_outer():
@@ -107,8 +112,7 @@ def test_a_normal_form_that_is_not_found_in_time_has_the_value_all_the_same(monk
     text = "x_i / sqrt(x_j x_j)"
     expected = ed.grad(text, x=x, wrt="x", order=3)
     shown = ed.parse(str(expected), x=x).dense()
-    monkeypatch.setattr(orient, "MOST_STEPS", 0)
-    monkeypatch.setattr(orient, "STEPS_A_NODE", 0)
+    monkeypatch.setitem(BUDGETS, "order of axes", (0, 0))
     again = ed.grad("y_i / sqrt(y_j y_j)", y=x, wrt="y", order=3)
     np.testing.assert_allclose(ed.parse(str(again), y=x).dense(), shown, atol=1e-12)
     np.testing.assert_allclose(again.dense(), expected.dense(), atol=1e-12)

@@ -6,11 +6,10 @@ r"""Rules for inverses, determinants, and solutions of linear equations.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
+from einsdiff.algebra.nodes.factors import Slot, multiplied, slots
 from einsdiff.algebra.nodes.function import lookup
 from einsdiff.algebra.nodes.nodes import (
-    Call,
     Delta,
     Einsum,
     Node,
@@ -19,32 +18,26 @@ from einsdiff.algebra.nodes.nodes import (
     delta,
     einsum,
     is_one,
+    ones,
+    reciprocal,
     scale,
     symmetry,
 )
-from einsdiff.algebra.rewriting.distribute import Slot, slots
 from einsdiff.algebra.rewriting.rules.patterns import (
+    again,
     apply,
     arguments,
     as_factor,
     is_call,
     product_of,
+    rule,
     scaled,
 )
 
-__all__ = [
-    "cancelled_inverse",
-    "determinant_of_diagonal",
-    "determinant_of_inverse",
-    "determinant_of_transpose",
-    "inverse_of_diagonal",
-    "inverse_of_inverse",
-    "inverse_of_multiple",
-    "inverse_of_transpose",
-    "inverse_to_solution",
-    "solution_of_product",
-    "transposed",
-]
+__all__ = ["transposed"]
+
+#: The functions of a determinant.
+_OF_DETERMINANT = ("det", "logdet", "signdet")
 
 
 def transposed(node: Node) -> Node | None:
@@ -71,36 +64,38 @@ def _swapped(node: Node) -> Node:
     return einsum([node], [range(rank)], [*range(rank - 2), rank - 1, rank - 2])
 
 
-def inverse_of_transpose(node: Node) -> Node | None:
-    """``inv(A^T) -> inv(A)^T``."""
-    other = transposed(arguments(node)[0])
-    return None if other is None else _swapped(apply("inv", other))
-
-
-def determinant_of_transpose(node: Node) -> Node | None:
-    """``det(A^T) -> det(A)``, and so for its logarithm and its sign."""
-    other = transposed(arguments(node)[0])
-    return None if other is None or not isinstance(node, Call) else call(node.function, [other])
-
-
+@rule("inv", widens=True)
 def inverse_of_inverse(node: Node) -> Node | None:
     """``inv(inv(A)) -> A``: also where A is singular."""
     (inner,) = arguments(node)
     return arguments(inner)[0] if is_call(inner, "inv") else None
 
 
+@rule("inv")
+def inverse_of_transpose(node: Node) -> Node | None:
+    """``inv(A^T) -> inv(A)^T``."""
+    other = transposed(arguments(node)[0])
+    return None if other is None else _swapped(again(node, other))
+
+
+@rule("inv")
 def inverse_of_multiple(node: Node) -> Node | None:
     """``inv(c A) -> 1/c inv(A)`` for a number c."""
     c, rest = scaled(arguments(node)[0])
-    if is_one(c) or c == 0:
-        return None
-    return scale(Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c, apply("inv", rest))
+    return None if is_one(c) or c == 0 else scale(reciprocal(c), again(node, rest))
+
+
+@rule(*_OF_DETERMINANT)
+def determinant_of_transpose(node: Node) -> Node | None:
+    """``det(A^T) -> det(A)``, and so for its logarithm and its sign."""
+    other = transposed(arguments(node)[0])
+    return None if other is None else again(node, other)
 
 
 def _diagonal(node: Node) -> Node | None:
     """Return x for the matrix δ_ij x_i, 1 for δ_ij."""
     if isinstance(node, Delta) and node.is_identity:
-        return einsum([], [], [0], {0: node.shape[0]})
+        return ones(node.shape[:1])
     if not isinstance(node, Einsum):
         return None
     *batch, i, j = node.output
@@ -110,6 +105,7 @@ def _diagonal(node: Node) -> Node | None:
     return einsum(node.operands, node.subscripts, node.output[:-1], sizes)
 
 
+@rule("inv")
 def inverse_of_diagonal(node: Node) -> Node | None:
     """``inv(δ_ij x_i) -> δ_ij / x_i``, ``inv(δ) -> δ``."""
     (matrix,) = arguments(node)
@@ -120,6 +116,7 @@ def inverse_of_diagonal(node: Node) -> Node | None:
     return einsum([apply("power", entries, constant(-1))], [axes], [*axes, axes[-1]])
 
 
+@rule("det", "logdet")
 def determinant_of_diagonal(node: Node) -> Node | None:
     """``det(δ_ij x_i) -> prod(x)``, ``logdet(δ_ij x_i) -> Σ_i log(abs(x_i))``."""
     entries = _diagonal(arguments(node)[0])
@@ -130,23 +127,22 @@ def determinant_of_diagonal(node: Node) -> Node | None:
         return einsum([apply("log", apply("abs", entries))], [axes], axes[:-1])
     prod = lookup("prod", (1,))
     assert prod is not None
-    ones = einsum([], [], axes, dict(enumerate(entries.shape)))
-    if entries is ones:
-        return einsum([], [], axes[:-1], dict(enumerate(node.shape)))
-    return call(prod, [entries])
+    return ones(node.shape) if entries is ones(entries.shape) else call(prod, [entries])
 
 
+@rule(*_OF_DETERMINANT)
 def determinant_of_inverse(node: Node) -> Node | None:
     """``det(inv(A)) -> 1 / det(A)``, ``logdet(inv(A)) -> -logdet(A)``."""
     (inner,) = arguments(node)
-    if not is_call(inner, "inv") or not isinstance(node, Call):
+    if not is_call(inner, "inv"):
         return None
-    of_matrix = call(node.function, arguments(inner))
+    of_matrix = again(node, *arguments(inner))
     if is_call(node, "logdet"):
         return scale(-1, of_matrix)
     return of_matrix if is_call(node, "signdet") else apply("power", of_matrix, constant(-1))
 
 
+@rule("solve", widens=True)
 def solution_of_product(node: Node) -> Node | None:
     """``solve(A, A x) -> x`` and ``solve(inv(A), b) -> A b``: also where A is singular.
 
@@ -163,13 +159,13 @@ def solution_of_product(node: Node) -> Node | None:
     product = einsum(
         [apply("inv", matrix), b], [["i", "j"], labels], ["i", *labels[1:]], inline=(1,)
     )
-    return cancelled_inverse(product) if isinstance(product, Einsum) else None
+    return cancelled_inverse.apply(product) if isinstance(product, Einsum) else None
 
 
+@rule("product", widens=True)
 def cancelled_inverse(node: Node) -> Node | None:
     """``inv(A) A -> δ``, ``A inv(A) -> δ``, ``A solve(A, b) -> b``: also where A is singular."""
-    if not isinstance(node, Einsum):
-        return None
+    assert isinstance(node, Einsum)
     factors = slots(node)
     for p, (factor, labels) in enumerate(factors):
         if not is_call(factor, "inv", "solve"):
@@ -192,8 +188,7 @@ def cancelled_inverse(node: Node) -> Node | None:
                 if made is not None:
                     new, gone = made
                     rest = [slot for k, slot in enumerate(factors) if k not in (p, q)]
-                    divided = Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c
-                    return scale(divided, product_of(node, [*rest, new], 1, [gone]))
+                    return scale(reciprocal(c), product_of(node, [*rest, new], 1, [gone]))
     return None
 
 
@@ -223,6 +218,7 @@ def _meeting(
     return None
 
 
+@rule("product", once=("inv",))
 def inverse_to_solution(node: Node) -> Node | None:
     """``inv(A) b -> solve(A, b)``, ``b inv(A) -> solve(A^T, b)``, for vectors and matrices b.
 
@@ -230,8 +226,7 @@ def inverse_to_solution(node: Node) -> Node | None:
     inverse, if that is a vector or a matrix. The inverse is then not computed; it must not be
     needed elsewhere.
     """
-    if not isinstance(node, Einsum):
-        return None
+    assert isinstance(node, Einsum)
     factors = slots(node)
     inverses = [k for k, (f, _) in enumerate(factors) if is_call(f, "inv") and len(f.shape) == 2]
     for p in inverses:
@@ -247,9 +242,7 @@ def inverse_to_solution(node: Node) -> Node | None:
             inside = {n for k in chosen for n in factors[k][1]}
             outside = {far, *node.output, *(n for _, labels in rest for n in labels)}
             free = sorted(inside & outside)
-            b = einsum(
-                [factors[k][0] for k in chosen], [factors[k][1] for k in chosen], [near, *free]
-            )
+            b = multiplied([factors[k] for k in chosen], [near, *free])
             solve = lookup("solve", (2, len(b.shape)))
             assert solve is not None
             solved = (call(solve, [side, b]), (far, *free))

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import (
-    ONE,
-    Add,
-    Call,
-    Constant,
-    Delta,
-    Einsum,
-    Node,
-    Number,
-    call,
-    einsum,
-)
-from einsdiff.algebra.rewriting.distribute import Slot, counted
+from einsdiff.algebra.nodes.factors import Slot, counted, multiplied
+from einsdiff.algebra.nodes.nodes import ONE, Add, Call, Constant, Delta, Einsum, Node, Number, call
 
 __all__ = [
     "CONDITIONS",
+    "Real",
+    "Rule",
+    "again",
     "apply",
     "arguments",
     "as_factor",
@@ -34,8 +27,47 @@ __all__ = [
     "is_whole",
     "number",
     "product_of",
+    "rule",
     "scaled",
 ]
+
+Real = int | Fraction | float
+
+
+class Rule(NamedTuple):
+    """What a rule does, and where it is tried.
+
+    Attributes
+    ----------
+    apply
+        Returns another node of the same value, or None.
+    at
+        The names of the functions that it is tried at, or ``"product"``, or ``"sum"``.
+    is_real
+        Whether it holds for real numbers only.
+    widens
+        Whether the result may have a value at points where the node has none.
+    once
+        Functions that it takes out of a product, which is worth it if they are used only there.
+    """
+
+    apply: Callable[[Node], Node | None]
+    at: tuple[str, ...]
+    is_real: bool = False
+    widens: bool = False
+    once: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """That of the function."""
+        return self.apply.__name__.replace("_", " ")
+
+
+def rule(
+    *at: str, is_real: bool = False, widens: bool = False, once: tuple[str, ...] = ()
+) -> Callable[[Callable[[Node], Node | None]], Rule]:
+    """Make a rule of the function that follows."""
+    return lambda apply: Rule(apply, at, is_real, widens, once)
 
 
 def is_call(node: Node, *names: str) -> bool:
@@ -46,6 +78,12 @@ def is_call(node: Node, *names: str) -> bool:
 def apply(name: str, *args: Node) -> Node:
     """Apply the function of this name."""
     return call(FUNCTIONS[name], args)
+
+
+def again(node: Node, *args: Node) -> Node:
+    """Apply the function that a node is one of to other arguments."""
+    assert isinstance(node, Call)
+    return call(node.function, args)
 
 
 def arguments(node: Node) -> tuple[Node, ...]:
@@ -73,7 +111,7 @@ def is_negative(node: Node) -> bool:
     return not isinstance(c, complex) and c < 0
 
 
-def number(node: Node) -> int | Fraction | float | None:
+def number(node: Node) -> Real | None:
     """Return the real number that a node is."""
     if isinstance(node, Add) and not node.terms and not node.shape:
         return 0
@@ -81,7 +119,7 @@ def number(node: Node) -> int | Fraction | float | None:
     return None if isinstance(value, complex) else value
 
 
-def as_power(node: Node) -> tuple[Node, int | Fraction | float] | None:
+def as_power(node: Node) -> tuple[Node, Real] | None:
     """Return the base and the exponent, if that is a number."""
     if not is_call(node, "power"):
         return None
@@ -139,20 +177,15 @@ def is_nonnegative(node: Node, depth: int = 3) -> bool:
 
 
 def product_of(
-    node: Einsum, factors: Sequence[Slot], inline: int, drop: Iterable[int] = ()
+    node: Einsum, factors: Sequence[Slot], inline: int = 0, drop: Iterable[int] = ()
 ) -> Node:
     """Write a product with other factors; the last `inline` ones may be products themselves.
 
     Labels that lose all factors count as before, but for those in `drop`.
     """
     gone = {*node.loose, *drop}
-    return einsum(
-        [f for f, _ in factors],
-        [ls for _, ls in factors],
-        node.output,
-        {label: size for label, size in enumerate(node.sizes) if label not in gone},
-        inline=range(len(factors) - inline, len(factors)),
-    )
+    sizes = {label: size for label, size in enumerate(node.sizes) if label not in gone}
+    return multiplied(factors, node.output, sizes, range(len(factors) - inline, len(factors)))
 
 
 def as_factor(node: Node, labels: Sequence[int]) -> tuple[Number, Node, tuple[int, ...]] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.nodes.factors import Slot, multiplied, slots
 from einsdiff.algebra.nodes.nodes import (
     ONE,
     Add,
@@ -17,11 +18,11 @@ from einsdiff.algebra.nodes.nodes import (
     Number,
     add,
     constant,
-    einsum,
     is_one,
+    is_zero,
     scale,
+    stretched,
 )
-from einsdiff.algebra.rewriting.distribute import Slot, slots
 from einsdiff.algebra.rewriting.rules.patterns import (
     CONDITIONS,
     apply,
@@ -31,25 +32,18 @@ from einsdiff.algebra.rewriting.rules.patterns import (
     is_call,
     is_negative,
     product_of,
+    rule,
 )
 
-__all__ = [
-    "joined_exponentials",
-    "joined_powers",
-    "quotient_of_functions",
-    "repeated_condition",
-    "sigmoids",
-    "sign_and_size",
-    "squares_of_functions",
-]
+__all__: list[str] = []
 
 # --- products --------------------------------------------------------------------------------
 
 
+@rule("product", widens=True)
 def joined_powers(node: Node) -> Node | None:
     """``x^a x^b -> x^(a + b)``, ``x / x -> 1``: also where x is 0, or negative with roots."""
-    if not isinstance(node, Einsum):
-        return None
+    assert isinstance(node, Einsum)
     groups: dict[Slot, list[tuple[Slot, Node]]] = {}
     for slot in slots(node):
         of, exponent = _base(*slot)
@@ -63,10 +57,7 @@ def joined_powers(node: Node) -> Node | None:
             continue
         exponents = [exponent for _, exponent in members]
         shape = max((exponent.shape for exponent in exponents), key=len)
-        axes, sizes = range(len(shape)), dict(enumerate(shape))
-        total = add(
-            [(1, e if e.shape == shape else einsum([e], [()], axes, sizes)) for e in exponents]
-        )
+        total = add([(1, stretched(exponent, shape)) for exponent in exponents])
         joined.append((apply("power", base, total), labels))
     return product_of(node, [*kept, *joined], len(joined)) if joined else None
 
@@ -85,10 +76,10 @@ def _base(node: Node, labels: tuple[int, ...]) -> tuple[Slot, Node]:
     return (node, labels), ONE
 
 
+@rule("product")
 def joined_exponentials(node: Node) -> Node | None:
     """``exp(a) exp(b) -> exp(a + b)``."""
-    if not isinstance(node, Einsum):
-        return None
+    assert isinstance(node, Einsum)
     groups: dict[tuple[int, ...], list[Node]] = {}
     kept: list[Slot] = []
     for factor, labels in slots(node):
@@ -102,17 +93,17 @@ def joined_exponentials(node: Node) -> Node | None:
     return product_of(node, [*kept, *joined], len(joined))
 
 
+@rule("product")
 def repeated_condition(node: Node) -> Node | None:
     """``[c] [c] -> [c]``, for conditions, which are 0 or 1."""
-    if not isinstance(node, Einsum):
-        return None
+    assert isinstance(node, Einsum)
     factors = slots(node)
     once = [
         slot
         for k, slot in enumerate(factors)
         if not is_call(slot[0], *CONDITIONS) or slot not in factors[:k]
     ]
-    return product_of(node, once, 0) if len(once) < len(factors) else None
+    return product_of(node, once) if len(once) < len(factors) else None
 
 
 #: Products of two functions of one argument, each "" for the argument itself, "/f" for 1/f, and
@@ -133,11 +124,13 @@ _PAIRS_REAL: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
+@rule("product")
 def quotient_of_functions(node: Node) -> Node | None:
     """``sin(x) / cos(x) -> tan(x)``, ``sinh(x) / cosh(x) -> tanh(x)``."""
     return _paired(node, _PAIRS)
 
 
+@rule("product", is_real=True, widens=True)
 def sign_and_size(node: Node) -> Node | None:
     """``abs(x)^2 -> x^2``, ``sign(x) abs(x) -> x``, ``sign(x) x -> abs(x)``.
 
@@ -157,7 +150,7 @@ def _readings(factor: Node, labels: tuple[int, ...]) -> list[tuple[str, Slot]]:
     if isinstance(inside, Call) and inside.args[0].shape == factor.shape:
         name = inside.function.name
         x = inside.args[0]
-        if name == "greater" and isinstance(inside.args[1], Add) and not inside.args[1].terms:
+        if name == "greater" and is_zero(inside.args[1]):
             found.append((prefix + "[>0]", (x, labels)))
         elif len(inside.args) == 1 and inside.function.is_elementwise:
             found.append((prefix + name, (x, labels)))
@@ -170,8 +163,7 @@ def _primitive_slot(x: Node, labels: tuple[int, ...]) -> Slot | None:
 
 
 def _paired(node: Node, table: dict[tuple[str, str], tuple[str, ...]]) -> Node | None:
-    if not isinstance(node, Einsum):
-        return None
+    assert isinstance(node, Einsum)
     factors = slots(node)
     places: dict[Slot, dict[str, list[int]]] = {}
     for k, (factor, labels) in enumerate(factors):
@@ -217,6 +209,7 @@ def _divided(factor: Node) -> Node:
 # --- sums ------------------------------------------------------------------------------------
 
 
+@rule("sum", widens=True)
 def squares_of_functions(node: Node) -> Node | None:
     """``sin(x)^2 + cos(x)^2 -> 1``, ``cosh(x)^2 - sinh(x)^2 -> 1``, ``1 - sin(x)^2 -> cos(x)^2``.
 
@@ -247,6 +240,7 @@ def _square_relations(term: Node) -> Iterable[tuple[tuple[int, Node], ...]]:
             yield ((a, term), (b, squared), (-1, _with(term, rest)))
 
 
+@rule("sum", widens=True)
 def sigmoids(node: Node) -> Node | None:
     """``sigmoid(x) + sigmoid(-x) -> 1``, ``1 - sigmoid(-x) -> sigmoid(x)``.
 
@@ -266,10 +260,8 @@ def _sigmoid_relations(term: Node) -> Iterable[tuple[tuple[int, Node], ...]]:
 
 def _with(term: Node, factors: Sequence[Slot]) -> Node:
     if isinstance(term, Einsum):
-        return product_of(term, factors, 0)
-    axes = range(len(term.shape))
-    sizes = dict(enumerate(term.shape))
-    return einsum([f for f, _ in factors], [ls for _, ls in factors], axes, sizes)
+        return product_of(term, factors)
+    return multiplied(factors, range(len(term.shape)), dict(enumerate(term.shape)))
 
 
 def _related(
