@@ -34,8 +34,9 @@ from einsdiff.algebra.nodes.nodes import (
     is_one,
     variable,
 )
+from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
-from einsdiff.display.index.printer import absorbable, format_heading, format_index, summary
+from einsdiff.display.index.printer import absorbable, format_index, summary
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size

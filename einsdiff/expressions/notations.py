@@ -22,8 +22,8 @@ import numpy as np
 
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
+from einsdiff.display.index.index_text import format_heading, wrapped_equation
 from einsdiff.display.index.lettering import places
-from einsdiff.display.index.printer import format_heading, wrapped_equation
 from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout

@@ -25,8 +25,8 @@ import numpy as np
 
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
+from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading
-from einsdiff.display.index.printer import format_heading
 from einsdiff.display.tables.chain import chain_links
 from einsdiff.display.tables.modes import Row, forward_steps, reverse_steps, steps_table
 from einsdiff.display.tables.shape_tables import layouts_table, matrix_shape_text, shapes_table

@@ -33,8 +33,8 @@ from numpy.typing import ArrayLike
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, einsum, scale
 from einsdiff.algebra.operations import numpy_names as arrays
+from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.display.index.printer import format_heading
 from einsdiff.errors import (
     BindingError,
     LostDependenceWarning,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from einsdiff.notation.subscripts import Size
@@ -20,12 +20,18 @@ __all__ = [
     "Power",
     "Product",
     "Sum",
+    "Summary",
     "Symbol",
     "Tree",
+    "atom",
+    "bracketed",
     "in_bracket",
     "in_product",
     "inverse",
     "letters_of",
+    "parts_of",
+    "product",
+    "walk",
 ]
 
 
@@ -168,7 +174,14 @@ class Apply:
         return self.symbol.column
 
 
-Tree = Literal | Symbol | Partial | Sum | Product | Over | Power | Compare | Apply
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is said of an expression that is too long to be written; no text is read as one."""
+
+    text: str
+
+
+Tree = Literal | Symbol | Partial | Sum | Product | Over | Power | Compare | Apply | Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +190,76 @@ class Equation:
 
     left: Symbol | Partial | None
     right: Tree
+
+
+def parts_of(tree: object) -> list[Tree]:
+    """List what a tree is made of, in order.
+
+    >>> parts_of(Power(Symbol("x"), Literal(2)))
+    [Symbol(name='x', labels=()), Literal(value=2)]
+    """
+    match tree:
+        case Sum(terms):
+            return [term for _, term in terms]
+        case Product(factors):
+            return [factor for factor, _ in factors]
+        case Over(body=body):
+            return [body]
+        case Power(base, exponent):
+            return [base, exponent]
+        case Compare(_, left, right):
+            return [side for side in (left, right) if not isinstance(side, Affine)]
+        case Apply(arguments=arguments):
+            return list(arguments)
+        case Partial(base, wrt):
+            return [base, *wrt]
+        case Equation(left, right):
+            return [right] if left is None else [left, right]
+    return []
+
+
+def walk(*trees: object) -> Iterator[Tree]:
+    """Yield trees and all trees in them, from left to right.
+
+    >>> [part.name for part in walk(Symbol("x"))]
+    ['x']
+    """
+    stack = list(reversed(trees))
+    while stack:
+        one = stack.pop()
+        if not isinstance(one, Equation):
+            yield one  # type: ignore[misc]
+        stack += reversed(parts_of(one))
+
+
+def product(factors: Sequence[tuple[Tree, int]]) -> Tree:
+    """Return a product of factors with their exponents; of one factor, this one.
+
+    >>> product([(Symbol("x"), 1)])
+    Symbol(name='x', labels=())
+    """
+    return factors[0][0] if len(factors) == 1 and factors[0][1] == 1 else Product(tuple(factors))
+
+
+def bracketed(tree: Tree) -> Tree:
+    """Put brackets around a tree; those of a sum are understood.
+
+    >>> bracketed(Symbol("x"))
+    Sum(terms=((1, Symbol(name='x', labels=())),))
+    """
+    return tree if isinstance(tree, Sum) else Sum(((1, tree),))
+
+
+def atom(tree: Tree) -> Tree:
+    """Put brackets around a tree, unless it can be the base of a power without.
+
+    >>> atom(Literal(2)), atom(Literal(-2))
+    (Literal(value=2), Sum(terms=((1, Literal(value=-2)),)))
+    """
+    is_atom = isinstance(tree, Symbol | Apply | Compare)
+    if isinstance(tree, Literal):
+        is_atom = isinstance(tree.value, complex) or not repr(tree.value).startswith("-")
+    return tree if is_atom else bracketed(tree)
 
 
 def in_product(factors: Iterable[Mapping[str, int]]) -> dict[str, int]:

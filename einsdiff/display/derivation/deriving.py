@@ -55,6 +55,7 @@ from einsdiff.algebra.nodes.nodes import (
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.rewriting.orient import NormalForms
 from einsdiff.display.derivation.derivation import Derivation, Step
+from einsdiff.display.index.index_text import format_heading, terms
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.lines import (
     contracted,
@@ -67,11 +68,9 @@ from einsdiff.display.index.lines import (
 from einsdiff.display.index.printer import (
     MOST_FACTORS,
     absorbable,
-    format_heading,
     format_index,
     format_sides,
     summary,
-    terms,
 )
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters

@@ -18,14 +18,9 @@ from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.rewriting.orient import normal_form
+from einsdiff.display.index.index_text import format_heading, indexed
 from einsdiff.display.index.lettering import Heading, Letters, places
-from einsdiff.display.index.printer import (
-    MOST_FACTORS,
-    format_heading,
-    format_sides,
-    indexed,
-    summary,
-)
+from einsdiff.display.index.printer import MOST_FACTORS, format_sides, summary
 from einsdiff.errors import EinsdiffError
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.jobs import Job, run

@@ -54,9 +54,9 @@ from einsdiff.algebra.reading.kinds import (
 )
 from einsdiff.algebra.reading.kinds import TermPart as Factors
 from einsdiff.algebra.reading.parts import PartReader
+from einsdiff.display.index.index_text import affine_text, format_number, indexed
 from einsdiff.display.index.lettering import Letters
-from einsdiff.display.index.numbers import format_number
-from einsdiff.display.index.printer import affine_text, format_index, indexed
+from einsdiff.display.index.printer import format_index
 from einsdiff.errors import EinsdiffError
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.jobs import Job, run

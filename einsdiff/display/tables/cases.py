@@ -51,9 +51,10 @@ from einsdiff.algebra.nodes.nodes import (
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.html import formula_html
+from einsdiff.display.index.index_text import affine_text, format_heading
 from einsdiff.display.index.latex import latex_name
 from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.display.index.printer import affine_text, format_heading, format_index
+from einsdiff.display.index.printer import format_index
 from einsdiff.display.tables.table import formula_latex, width_of
 from einsdiff.errors import RangeError, SizeError, page
 from einsdiff.notation.trees import Affine

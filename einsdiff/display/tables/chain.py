@@ -28,9 +28,9 @@ from dataclasses import dataclass
 from einsdiff.algebra.derivatives.differentiate import derivatives
 from einsdiff.algebra.nodes.graph import children, dependencies, rebuilt, topological, variables_of
 from einsdiff.algebra.nodes.nodes import Add, Call, Einsum, Node, Shape, Variable, is_zero, variable
+from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, axis_spellings
 from einsdiff.display.index.lines import normal_sides, normal_text
-from einsdiff.display.index.printer import format_heading
 from einsdiff.errors import SizeError, page
 from einsdiff.notation.letters import first_unused
 

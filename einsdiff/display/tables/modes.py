@@ -48,9 +48,9 @@ from einsdiff.algebra.nodes.nodes import (
     partial,
     variable,
 )
+from einsdiff.display.index.index_text import format_heading, indexed
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.index.lines import normal_sides, normal_text
-from einsdiff.display.index.printer import format_heading, indexed
 from einsdiff.display.tables.table import Cell, Column, Table
 from einsdiff.errors import SizeError, page
 from einsdiff.notation.letters import first_unused
