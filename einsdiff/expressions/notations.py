@@ -505,7 +505,7 @@ class ReadableMethods:
         return "\n".join(lines)
 
     def _repr_latex_(self) -> str:
-        from einsdiff.display.index.latex import latex_text
+        from einsdiff.display.index.latex_names import latex_text
 
         text = self.latex()
         if len(text) > MOST_LATEX:

@@ -25,7 +25,8 @@ from textwrap import wrap
 from einsdiff.algebra.nodes.nodes import Node, Variable
 from einsdiff.display.html import formula_html
 from einsdiff.display.index.index_text import WIDTH, wrapped_equation
-from einsdiff.display.index.latex import aligned, index_latex, index_terms, latex_text, wrapped
+from einsdiff.display.index.latex import aligned, index_latex, index_terms, wrapped
+from einsdiff.display.index.latex_names import latex_text
 from einsdiff.display.matrix.matrix_equation import MatrixEquation
 
 __all__ = ["Derivation", "Step"]

@@ -102,8 +102,8 @@ def write(tree: Tree, names: Iterable[str] = ()) -> Written:
     Names are those of the variables: where one begins like another one, as x and x_1 do, its labels
     are in braces, and a function of such a name is written so that it cannot be a product.
 
-    >>> write(Symbol("x", ("1", "i")), ["x", "x_1"])
-    'x_{1,i}'
+    >>> write(Symbol("x", ("1",))), write(Symbol("x", ("1",)), ["x", "x_1"])
+    ('x_1', 'x_{1}')
     """
     return Written(TextWriter(names).text(tree), tree)
 

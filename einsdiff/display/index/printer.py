@@ -435,7 +435,7 @@ class _Printer:
         tree: Tree = Apply(Symbol(function.name), trees)
         # Whole numbers alone in a comparison would be read as indices.
         if function.name in _SIGNS and not all(map(_is_number, node.args)):
-            tree = Compare(_SIGNS[function.name], *trees)
+            tree = Compare(_SIGNS[function.name], trees[0], trees[1])
         return _Part(tree, in_bracket(arg.counts for arg in args), _sized(args))
 
     def call(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_Part]:

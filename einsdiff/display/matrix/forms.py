@@ -29,7 +29,7 @@ from fractions import Fraction
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Number, is_one
-from einsdiff.display.index.latex import latex_name
+from einsdiff.display.index.latex_names import latex_name
 from einsdiff.notation.subscripts import Size
 
 __all__ = [

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from einsdiff.algebra.nodes.nodes import SUPERSCRIPT, Number, is_one
 from einsdiff.display.index.index_text import format_number
-from einsdiff.display.index.latex import latex_name, latex_number, latex_text
+from einsdiff.display.index.latex_names import latex_name, latex_number, latex_text
 from einsdiff.display.matrix.forms import (
     BOLD,
     Form,

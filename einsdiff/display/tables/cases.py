@@ -52,7 +52,7 @@ from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.html import formula_html
 from einsdiff.display.index.index_text import affine_text, format_heading
-from einsdiff.display.index.latex import latex_name
+from einsdiff.display.index.latex_names import latex_name
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.index.printer import format_index
 from einsdiff.display.tables.table import formula_latex, width_of
