@@ -23,6 +23,7 @@ __all__ = [
     "Summary",
     "Symbol",
     "Tree",
+    "added",
     "atom",
     "bracketed",
     "in_bracket",
@@ -239,6 +240,15 @@ def product(factors: Sequence[tuple[Tree, int]]) -> Tree:
     Symbol(name='x', labels=())
     """
     return factors[0][0] if len(factors) == 1 and factors[0][1] == 1 else Product(tuple(factors))
+
+
+def added(terms: Sequence[tuple[int, Tree]]) -> Tree:
+    """Return a sum of terms with their signs; of one positive term, this one.
+
+    >>> added([(1, Symbol("x"))])
+    Symbol(name='x', labels=())
+    """
+    return terms[0][1] if len(terms) == 1 and terms[0][0] > 0 else Sum(tuple(terms))
 
 
 def bracketed(tree: Tree) -> Tree:

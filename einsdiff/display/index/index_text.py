@@ -87,9 +87,9 @@ def tree_of(text: str, names: Iterable[str] = ()) -> Tree | Equation:
     return found.right if found.left is None else Equation(found.left, found.right)
 
 
-def equation(left: Written, right: Written) -> Written:
-    """Write an equation; of two equal sides one."""
-    if left == right:
+def equation(left: Written, right: Written, is_short: bool = True) -> Written:
+    """Write an equation; where that is short enough, of two equal sides one."""
+    if left == right and is_short:
         return right
     assert isinstance(left.tree, Symbol | Partial)
     assert not isinstance(right.tree, Equation)

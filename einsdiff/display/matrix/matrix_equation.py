@@ -21,6 +21,7 @@ from einsdiff.algebra.nodes.nodes import (
     Variable,
 )
 from einsdiff.algebra.rewriting.simplification import collect, expand
+from einsdiff.display.index.index_text import Written
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.matrix.failing import NoMatrixFormError
 from einsdiff.display.matrix.forms import (
@@ -34,6 +35,7 @@ from einsdiff.display.matrix.forms import (
 from einsdiff.display.matrix.reader import lengths, matrix_form
 from einsdiff.display.matrix.writers import SPELLED, write, write_latex
 from einsdiff.errors import OperandError
+from einsdiff.notation.trees import Partial, Symbol
 
 __all__ = ["MatrixEquation", "matrix_equation"]
 
@@ -54,6 +56,8 @@ class MatrixEquation:
         Which axes of the tensor are its rows and its columns.
     names
         What variables are called.
+    owner
+        Whose shape it has, if that is said.
     """
 
     function: tuple[str, bool]
@@ -63,6 +67,7 @@ class MatrixEquation:
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     names: frozenset[str] = frozenset()
+    owner: str = ""
 
     @property
     def right(self) -> str:
@@ -75,8 +80,7 @@ class MatrixEquation:
         names = [f"vec({name})" if is_vec else name for name, is_vec in (self.function, *self.by)]
         if not self.by:
             return names[0]
-        order = str(len(self.by)).translate(SUPERSCRIPT) if len(self.by) > 1 else ""
-        return f"∂{order}{names[0]}/" + "".join(f"∂{name}" for name in names[1:])
+        return _partial(names[0], names[1:])
 
     @property
     def text(self) -> str:
@@ -153,7 +157,7 @@ def matrix_equation(
     function = heading.name, is_vec
     by = tuple((name, not owner and len(letters) > 1) for name, letters in groups)
     if is_vec and len(groups) > 1:
-        function, by = (_partial(heading.name, groups[:-1]), True), by[-1:]
+        function, by = (_partial(heading.name, [name for name, _ in groups[:-1]]), True), by[-1:]
     known = _names(node).union(names)
     form = _shortest(node, rows, columns, order, names, is_real, known)
     _check_functions(form, known)
@@ -169,7 +173,7 @@ def matrix_equation(
     has_order = any(part.op in ("vec", "commutation") for part in subforms(form))
     if has_order and (owner or not note):
         note = f"{note}, vec order {order}".removeprefix(", ")
-    return MatrixEquation(function, by, form, note, rows, columns, known)
+    return MatrixEquation(function, by, form, note, rows, columns, known, owner)
 
 
 def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str:
@@ -178,12 +182,16 @@ def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str
         return ""
     shaped = [(heading.name, heading.axes), *heading.wrt]
     found = [name for name, letters in shaped if len(letters) == 2]
-    return found[0] if found else _partial(heading.name, heading.wrt[:-1])
+    if found:
+        return Written(found[0], Symbol(found[0]))
+    return _partial(heading.name, [name for name, _ in heading.wrt[:-1]])
 
 
-def _partial(name: str, groups: Sequence[tuple[str, tuple[str, ...]]]) -> str:
-    order = str(len(groups)).translate(SUPERSCRIPT) if len(groups) > 1 else ""
-    return f"∂{order}{name}/" + "".join(f"∂{by}" for by, _ in groups)
+def _partial(name: str, by: Sequence[str]) -> Written:
+    """Write a derivative without its letters."""
+    order = str(len(by)).translate(SUPERSCRIPT) if len(by) > 1 else ""
+    text = f"∂{order}{name}/" + "".join(f"∂{wrt}" for wrt in by)
+    return Written(text, Partial(Symbol(name), tuple(map(Symbol, by))))
 
 
 def _names(node: Node) -> frozenset[str]:

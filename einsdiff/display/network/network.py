@@ -26,8 +26,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from einsdiff.algebra.nodes.function import lookup, parted_names
-from einsdiff.algebra.nodes.graph import children, rebuilt, topological
+from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.graph import children, rebuilt, topological, variables_of
 from einsdiff.algebra.nodes.nodes import (
     SUPERSCRIPT,
     Add,
@@ -57,10 +57,8 @@ from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.display.index.index_text import affine_text, format_number, indexed
 from einsdiff.display.index.lettering import Letters
 from einsdiff.display.index.printer import format_index
-from einsdiff.errors import EinsdiffError
-from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.jobs import Job, run
-from einsdiff.notation.trees import Partial, Symbol, in_bracket, letters_of
+from einsdiff.notation.trees import Equation, Partial, Summary, Symbol, in_bracket, letters_of
 
 __all__ = ["Edge", "Network", "Term", "Vertex", "network"]
 
@@ -192,20 +190,11 @@ def network(node: Node, axes: Sequence[str], letters: Letters) -> Network:
         which says how much that is.
     """
     shown, rests = _summarised(node)
-    try:
-        text = format_index(shown, axes, letters)
-        reader = _NetworkReader(shown, rests)
-        tree = parse_index(text, (*reader.ranks, *parted_names()))
-        symmetric = {
-            part.name
-            for part in topological([shown])
-            if isinstance(part, Variable) and part.symmetric
-        }
-        return run(_NetworkBuilder(rests, symmetric).network(run(reader.whole(tree)), tuple(axes)))
-    except EinsdiffError:  # such as of brackets that are nested too deeply to be read
-        whole = Vertex(_left_out(_weight([node])[node]), "rest", tuple(axes))
-        edges = tuple(Edge((letter,), (0,), (k,), (letter,)) for k, letter in enumerate(axes))
-        return Network((Term("", (whole,), edges),), tuple(axes))
+    tree = format_index(shown, axes, letters).tree
+    assert not isinstance(tree, Equation | Summary)
+    symmetric = {v.name for v in variables_of([shown]) if v.symmetric}
+    part = run(_NetworkReader(shown, rests).whole(tree))
+    return run(_NetworkBuilder(rests, symmetric).network(part, tuple(axes)))
 
 
 class _NetworkReader(PartReader):

@@ -52,10 +52,11 @@ from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.html import formula_html
 from einsdiff.display.index.index_text import affine_text, format_heading
+from einsdiff.display.index.latex import index_latex
 from einsdiff.display.index.latex_names import latex_name
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.index.printer import format_index
-from einsdiff.display.tables.table import formula_latex, width_of
+from einsdiff.display.tables.table import width_of
 from einsdiff.errors import RangeError, SizeError, page
 from einsdiff.notation.trees import Affine
 
@@ -280,10 +281,8 @@ class Cases:
 
     def latex(self) -> str:
         r"""Write it in LaTeX, with the environment ``cases`` of amsmath, which KaTeX has too."""
-        left, *values = (
-            formula_latex(text, self.names)
-            for text in (self.heading, *(case.value for case in self))
-        )
+        texts = (self.heading, *(case.value for case in self))
+        left, *values = (index_latex(text, self.names) for text in texts)
         if len(self) == 1 and not self[0].condition:
             return f"{left} = {values[0]}"
         rows = [

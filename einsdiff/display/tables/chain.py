@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from einsdiff.algebra.derivatives.differentiate import derivatives
 from einsdiff.algebra.nodes.graph import children, dependencies, rebuilt, topological, variables_of
 from einsdiff.algebra.nodes.nodes import Add, Call, Einsum, Node, Shape, Variable, is_zero, variable
-from einsdiff.display.index.index_text import format_heading
+from einsdiff.display.index.index_text import Written, equation, format_heading
 from einsdiff.display.index.lettering import Heading, Letters, axis_spellings
 from einsdiff.display.index.lines import normal_sides, normal_text
 from einsdiff.errors import SizeError, page
@@ -63,13 +63,13 @@ class Link:
     heading: Heading
     local: Node
     node: Node
-    right: str
-    definition: str
+    right: Written
+    definition: Written | None
     codomain: Shape
     domain: Shape
 
     @property
-    def left(self) -> str:
+    def left(self) -> Written:
         """The left-hand side: ``∂f_i/∂v1_j``."""
         return format_heading(self.heading)
 
@@ -127,9 +127,9 @@ def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) ->
                 local,
                 _with(local, inner, known.get(inner, inner)),
                 normal_text(local, head.letters, letters),
-                ""
+                None
                 if isinstance(stop, Variable)
-                else " = ".join(normal_sides(function, Heading(own, own_axes), letters)),
+                else equation(*normal_sides(function, Heading(own, own_axes), letters)),
                 stop.shape,
                 before.shape,
             )

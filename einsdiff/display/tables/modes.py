@@ -48,12 +48,13 @@ from einsdiff.algebra.nodes.nodes import (
     partial,
     variable,
 )
-from einsdiff.display.index.index_text import format_heading, indexed
+from einsdiff.display.index.index_text import Written, equation, format_heading, indexed
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.index.lines import normal_sides, normal_text
 from einsdiff.display.tables.table import Cell, Column, Table
 from einsdiff.errors import SizeError, page
 from einsdiff.notation.letters import first_unused
+from einsdiff.notation.trees import Apply, Summary, Symbol, bracketed, product
 
 __all__ = ["Row", "forward_steps", "reverse_steps", "steps_table"]
 
@@ -84,8 +85,8 @@ class Row:
     """
 
     name: str
-    definition: str
-    rule: str
+    definition: Written
+    rule: Written
     value: Node
     derivative: Node
 
@@ -245,10 +246,6 @@ def _spellings(node: Node, axis: int, letters: Letters) -> Iterator[str]:
         stack.extend(reversed(below))
 
 
-def _equation(left: str, right: str) -> str:
-    return left if left == right else f"{left} = {right}"
-
-
 def _substituted(node: Node, known: Mapping[Node, Node]) -> Node:
     """Put expressions in place of variables."""
     done: dict[Node, Node] = {}
@@ -325,7 +322,7 @@ def forward_steps(
             Row(
                 part.name,
                 _definition(part, axes, letters, is_variable),
-                _equation(format_heading(below), rule),
+                equation(format_heading(below), rule),
                 part.node,
                 derivative,
             )
@@ -333,13 +330,24 @@ def forward_steps(
     return steps
 
 
-def _definition(part: _Stage, axes: tuple[str, ...], letters: Letters, is_variable: bool) -> str:
-    left = indexed(part.name, axes)
-    if is_variable:
-        of = part.stands.of
-        return f"{left}({', '.join(v.name for v in of)})" if of else left
-    ranged, right = normal_sides(part.local, Heading(part.name, axes), letters)
-    return _equation(ranged if axes else left, right)
+def _entry(name: str, axes: tuple[str, ...]) -> Written:
+    return Written(indexed(name, axes), Symbol(name, axes))
+
+
+def _definition(
+    part: _Stage, axes: tuple[str, ...], letters: Letters, is_variable: bool
+) -> Written:
+    left, symbol = _entry(part.name, axes), Symbol(part.name, axes)
+    if not is_variable:
+        ranged, right = normal_sides(part.local, Heading(part.name, axes), letters)
+        return equation(ranged if axes else left, right)
+    of = [Symbol(v.name) for v in part.stands.of]
+    if not of:
+        return left
+    text = f"{left}({', '.join(v.name for v in of)})"
+    if len(of) == 1:
+        return Written(text, product([(symbol, 1), (bracketed(of[0]), 1)]))
+    return Written(text, Summary(text) if axes else Apply(symbol, tuple(of)))
 
 
 def _barred(name: str, taken: Collection[str]) -> str:
@@ -432,7 +440,7 @@ def reverse_steps(
             Row(
                 part.name,
                 _definition(part, own_axes[part.name], letters, is_variable),
-                _equation(indexed(bar.name, axes), text),
+                equation(_entry(bar.name, axes), text),
                 part.node,
                 value,
             )
