@@ -25,8 +25,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import numpy as np
-
 from einsdiff.errors import EinsdiffError, shape_text
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.layout import as_matrix
@@ -34,6 +32,7 @@ from einsdiff.expressions.notations import TABLES
 from einsdiff.expressions.tensor_class import Tensor, tensor
 from einsdiff.notation.lexer import is_index_notation
 from einsdiff.notation.subscripts import parse_subscripts
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.source.spelling import BACKENDS
 from einsdiff.verbs.calculus import einsum, grad, parse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import json
@@ -10,6 +11,7 @@ import rlcompleter
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -62,18 +64,44 @@ def test_a_module_imports_and_offers_what_it_says(name):
 @pytest.mark.parametrize(
     "imports",
     [
-        "import einsdiff.tensor",
-        "import einsdiff.tensor, einsdiff.cli",
-        "import einsdiff; einsdiff.tensor; import einsdiff.tensor",
+        "import einsdiff.expressions.tensor_class",
+        "import einsdiff.expressions.tensor_class, einsdiff.cli",
+        "import einsdiff; einsdiff.tensor; import einsdiff.expressions.tensor_class",
         "import einsdiff; einsdiff.Tensor; einsdiff.grad",
-        "from einsdiff.tensor import Tensor",
-        "import importlib; importlib.import_module('einsdiff.tensor')",
+        "from einsdiff.expressions.tensor_class import Tensor",
+        "import importlib; importlib.import_module('einsdiff.expressions.tensor_class')",
     ],
 )
-def test_the_module_tensor_does_not_hide_the_function(imports):
+def test_no_module_hides_the_function_tensor(imports):
     code = f"{imports}\nimport einsdiff as ed\nfrom einsdiff import tensor\n"
     code += "print(json.dumps([ed.tensor is tensor, str(ed.tensor('A', 'mn'))]))"
     assert in_a_new_process(code) == [True, "A_ij"]
+
+
+def test_modules_have_names_of_their_own_and_none_of_a_function():
+    stems = [name.rpartition(".")[2] for name in MODULES if name != "einsdiff"]
+    modules = [m for m in MODULES if not hasattr(importlib.import_module(m), "__path__")]
+    names = [m.rpartition(".")[2] for m in modules]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert set(stems) & set(ed.__all__) == set()
+
+
+def test_classes_have_names_of_their_own():
+    names = Counter()
+    for path in (ROOT / "einsdiff").rglob("*.py"):
+        classes = [
+            n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if type(n) is ast.ClassDef
+        ]
+        names.update({n.name.strip("_") for n in classes})
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_the_types_are_those_of_the_public_names():
+    stub = ast.parse((ROOT / "einsdiff" / "__init__.pyi").read_text("utf-8"))
+    names = {a.asname for n in stub.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    names |= {n.target.id for n in stub.body if isinstance(n, ast.AnnAssign)}
+    names |= {n.name for n in stub.body if isinstance(n, ast.FunctionDef)} | {"jacobian"}
+    assert names - {None, "__version__"} == set(ed.__all__)
 
 
 @pytest.mark.parametrize("name", ed.__all__)

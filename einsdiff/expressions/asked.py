@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from types import FrameType
 
 from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
 
-__all__ = ["CHOOSE", "PLAIN", "asking", "instead", "outermost"]
+__all__ = ["CHOOSE", "PLAIN", "asking", "depth", "instead", "outermost", "outside"]
 
 #: Packages whose functions are called by users, and call tensors.
 _CALLED = ("numpy", "scipy")
@@ -64,6 +67,26 @@ _INSTEAD = {
 
 #: Functions that make an array of a list.
 _ARRAYS = ("array", "asarray", "asanyarray")
+
+
+#: The folder of the library, whose frames are not the caller's.
+_LIBRARY = str(Path(__file__).parent.parent) + os.sep
+
+
+def outside() -> FrameType:
+    """Return the frame of the code that uses the library."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        frame = frame.f_back
+    return frame
+
+
+def depth() -> int:
+    """Return how many frames the caller's code is above the one that calls this."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def outermost(frame: FrameType | None) -> FrameType | None:

@@ -29,14 +29,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from einsdiff.algebra.nodes.canonical import Exchange
 from einsdiff.algebra.nodes.graph import not_analytic
 from einsdiff.algebra.nodes.nodes import Variable, symmetry
 from einsdiff.errors import OperandError, page
 from einsdiff.expressions.evaluation import evaluate, sizes_of
 from einsdiff.expressions.formula import Formula
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import known_values, library_of
 from einsdiff.numeric.libraries.operands import Array
 

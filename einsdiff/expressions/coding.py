@@ -15,8 +15,6 @@ def gradient(y, A, x):
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping
-from typing import Any
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.graph import dependencies, topological
@@ -25,111 +23,40 @@ from einsdiff.errors import OperandError, page
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 
-__all__ = ["CodeMethods"]
+__all__ = ["source_of"]
 
 
 #: What the array is called that the result is written into, if not J.
 _RESULTS = {"f": "result", "gradient": "grad", "hessian": "H"}
 
 
-class CodeMethods:
-    """The method of `einsdiff.Tensor` that writes source code."""
+def source_of(
+    formula: Formula, backend: str, layout: Layout | None, order: VecOrder, name: str | None
+) -> str:
+    """Write a function that computes a formula, see `einsdiff.Tensor.code`."""
+    from einsdiff.numeric.source.code import check_code_backend, source
 
-    __slots__ = ()
-
-    formula: Formula
-    values: Mapping[str, Any]
-
-    def code(
-        self,
-        backend: str = "numpy",
-        *,
-        layout: Layout | None = None,
-        order: VecOrder = "C",
-        name: str | None = None,
-    ) -> str:
-        """Write a function that computes the tensor, as Python source.
-
-        Parameters
-        ----------
-        backend
-            The array library that it is written for: ``"numpy"``, ``"torch"`` or ``"jax"``.
-        layout, order
-            If a layout is given, the function returns the matrix that `matrix` does.
-        name
-            What the function is called. If left out: ``gradient``, ``jacobian``, ``hessian``,
-            ``derivative``, or ``f`` for what is no derivative.
-
-        Returns
-        -------
-        str
-            A module with the imports it needs. The function takes arrays in the order of `names`.
-            Sizes that are names are read from the arrays, which may be of any size then.
-            Arrays are of floating-point or complex numbers, for PyTorch all of one dtype, as its
-            matrix products take them; the result is of that dtype and on that device. What has no
-            axes may be a number. A function that was registered is an argument by name.
-
-        Raises
-        ------
-        OperandError
-            There is no such backend; the name is no identifier, or is that of a module or function
-            that the code needs.
-        LayoutError
-            There is no such layout or order.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> J = ed.grad("ij,j->i", "A", "x", wrt="A")
-        >>> print(J.code())
-        import numpy as np
-        <BLANKLINE>
-        <BLANKLINE>
-        def jacobian(A, x):
-            \"\"\"∂f_i/∂A_pq = δ_ip x_q\"\"\"
-            m, n = A.shape
-            assert x.shape == (n,)
-            J = np.zeros((m, m, n), x.dtype)  # (m, m, n)
-            i = np.arange(m)
-            J[i, i] = x
-            return J
-
-        For JAX, whose arrays do not change, the last lines are others:
-
-        >>> for line in J.code("jax").splitlines()[7:]:
-        ...     print(line)
-            i = jnp.arange(m)
-            J = jnp.zeros((m, m, n), x.dtype).at[i, i].set(x)  # (m, m, n)
-            return J
-        """
-        from einsdiff.numeric.source.code import check_code_backend, source
-
-        check_code_backend(backend)
-        if layout is not None:
-            check_layout(layout, order)
-        if name is not None and not _is_name(name):
-            raise OperandError(
-                page(
-                    f"{name!r} cannot be the name of a function",
-                    action="pass an identifier, such as name='jacobian'",
-                )
+    check_code_backend(backend)
+    if layout is not None:
+        check_layout(layout, order)
+    if name is not None and not _is_name(name):
+        raise OperandError(
+            page(
+                f"{name!r} cannot be the name of a function",
+                action="pass an identifier, such as name='jacobian'",
             )
-        formula = self.formula
-        return source(
-            formula.expr,
-            _arguments(formula),
-            name or _name_of(formula),
-            str(self),
-            backend,
-            letters=formula.heading.letters,
-            result="f"
-            if formula.domain is None
-            else "H"
-            if _name_of(formula) == "hessian"
-            else "J",
-            reference="" if formula.source is None else formula.source[1].name,
-            matrix=None if layout is None else (formula.domain or 0, layout, order),
         )
+    return source(
+        formula.expr,
+        _arguments(formula),
+        name or _name_of(formula),
+        formula.text,
+        backend,
+        letters=formula.heading.letters,
+        result="f" if formula.domain is None else "H" if _name_of(formula) == "hessian" else "J",
+        reference="" if formula.source is None else formula.source[1].name,
+        matrix=None if layout is None else (formula.domain or 0, layout, order),
+    )
 
 
 def _is_name(name: object) -> bool:

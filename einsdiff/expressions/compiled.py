@@ -24,8 +24,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import BindingError, OperandError, page
 from einsdiff.expressions.dimensions import check_dimensions, with_dimensions
@@ -33,6 +31,7 @@ from einsdiff.expressions.evaluation import check_symmetric, prepare, prepare_an
 from einsdiff.expressions.formula import Formula, dumped, joined_arguments, loaded, token
 from einsdiff.expressions.prepared import Elsewhere, Prepared
 from einsdiff.expressions.refusals import signature
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import LIBRARIES, OWNERS, library_of, taken_to
 from einsdiff.numeric.libraries.memory import check_limit, memory_limit
 from einsdiff.numeric.libraries.operands import (

@@ -21,13 +21,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.expressions.evaluation import prepare
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.expressions.prepared import Prepared
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.sparse import FORMATS, check_room, laid, sparse, window_of

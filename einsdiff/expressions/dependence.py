@@ -30,7 +30,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 from weakref import ref
 
-import numpy as np
+from einsdiff.numeric.libraries.lazy import np
 
 __all__ = ["lost", "lost_within", "note"]
 

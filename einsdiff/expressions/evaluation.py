@@ -14,8 +14,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from einsdiff.algebra.nodes.function import WITHOUT_IDENTITY
 from einsdiff.algebra.nodes.graph import not_analytic, topological
 from einsdiff.algebra.nodes.nodes import Call, Node, Variable, einsum
@@ -28,6 +26,7 @@ from einsdiff.errors import (
 )
 from einsdiff.expressions.formula import Formula, joined_arguments, joined_least
 from einsdiff.expressions.layout import Layout, VecOrder, as_matrix
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import (
     LIBRARIES,
     are_dtypes_enough,
@@ -69,8 +68,8 @@ __all__ = [
 ]
 
 
-#: The most axes that an array of NumPy's can have.
-MOST_AXES = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
+#: The most axes that an array of NumPy's can have, before version 2 and since then.
+MOST_AXES = 32, 64
 
 
 def sizes_of(formula: Formula, values: Mapping[str, Array]) -> dict[str, int]:
@@ -358,11 +357,13 @@ def _check_not_empty(formula: Formula, sizes: Mapping[str, int], values: Mapping
 
 def _check_ranks(formulas: Sequence[Formula], shapes: Iterable[Sequence[object]]) -> None:
     for formula, shape in zip(formulas, shapes, strict=True):
-        if len(shape) > MOST_AXES:
+        most = MOST_AXES[0]
+        if len(shape) > most:
+            most = MOST_AXES[np.lib.NumpyVersion(np.__version__) >= "2.0.0"]
+        if len(shape) > most:
             raise ShapeError(
                 page(
-                    f"the result has {len(shape)} axes, "
-                    f"and NumPy's arrays have at most {MOST_AXES}",
+                    f"the result has {len(shape)} axes, and NumPy's arrays have at most {most}",
                     text=formula.text,
                     action="contract some of them first",
                 )

@@ -19,165 +19,153 @@ f_{p<6,q,s} = 2 V_jq V_js
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from einsdiff.algebra.nodes.nodes import Node, einsum, variable
+from einsdiff.algebra.nodes.nodes import Node, einsum
 from einsdiff.display.index.lettering import Heading
 from einsdiff.errors import BindingError, OperandError, ShapeError, page, shape_text
-from einsdiff.expressions.evaluation import check_numpy, evaluate, sizes_of
-from einsdiff.expressions.formula import Formula, fresh, function_name
+from einsdiff.expressions.combining import as_direction, combined
+from einsdiff.expressions.evaluation import check_numpy, evaluate_matrix, sizes_of
+from einsdiff.expressions.formula import Formula, function_name
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
+from einsdiff.expressions.operators import Operators
 from einsdiff.expressions.refusals import signature
-from einsdiff.notation.letters import first_unused
-from einsdiff.notation.subscripts import Size
+from einsdiff.expressions.solver import (
+    Products,
+    Solver,
+    apply_part,
+    evaluate_part,
+    one_vector,
+    right_side,
+)
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
-from einsdiff.numeric.libraries.operands import Array, as_array
+from einsdiff.numeric.libraries.lazy import np
+from einsdiff.numeric.libraries.operands import Array
 
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
-    from einsdiff.numeric.solving.frames import Factorisation
+    from numpy.typing import ArrayLike
 
-__all__ = ["LinearMapMethods", "Solver"]
+    from einsdiff.expressions.cores import Cores
+
+__all__ = ["LinearMap"]
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class Solver:
-    """A derivative that has been factorised, to solve equations with.
+class LinearMap(Operators):
+    """Methods of derivatives, as linear maps from the domain's axes to the codomain's."""
 
-    Attributes
-    ----------
-    method
-        How equations are solved, in a sentence.
-    shape
-        The shape of a right-hand side.
-    domain
-        The shape of a solution.
-    dtype
-        The dtype that is computed in.
+    __slots__ = ()
 
-    Examples
-    --------
-    >>> import einsdiff as ed
-    >>> solver = ed.grad("ij,j->i", [[2.0, 0.0], [1.0, 1.0]], [1.0, 1.0], wrt=1).solver()
-    >>> solver
-    <Solver: LU factorisation of 2 x 2>
-    >>> solver.solve([2.0, 3.0])
-    array([1., 2.])
-    """
+    # --- numbers ------------------------------------------------------------------------------
 
-    method: str
-    shape: tuple[int, ...]
-    domain: tuple[int, ...]
-    dtype: np.dtype[Any]
-    _factorisation: Factorisation | None
-    _text: str
+    def cores(self) -> Cores:
+        r"""Evaluate, and leave the result as it is known before a number is written to an array.
 
-    def __repr__(self) -> str:
-        return f"<Solver: {self.method}>"
-
-    def solve(self, rhs: Any, *, tolerance: float | None = None) -> Array:
-        """Solve for one right-hand side, or for several of them.
+        A derivative is a sum of arrays, most of them small, each at its place in the result:
+        :math:`\delta_{ip}\, x_q` is ``x`` along a diagonal.
 
         Parameters
         ----------
-        rhs
-            An array or a tensor with values. Its first axes are those of the codomain; each index
-            of the others is a right-hand side of its own.
-        tolerance
-            The residual, relative to the right-hand side, at which an iteration stops and above
-            which no iterated or updated solution is given. By default eps^(2/3), which is 4e-11
-            in double precision.
+        None
+            There are none.
+
+        Returns
+        -------
+        Cores
+            The arrays, and where they stand; ``.dense()`` and ``.sparse()`` put them there.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> import numpy as np
+        >>> ed.grad("ij,j->i", np.ones((2, 2)), np.array([1.0, 2.0]), wrt=0).cores()
+        shape (2, 2, 2), 4 of 8 entries can be other than zero
+        j->iij  array([1., 2.])
+        """
+        from einsdiff.expressions.cores import evaluate_cores
+
+        return evaluate_cores(self.formula, self.values)
+
+    def sparse(
+        self,
+        format: str | None = None,  # SciPy's name
+        layout: Layout = "numerator",
+        order: VecOrder = "C",
+    ) -> Any:
+        """Evaluate to a sparse matrix, whose indices are known without looking for zeros.
+
+        Parameters
+        ----------
+        format
+            ``"coo"``, ``"csr"``, ``"csc"``, ``"bsr"`` or ``"dia"``; if left out, BSR where the
+            derivative consists of dense blocks, else CSR.
+        layout, order
+            As for `matrix`.
+
+        Returns
+        -------
+        scipy.sparse array
+            Of the shape of `matrix`, with sorted indices and without duplicates.
+
+        Raises
+        ------
+        OperandError
+            SciPy is not installed, or there is no such format.
+        LayoutError
+            There is no such layout or order.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> print(ed.grad(x * x, wrt="x").sparse())
+        <Compressed Sparse Row sparse array of dtype 'float64'
+                with 2 stored elements and shape (2, 2)>
+          Coords        Values
+          (0, 0)        2.0
+          (1, 1)        4.0
+        """
+        from einsdiff.expressions.cores import evaluate_cores
+
+        check_layout(layout, order)
+        return evaluate_cores(self.formula, self.values).sparse(format, layout, order)
+
+    def matrix(self, layout: Layout = "numerator", order: VecOrder = "C") -> Array:
+        """Evaluate, and reshape to a matrix.
+
+        Parameters
+        ----------
+        layout
+            ``"numerator"``: one row for each entry of the function, one column for each entry of
+            what it is differentiated by, so that a scalar's gradient is a row. ``"denominator"``:
+            the transpose. A tensor that is no derivative has one column in numerator layout.
+        order
+            How several axes become one: ``"C"``, the last axis runs fastest, or ``"F"``, the
+            first axis runs fastest, which is the vec of matrix calculus.
 
         Returns
         -------
         array
-            With the axes of the domain, and then the further ones of `rhs`.
+            Of shape ``(m, n)``, or ``(n, m)`` in denominator layout.
 
         Raises
         ------
-        ShapeError
-            `rhs` has other axes.
-        SolveError
-            An iteration did not converge.
+        LayoutError
+            There is no such layout or order.
 
         Examples
         --------
-        >>> import numpy as np
         >>> import einsdiff as ed
-        >>> solver = ed.grad("i,i->i", [2.0, 4.0], "x", wrt="x").solver()
-        >>> solver.solve(np.eye(2))
-        array([[0.5 , 0.  ],
-               [0.  , 0.25]])
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> ed.grad(x * x, wrt="x").matrix()
+        array([[2., 0.],
+               [0., 4.]])
         """
-        b = _right_side(rhs)
-        rank = len(self.shape)
-        if b.shape[:rank] != self.shape:
-            raise ShapeError(
-                page(
-                    f"the right-hand side has shape {shape_text(b.shape)}, "
-                    f"but the codomain has shape {shape_text(self.shape)}",
-                    text=self._text,
-                    action=f"pass an array of shape {shape_text(self.shape)}, with further axes "
-                    "for several right-hand sides",
-                )
-            )
-        further = b.shape[rank:]
-        is_complex = b.dtype.kind == "c" and self.dtype.kind != "c"
-        result = (*self.domain, *further)
-        if self._factorisation is None:
-            return np.zeros(result, np.result_type(self.dtype, b) if is_complex else self.dtype)
-        sides = b.reshape(*self.shape, prod(further))
-        if is_complex:  # a real map acts on the parts
-            sides = np.concatenate([sides.real, sides.imag], axis=-1)
-        sides = sides.astype(self.dtype, copy=False)
-        from einsdiff.numeric.solving.failures import SolveError, default_tolerance
-
-        goal = default_tolerance(self.dtype) if tolerance is None else tolerance
-        try:
-            x = self._factorisation.solve(sides, goal)
-        except SolveError as error:
-            raise error.located(self._text) from None
-        if is_complex:
-            x = x[..., : prod(further)] + 1j * x[..., prod(further) :]
-        return x.reshape(result)
-
-
-class LinearMapMethods:
-    """Methods of derivatives, as linear maps from the domain's axes to the codomain's."""
-
-    __slots__ = ()
-    formula: Formula
-    values: Mapping[str, Array]
-
-    @abstractmethod
-    def __init__(self, formula: Formula, values: Mapping[str, Array]) -> None:
-        """Bind values to a formula."""
-
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[Size, ...]:
-        """The sizes of the axes."""
-
-    @property
-    @abstractmethod
-    def ndim(self) -> int:
-        """The number of axes."""
-
-    @property
-    @abstractmethod
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the result."""
-
-    @abstractmethod
-    def dense(self) -> Array:
-        """Evaluate."""
+        check_layout(layout, order)  # before the work, not after
+        matrix: Array = evaluate_matrix(self.formula, self.values, layout, order)
+        return matrix
 
     # --- products -----------------------------------------------------------------------------
 
@@ -226,15 +214,90 @@ class LinearMapMethods:
         sides = [(axes[0], axes[1]), (axes[1], axes[0])]  # what is left, what is summed
         if layout == "denominator":
             sides.reverse()
-        products = _Products(self.formula, self.values, shape, (*sides,), order)
+        products = Products(self.formula, self.values, shape, (*sides,), order)
         return linalg.LinearOperator(
             tuple(prod(shape[axis] for axis in side) for side in sides[0]),
-            matvec=partial(_one_vector, products.forward),
-            rmatvec=partial(_one_vector, products.adjoint),
+            matvec=partial(one_vector, products.forward),
+            rmatvec=partial(one_vector, products.adjoint),
             matmat=products.forward,
             rmatmat=products.adjoint,
             dtype=self.dtype,
         )
+
+    def jvp(self, v: ArrayLike | Self) -> Self:
+        r"""Multiply by a direction: :math:`\sum_d J_{cd} v_d`, without forming the derivative.
+
+        Parameters
+        ----------
+        v
+            Of the shape of what the function is differentiated by.
+
+        Returns
+        -------
+        Tensor
+            Of the function's shape. The product is taken symbolically: deltas become
+            substitutions in `v`.
+
+        Raises
+        ------
+        ShapeError
+            `v` has another shape.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> import numpy as np
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> ed.grad(x * x, wrt="x").jvp([1.0, 10.0]).dense()
+        array([ 2., 40.])
+        """
+        return self._contracted(v, "v", slice(self.ndim - self.domain, None))
+
+    def vjp(self, u: ArrayLike | Self) -> Self:
+        r"""Multiply by a covector: :math:`\sum_c u_c J_{cd}`, without forming the derivative.
+
+        Parameters
+        ----------
+        u
+            Of the shape of the function.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of what the function is differentiated by.
+
+        Raises
+        ------
+        ShapeError
+            `u` has another shape.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> import numpy as np
+        >>> x = ed.tensor("x", [1.0, 2.0])
+        >>> ed.grad(x * x, wrt="x").vjp([1.0, 10.0]).dense()
+        array([ 2., 40.])
+        """
+        return self._contracted(u, "u", slice(0, self.ndim - self.domain))
+
+    def _contracted(self, other: Any, name: str, axes: slice) -> Self:
+        if self.formula.domain is None:
+            raise OperandError(
+                page(
+                    "this is no derivative, so it has no product with a direction",
+                    text=str(self),
+                    action="differentiate first, as in ed.grad(t, wrt=...)",
+                )
+            )
+        from einsdiff.algebra.derivatives.linear_terms import contracted
+
+        direction = as_direction(other, name, self.expr.shape[axes], self)
+        labels = range(self.ndim)
+        kept = [label for label in labels if label not in labels[axes]]
+        expr = contracted(self.expr, labels[axes], direction.expr)
+        letters = [self.formula.heading.letters[label] for label in kept]
+        return combined(expr, letters, [self, direction])
 
     # --- diagonals and blocks -----------------------------------------------------------------
 
@@ -273,9 +336,7 @@ class LinearMapMethods:
         f_i = A_ii
         """
         if not self._is_map(offset, axis1, axis2):
-            # The class is always combined with the methods of arrays.
-            found: Self = super().diagonal(offset or 0, axis1 or 0, _or(axis2, 1))  # type: ignore[misc]
-            return found
+            return super().diagonal(offset or 0, axis1 or 0, _or(axis2, 1))
         from einsdiff.algebra.derivatives.linear_terms import diagonal
 
         split = self._square("the diagonal of a linear map", "diagonal(axis1=0, axis2=1)")
@@ -317,8 +378,7 @@ class LinearMapMethods:
         f = A_ii
         """
         if not self._is_map(offset, axis1, axis2):
-            found: Self = super().trace(offset or 0, axis1 or 0, _or(axis2, 1))  # type: ignore[misc]
-            return found
+            return super().trace(offset or 0, axis1 or 0, _or(axis2, 1))
         split = self._square("the trace of a linear map", "trace(axis1=0, axis2=1)")
         from einsdiff.algebra.derivatives.linear_terms import diagonal
 
@@ -451,7 +511,7 @@ class LinearMapMethods:
         >>> np.allclose(U - step, T @ np.linalg.pinv(V).T)
         True
         """
-        b = _right_side(rhs)
+        b = right_side(rhs)
         return self._solver(self.dtype, b.real.dtype).solve(b, tolerance=tolerance)
 
     def _solver(self, *dtypes: np.dtype[Any]) -> Solver:
@@ -480,8 +540,8 @@ class LinearMapMethods:
                 "nothing to solve: there are no entries", codomain, domain, dtype, None, text
             )
         sizes = tuple(sorted(sizes_of(self.formula, self.values).items()))
-        array = partial(_evaluated, self.formula, self.values)
-        product = partial(_applied, self.formula, self.values)
+        array = partial(evaluate_part, self.formula, self.values)
+        product = partial(apply_part, self.formula, self.values)
         try:
             found = structure(self.formula.normal_form, len(domain), sizes)
             made = factorised(found, Evaluation(array, product, size, dtype))
@@ -552,98 +612,3 @@ class LinearMapMethods:
 
 def _or(value: int | None, default: int) -> int:
     return default if value is None else value
-
-
-def _right_side(rhs: Any) -> Array:
-    given = rhs.dense() if isinstance(rhs, LinearMapMethods) else rhs
-    check_numpy({"rhs": given}, "solve()")
-    return as_array(given, "the right-hand side")
-
-
-# --- evaluating parts -------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1024)
-def _part_of(formula: Formula, node: Node) -> Formula:
-    """Return the formula of a part of another one's expression."""
-    names = [argument.name for argument in formula.arguments]
-    heading = Heading(function_name(names), fresh(len(node.shape), names))
-    return Formula(node, heading, formula.letters, formula.arguments, least=formula.least)
-
-
-@lru_cache(maxsize=1024)
-def _product_of(formula: Formula, node: Node, summed: tuple[int, ...]) -> tuple[Formula, str]:
-    """Return the formula of a node times vectors, as the columns of a variable of this name."""
-    from einsdiff.algebra.derivatives.linear_terms import contracted
-
-    names = {argument.name for argument in formula.arguments}
-    name = first_unused(["v", *(f"v{k}" for k in range(1, len(names) + 2))], names)
-    sizes = formula.named_sizes
-    columns = first_unused(["c", *(f"c{k}" for k in range(1, len(sizes) + 2))], sizes)
-    vectors = variable(name, (*(node.shape[axis] for axis in summed), columns))
-    expr = contracted(node, summed, vectors)
-    heading = Heading(function_name([*names, name]), fresh(len(expr.shape), [*names, name]))
-    arguments = (*formula.arguments, vectors)
-    return Formula(expr, heading, formula.letters, arguments, least=formula.least), name
-
-
-# These are no closures, so that solvers and operators can be pickled.
-
-
-@dataclass(frozen=True)
-class _Products:
-    """The products of a derivative's matrix and of its adjoint with the columns of an array.
-
-    Attributes
-    ----------
-    formula, values
-        The derivative.
-    shape
-        Its shape.
-    sides
-        For the matrix and for its transpose which axes are left and which are summed.
-    order
-        How several axes become one.
-    """
-
-    formula: Formula
-    values: Mapping[str, Array]
-    shape: tuple[int, ...]
-    sides: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
-    order: VecOrder
-
-    def forward(self, x: Array) -> Array:
-        return self.product(*self.sides[0], x)
-
-    def adjoint(self, x: Array) -> Array:
-        return self.product(*self.sides[1], x.conj()).conj()
-
-    def product(self, left: tuple[int, ...], summed: tuple[int, ...], x: Array) -> Array:
-        given = x.reshape(*(self.shape[n] for n in summed), x.shape[1], order=self.order)
-        y = _multiplied(self.formula, self.values, self.formula.expr, summed, given)
-        return y.reshape(prod(self.shape[n] for n in left), x.shape[1], order=self.order)
-
-
-def _one_vector(matrices: Callable[[Array], Array], x: Array) -> Array:
-    return matrices(x.reshape(-1, 1))[:, 0]
-
-
-def _evaluated(formula: Formula, values: Mapping[str, Array], node: Node) -> Array:
-    """Compute a part of a formula's expression."""
-    return evaluate(_part_of(formula, node), values)
-
-
-def _applied(
-    formula: Formula, values: Mapping[str, Array], node: Node, count: int, x: Array
-) -> Array:
-    """Multiply a part, whose last axes are so many domain axes, by vectors."""
-    rank = len(node.shape)
-    return _multiplied(formula, values, node, tuple(range(rank - count, rank)), x)
-
-
-def _multiplied(
-    formula: Formula, values: Mapping[str, Array], node: Node, summed: tuple[int, ...], x: Array
-) -> Array:
-    """Multiply a part of a formula's expression by vectors, the last axis of an array."""
-    product, name = _product_of(formula, node, summed)
-    return evaluate(product, {**values, name: x})

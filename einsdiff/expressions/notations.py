@@ -12,13 +12,10 @@ One expression, four notations; of the derivative of :math:`x^\top A x` by :math
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from html import escape
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-
-import numpy as np
 
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
@@ -27,9 +24,9 @@ from einsdiff.display.index.lettering import places
 from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
-from einsdiff.notation.subscripts import Size
+from einsdiff.expressions.maps import LinearMap
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import as_numpy, known_values
-from einsdiff.numeric.libraries.operands import Array
 
 # What only writes is imported where it is needed: most programs compute, and start sooner without.
 if TYPE_CHECKING:
@@ -43,7 +40,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-__all__ = ["NOTATIONS", "TABLES", "Detail", "ReadableMethods"]
+__all__ = ["NOTATIONS", "TABLES", "Detail", "Notations"]
 
 #: What is shown by itself, in a terminal or a notebook, has at most so many lines, so many
 #: characters of index notation or of LaTeX, and so many entries computed within so many bytes.
@@ -64,39 +61,21 @@ PREVIEW_BYTES = 64 * 2**20
 #: all orders: about a second. See `einsdiff.algebra.nodes.effort`.
 MOST_STEPS, STEPS_A_NODE = 40_000, 10
 
-#: How much `ReadableMethods.explain` tells.
+#: How much `Notations.explain` tells.
 Detail = Literal["full", "brief"]
 
-#: The kinds of `ReadableMethods.table`.
+#: The kinds of `Notations.table`.
 TABLES = ("forward", "reverse", "chain", "shapes", "layouts")
-#: The notations of `ReadableMethods.format`.
+#: The notations of `Notations.format`.
 NOTATIONS = ("index", "matrix", "einsum")
-#: The forms of `ReadableMethods.to_sympy`.
+#: The forms of `Notations.to_sympy`.
 SYMPY_FORMS = ("indexed", "array", "matrix")
 
 
-class ReadableMethods:
+class Notations(LinearMap):
     """Methods of a tensor that write it."""
 
     __slots__ = ()
-
-    formula: Formula
-    values: Mapping[str, Array]
-
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[Size, ...]:
-        """The sizes of the axes."""
-
-    @abstractmethod
-    def dense(
-        self,
-        out: Array | None = None,
-        *,
-        memory_limit: int | None = None,
-        optimize: Any = None,
-    ) -> Array:
-        """Evaluate."""
 
     def format(
         self, notation: str = "index", *, layout: Layout | None = None, order: VecOrder = "C"
@@ -495,6 +474,72 @@ class ReadableMethods:
         from einsdiff.expressions.pictures import diagram_of
 
         return _bounded(self.formula, "diagram", lambda: diagram_of(self.formula))
+
+    def code(
+        self,
+        backend: str = "numpy",
+        *,
+        layout: Layout | None = None,
+        order: VecOrder = "C",
+        name: str | None = None,
+    ) -> str:
+        """Write a function that computes the tensor, as Python source.
+
+        Parameters
+        ----------
+        backend
+            The array library that it is written for: ``"numpy"``, ``"torch"`` or ``"jax"``.
+        layout, order
+            If a layout is given, the function returns the matrix that `matrix` does.
+        name
+            What the function is called. If left out: ``gradient``, ``jacobian``, ``hessian``,
+            ``derivative``, or ``f`` for what is no derivative.
+
+        Returns
+        -------
+        str
+            A module with the imports it needs. The function takes arrays in the order of `names`.
+            Sizes that are names are read from the arrays, which may be of any size then.
+            Arrays are of floating-point or complex numbers, for PyTorch all of one dtype, as its
+            matrix products take them; the result is of that dtype and on that device. What has no
+            axes may be a number. A function that was registered is an argument by name.
+
+        Raises
+        ------
+        OperandError
+            There is no such backend; the name is no identifier, or is that of a module or function
+            that the code needs.
+        LayoutError
+            There is no such layout or order.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> J = ed.grad("ij,j->i", "A", "x", wrt="A")
+        >>> print(J.code())
+        import numpy as np
+        <BLANKLINE>
+        <BLANKLINE>
+        def jacobian(A, x):
+            \"\"\"∂f_i/∂A_pq = δ_ip x_q\"\"\"
+            m, n = A.shape
+            assert x.shape == (n,)
+            J = np.zeros((m, m, n), x.dtype)  # (m, m, n)
+            i = np.arange(m)
+            J[i, i] = x
+            return J
+
+        For JAX, whose arrays do not change, the last lines are others:
+
+        >>> for line in J.code("jax").splitlines()[7:]:
+        ...     print(line)
+            i = jnp.arange(m)
+            J = jnp.zeros((m, m, n), x.dtype).at[i, i].set(x)  # (m, m, n)
+            return J
+        """
+        from einsdiff.expressions.coding import source_of
+
+        return source_of(self.formula, backend, layout, order, name)
 
     def __repr__(self) -> str:
         left, sign, right = self.formula.text.partition(" = ")

@@ -11,58 +11,83 @@ f = Σ_i A_ij x_j
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import Any, Never, Self
 
+from einsdiff.algebra.nodes.nodes import scale
 from einsdiff.algebra.operations import numpy_names as arrays
 from einsdiff.algebra.operations.numpy_names import Axis
 from einsdiff.errors import OperandError, ShapeError, page
+from einsdiff.expressions.base import Bound
+from einsdiff.expressions.combining import NodeFunction, applied, combined, warn_of_lost
+from einsdiff.expressions.dispatch import OPERATORS, applied_function, applied_ufunc
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.operands import as_number
 
-__all__ = ["ArrayMethods", "NodeFunction"]
-
-#: A function of nodes.
-NodeFunction = Callable[..., Any]
+__all__ = ["Operators"]
 
 
-class ArrayMethods:
+class Operators(Bound):
     """Operators and methods of arrays, by functions of nodes."""
 
     __slots__ = ()
 
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[Size, ...]:
-        """The sizes of the axes."""
+    # --- how they are applied -----------------------------------------------------------------
 
-    @property
-    @abstractmethod
-    def ndim(self) -> int:
-        """The number of axes."""
-
-    @abstractmethod
-    def _applied(self, function: NodeFunction, *others: Any) -> Self:
-        """Apply a function of nodes to the tensor and other operands."""
-
-    @abstractmethod
-    def _reflected(self, function: NodeFunction, other: Any) -> Self:
-        """Apply a function of two nodes, of which this is the second."""
-
-    @abstractmethod
     def _plus(self, other: Any, function: NodeFunction, operands: tuple[Any, ...]) -> Self:
-        """Add or subtract; a sum of derivatives is a derivative."""
+        result: Self = applied(type(self), function, operands)
+        if isinstance(other, Bound) and self.formula.domain is not None:
+            alike = (self.formula.domain, self.ndim) == (other.formula.domain, other.ndim)
+            if alike:  # a sum of derivatives is one
+                return type(self)(
+                    replace(result.formula, domain=self.formula.domain), result.values
+                )
+        return result
 
-    @abstractmethod
-    def _scaled(self, c: Any, least: str = "") -> Self:
-        """Multiply by a number; the result has at least this dtype, see `Formula.least`."""
+    def _applied(self, function: NodeFunction, *others: Any, **options: Any) -> Self:
+        result: Self = applied(type(self), function, (self, *others), options)
+        return result
 
-    @abstractmethod
+    def _reflected(self, function: NodeFunction, other: Any) -> Self:
+        result: Self = applied(type(self), function, (other, self))
+        return result
+
     def _meets(self, number: Any, place: int) -> None:
-        """Warn of a number that was computed from the tensor; it is the first operand or not."""
+        warn_of_lost({place: number}, [self])
+
+    def _scaled(self, c: Any, least: str = "") -> Self:
+        letters, domain = self.formula.heading.letters, self.formula.domain
+        return combined(scale(c, self.expr), letters, [self], domain, least)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        return applied_ufunc(type(self), ufunc, method, inputs, options)
+
+    def __array_function__(
+        self, function: Any, types: object, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        return applied_function(type(self), function, args, options)
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Any,
+        types: object,
+        args: tuple[Any, ...] = (),
+        options: dict[str, Any] | None = None,
+    ) -> Any:
+        name = getattr(function, "__name__", str(function))
+        if name.strip("_") in OPERATORS:  # of tensors of both kinds, which are einsdiff's
+            return NotImplemented
+        raise OperandError(
+            page(
+                f"torch.{name} takes PyTorch's tensors, and here is an expression",
+                action="write it with NumPy's functions, as in np.sin(t), or compute it first: "
+                "t.dense()",
+            )
+        )
 
     # --- arithmetic ---------------------------------------------------------------------------
 
@@ -217,6 +242,19 @@ class ArrayMethods:
                         action="declare the tensor with numbers for its sizes",
                     )
                 )
+
+    @property
+    def T(self) -> Self:  # noqa: N802  # NumPy's name
+        """The tensor with its axes reversed, as NumPy's.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> ed.tensor("A", ("m", "n")).T.shape
+        ('n', 'm')
+        """
+        expr = arrays.transpose(self.expr)
+        return combined(expr, self.formula.heading.letters[::-1], [self])
 
     @property
     def mT(self) -> Self:  # noqa: N802  # NumPy's name

@@ -20,8 +20,6 @@ from importlib import import_module
 from math import ceil, prod
 from typing import Any, Literal
 
-import numpy as np
-
 from einsdiff.display.network.diagram import Diagram, diagram
 from einsdiff.display.network.network import network
 from einsdiff.display.network.palette import Panel
@@ -31,6 +29,7 @@ from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.notation.subscripts import is_index
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import known_values
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.plan import plan

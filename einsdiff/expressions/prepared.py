@@ -8,8 +8,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import ref
 
-import numpy as np
-
 from einsdiff.errors import (
     OperandError,
     ShapeError,
@@ -18,6 +16,7 @@ from einsdiff.errors import (
     shape_text,
 )
 from einsdiff.expressions.formula import Formula
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import (
     LIBRARIES,
     taken_to,

@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
 from einsdiff.display.index.index_text import equation, format_heading
@@ -37,6 +35,7 @@ from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, as_matrix
 from einsdiff.expressions.matrix_forms import as_matrix_equation
 from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import known_values
 from einsdiff.numeric.libraries.operands import Array
 

@@ -38,12 +38,12 @@ from einsdiff.algebra.derivatives.differentiate import derivatives, directional
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Variable, add, einsum, scale, variable
 from einsdiff.errors import OperandError, page
+from einsdiff.expressions.asked import outside
 from einsdiff.expressions.compiled import ABSENT, Compiled
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula, dumped, loaded
 from einsdiff.expressions.prepared import Elsewhere, Prepared
 from einsdiff.expressions.refusals import signature
-from einsdiff.expressions.tensor_class import outside
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.extras import needs_extra
@@ -57,7 +57,8 @@ from einsdiff.numeric.libraries.library import (
 )
 from einsdiff.numeric.libraries.operands import check_intact, checksum
 from einsdiff.numeric.running.portable import Portable, portable
-from einsdiff.verbs.calculus import expressions
+from einsdiff.verbs.several import expressions
+from einsdiff.verbs.sources.source import Arguments
 
 __all__ = ["STEPS", "Differentiable", "Pass", "as_jax", "as_torch"]
 
@@ -488,5 +489,5 @@ def _read(
         import_module(library)
     except ImportError:
         raise needs_extra(f"as_{library}()", title, library) from None
-    formulas, values, build = expressions(expression, operands, sizes, named, outside())
+    formulas, values, build = expressions(Arguments(expression, operands, sizes, named, outside()))
     return Differentiable(formulas, values, build, library)

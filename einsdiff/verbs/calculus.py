@@ -15,38 +15,24 @@ array([[  1.,  10., 100.],
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache, partial
-from types import FrameType
-from typing import Any, Literal, overload
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from einsdiff.algebra.derivatives.differentiate import derivatives, directional
-from einsdiff.algebra.nodes.effort import within
-from einsdiff.algebra.nodes.graph import topological, variables_of
-from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
-from einsdiff.errors import EinsdiffError, OperandError, page, shapes_line
-from einsdiff.expressions.checking import Check, checked
+from einsdiff.errors import OperandError, page
+from einsdiff.expressions.asked import outside
+from einsdiff.expressions.checking import checked
+from einsdiff.expressions.combining import combined
 from einsdiff.expressions.compiled import Compiled
-from einsdiff.expressions.formula import Formula, fresh
-from einsdiff.expressions.tensor_class import (
-    VERBS,
-    Tensor,
-    as_direction,
-    checked_arrays,
-    combined,
-    join_values,
-    outside,
-)
-from einsdiff.notation.letters import fresh_letters
+from einsdiff.expressions.dispatch import VERBS
+from einsdiff.expressions.formula import fresh
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.subscripts import Size, is_index
-from einsdiff.numeric.libraries.anonymous import is_anonymous
-from einsdiff.numeric.libraries.operands import AnyArray, Array
-from einsdiff.verbs.sources.accept import keywords, read_expression
+from einsdiff.verbs.differentiated import differentiated, read_chosen, read_directions
+from einsdiff.verbs.several import expressions
+from einsdiff.verbs.sources.accept import read_expression, take_keywords
 from einsdiff.verbs.sources.index_notation import read_index
-from einsdiff.verbs.sources.source import find_variable
+from einsdiff.verbs.sources.source import Arguments
 
 __all__ = [
     "check",
@@ -61,9 +47,6 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
-
-#: What names a variable: its name, its position, a tensor that is it, or the array itself.
-Wrt = str | int | np.integer[Any] | Tensor | Array | AnyArray
 
 
 def einsum(
@@ -116,7 +99,7 @@ def einsum(
     >>> einsum(A, [0, 1], x, [1], [0]) == f
     True
     """
-    return read_expression(expression, operands, sizes, named, sys._getframe(1), ()).tensor
+    return read_expression(Arguments(expression, operands, sizes, named, sys._getframe(1))).tensor
 
 
 def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tensor:
@@ -129,46 +112,10 @@ def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tenso
                 action="leave it out",
             )
         )
-    return read_expression(operands[0], operands[1:], None, {}, outside(), ()).tensor
+    return read_expression(Arguments(operands[0], operands[1:], None, {}, outside())).tensor
 
 
-VERBS[np.einsum] = _numpy_einsum
-
-
-@overload
-def grad(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: Wrt | None = ...,
-    order: int = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> Tensor: ...
-
-
-@overload
-def grad(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: tuple[Wrt, ...] | list[Wrt],
-    order: Literal[1] = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> tuple[Tensor, ...]: ...
-
-
-@overload
-def grad(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: tuple[Wrt, ...] | list[Wrt],
-    order: int = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> tuple[Any, ...]: ...
+VERBS["einsum"] = _numpy_einsum
 
 
 def grad(
@@ -179,7 +126,7 @@ def grad(
     order: int = 1,
     sizes: Mapping[str, Size] | None = None,
     **named: Any,
-) -> Tensor | tuple[Any, ...]:
+) -> Any:
     r"""Differentiate: the full tensor of partial derivatives.
 
     By the rule :math:`\partial A_{ij}/\partial A_{pq} = \delta_{ip}\delta_{jq}`, the product rule
@@ -235,36 +182,11 @@ def grad(
     ∂f/∂A_pq = y_p x_q
     ∂f/∂x_p = y_i A_ip
     """
-    result: Tensor | tuple[Any, ...] = _grad(
-        expression, operands, wrt, order, sizes, named, sys._getframe(1)
-    )
-    return result
+    return _grad(Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt, order)
 
 
 #: The derivative of a vector is called so; it is the same verb.
 jacobian = grad
-
-
-@overload
-def hessian(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: Wrt | None = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> Tensor: ...
-
-
-@overload
-def hessian(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: tuple[Wrt, ...] | list[Wrt],
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> tuple[tuple[Tensor, ...], ...]: ...
 
 
 def hessian(
@@ -274,7 +196,7 @@ def hessian(
     wrt: Any = None,
     sizes: Mapping[str, Size] | None = None,
     **named: Any,
-) -> Tensor | tuple[tuple[Tensor, ...], ...]:
+) -> Any:
     """Differentiate twice.
 
     Parameters
@@ -302,10 +224,7 @@ def hessian(
     >>> H.shape
     ('m', 'm')
     """
-    result: Tensor | tuple[tuple[Tensor, ...], ...] = _grad(
-        expression, operands, wrt, 2, sizes, named, sys._getframe(1)
-    )
-    return result
+    return _grad(Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt, 2)
 
 
 def parse(
@@ -357,7 +276,9 @@ def parse(
     ()
     """
     if callable(expression) and not isinstance(expression, Tensor):
-        return read_expression(expression, operands, sizes, named, sys._getframe(1), ()).tensor
+        return read_expression(
+            Arguments(expression, operands, sizes, named, sys._getframe(1))
+        ).tensor
     if not isinstance(expression, str):
         raise OperandError(
             page(
@@ -365,30 +286,9 @@ def parse(
                 action="write an expression such as 'A_ij x_j'",
             )
         )
-    numbers, arrays = keywords(expression, operands, sizes, named)
-    return read_index(expression, operands, numbers or {}, arrays, sys._getframe(1)).tensor
-
-
-@overload
-def value_and_grad(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: Wrt | None = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> tuple[Tensor, Tensor]: ...
-
-
-@overload
-def value_and_grad(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: tuple[Wrt, ...] | list[Wrt],
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> tuple[Tensor, tuple[Tensor, ...]]: ...
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    take_keywords(given)
+    return read_index(given).tensor
 
 
 def value_and_grad(
@@ -422,8 +322,10 @@ def value_and_grad(
     >>> float(value), gradient.dense()
     (5.0, array([2., 4.]))
     """
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
-    return f, _derivative(f, chosen, 1, several)
+    f, chosen, several = read_chosen(
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
+    )
+    return f, differentiated(f, chosen, 1, several)
 
 
 def jvp(
@@ -464,34 +366,12 @@ def jvp(
     >>> jvp("x_i A_ij x_j", wrt="x")
     f = A_ij x_i v_j + A_ij x_j v_i
     """
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
-    directions = _directions(v, "v", [by.shape for by in chosen], several, f)
+    f, chosen, several = read_chosen(
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
+    )
+    directions = read_directions(v, "v", [by.shape for by in chosen], several, f)
     (expr,) = directional([f.expr], {by: d.expr for by, d in zip(chosen, directions, strict=True)})
     return combined(expr, f.formula.heading.letters, [f, *directions])
-
-
-@overload
-def vjp(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: Wrt | None = ...,
-    u: Any = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> Tensor: ...
-
-
-@overload
-def vjp(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: tuple[Wrt, ...] | list[Wrt],
-    u: Any = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> tuple[Tensor, ...]: ...
 
 
 def vjp(
@@ -531,37 +411,15 @@ def vjp(
     >>> vjp("f_i = A_ij x_j", wrt="A")
     f_ij = x_j u_i
     """
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
-    (covector,) = _directions(u, "u", [f.expr.shape], False, f)
+    f, chosen, several = read_chosen(
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
+    )
+    (covector,) = read_directions(u, "u", [f.expr.shape], False, f)
     results = tuple(
         combined(expr, fresh(len(expr.shape), f.names), [f, covector])
         for expr in derivatives(f.expr, chosen, covector.expr)
     )
     return results if several else results[0]
-
-
-@overload
-def hvp(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: Wrt | None = ...,
-    v: Any = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> Tensor: ...
-
-
-@overload
-def hvp(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: tuple[Wrt, ...] | list[Wrt],
-    v: Any = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> tuple[Tensor, ...]: ...
 
 
 def hvp(
@@ -605,42 +463,16 @@ def hvp(
     >>> hvp("x_i A_ij x_j", wrt="x")
     f_i = A_ij v_j + A_ji v_j
     """
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, sys._getframe(1))
-    directions = _directions(v, "v", [by.shape for by in chosen], several, f)
+    f, chosen, several = read_chosen(
+        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
+    )
+    directions = read_directions(v, "v", [by.shape for by in chosen], several, f)
     along = {by: d.expr for by, d in zip(chosen, directions, strict=True)}
     results = tuple(
         combined(expr, fresh(len(expr.shape), f.names), [f, *directions])
         for expr in directional(derivatives(f.expr, chosen), along)
     )
     return results if several else results[0]
-
-
-@overload
-def check(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: Wrt | None = ...,
-    order: int = ...,
-    tolerance: float | None = ...,
-    seed: int = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> Check: ...
-
-
-@overload
-def check(
-    expression: Any,
-    /,
-    *operands: Any,
-    wrt: tuple[Wrt, ...] | list[Wrt],
-    order: int = ...,
-    tolerance: float | None = ...,
-    seed: int = ...,
-    sizes: Mapping[str, Size] | None = ...,
-    **named: Any,
-) -> tuple[Any, ...]: ...
 
 
 def check(
@@ -685,7 +517,7 @@ def check(
     >>> result.ok, result.method, result.error < 1e-12
     (True, 'complex step', True)
     """
-    derivative = _grad(expression, operands, wrt, order, sizes, named, sys._getframe(1))
+    derivative = _grad(Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt, order)
 
     def report(d: Any) -> Any:
         if isinstance(d, tuple):
@@ -740,232 +572,26 @@ def compile(
 
     Examples
     --------
+    >>> import numpy as np
     >>> f = compile(value_and_grad("(y_i - A_ij x_j) (y_i - A_ik x_k)", wrt="x"))
     >>> f.names
     ('y', 'A', 'x')
     >>> f(A=np.eye(2), x=np.ones(2), y=np.zeros(2))
     (array(2.), array([2., 2.]))
     """
-    formulas, values, build = expressions(expression, operands, sizes, named, sys._getframe(1))
+    formulas, values, build = expressions(
+        Arguments(expression, operands, sizes, named, sys._getframe(1))
+    )
     return Compiled(formulas, values, form, build, memory_limit, backend, optimize)
-
-
-def expressions(
-    expression: Any,
-    operands: Sequence[Any],
-    sizes: Mapping[str, Size] | None,
-    named: Mapping[str, Any],
-    frame: FrameType,
-) -> tuple[list[Formula], Mapping[str, Array], Callable[[Iterable[Any]], Any] | None]:
-    """Read one expression or several, as `compile` takes them.
-
-    Parameters
-    ----------
-    expression, operands, sizes, named
-        As for `compile`.
-    frame
-        The caller's frame, where arrays find their names.
-
-    Returns
-    -------
-    tuple
-        The formulas; the arrays by name; and what nests several results as they were given, None
-        for the one result of an expression alone.
-    """
-    if isinstance(expression, Tensor | tuple | list) and all(
-        isinstance(part, Tensor | tuple | list) for part in operands
-    ):
-        tree: Any = (expression, *operands) if operands else expression
-        tensors = list(_leaves(tree))
-        if tensors and all(isinstance(part, Tensor) for part in tensors):
-            values: dict[str, Array] = {}
-            for part in tensors:
-                join_values(values, part.values)
-            values |= _named_arrays(tensors, sizes, named)
-            single = isinstance(tree, Tensor)
-            # No closure over the tensors: a compiled function can be pickled.
-            build = None if single else partial(_nested, _nesting(tree))
-            return [part.formula for part in tensors], values, build
-    f = read_expression(expression, operands, sizes, named, frame, ()).tensor
-    return [f.formula], f.values, None
-
-
-def _named_arrays(
-    tensors: Sequence[Tensor], sizes: Mapping[str, Size] | None, named: Mapping[str, Any]
-) -> dict[str, Array]:
-    """Check arrays that are given by name for tensors."""
-    if sizes:
-        raise OperandError(
-            page("sizes= goes with an einsum string", action="leave it out for a Tensor")
-        )
-    found: dict[str, Array] = {}
-    for name, array in named.items():
-        owner = next((part for part in tensors if name in part.names), tensors[0])
-        found |= checked_arrays(owner, {name: array})
-    return found
-
-
-def _leaves(tree: Any) -> Iterator[Any]:
-    """List what is in nested tuples."""
-    if isinstance(tree, tuple | list):
-        for part in tree:
-            yield from _leaves(part)
-    else:
-        yield tree
-
-
-def _nesting(tree: Any) -> Any:
-    """Return how a tree is nested: tuples, with None for each leaf."""
-    return tuple(map(_nesting, tree)) if isinstance(tree, tuple | list) else None
-
-
-def _nested(shape: Any, results: Iterable[Any]) -> Any:
-    """Nest results like a tree of this shape."""
-    left = iter(results)
-
-    def part(shape: Any) -> Any:
-        return next(left) if shape is None else tuple(map(part, shape))
-
-    return part(shape)
 
 
 # --- differentiating --------------------------------------------------------------------------
 
 
-def _chosen(
-    expression: Any,
-    operands: Sequence[Any],
-    wrt: Any,
-    sizes: Mapping[str, Size] | None,
-    named: Mapping[str, Any],
-    frame: FrameType,
-) -> tuple[Tensor, tuple[Variable, ...], bool]:
-    """Read what is differentiated and by what, and whether that is a tuple."""
-    several = isinstance(wrt, tuple | list)
-    wanted = tuple(wrt) if several else (wrt,)
-    function = read_expression(expression, operands, sizes, named, frame, wanted)
-    try:
-        chosen = tuple(find_variable(w, function, frame) for w in wanted)
-        _check_overlaps(function.tensor, chosen)
-    except EinsdiffError as error:
-        if function.subscripts is None:
-            raise error.located(str(function.tensor)) from None
-        columns = function.subscripts.term_columns
-        raise error.located(
-            function.subscripts.text, [column for term in columns for column in term]
-        ) from None
-    return function.tensor, chosen, several
-
-
-def _directions(
-    given: Any, name: str, shapes: Sequence[Shape], several: bool, f: Tensor
-) -> list[Tensor]:
-    """Read directions, one for each shape."""
-    parts = list(given) if several and given is not None else [given] * len(shapes)
-    if len(parts) != len(shapes):
-        raise OperandError(
-            page(
-                f"{len(parts)} directions for {len(shapes)} variables",
-                action=f"pass {name}= as a tuple with one direction for each variable",
-            )
-        )
-    names = [name] if len(shapes) == 1 else [f"{name}{k}" for k in range(len(shapes))]
-    return [as_direction(*part, f) for part in zip(parts, names, shapes, strict=True)]
-
-
-def _grad(
-    expression: Any,
-    operands: Sequence[Any],
-    wrt: Any,
-    order: Any,
-    sizes: Mapping[str, Size] | None,
-    named: Mapping[str, Any],
-    frame: FrameType,
-) -> Any:
+def _grad(given: Arguments, wrt: Any, order: Any) -> Any:
     if not is_index(order) or order < 1:
         raise OperandError(
             page(f"order={order!r} is not a number of differentiations", action="write order=1")
         )
-    f, chosen, several = _chosen(expression, operands, wrt, sizes, named, frame)
-    return _derivative(f, chosen, order, several)
-
-
-def _check_overlaps(f: Tensor, chosen: Sequence[Variable]) -> None:
-    """Refuse views without a name, such as R.T, beside the array that one differentiates by."""
-    for by in chosen:
-        array = f.values.get(by.name)
-        for name, other in f.values.items():
-            if array is None or other is array:
-                continue
-            if (is_anonymous(array) or is_anonymous(other)) and _overlap(array, other):
-                raise OperandError(
-                    page(
-                        f"'{by.name}' and an operand without a name ('{name}') share memory, as "
-                        "R and R.T do, but are two variables",
-                        shapes=shapes_line([(by.name, array.shape), (name, other.shape)]),
-                        action="pass the same array in both places, with labels in another order, "
-                        "as in ('mp,mq->pq', R, R), or a copy if it is meant to be constant",
-                    )
-                )
-
-
-#: After this many steps it is left undecided whether two views overlap.
-MOST_WORK = 10_000
-
-
-def _overlap(a: Any, b: Any) -> bool:
-    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
-        return False
-    try:
-        return np.may_share_memory(a, b) and np.shares_memory(
-            a,
-            b,
-            MOST_WORK,  # type: ignore[arg-type]  # NumPy's stubs know -1 and 0 only
-        )
-    except RuntimeError:  # too hard to tell
-        return False
-
-
-def _derivative(f: Tensor, chosen: tuple[Variable, ...], order: int, several: bool) -> Any:
-    results = tuple(Tensor(formula, f.values) for formula in _derived(f.formula, chosen))
-    if order > 1:
-        results = tuple(_derivative(result, chosen, order - 1, several) for result in results)
-    return results if several else results[0]
-
-
-@lru_cache(maxsize=1024)
-def _derived(f: Formula, chosen: tuple[Variable, ...]) -> tuple[Formula, ...]:
-    """Differentiate a formula, and find new letters for the axes of the variables."""
-    names = [argument.name for argument in f.arguments]
-    used = {*f.letters.all(), *f.heading.letters, *names, f.heading.name}
-    results = []
-    for by, expr in zip(chosen, _derivatives(f.expr, chosen), strict=True):
-        take = fresh_letters(used)
-        axes = tuple(next(take) for _ in by.shape)
-        heading = replace(f.heading, wrt=(*f.heading.wrt, (by.name, axes)))
-        new = [v for v in variables_of([expr]) if v not in f.arguments]  # symbols such as ∂x/∂z
-        arguments = (*f.arguments, *new)
-        results.append(Formula(expr, heading, f.letters, arguments, len(axes), (f, by), f.least))
-    return tuple(results)
-
-
-#: A derivative is taken in at most so many steps, and so many more for each node: some seconds. See
-#: `einsdiff.algebra.nodes.effort`.
-MOST_STEPS, STEPS_A_NODE = 200_000, 50
-
-
-@lru_cache(maxsize=1024)
-def _derivatives(node: Node, chosen: tuple[Variable, ...]) -> tuple[Node, ...]:
-    """Differentiate; formulas are told apart by identity, but those that are equal share this."""
-    most = MOST_STEPS + STEPS_A_NODE * len(topological([node])) * len(chosen)
-
-    def refuse() -> tuple[Node, ...]:
-        raise OperandError(
-            page(
-                f"the derivative is too long: it takes more than {most} steps to build",
-                action="differentiate less often, or a part of the expression; products with "
-                "vectors, ed.jvp, ed.vjp and ed.hvp, stay short",
-            )
-        )
-
-    return within(most, lambda: tuple(derivatives(node, chosen)), refuse)
+    f, chosen, several = read_chosen(given, wrt)
+    return differentiated(f, chosen, order, several)

@@ -29,7 +29,8 @@ from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
 from einsdiff.errors import OperandError, ShapeError, page, shapes_line
-from einsdiff.expressions.tensor_class import applied
+from einsdiff.expressions.combining import applied
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -79,7 +80,7 @@ class TensorFunction(Generic[Result]):
 
     def __call__(self, *operands: Any, **options: Any) -> Result:
         """Apply the function."""
-        result: Result = applied(self._function, operands, options)
+        result: Result = applied(Tensor, self._function, operands, options)
         return result
 
     def __repr__(self) -> str:

@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Node
 from einsdiff.algebra.rewriting import simplification as rewrite
 from einsdiff.errors import EinsdiffError, OperandError, page
 from einsdiff.expressions.checking import sampled
+from einsdiff.expressions.combining import as_tensor
 from einsdiff.expressions.evaluation import evaluate
 from einsdiff.expressions.formula import Formula, joined_arguments, symbol
 from einsdiff.expressions.refusals import places_of
-from einsdiff.expressions.tensor_class import Tensor, as_tensor
+from einsdiff.expressions.tensor_class import Tensor
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import dtype_kind
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.verbs.calculus import parse
@@ -142,8 +142,8 @@ def equal(a: Any, b: Any, *, seed: int = 0) -> Equality:
 def _read_together(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Read two expressions; a string has the variables of the other side."""
     if not isinstance(b, str):
-        right = as_tensor(b)
-        return (_read_with(a, right) if isinstance(a, str) else as_tensor(a)), right
+        right = as_tensor(b, Tensor)
+        return (_read_with(a, right) if isinstance(a, str) else as_tensor(a, Tensor)), right
     left = _read(a)
     try:
         return left, _read_with(b, left)
@@ -164,7 +164,7 @@ def _read_with(text: str, other: Tensor) -> Tensor:
 
 
 def _read(value: Any) -> Tensor:
-    return parse(value) if isinstance(value, str) else as_tensor(value)
+    return parse(value) if isinstance(value, str) else as_tensor(value, Tensor)
 
 
 def _both(

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import einsdiff as ed
 import einsdiff.numeric.sparse
+from einsdiff.expressions.combining import combined
 from einsdiff.expressions.layout import as_matrix
-from einsdiff.expressions.tensor_class import combined
 from einsdiff.numeric import sparse as numeric_cores
 from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.planning.views import Window

@@ -15,6 +15,7 @@ from einsdiff.algebra.derivatives.structure import structure
 from einsdiff.expressions import maps as structured
 from einsdiff.numeric.running import program as programs
 from einsdiff.numeric.solving import factorise as solving
+from einsdiff.numeric.solving import iterations
 from einsdiff.numeric.solving.failures import SolveError
 
 rng = np.random.default_rng(0)
@@ -216,7 +217,7 @@ def test_a_sum_of_kronecker_products_with_a_common_matrix():
 
 def test_an_iteration_that_fails_shows_the_formula(monkeypatch):
     monkeypatch.setattr(solving, "MOST_ROWS", 20)
-    monkeypatch.setattr(solving, "MOST_ITERATIONS", solving.RESTART)
+    monkeypatch.setattr(iterations, "MOST_ITERATIONS", iterations.RESTART)
     J = ed.grad("ij,j->i", normal(200, 200), "x", x=np.zeros(200), wrt="x")
     with pytest.raises(SolveError, match="did not converge: its residual is") as caught:
         J.solve(np.ones(200))

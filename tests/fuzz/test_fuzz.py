@@ -31,6 +31,13 @@ def replaced(monkeypatch: pytest.MonkeyPatch, name: str, by: Callable[..., Any])
     monkeypatch.setattr(ed, name, lambda *args, **kwargs: by(original, *args, **kwargs))
 
 
+@pytest.mark.parametrize("start", range(0, 150, 50))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_random_expressions_agree_with_oracles(family, start):
+    found = [d for k in range(start, start + 50) for d in example("tests", family, k).found]
+    assert not found, "\n\n".join(d.reproducer for d in found)
+
+
 @pytest.mark.parametrize("family", ["einsum", "index", "numpy", "stacks"])
 def test_a_wrong_derivative_is_found_and_shown(family, monkeypatch):
     replaced(monkeypatch, "grad", lambda grad, *args, **kwargs: 1.001 * grad(*args, **kwargs))

@@ -133,7 +133,7 @@ def matrix_form(
     >>> matrix_form(einsum([A, A, A], ["aj", "bj", "cj"], "abc"), [0], [1, 2])
     Traceback (most recent call last):
     ...
-    einsdiff.display.matrix.reader.NoMatrixFormError: an index joins three matrices
+    einsdiff.display.matrix.failing.NoMatrixFormError: an index joins three matrices
     """
     if is_zero(node):
         return number(0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from einsdiff.display.network.dot import _dot
+from einsdiff.display.network.graphviz import _dot
 from einsdiff.display.network.palette import Panel, shortened
 from einsdiff.display.network.svg import _svg
 from einsdiff.errors import OperandError, page

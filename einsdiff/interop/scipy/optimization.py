@@ -53,9 +53,9 @@ from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.library import LIBRARIES, library_of
 from einsdiff.numeric.libraries.operands import Array, as_array, dtype_of
 from einsdiff.numeric.libraries.xarray import original
-from einsdiff.verbs.calculus import Wrt, grad, hvp, jvp, vjp
+from einsdiff.verbs.calculus import grad, hvp, jvp, vjp
 from einsdiff.verbs.sources.accept import read_expression
-from einsdiff.verbs.sources.source import find_variable
+from einsdiff.verbs.sources.source import Arguments, Wrt, find_variable
 
 __all__ = ["MATRIX_FORMS", "Problem", "problem"]
 
@@ -119,7 +119,7 @@ def problem(
     _check_form(form)
     wanted = tuple(wrt) if isinstance(wrt, tuple | list) else (wrt,)
     frame = sys._getframe(1)
-    source = read_expression(expression, operands, sizes, named, frame, wanted)
+    source = read_expression(Arguments(expression, operands, sizes, named, frame, wanted))
     f = source.tensor
     try:
         return _problem(f, [find_variable(w, source, frame) for w in wanted], form)

@@ -44,8 +44,9 @@ from einsdiff.errors import (
     shape_text,
     shapes_line,
 )
+from einsdiff.expressions.combining import checked_arrays, join_values
 from einsdiff.expressions.formula import Formula, fresh, function_name
-from einsdiff.expressions.tensor_class import Tensor, as_shape, checked_arrays, join_values
+from einsdiff.expressions.tensor_class import Tensor, as_shape
 from einsdiff.interop.sympy.meanings import (
     ARRAYS,
     ENTRIES,

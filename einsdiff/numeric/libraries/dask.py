@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from einsdiff.errors import OperandError, ShapeError, page
+from einsdiff.numeric.libraries.lazy import np
 
 __all__ = ["check_chunks"]
 

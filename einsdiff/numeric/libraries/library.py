@@ -19,9 +19,8 @@ from functools import cache
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-import numpy as np
-
 from einsdiff.errors import OperandError, page
+from einsdiff.numeric.libraries.lazy import np
 
 __all__ = [
     "LIBRARIES",

@@ -10,16 +10,15 @@ import sys
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from zlib import crc32
-
-import numpy as np
 
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Add, Call, Constant, Node, Number
 from einsdiff.algebra.nodes.records import damaged
 from einsdiff.errors import OperandError, page
 from einsdiff.numeric.libraries.dask import check_chunks
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import check_strided, dtype_kind, library_of
 from einsdiff.numeric.libraries.xarray import are_told_apart, bare, is_named, original
 
@@ -38,7 +37,7 @@ __all__ = [
     "same_memory",
 ]
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 
 class AnyArray(Protocol):

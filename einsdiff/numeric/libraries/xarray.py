@@ -31,11 +31,10 @@ from itertools import chain, count
 from typing import Any, NamedTuple
 from weakref import ref
 
-import numpy as np
-
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Add, Call, Delta, Einsum, Node, Variable
 from einsdiff.errors import OperandError, page
+from einsdiff.numeric.libraries.lazy import np
 
 __all__ = [
     "KNOWN",

@@ -1,15 +1,14 @@
 """Expressions in any form: einsum strings, index notation, tensors, and functions of arrays.
 
 >>> import sys
->>> f = read_expression("A_ij x_j", (), None, {}, sys._getframe(), ())
+>>> f = read_expression(Arguments("A_ij x_j", (), None, {}, sys._getframe()))
 >>> f.tensor
 f_i = A_ij x_j
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import FrameType
+from collections.abc import Mapping
 from typing import Any
 from unicodedata import normalize
 
@@ -17,11 +16,9 @@ from einsdiff.errors import (
     OperandError,
     page,
 )
+from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-    checked_arrays,
-)
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.lexer import is_index_notation
 from einsdiff.notation.subscripts import (
     Size,
@@ -31,60 +28,33 @@ from einsdiff.notation.subscripts import (
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
 from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, product
 from einsdiff.verbs.sources.index_notation import read_index
-from einsdiff.verbs.sources.source import Source
+from einsdiff.verbs.sources.source import Arguments, Source
 from einsdiff.verbs.sources.traced import traced
 
-__all__ = ["keywords", "read_expression"]
+__all__ = ["read_expression", "take_keywords"]
 
 
-# --- expressions in any form ----------------------------------------------------------------
-
-
-def read_expression(
-    expression: Any,
-    operands: Sequence[Any],
-    sizes: Mapping[str, Size] | None,
-    named: Mapping[str, Any],
-    frame: FrameType,
-    wanted: Sequence[Any],
-) -> Source:
-    """Make one tensor of an expression in any form and its operands.
-
-    Parameters
-    ----------
-    expression
-        An einsum string, a string of index notation, a function of arrays, a tensor, or the first
-        operand of the interleaved form.
-    operands, sizes, named
-        What the verbs take after it.
-    frame
-        The caller's frame, where arrays find their names.
-    wanted
-        What is to be differentiated by: a name there is a name for an operand.
-
-    Returns
-    -------
-    Source
-        The tensor, and what it was made of.
-    """
+def read_expression(given: Arguments) -> Source:
+    """Make one tensor of an expression in any form and its operands."""
+    expression, operands = given.expression, given.operands
     if isinstance(expression, Tensor) and not operands:
-        sizes, named = keywords(expression, operands, sizes, named)
-        if named or sizes:
-            expression = _bind(expression, named, sizes)
+        take_keywords(given)
+        if given.named or given.sizes:
+            expression = _bind(expression, given.named, given.sizes)
         return Source(expression)
     if callable(expression) and not isinstance(expression, Tensor):
-        return traced(expression, operands, sizes, named, wanted)
-    sizes, named = keywords(expression, operands, sizes, named)
+        return traced(given)
+    take_keywords(given)
     if isinstance(expression, str):
         if is_index_notation(expression, bool(operands)):
-            return read_index(expression, operands, sizes or {}, named, frame)
+            return read_index(given)
         subscripts = parse_subscripts(expression)
     elif is_named(expression) and all(map(is_named, operands)):  # as xarray.dot takes them
-        operands = (expression, *operands)
-        subscripts, letters = from_sublists(*shared_dimensions(operands))
+        given.operands = (expression, *operands)
+        subscripts, letters = from_sublists(*shared_dimensions(given.operands))
     elif operands and are_labels(operands[0]):
-        subscripts, letters, operands = interleaved((expression, *operands))
-        sizes = {letters.get(label, label): size for label, size in (sizes or {}).items()}
+        subscripts, letters, given.operands = interleaved((expression, *operands))
+        given.sizes = {letters.get(label, label): n for label, n in (given.sizes or {}).items()}
     else:
         raise OperandError(
             page(
@@ -93,7 +63,7 @@ def read_expression(
                 "or a function of arrays",
             )
         )
-    return product(subscripts, operands, sizes or {}, named, frame, wanted)
+    return product(subscripts, given)
 
 
 #: Arguments of ``numpy.einsum`` that are none here, and what is written in their place.
@@ -104,33 +74,19 @@ _OF_EINSUM = {
 }
 
 
-def keywords(
-    expression: Any, operands: Sequence[Any], sizes: Any, named: Mapping[str, Any]
-) -> tuple[Mapping[str, Size] | None, Mapping[str, Any]]:
+def take_keywords(given: Arguments) -> None:
     """Tell operands by keyword from arguments, which a name may collide with.
 
-    Parameters
-    ----------
-    expression, operands
-        A string and its operands, or a tensor.
-    sizes
-        Sizes of labels, or the array of an operand that is called so.
-    named
-        Other keywords.
-
-    Returns
-    -------
-    tuple
-        The sizes, and the operands by keyword. ``optimize=`` is left out: the order of products is
-        chosen when they are computed.
+    ``optimize=`` is left out: the order of products is chosen when they are computed.
 
     Raises
     ------
     OperandError
         An argument of ``numpy.einsum`` that is none here.
     """
+    expression, operands, sizes, named = given.expression, given.operands, given.sizes, given.named
     if not named and (sizes is None or isinstance(sizes, Mapping)):
-        return sizes, named
+        return
     names = {normalize("NFKC", operand) for operand in operands if isinstance(operand, str)}
     names.update(expression.names if isinstance(expression, Tensor) else ())
     if isinstance(expression, str) and is_index_notation(expression, bool(operands)):
@@ -140,13 +96,13 @@ def keywords(
             raise OperandError(
                 page(f"sizes={sizes!r} is no mapping", action="write sizes={'j': 3}, or j=3")
             )
-        sizes, named = None, {**named, "sizes": sizes}
+        given.sizes, named = None, {**named, "sizes": sizes}
     for name in named.keys() - names:
         if name in _OF_EINSUM:
             raise OperandError(page(f"{name}= is not taken here", action=_OF_EINSUM[name]))
     if "optimize" in named and "optimize" not in names:
         named = {name: value for name, value in named.items() if name != "optimize"}
-    return sizes, named
+    given.named = named
 
 
 def _bind(f: Tensor, named: Mapping[str, Any], sizes: Mapping[str, Size] | None) -> Tensor:
@@ -155,9 +111,3 @@ def _bind(f: Tensor, named: Mapping[str, Any], sizes: Mapping[str, Size] | None)
             page("sizes= goes with an einsum string", action="leave it out for a Tensor")
         )
     return Tensor(f.formula, {**f.values, **checked_arrays(f, named)})
-
-
-# --- index notation ---------------------------------------------------------------------------
-
-
-# --- functions of arrays ----------------------------------------------------------------------

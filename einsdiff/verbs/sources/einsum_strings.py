@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from types import FrameType
 from typing import Any
 from unicodedata import normalize
-
-import numpy as np
 
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.algebra.nodes.nodes import einsum as einsum_node
@@ -18,6 +15,7 @@ from einsdiff.errors import (
     SubscriptsError,
     page,
 )
+from einsdiff.expressions.combining import checked_arrays, join_values, warn_of_lost
 from einsdiff.expressions.formula import (
     Formula,
     function_name,
@@ -26,12 +24,7 @@ from einsdiff.expressions.formula import (
     symbol,
 )
 from einsdiff.expressions.refusals import in_conflict
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-    checked_arrays,
-    join_values,
-    warn_of_lost,
-)
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.letters import DUMMY, fresh_letters
 from einsdiff.notation.subscripts import (
     Size,
@@ -40,10 +33,11 @@ from einsdiff.notation.subscripts import (
     from_sublists,
     resolve,
 )
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array, as_number
 from einsdiff.numeric.libraries.xarray import KNOWN, conflict
-from einsdiff.verbs.sources.given import Operand, _name, _named
-from einsdiff.verbs.sources.source import Source
+from einsdiff.verbs.sources.given import Operand, name_of_operand, operands_named
+from einsdiff.verbs.sources.source import Arguments, Source
 
 __all__ = ["are_labels", "interleaved", "product"]
 
@@ -75,15 +69,9 @@ def interleaved(
     return *from_sublists(lists, output), operands
 
 
-def product(
-    subscripts: Subscripts,
-    operands: Sequence[Any],
-    sizes: Mapping[str, Size],
-    named: Mapping[str, Any],
-    frame: FrameType,
-    wanted: Sequence[Any],
-) -> Source:
+def product(subscripts: Subscripts, given: Arguments) -> Source:
     """Read the product that an einsum string and its operands are."""
+    operands, sizes, named = given.operands, given.sizes or {}, given.named
     later: Mapping[str, Any] = {}
     expressions = [operand for operand in operands if isinstance(operand, Tensor)]
     if expressions:
@@ -94,7 +82,7 @@ def product(
     sources: list[tuple[Any, str]] = []
     signature: list[Operand] = []
     values: dict[str, Array] = {}
-    parts = _named(operands, named, frame, wanted)
+    parts = operands_named(operands, named, given.frame, given.wanted)
     for k, source in enumerate(operands):
         name = ""
         try:
@@ -111,7 +99,7 @@ def product(
             alike = [j for j, (_, theirs) in enumerate(sources) if theirs == name]
             carets = [column for j in (*alike, k) for column in _term(subscripts, j)]
             raise error.located(subscripts.text, carets) from None
-        sources.append((source, _name(signature[k], k)))
+        sources.append((source, name_of_operand(signature[k], k)))
     try:
         formula = _einsum(subscripts, tuple(signature), tuple(sizes.items()))
         tensor = Tensor(formula, values)
@@ -198,7 +186,7 @@ def _einsum(
     shapes = [
         operand[1] if isinstance(operand, tuple) else operand.expr.shape for operand in operands
     ]
-    names = [_name(operand, k) for k, operand in enumerate(operands)]
+    names = [name_of_operand(operand, k) for k, operand in enumerate(operands)]
     axes = resolve(subscripts, shapes, names, dict(sizes))
     formulas = []
     letters = Letters()

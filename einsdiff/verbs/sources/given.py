@@ -8,8 +8,6 @@ from types import FrameType
 from typing import Any
 from unicodedata import normalize
 
-import numpy as np
-
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import (
     OperandError,
@@ -19,19 +17,18 @@ from einsdiff.expressions.formula import (
     Formula,
     number,
 )
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-)
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.names import as_name, name_of, value_of
 from einsdiff.notation.subscripts import (
     Size,
     is_index,
 )
 from einsdiff.numeric.libraries.anonymous import anonymous_name
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array, as_array, as_number, same_memory
 from einsdiff.numeric.libraries.xarray import own_name
 
-__all__ = ["Operand", "_name", "_named", "inexact"]
+__all__ = ["Operand", "inexact", "name_of_operand", "operands_named"]
 
 
 #: What is known of an operand apart from its values: the formula of a tensor or a number, or the
@@ -39,13 +36,14 @@ __all__ = ["Operand", "_name", "_named", "inexact"]
 Operand = Formula | tuple[str, tuple[Size, ...] | None]
 
 
-def _name(operand: Operand, position: int) -> str:
+def name_of_operand(operand: Operand, position: int) -> str:
+    """Return what an operand is called, for messages and for `wrt`."""
     if isinstance(operand, tuple):
         return operand[0]
     return operand.expr.name if isinstance(operand.expr, Variable) else f"op{position}"
 
 
-def _named(
+def operands_named(
     operands: Sequence[Any], named: Mapping[str, Any], frame: FrameType, wanted: Sequence[Any]
 ) -> Iterator[Tensor | tuple[str, Array | None]]:
     """Give each operand its name: tensors and numbers as they are, arrays with what they hold."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import FrameType
 from typing import Any
@@ -18,6 +17,7 @@ from einsdiff.errors import (
     SubscriptsError,
     page,
 )
+from einsdiff.expressions.combining import checked_arrays, join_values
 from einsdiff.expressions.dimensions import check_dimensions
 from einsdiff.expressions.formula import (
     Formula,
@@ -25,12 +25,7 @@ from einsdiff.expressions.formula import (
     joined_least,
 )
 from einsdiff.expressions.refusals import places_of
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-    as_shape,
-    checked_arrays,
-    join_values,
-)
+from einsdiff.expressions.tensor_class import Tensor, as_shape
 from einsdiff.notation.index_parser import names_in
 from einsdiff.notation.names import as_name, name_of
 from einsdiff.notation.subscripts import (
@@ -40,38 +35,19 @@ from einsdiff.notation.subscripts import (
 )
 from einsdiff.numeric.libraries.operands import Array, as_array
 from einsdiff.numeric.libraries.xarray import KNOWN, own_name
-from einsdiff.verbs.sources.source import Source
+from einsdiff.verbs.sources.source import Arguments, Source
 
 __all__ = ["read_index", "shapes_in"]
 
 
-def read_index(
-    text: str,
-    operands: Sequence[Any],
-    sizes: Mapping[str, Any],
-    named: Mapping[str, Any],
-    frame: FrameType,
-) -> Source:
-    """Read index notation; operands are matched by name, nameless ones by order.
-
-    Parameters
-    ----------
-    text
-        The expression.
-    operands, sizes, named
-        As for `einsdiff.parse`.
-    frame
-        The caller's frame, where arrays find their names.
-
-    Returns
-    -------
-    Source
-        The tensor, and the operands it was made of.
-    """
+def read_index(arguments: Arguments) -> Source:
+    """Read index notation; operands are matched by name, nameless ones by order."""
+    text, named = arguments.expression, arguments.named
+    sizes, frame = arguments.sizes or {}, arguments.frame
     given: dict[str, Any] = {}
     sources: list[tuple[Any, str]] = []
     nameless: list[Any] = []
-    for k, source in enumerate(operands):
+    for k, source in enumerate(arguments.operands):
         name = _name_in(text, source, k, frame)
         if name is None:
             nameless.append(source)
@@ -123,19 +99,19 @@ def read_index(
         known.append((name, _specified(text, name, value, values)))
     reading = _reading(text, tuple(known), tuple(sorted(label_sizes.items())), revision())
     formulas = [formula for _, formula in known if isinstance(formula, Formula)]
-    arguments = {v.name: v for v in joined_arguments(formulas)}
+    variables = {v.name: v for v in joined_arguments(formulas)}
     own = [node for node in reading.operands.values() if isinstance(node, Variable)]
     found = [v for v in topological([*own, reading.node], dependencies) if isinstance(v, Variable)]
     for v in [*own, *found]:
         if v.derivative is None or v in variables_of([reading.node]):
-            arguments.setdefault(v.name, v)
+            variables.setdefault(v.name, v)
     letters = Letters(reading.letters)
     for formula in formulas:
         letters = letters.joined(formula.letters)
     heading = Heading(reading.name, reading.axes, reading.wrt)
     domain = len(reading.wrt[-1][1]) if reading.wrt else None
     order = {name: k for k, name in enumerate(reading.operands)}
-    ordered = sorted(arguments.values(), key=lambda v: order.get(v.name, len(order)))
+    ordered = sorted(variables.values(), key=lambda v: order.get(v.name, len(order)))
     least = joined_least(f.least for f in formulas)
     formula = Formula(reading.node, heading, letters, tuple(ordered), domain, None, least)
     tensor = Tensor(formula, checked_arrays(Tensor(formula, {}), values))

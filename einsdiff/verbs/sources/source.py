@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 from unicodedata import normalize
-
-import numpy as np
 
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import (
@@ -15,18 +14,47 @@ from einsdiff.errors import (
     page,
     shapes_line,
 )
-from einsdiff.expressions.tensor_class import (
-    Tensor,
-)
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.names import value_of
 from einsdiff.notation.subscripts import (
     Subscripts,
     is_index,
 )
 from einsdiff.numeric.libraries.anonymous import is_anonymous
+from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import library_of
+from einsdiff.numeric.libraries.operands import AnyArray, Array
 
-__all__ = ["Source", "find_variable"]
+__all__ = ["Arguments", "Source", "Wrt", "find_variable"]
+
+
+#: What names a variable: its name, its position, a tensor that is it, or the array itself.
+Wrt: TypeAlias = "str | int | np.integer[Any] | Tensor | Array | AnyArray"
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What a verb is called with.
+
+    Attributes
+    ----------
+    expression
+        An einsum string, a string of index notation, a function of arrays, a tensor, or the first
+        operand of the interleaved form.
+    operands, sizes, named
+        What the verbs take after it.
+    frame
+        The caller's frame, where arrays find their names.
+    wanted
+        What is to be differentiated by: a name there is a name for an operand.
+    """
+
+    expression: Any
+    operands: Sequence[Any]
+    sizes: Any
+    named: Mapping[str, Any]
+    frame: FrameType
+    wanted: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)

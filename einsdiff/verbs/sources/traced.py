@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,36 +14,29 @@ from einsdiff.errors import (
     OperandError,
     page,
 )
+from einsdiff.expressions.combining import as_tensor, join_values
 from einsdiff.expressions.formula import (
     joined_arguments,
     symbol,
 )
-from einsdiff.expressions.tensor_class import (
-    TRACED,
-    Tensor,
-    as_tensor,
-    join_values,
-)
+from einsdiff.expressions.refusals import TRACED
+from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.subscripts import (
     is_index,
 )
 from einsdiff.numeric.libraries.operands import Array, as_array
 from einsdiff.verbs.sources.given import inexact
-from einsdiff.verbs.sources.source import Source
+from einsdiff.verbs.sources.source import Arguments, Source
 
 __all__ = ["traced"]
 
 
-def traced(
-    function: Callable[..., Any],
-    operands: Sequence[Any],
-    sizes: Mapping[str, Any] | None,
-    named: Mapping[str, Any],
-    wanted: Sequence[Any],
-) -> Source:
+def traced(given: Arguments) -> Source:
     """Call a function with tensors without values in place of its arrays, and see what it does."""
+    function: Callable[..., Any] = given.expression
+    operands, named, wanted = given.operands, given.named, given.wanted
     shown = getattr(function, "__name__", type(function).__name__)
-    if sizes:
+    if given.sizes:
         raise OperandError(page("sizes= goes with a string", action="leave it out for a function"))
     try:
         bound = inspect.signature(function).bind(*operands, **named)
@@ -110,7 +103,7 @@ def traced(
             )
         )
     try:
-        tensor = as_tensor(result)
+        tensor = as_tensor(result, Tensor)
     except EinsdiffError as error:
         error.add_note(f"this is what {shown} returned")
         raise

@@ -33,8 +33,8 @@ from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import FAMILIES, Function, lookup
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Node, call, constant, einsum, variable, zero
+from einsdiff.expressions.combining import combined
 from einsdiff.expressions.formula import fresh
-from einsdiff.expressions.tensor_class import combined
 from einsdiff.numeric.running.program import program_for
 
 jax.config.update("jax_enable_x64", True)

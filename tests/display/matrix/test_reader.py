@@ -18,7 +18,7 @@ import einsdiff as ed
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Einsum
 from einsdiff.algebra.rewriting.simplification import expand
-from einsdiff.display.matrix import reader as matrix
+from einsdiff.display.matrix import matrix_equation as matrix
 from einsdiff.display.matrix.failing import NoMatrixFormError
 from einsdiff.display.matrix.forms import hadamard, named, power, times
 from einsdiff.display.matrix.reader import MOST_MULTIPLIED, matrix_form

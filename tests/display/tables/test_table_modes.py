@@ -13,6 +13,7 @@ from einsdiff.algebra.nodes.nodes import call, einsum, scale, variable
 from einsdiff.display.html import formula_html
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.tables import modes as module
+from einsdiff.display.tables import table
 from einsdiff.display.tables.modes import forward_steps, reverse_steps
 from einsdiff.display.tables.shape_tables import layouts_table
 from einsdiff.display.tables.table import Block, Column, Table, formula_latex, width_of
@@ -45,7 +46,7 @@ def test_wide_formulas_are_broken_between_words():
 def test_what_is_far_too_long_is_cut_and_says_so():
     text = " + ".join(f"x{k}" for k in range(1000))
     shown = str(wide_table(text))
-    assert len(shown.splitlines()) <= 4 + module.MOST_LINES
+    assert len(shown.splitlines()) <= 4 + table.MOST_LINES
     assert "more signs)" in shown
 
 

@@ -34,7 +34,7 @@ from einsdiff.algebra.nodes.nodes import (
     related,
     variable,
 )
-from einsdiff.expressions.tensor_class import combined
+from einsdiff.expressions.combining import combined
 from einsdiff.numeric.planning.fusing import bases, fused, is_entrywise, last_uses
 from einsdiff.numeric.planning.plan import plan
 from einsdiff.numeric.planning.steps import Handle, Instruction, Steps

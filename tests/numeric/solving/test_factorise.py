@@ -9,7 +9,9 @@ from einsdiff.algebra.derivatives.structure import structure
 from einsdiff.algebra.nodes.nodes import add, delta, einsum, variable
 from einsdiff.errors import OperandError
 from einsdiff.numeric.running.program import program_for
+from einsdiff.numeric.solving import dense as dense_module
 from einsdiff.numeric.solving import factorise as solving
+from einsdiff.numeric.solving import failures, iterations, kronecker
 from einsdiff.numeric.solving.dense import factored
 from einsdiff.numeric.solving.factorise import factorised
 from einsdiff.numeric.solving.failures import SolveError, default_tolerance, solving_dtype
@@ -19,7 +21,9 @@ rng = np.random.default_rng(0)
 
 
 def without_scipy(monkeypatch):
-    monkeypatch.setattr(solving, "scipy_module", lambda name: None)
+    for module in (dense_module, failures, iterations, kronecker, solving):
+        if hasattr(module, "scipy_module"):
+            monkeypatch.setattr(module, "scipy_module", lambda name: None)
 
 
 def evaluation(expr, arrays, dtype="float64"):

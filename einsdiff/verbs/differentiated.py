@@ -1,0 +1,140 @@
+"""What the verbs share: what is differentiated, by what, along what, and the new letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from einsdiff.algebra.derivatives.differentiate import derivatives
+from einsdiff.algebra.nodes.effort import within
+from einsdiff.algebra.nodes.graph import topological, variables_of
+from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
+from einsdiff.errors import EinsdiffError, OperandError, page, shapes_line
+from einsdiff.expressions.combining import as_direction
+from einsdiff.expressions.formula import Formula
+from einsdiff.expressions.tensor_class import Tensor
+from einsdiff.notation.letters import fresh_letters
+from einsdiff.numeric.libraries.anonymous import is_anonymous
+from einsdiff.numeric.libraries.lazy import np
+from einsdiff.verbs.sources.accept import read_expression
+from einsdiff.verbs.sources.source import Arguments, find_variable
+
+__all__ = ["differentiated", "read_chosen", "read_directions"]
+
+
+def read_chosen(given: Arguments, wrt: Any) -> tuple[Tensor, tuple[Variable, ...], bool]:
+    """Read what is differentiated and by what, and whether that is a tuple."""
+    several = isinstance(wrt, tuple | list)
+    given.wanted = tuple(wrt) if several else (wrt,)
+    function = read_expression(given)
+    try:
+        chosen = tuple(find_variable(w, function, given.frame) for w in given.wanted)
+        _check_overlaps(function.tensor, chosen)
+    except EinsdiffError as error:
+        if function.subscripts is None:
+            raise error.located(str(function.tensor)) from None
+        columns = function.subscripts.term_columns
+        raise error.located(
+            function.subscripts.text, [column for term in columns for column in term]
+        ) from None
+    return function.tensor, chosen, several
+
+
+def read_directions(
+    given: Any, name: str, shapes: Sequence[Shape], several: bool, f: Tensor
+) -> list[Tensor]:
+    """Read directions, one for each shape."""
+    parts = list(given) if several and given is not None else [given] * len(shapes)
+    if len(parts) != len(shapes):
+        raise OperandError(
+            page(
+                f"{len(parts)} directions for {len(shapes)} variables",
+                action=f"pass {name}= as a tuple with one direction for each variable",
+            )
+        )
+    names = [name] if len(shapes) == 1 else [f"{name}{k}" for k in range(len(shapes))]
+    return [as_direction(*part, f) for part in zip(parts, names, shapes, strict=True)]
+
+
+def _check_overlaps(f: Tensor, chosen: Sequence[Variable]) -> None:
+    """Refuse views without a name, such as R.T, beside the array that one differentiates by."""
+    for by in chosen:
+        array = f.values.get(by.name)
+        for name, other in f.values.items():
+            if array is None or other is array:
+                continue
+            if (is_anonymous(array) or is_anonymous(other)) and _overlap(array, other):
+                raise OperandError(
+                    page(
+                        f"'{by.name}' and an operand without a name ('{name}') share memory, as "
+                        "R and R.T do, but are two variables",
+                        shapes=shapes_line([(by.name, array.shape), (name, other.shape)]),
+                        action="pass the same array in both places, with labels in another order, "
+                        "as in ('mp,mq->pq', R, R), or a copy if it is meant to be constant",
+                    )
+                )
+
+
+#: After this many steps it is left undecided whether two views overlap.
+MOST_WORK = 10_000
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+        return False
+    try:
+        return np.may_share_memory(a, b) and np.shares_memory(
+            a,
+            b,
+            MOST_WORK,  # type: ignore[arg-type]  # NumPy's stubs know -1 and 0 only
+        )
+    except RuntimeError:  # too hard to tell
+        return False
+
+
+def differentiated(f: Tensor, chosen: tuple[Variable, ...], order: int, several: bool) -> Any:
+    """Differentiate so many times; a tuple for a tuple of variables."""
+    results = tuple(Tensor(formula, f.values) for formula in _derived(f.formula, chosen))
+    if order > 1:
+        results = tuple(differentiated(result, chosen, order - 1, several) for result in results)
+    return results if several else results[0]
+
+
+@lru_cache(maxsize=1024)
+def _derived(f: Formula, chosen: tuple[Variable, ...]) -> tuple[Formula, ...]:
+    """Differentiate a formula, and find new letters for the axes of the variables."""
+    names = [argument.name for argument in f.arguments]
+    used = {*f.letters.all(), *f.heading.letters, *names, f.heading.name}
+    results = []
+    for by, expr in zip(chosen, _derivatives(f.expr, chosen), strict=True):
+        take = fresh_letters(used)
+        axes = tuple(next(take) for _ in by.shape)
+        heading = replace(f.heading, wrt=(*f.heading.wrt, (by.name, axes)))
+        new = [v for v in variables_of([expr]) if v not in f.arguments]  # symbols such as ∂x/∂z
+        arguments = (*f.arguments, *new)
+        results.append(Formula(expr, heading, f.letters, arguments, len(axes), (f, by), f.least))
+    return tuple(results)
+
+
+#: A derivative is taken in at most so many steps, and so many more for each node: some seconds. See
+#: `einsdiff.algebra.nodes.effort`.
+MOST_STEPS, STEPS_A_NODE = 200_000, 50
+
+
+@lru_cache(maxsize=1024)
+def _derivatives(node: Node, chosen: tuple[Variable, ...]) -> tuple[Node, ...]:
+    """Differentiate; formulas are told apart by identity, but those that are equal share this."""
+    most = MOST_STEPS + STEPS_A_NODE * len(topological([node])) * len(chosen)
+
+    def refuse() -> tuple[Node, ...]:
+        raise OperandError(
+            page(
+                f"the derivative is too long: it takes more than {most} steps to build",
+                action="differentiate less often, or a part of the expression; products with "
+                "vectors, ed.jvp, ed.vjp and ed.hvp, stay short",
+            )
+        )
+
+    return within(most, lambda: tuple(derivatives(node, chosen)), refuse)

@@ -1,0 +1,87 @@
+"""Several expressions at once, nested in tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from einsdiff.errors import OperandError, page
+from einsdiff.expressions.combining import checked_arrays, join_values
+from einsdiff.expressions.formula import Formula
+from einsdiff.expressions.tensor_class import Tensor
+from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.libraries.operands import Array
+from einsdiff.verbs.sources.accept import read_expression
+from einsdiff.verbs.sources.source import Arguments
+
+__all__ = ["expressions"]
+
+
+def expressions(
+    given: Arguments,
+) -> tuple[list[Formula], Mapping[str, Array], Callable[[Iterable[Any]], Any] | None]:
+    """Read one expression or several, as `compile` takes them.
+
+    Returns
+    -------
+    tuple
+        The formulas; the arrays by name; and what nests several results as they were given, None
+        for the one result of an expression alone.
+    """
+    expression, operands = given.expression, given.operands
+    if isinstance(expression, Tensor | tuple | list) and all(
+        isinstance(part, Tensor | tuple | list) for part in operands
+    ):
+        tree: Any = (expression, *operands) if operands else expression
+        tensors = list(_leaves(tree))
+        if tensors and all(isinstance(part, Tensor) for part in tensors):
+            values: dict[str, Array] = {}
+            for part in tensors:
+                join_values(values, part.values)
+            values |= _named_arrays(tensors, given.sizes, given.named)
+            single = isinstance(tree, Tensor)
+            # No closure over the tensors: a compiled function can be pickled.
+            build = None if single else partial(_nested, _nesting(tree))
+            return [part.formula for part in tensors], values, build
+    f = read_expression(given).tensor
+    return [f.formula], f.values, None
+
+
+def _named_arrays(
+    tensors: Sequence[Tensor], sizes: Mapping[str, Size] | None, named: Mapping[str, Any]
+) -> dict[str, Array]:
+    """Check arrays that are given by name for tensors."""
+    if sizes:
+        raise OperandError(
+            page("sizes= goes with an einsum string", action="leave it out for a Tensor")
+        )
+    found: dict[str, Array] = {}
+    for name, array in named.items():
+        owner = next((part for part in tensors if name in part.names), tensors[0])
+        found |= checked_arrays(owner, {name: array})
+    return found
+
+
+def _leaves(tree: Any) -> Iterator[Any]:
+    """List what is in nested tuples."""
+    if isinstance(tree, tuple | list):
+        for part in tree:
+            yield from _leaves(part)
+    else:
+        yield tree
+
+
+def _nesting(tree: Any) -> Any:
+    """Return how a tree is nested: tuples, with None for each leaf."""
+    return tuple(map(_nesting, tree)) if isinstance(tree, tuple | list) else None
+
+
+def _nested(shape: Any, results: Iterable[Any]) -> Any:
+    """Nest results like a tree of this shape."""
+    left = iter(results)
+
+    def part(shape: Any) -> Any:
+        return next(left) if shape is None else tuple(map(part, shape))
+
+    return part(shape)
