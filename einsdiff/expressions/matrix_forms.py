@@ -33,19 +33,7 @@ def as_matrix_equation(
 ) -> MatrixEquation | str:
     """Write a formula with products of matrices, or tell why it has no matrix form.
 
-    Parameters
-    ----------
-    formula
-        The formula.
-    values
-        The arrays given so far; the square of a complex vector is no norm.
-    layout, order
-        As for `einsdiff.Tensor.format`.
-
-    Returns
-    -------
-    MatrixEquation or str
-        The equation, or the reason.
+    Of the arrays given so far one sees whether the square of a vector is a norm.
     """
     is_real = all(dtype_kind(array) != "c" for array in values.values())
     names = [*formula.letters.of, *formula.by_name]

@@ -141,33 +141,10 @@ def derive(
     letters: Letters,
     board: Board | None = None,
 ) -> Derivation:
-    """Derive the derivative of a function.
+    """Derive the derivative of a function, with what is printed as the last line.
 
-    Parameters
-    ----------
-    function
-        The function.
-    wrt
-        The variable to differentiate by.
-    result
-        The derivative as it is printed.
-    heading
-        The left-hand side of the derivative.
-    letters
-        The user's letters.
-    board
-        What was derived before, to which this is added.
-
-    Returns
-    -------
-    Derivation
-        With the last line the derivative. The steps to it are left out where they would be longer
-        than what is left of the board.
-
-    Raises
-    ------
-    OperandError
-        There are more than 40 functions inside of each other, or more than 5000 nodes.
+    It is added to what stands on the board; the steps are left out where they would be longer than
+    what is left of it.
     """
     board = Board() if board is None else board
     return _Deriver(function, wrt, heading, letters, board, result).derivation(result)

@@ -91,21 +91,9 @@ class Heading:
 def places(node: Node, letters: Letters) -> tuple[list[Node], dict[Node, int], dict[Node, int]]:
     """Find where the nodes of an expression stand when it is written.
 
-    Parameters
-    ----------
-    node
-        The expression.
-    letters
-        The user's letters, whose order is that of the variables.
-
-    Returns
-    -------
-    list of Node
-        The nodes, children first.
-    dict
-        For each node the place of the first of its variables: the order of factors and terms.
-    dict
-        For each node how many nodes there are in it, when it is written out.
+    Returned are the nodes, children first; for each the place of the first of its variables, in the
+    order of the user's letters, which is that of factors and terms; and how many nodes there are
+    in it when it is written out.
     """
     place = {name: k for k, name in enumerate(letters.of)}
     first: dict[Node, int] = {}
@@ -132,25 +120,8 @@ def assigned(
 ) -> dict[int, str]:
     """Give a letter to each label of a product; the first axis of a delta gives its own.
 
-    Parameters
-    ----------
-    node
-        The product.
-    axes
-        A letter for each of its axes.
-    letters
-        The user's letters.
-    first
-        The place of each node, see `places`.
-    used
-        Letters that are taken; those that are given are added.
-    absorbed
-        Labels that need no letter.
-
-    Returns
-    -------
-    dict
-        The letters by label.
+    Letters that are taken are `used`, to which those that are given are added; what is `absorbed`
+    needs none. `first` has the place of each node, see `places`.
     """
     letter: dict[int, str] = {}
     for label, axis in zip(node.output, axes, strict=True):

@@ -535,12 +535,9 @@ def summary(order: Sequence[Node], length: Mapping[Node, int]) -> str:
 def absorbable(node: Einsum) -> dict[int, tuple[list[tuple[int, int]], int, int]]:
     """Find the relations that can be written as an index of a variable: ``x_{i+1}``.
 
-    Returns
-    -------
-    dict
-        For a label that is summed, and stands at one variable and in one relation only: what the
-        relation says that it is, as coefficients of other labels and an offset; and the position
-        of the relation.
+    For a label that is summed, and stands at one variable and in one relation only: what the
+    relation says that it is, as coefficients of other labels and an offset; and the position of the
+    relation.
     """
     found: dict[int, tuple[list[tuple[int, int]], int, int]] = {}
     places: dict[int, list[int]] = {}

@@ -623,20 +623,8 @@ MOST_STACKED = 4
 def stacked(form: Form, rows: Size, columns: Size) -> Form:
     """Write out the entries of a sum of unit vectors, or of products of two.
 
-    Parameters
-    ----------
-    form
-        A column, a row or a matrix.
-    rows, columns
-        How many it has.
+    Other forms are returned as they are, and such of which more zeros than others would be written.
 
-    Returns
-    -------
-    Form
-        The form itself, if it is no such sum, or more zeros than others would be written.
-
-    Examples
-    --------
     >>> from einsdiff.display.matrix.writers import write
     >>> t = named("t", 0)
     >>> write(stacked(total([(1, times(2, [t, unit(1)])), (1, unit(0))]), 2, 1))

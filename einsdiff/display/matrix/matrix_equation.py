@@ -117,30 +117,11 @@ def matrix_equation(
     order: str = "C",
     is_real: bool = True,
 ) -> MatrixEquation:
-    """Write a tensor as a matrix.
+    """Write a tensor as a matrix, in the shortest form that is found.
 
-    Parameters
-    ----------
-    node, heading, domain
-        The tensor, its left-hand side, and how many of its axes are those of the domain.
-    names
-        The names of the variables in the order in which the user wrote them.
-    layout
-        ``"numerator"`` or ``"denominator"``; None for what is usual: the derivative of a number
-        by a matrix has the shape of the matrix, a second derivative of a number is the Hessian,
-        and everything else is in numerator layout.
-    order, is_real
-        As for `matrix_form`.
-
-    Returns
-    -------
-    MatrixEquation
-        The shortest form that was found.
-
-    Raises
-    ------
-    NoMatrixFormError
-        There is none.
+    Without a layout it is what is usual: the derivative of a number by a matrix has the shape of
+    the matrix, a second derivative of a number is the Hessian, and everything else is in numerator
+    layout. The domain has the last axes; names are in the order in which the user wrote them.
     """
     axes = tuple(range(len(node.shape)))
     split = len(axes) - (domain or 0)

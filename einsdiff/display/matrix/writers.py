@@ -32,20 +32,7 @@ _SUM, _STAR, _PRODUCT, _FACTOR, _ATOM = range(5)
 
 
 def write(form: Form, names: Collection[str] = ()) -> str:
-    """Write a form as text.
-
-    Parameters
-    ----------
-    form
-        What to write.
-    names
-        What variables are called, also those that do not stand in the form.
-
-    Returns
-    -------
-    str
-        One line. Names of one letter stand side by side if all names have one letter.
-    """
+    """Write a form as text; names of one letter stand side by side if all have one letter."""
     return _MatrixWriter(names).sum(form)
 
 

@@ -172,22 +172,9 @@ class Network:
 
 
 def network(node: Node, axes: Sequence[str], letters: Letters) -> Network:
-    """Make the network of an expression as it is printed.
+    """Make the network of an expression as it is printed, of at most `MOST_VERTICES` factors.
 
-    Parameters
-    ----------
-    node
-        The expression.
-    axes
-        A letter for each of its axes.
-    letters
-        The user's letters for summed indices, and the order of the factors.
-
-    Returns
-    -------
-    Network
-        Of at most `MOST_VERTICES` factors. What is left out is a vertex of the kind ``"rest"``,
-        which says how much that is.
+    What is left out is a vertex of the kind ``"rest"``, which says how much that is.
     """
     shown, rests = _summarised(node)
     tree = format_index(shown, axes, letters).tree
@@ -438,12 +425,7 @@ def _left_out(count: int) -> str:
 def _summarised(node: Node) -> tuple[Node, dict[str, str]]:
     """Put variables in place of parts, so that no more factors are left than can be drawn.
 
-    Returns
-    -------
-    Node
-        The expression.
-    dict
-        By the names of these variables what they say.
+    With the expression comes what these variables say, by their names.
     """
     order = topological([node])
     weight = _weight([node])

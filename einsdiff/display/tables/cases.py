@@ -595,27 +595,7 @@ def _plus(a: Mapping[int, Fraction], b: Mapping[int, Fraction]) -> dict[int, Fra
 
 
 def by_cases(expr: Node, heading: Heading, letters: Letters) -> Cases:
-    """Write an expression by cases.
-
-    Parameters
-    ----------
-    expr
-        The expression, in its normal form.
-    heading
-        Its left-hand side, with a letter for each axis.
-    letters
-        The user's letters, for summed indices.
-
-    Returns
-    -------
-    Cases
-        Disjoint and exhaustive; last those in which the expression is zero.
-
-    Raises
-    ------
-    SizeError
-        There are too many cases.
-    """
+    """Write an expression in its normal form by cases, disjoint and exhaustive, zero last."""
     axes = heading.letters
     names = frozenset(v.name for v in variables_of([expr])).union(letters.of, heading.names)
     if 0 in expr.shape:  # there is no index tuple

@@ -75,28 +75,9 @@ class Link:
 
 
 def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) -> list[Link]:
-    """Find the factors of a derivative.
+    """Find the factors of a derivative, from the value to the variable.
 
-    Parameters
-    ----------
-    root
-        The function.
-    by
-        What it is differentiated by.
-    heading
-        The left-hand side of the derivative.
-    letters
-        The user's letters.
-
-    Returns
-    -------
-    list of Link
-        From the value to the variable; their product over the axes between them is the derivative.
-
-    Raises
-    ------
-    SizeError
-        The expression has more than 2000 nodes.
+    Their product over the axes between them is the derivative, whose left-hand side is given.
     """
     stops = _on_every_way(root, by)
     names = {v.name for v in variables_of([root])} | {heading.name, by.name}

@@ -271,30 +271,7 @@ def forward_steps(
 ) -> list[Row]:
     """Differentiate a function step by step, from its variables to itself.
 
-    Parameters
-    ----------
-    expr
-        The function.
-    heading
-        Its name, and the letters of its axes.
-    letters
-        The user's letters.
-    arguments
-        The variables in the order of the user.
-    by
-        What is differentiated by.
-    by_axes
-        The letters of its axes in derivatives.
-
-    Returns
-    -------
-    list of Row
-        First the variables, last the function.
-
-    Raises
-    ------
-    SizeError
-        There are too many steps.
+    The axes of what is differentiated by have these letters in derivatives.
     """
     own = _variables(expr, arguments, by)
     name = _root_name(heading, [v.name for v in own])
@@ -372,24 +349,7 @@ def reverse_steps(
 ) -> list[Row]:
     """Differentiate a function by all that it is made of, from itself to its variables.
 
-    Parameters
-    ----------
-    expr, heading, letters, arguments
-        As for `forward_steps`.
-    last
-        The variable whose adjoint comes last.
-    last_axes
-        The letters of its axes in derivatives.
-
-    Returns
-    -------
-    list of Row
-        First the function, last the variables.
-
-    Raises
-    ------
-    SizeError
-        There are too many steps.
+    The adjoint of the last variable comes last, in derivatives with these letters of its axes.
     """
     every_variable = own = _variables(expr, arguments, last)
     if last is not None:  # the adjoints of what it is a function of would come after it
@@ -469,30 +429,11 @@ def steps_table(
     values: Sequence[tuple[tuple[Any, str], tuple[Any, str]]] | None = None,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Make the table of forward or of reverse mode.
+    """Make the table of forward or of reverse mode, whose rules are `what`.
 
-    Parameters
-    ----------
-    title
-        What it shows.
-    steps
-        Its rows.
-    what
-        What the rules are called: derivatives or adjoints.
-    names
-        The names of the variables.
-    values
-        For each row the value and the value of the rule, each as data and as text.
-    notes
-        What is said below.
+    There are columns for numbers if there are values: for each row those of the step and of its
+    rule, each as data and as text.
 
-    Returns
-    -------
-    Table
-        With columns for numbers if there are values.
-
-    Examples
-    --------
     >>> x = variable("x", ())
     >>> steps = reverse_steps(x, Heading("f", ()), Letters(), [x])
     >>> steps_table("", steps, "adjoint", ["x"])
