@@ -297,7 +297,7 @@ class TextWriter:
             return f"{name}_{_braced(_ranged(labels, tree.sizes))}"
         if not labels:
             return f"{name}_{{}}" if "_" in name else name
-        if name == "δ" and any(isinstance(label, Affine) for label in labels):
+        if name == "δ" and isinstance(labels[-1], Affine):
             return f"δ_{_braced([*map(_index, labels)])}"
         text = indexed(name, labels)
         if any(text == other or text.startswith(other + "_") for other in self.parted):
