@@ -255,7 +255,7 @@ class _Printer:
         gone = {relation for _, _, relation in absorbed.values()}
         letter = assigned(node, axes, self.letters, self.first, used, absorbed)
         affine = {
-            n: _affine([(k, letter[m]) for k, m in terms], offset)
+            n: Affine(tuple((k, letter[m]) for k, m in terms), offset)
             for n, (terms, offset, _) in absorbed.items()
         }
         summed = {
@@ -354,10 +354,11 @@ class _Printer:
                 ((c, letter),) = axis.terms
                 most = (size - 1 - axis.offset) // c + 1 if c > 0 else axis.offset // -c + 1
                 self.fits[letter] = min(most, self.fits.get(letter, most))
-        tree: Tree = Symbol(node.name, axes)
+        shown = [axis if isinstance(axis, str) else _affine(axis) for axis in axes]
+        tree: Tree = Symbol(node.name, tuple(shown))
         if node.derivative is not None:
             base, wrt = node.derivative
-            rest = iter(axes)
+            rest = iter(shown)
             own, *by = (Symbol(v.name, tuple(next(rest) for _ in v.shape)) for v in (base, *wrt))
             tree = Partial(own, tuple(by))
         sized = frozenset(axis for axis in axes if isinstance(axis, str))
@@ -376,7 +377,8 @@ class _Printer:
         for sign in (1, -1):
             terms = [(sign * k, a) for k, a in zip(c, axes, strict=True) if sign * k > 0]
             is_label = len(terms) == 1 and terms[0][0] == 1 and sign * offset <= 0
-            sides.append(terms[0][1] if is_label else _affine(terms, max(sign * offset, 0)))
+            index = _affine(Affine(tuple(terms), max(sign * offset, 0)))
+            sides.append(terms[0][1] if is_label else index)
         if is_equation:
             sides.sort(key=_place_in_delta)
             if all(isinstance(side, str) for side in sides):
@@ -655,9 +657,9 @@ def _signed(tree: Tree) -> tuple[int, Tree]:
     return tree.terms[0] if is_negative and isinstance(tree, Sum) else (1, tree)
 
 
-def _affine(terms: Sequence[tuple[int, str]], offset: int) -> Affine:
+def _affine(index: Affine) -> Affine:
     """Return a sum of indices in the order in which it is written."""
-    return Affine(tuple(sorted(terms, key=lambda term: term[0] < 0)), offset)
+    return Affine(tuple(sorted(index.terms, key=lambda term: term[0] < 0)), index.offset)
 
 
 def _as_affine(side: Index) -> Affine:
