@@ -32,7 +32,13 @@ from einsdiff.algebra.derivatives.differentiate import (
     local_derivatives,
     recorded,
 )
-from einsdiff.algebra.nodes.graph import children, dependencies, rebuilt, topological, variables_of
+from einsdiff.algebra.nodes.graph import (
+    children,
+    dependencies,
+    substituted,
+    topological,
+    variables_of,
+)
 from einsdiff.algebra.nodes.nodes import (
     Add,
     Call,
@@ -55,7 +61,7 @@ from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.rewriting.orient import NormalForms
 from einsdiff.display.derivation.derivation import Derivation, Step
 from einsdiff.display.index.index_text import Written, equation, format_heading, write
-from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
+from einsdiff.display.index.lettering import Heading, Letters, assigned, axes_of, places
 from einsdiff.display.index.lines import (
     contracted,
     counts,
@@ -267,21 +273,12 @@ class _Deriver:
 
     def _axes_of(self, node: Node) -> tuple[str, ...]:
         """Choose letters for the axes of an inner function: those of what it is made of."""
-        found: list[str] = []
-        for axis in range(len(node.shape)):
-            spellings = axis_spellings(self.letters, node, axis)
-            found.append(first_unused(spellings, {*found, *self.domain}))
-        return tuple(found)
+        return axes_of(node, self.letters, self.domain)
 
     def with_names(self, node: Node, but: Node | None = None) -> Node:
         """Write names for the inner functions in an expression, but for one of them."""
-        done: dict[Node, Node] = {}
-        for part in topological([node]):
-            if part in self.named and part is not but:
-                done[part] = self.named[part]
-            else:
-                done[part] = rebuilt(part, done)
-        return done[node]
+        known = {part: name for part, name in self.named.items() if part is not but}
+        return substituted(node, known)
 
     # --- lines --------------------------------------------------------------------------------
 

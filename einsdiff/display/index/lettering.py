@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -16,7 +16,15 @@ from einsdiff.algebra.nodes.nodes import (
 )
 from einsdiff.notation.letters import first_unused
 
-__all__ = ["Heading", "Letters", "assigned", "axis_spellings", "places", "without_repetition"]
+__all__ = [
+    "Heading",
+    "Letters",
+    "assigned",
+    "axes_of",
+    "axis_spellings",
+    "places",
+    "without_repetition",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,24 @@ def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> I
             for at, label in enumerate(labels):
                 if label == node.output[axis]:
                     yield from axis_spellings(letters, operand, at, depth - 1)
+
+
+def axes_of(
+    node: Node,
+    letters: Letters,
+    used: Iterable[str] = (),
+    spellings: Callable[[Letters, Node, int], Iterable[str]] = axis_spellings,
+) -> tuple[str, ...]:
+    """Choose letters for the axes of what is named: the user's, where they are not taken.
+
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> axes_of(variable("A", (2, 3)), Letters({"A": (("p", "q"),)}), "p")
+    ('i', 'q')
+    """
+    found: list[str] = []
+    for axis in range(len(node.shape)):
+        found.append(first_unused(spellings(letters, node, axis), {*used, *found}))
+    return tuple(found)
 
 
 def without_repetition(node: Node, axes: tuple[str, ...]) -> tuple[Node, tuple[str, ...]]:

@@ -28,12 +28,6 @@ from einsdiff.display.network.palette import BLUE, FILL, GREY, INK, RED, Panel, 
 __all__ = ["_svg"]
 
 
-# --- diagrams ---------------------------------------------------------------------------------
-
-
-# --- Graphviz ---------------------------------------------------------------------------------
-
-
 # --- SVG: drawings and how they are put together ----------------------------------------------
 
 _FONT = "'DejaVu Sans','Segoe UI',Helvetica,Arial,sans-serif"
