@@ -22,8 +22,8 @@ f_i = A_ij x_j
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from einsdiff.algebra.derivatives.differentiate import (
     Change,
@@ -58,7 +58,7 @@ from einsdiff.algebra.nodes.nodes import (
     variable,
 )
 from einsdiff.algebra.reading.choice import is_function
-from einsdiff.algebra.rewriting.orient import NormalForms
+from einsdiff.display.derivation.board import Board
 from einsdiff.display.derivation.derivation import Derivation, Step
 from einsdiff.display.index.index_text import Written, equation, format_heading, write
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axes_of, places
@@ -98,45 +98,10 @@ __all__ = ["Board", "derive"]
 
 #: A derivation names at most so many functions; no person reads more.
 MOST_NAMED = 40
-#: A board has room for derivatives of so many factors in all, written out; it takes about a second.
-MOST_WRITTEN = 3000
 #: What functions of numbers and vectors are called, and those of matrices.
 _NAMES = ("uvwrshzg", "UVWSZGH")
 #: Names for the arguments in rules of the function table: numbers, and arrays.
 _ARGUMENTS = (("tzyx", "snkc", "rmhb"), ("XYZ", "YZX", "ZXY"))
-
-
-@dataclass
-class Board:
-    """What stands on the board already, which a higher derivative goes on from.
-
-    Attributes
-    ----------
-    avoided
-        Names and letters that are taken.
-    names
-        What functions are called.
-    results
-        Derivatives of these functions, with names in them, by the function and the variable.
-    normal_form
-        What brings expressions to their normal forms.
-    room
-        How many factors, written out, the derivatives that are added to it may have.
-    is_full
-        Whether steps were left out, since there was no room for them.
-
-    Examples
-    --------
-    >>> Board().names
-    {}
-    """
-
-    avoided: Collection[str] = ()
-    names: dict[Node, str] = field(default_factory=dict)
-    results: dict[tuple[Node, Variable], Node] = field(default_factory=dict)
-    normal_form: NormalForms = field(default_factory=NormalForms, repr=False)
-    room: int = field(default=MOST_WRITTEN, repr=False)
-    is_full: bool = field(default=False, repr=False)
 
 
 def derive(

@@ -15,15 +15,9 @@ from einsdiff.algebra.rewriting.simplification import collect, expand
 from einsdiff.display.index.index_text import Written
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.matrix.failing import NoMatrixFormError
-from einsdiff.display.matrix.forms import (
-    Form,
-    cost,
-    named,
-    stacked,
-    subforms,
-    transpose,
-)
+from einsdiff.display.matrix.forms import Form, cost, named, subforms, transpose
 from einsdiff.display.matrix.reader import lengths, matrix_form
+from einsdiff.display.matrix.stacks import stacked
 from einsdiff.display.matrix.writers import SPELLED, write, write_latex
 from einsdiff.errors import OperandError
 from einsdiff.notation.trees import Partial, Symbol

@@ -64,8 +64,6 @@ from einsdiff.display.matrix.forms import (
     norm,
     number,
     power,
-    stacked,
-    tells_size,
     times,
     total,
     trace,
@@ -73,6 +71,7 @@ from einsdiff.display.matrix.forms import (
     unit,
     vec,
 )
+from einsdiff.display.matrix.stacks import stacked, tells_size
 from einsdiff.display.matrix.walks import UNSEEN, Factor, Path, Walks, product
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.subscripts import Size
