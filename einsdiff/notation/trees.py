@@ -32,6 +32,7 @@ __all__ = [
     "letters_of",
     "parts_of",
     "product",
+    "sides_of",
     "walk",
 ]
 
@@ -325,6 +326,27 @@ def letters_of(indices: Iterable[Index]) -> list[str]:
         else:
             found.extend(label for _, label in index.terms)
     return found
+
+
+def sides_of(terms: Iterable[tuple[int, str]], offset: int) -> tuple[Index, Index]:
+    """Part a sum of indices that is compared with zero: each side has what is positive there.
+
+    >>> sides_of(((2, "i"), (-1, "j")), -1)
+    (Affine(terms=((2, 'i'),), offset=0), Affine(terms=((1, 'j'),), offset=1))
+    >>> sides_of(((1, "i"), (-1, "j")), 0)
+    ('i', 'j')
+    """
+    terms = tuple(terms)
+    left, right = (
+        Affine(tuple((sign * c, a) for c, a in terms if sign * c > 0), max(sign * offset, 0))
+        for sign in (1, -1)
+    )
+    return _bare(left), _bare(right)
+
+
+def _bare(index: Affine) -> Index:
+    is_label = len(index.terms) == 1 and index.terms[0][0] == 1 and not index.offset
+    return index.terms[0][1] if is_label else index
 
 
 def inverse(

@@ -341,13 +341,15 @@ class _Deriver:
             if not node.shape:
                 return constant(1)
             symbol = partial(self.wrt, self.wrt)
-            self.meaning[_variable(symbol)] = self.changes[node].tangent
+            (own,) = variables_of([symbol])  # in whatever order its axes stand
+            self.meaning[own] = self.changes[node].tangent
             return symbol
         if node in self.named:
             symbol = partial(self.named[node], self.wrt)
-            self.meaning[_variable(symbol)] = self.changes[node].tangent
+            (own,) = variables_of([symbol])
+            self.meaning[own] = self.changes[node].tangent
             axes = (*self._axes_of(node), *self.domain)
-            self.letters = self.letters.with_axes(_variable(symbol).name, axes)
+            self.letters = self.letters.with_axes(own.name, axes)
             return symbol
         return self.changes[node].tangent
 
@@ -617,8 +619,10 @@ class _Deriver:
         by = self.quoted(format_heading(Heading(args[k].name, domain)))
         several = f" by {by}" if len(args) > 1 or domain else ""
         chain = "" if child is self.wrt and not child.shape else "chain rule: "
-        bare = format_index(whole, axes, blank).removesuffix(_tail(axes))
-        because = function.because.format(y=bare, **_named_arguments(function.arguments, args))
+        tree = value.tree
+        bare = write(replace(tree, labels=None)) if isinstance(tree, Apply) else value
+        named = dict(zip(function.arguments, map(str, args), strict=True))
+        because = function.because.format(y=bare, **named)
         reason = f", as one sees by {because}" if because else ""
         is_right = f"{several} is {self.quoted(right)}{reason}"
         return f"{chain}the derivative of {self.quoted(value)}{is_right}"
@@ -695,17 +699,3 @@ def _is_shorter(one: Written, other: Written) -> bool:
 def _is_plain(node: Einsum) -> bool:
     """Tell whether each label of a product is one that a person would write a letter for."""
     return not absorbable(node) and not node.loose and len(set(node.output)) == len(node.output)
-
-
-def _variable(node: Node) -> Variable:
-    """Return the variable that a symbol is, in whatever order its axes stand."""
-    (found,) = variables_of([node])
-    return found
-
-
-def _named_arguments(names: Sequence[str], args: Sequence[Node]) -> dict[str, str]:
-    return {name: str(arg) for name, arg in zip(names, args, strict=True)}
-
-
-def _tail(axes: Sequence[str]) -> str:
-    return f"_{''.join(axes)}" if axes else ""

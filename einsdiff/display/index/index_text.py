@@ -46,6 +46,7 @@ __all__ = [
     "equation",
     "format_heading",
     "format_number",
+    "index_text",
     "indexed",
     "is_elementwise",
     "terms",
@@ -145,17 +146,13 @@ def indexed(name: str, indices: Sequence[Index], braces: bool = False) -> str:
 
 
 def _subscript(indices: Sequence[Index], braces: bool = False) -> str:
-    parts = [_index(index) for index in indices]
+    parts = [*map(index_text, indices)]
     if all(len(part) == 1 for part in parts):
         if not braces:
             return f"_{''.join(parts)}"
         if all(part.isalpha() for part in parts):
             return f"_{{{''.join(parts)}}}"
     return f"_{_braced(parts)}"
-
-
-def _index(index: Index) -> str:
-    return index if isinstance(index, str) else affine_text(index)
 
 
 def _braced(parts: Sequence[str]) -> str:
@@ -185,6 +182,15 @@ def affine_text(index: Affine) -> str:
         before = index.offset > 0 and bool(terms) and terms[0][0] < 0
         parts.insert(0 if before else len(parts), f"{index.offset:+d}")
     return "".join(parts).removeprefix("+")
+
+
+def index_text(index: Index) -> str:
+    """Write an index.
+
+    >>> index_text("i"), index_text(Affine((), 2))
+    ('i', '2')
+    """
+    return index if isinstance(index, str) else affine_text(index)
 
 
 def format_number(value: Number) -> str:
@@ -298,7 +304,7 @@ class TextWriter:
         if not labels:
             return f"{name}_{{}}" if "_" in name else name
         if name == "δ" and isinstance(labels[-1], Affine):
-            return f"δ_{_braced([*map(_index, labels)])}"
+            return f"δ_{_braced([*map(index_text, labels)])}"
         text = indexed(name, labels)
         if any(text == other or text.startswith(other + "_") for other in self.parted):
             return indexed(name, labels, braces=True)

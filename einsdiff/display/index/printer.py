@@ -39,10 +39,10 @@ from einsdiff.algebra.reading.parts import COMPARISONS, MOST_EXPANDED
 from einsdiff.display.index.index_text import (
     TextWriter,
     Written,
-    affine_text,
     equation,
     format_heading,
     format_number,
+    index_text,
     write,
 )
 from einsdiff.display.index.lettering import (
@@ -75,6 +75,7 @@ from einsdiff.notation.trees import (
     in_product,
     letters_of,
     product,
+    sides_of,
 )
 
 __all__ = [
@@ -373,19 +374,14 @@ class _Printer:
         c, offset, is_equation = node.relation
         if len(c) == 2:
             self.cut.update(axes)
-        sides: list[Index] = []
-        for sign in (1, -1):
-            terms = [(sign * k, a) for k, a in zip(c, axes, strict=True) if sign * k > 0]
-            is_label = len(terms) == 1 and terms[0][0] == 1 and sign * offset <= 0
-            index = _affine(Affine(tuple(terms), max(sign * offset, 0)))
-            sides.append(terms[0][1] if is_label else index)
+        sides = list(sides_of(zip(c, axes, strict=True), offset))
         if is_equation:
             sides.sort(key=_place_in_delta)
             if all(isinstance(side, str) for side in sides):
                 # The indices are equal, but run over different ranges.
                 sides[0] = Affine(((1, str(sides[0])),))
             return _Part(Symbol("δ", tuple(sides)), counts)
-        shown = "".join(side if isinstance(side, str) else affine_text(side) for side in sides)
+        shown = "".join(map(index_text, sides))
         # Letters in braces are no names, and 2e+1 no number.
         is_clear = self.names.isdisjoint(axes) and not re.search("[0-9][eE][-+]", shown)
         left, right = (_side(side) if is_clear else _as_affine(side) for side in sides)

@@ -54,11 +54,19 @@ from einsdiff.algebra.reading.kinds import (
 )
 from einsdiff.algebra.reading.kinds import TermPart as Factors
 from einsdiff.algebra.reading.parts import PartReader
-from einsdiff.display.index.index_text import affine_text, format_number, indexed
+from einsdiff.display.index.index_text import format_number, index_text, indexed
 from einsdiff.display.index.lettering import Letters
 from einsdiff.display.index.printer import format_index
 from einsdiff.notation.jobs import Job, run
-from einsdiff.notation.trees import Equation, Partial, Summary, Symbol, in_bracket, letters_of
+from einsdiff.notation.trees import (
+    Equation,
+    Partial,
+    Summary,
+    Symbol,
+    in_bracket,
+    letters_of,
+    sides_of,
+)
 
 __all__ = ["Edge", "Network", "Term", "Vertex", "network"]
 
@@ -356,14 +364,8 @@ def _coefficient_text(c: Number, names: Sequence[str]) -> str:
 
 
 def _relation_text(part: Related) -> str:
-    sides = []
-    for sign in (1, -1):
-        terms = tuple((sign * c, a) for c, a in part.index.terms if sign * c > 0)
-        offset = max(sign * part.index.offset, 0)
-        is_label = len(terms) == 1 and terms[0][0] == 1 and not offset
-        index = type(part.index)(terms, offset)
-        sides.append(terms[0][1] if is_label else affine_text(index))
-    return f"{sides[0]} {'=' if part.is_equation else '≥'} {sides[1]}"
+    left, right = map(index_text, sides_of(part.index.terms, part.index.offset))
+    return f"{left} {'=' if part.is_equation else '≥'} {right}"
 
 
 def _alone(part: Part) -> Part:

@@ -41,7 +41,7 @@ from einsdiff.algebra.nodes.nodes import (
 )
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.html import formula_html
-from einsdiff.display.index.index_text import affine_text, format_heading
+from einsdiff.display.index.index_text import format_heading, index_text
 from einsdiff.display.index.latex import index_latex
 from einsdiff.display.index.latex_names import latex_name
 from einsdiff.display.index.lettering import Heading, Letters
@@ -49,7 +49,7 @@ from einsdiff.display.index.printer import format_index
 from einsdiff.display.tables.deltas import Atom, CaseTerm, Pattern, delta_terms, possible_patterns
 from einsdiff.display.tables.table import width_of
 from einsdiff.errors import RangeError, SizeError, page
-from einsdiff.notation.trees import Affine
+from einsdiff.notation.trees import sides_of
 
 __all__ = ["Case", "Cases", "Condition", "by_cases"]
 
@@ -473,15 +473,8 @@ def _equal_sides(condition: Condition) -> tuple[str, str] | None:
 
 def _relation(condition: Condition) -> str:
     """Write an equation or an inequality with sums on its sides."""
-    sides = []
-    for sign in (1, -1):
-        terms = tuple((sign * c, letter) for c, letter in condition.terms if sign * c > 0)
-        offset = max(sign * condition.offset, 0)
-        if len(terms) == 1 and terms[0][0] == 1 and not offset:
-            sides.append(terms[0][1])
-        else:
-            sides.append(affine_text(Affine(terms, offset)).removesuffix("+0"))
-    left, right = sides
+    sides = sides_of(condition.terms, condition.offset)
+    left, right = (index_text(side).removesuffix("+0") for side in sides)
     if condition.is_equation:
         if len(right) < len(left):
             left, right = right, left
