@@ -60,7 +60,7 @@ from einsdiff.algebra.nodes.nodes import (
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.display.derivation.board import Board
 from einsdiff.display.derivation.derivation import Derivation, Step
-from einsdiff.display.index.index_text import Written, equation, format_heading, write
+from einsdiff.display.index.index_text import Written, bare_partial, equation, format_heading, write
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axes_of, places
 from einsdiff.display.index.lines import (
     contracted,
@@ -639,7 +639,7 @@ class _Deriver:
             said.append(self.quoted(equation(left, right)))
         inner = [v.name for v in self.named.values() if v.name in names]
         if inner:
-            symbols = [format_heading(Heading(v, (), ((self.wrt.name, ()),))) for v in inner]
+            symbols = [bare_partial(name, [self.wrt.name]) for name in inner]
             said.append(f"{self.quoted(*symbols)} inserted")
         return "; ".join(said)
 

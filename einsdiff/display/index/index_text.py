@@ -43,6 +43,7 @@ __all__ = [
     "WIDTH",
     "Written",
     "affine_text",
+    "bare_partial",
     "equation",
     "format_heading",
     "format_number",
@@ -124,6 +125,21 @@ def format_heading(heading: Heading, ranges: Mapping[str, Size] | None = None) -
     base = Symbol(heading.name, heading.axes, sizes=sizes if is_ranged else ())
     wrt = tuple(Symbol(name, letters) for name, letters in heading.wrt)
     return write(Partial(base, wrt) if wrt else base)
+
+
+def bare_partial(name: str, by: Sequence[str]) -> Written:
+    """Write a derivative without its letters.
+
+    >>> bare_partial("f", ["x", "y"])
+    '∂²f/∂x∂y'
+    """
+    tree = Partial(Symbol(name), tuple(map(Symbol, by)))
+    return Written(_partial_text(name, by), tree)
+
+
+def _partial_text(above: str, below: Sequence[str]) -> str:
+    order = str(len(below)).translate(SUPERSCRIPT) if len(below) > 1 else ""
+    return f"∂{order}{above}/" + "".join(f"∂{part}" for part in below)
 
 
 # --- names and numbers ------------------------------------------------------------------------
@@ -249,9 +265,7 @@ class TextWriter:
             case Literal(value):
                 text = format_number(value)
             case Partial(base, wrt):
-                order = str(len(wrt)).translate(SUPERSCRIPT) if len(wrt) > 1 else ""
-                by = "".join(f"∂{self.symbol(part)}" for part in wrt)
-                text = f"∂{order}{self.symbol(base)}/{by}"
+                text = _partial_text(self.symbol(base), [self.symbol(part) for part in wrt])
             case Over(labels, sizes, body):
                 shown = _ranged(labels, sizes)
                 is_short = all(len(label) == 1 for label in shown)

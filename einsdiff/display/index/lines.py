@@ -14,9 +14,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from einsdiff.algebra.nodes.nodes import Node
+from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.index.index_text import (
     Written,
+    bare_partial,
     format_heading,
     is_elementwise,
     tree_of,
@@ -40,14 +42,12 @@ from einsdiff.notation.trees import (
     Summary,
     Symbol,
     Tree,
-    in_bracket,
-    in_product,
-    letters_of,
     parts_of,
     walk,
 )
 
 __all__ = [
+    "PrintedReader",
     "contracted",
     "counts",
     "derivatives_in",
@@ -96,13 +96,33 @@ def _read(text: str, names: Iterable[str]) -> Tree:
 # --- labels -----------------------------------------------------------------------------------
 
 
+class PrintedReader(PartReader):
+    """A reader of what was printed, in which derivatives are operands.
+
+    Names without labels that are not among those of the variables are names of sizes.
+    """
+
+    def __init__(self, tree: Tree, names: Iterable[str]) -> None:
+        symbols = [part for part in walk(tree) if isinstance(part, Symbol)]
+        ranks = dict.fromkeys([*names, *(symbol.name for symbol in symbols if symbol.labels)])
+        sizes = {symbol.name for symbol in symbols}.difference(ranks)
+        super().__init__(ranks, size_names=frozenset(sizes))
+
+    def derivative(self, tree: Partial) -> Symbol:
+        """Return a derivative with its labels as an operand."""
+        name = bare_partial(tree.base.name, [symbol.name for symbol in tree.wrt])
+        self.ranks[name] = None
+        return Symbol(name, tuple(a for part in (tree.base, *tree.wrt) for a in part.labels))
+
+
 def counts(text: str, names: Collection[str] = ()) -> dict[str, int]:
-    """Count the labels of a line with these operands, as `in_product` does.
+    """Count the labels of a line with these operands, as who reads it does.
 
     >>> counts("δ_{2i+j,k} x_i (a_l b_l + 1)")
     {'i': 2, 'j': 1, 'k': 1, 'l': 0}
     """
-    return run(_counted(_read(text, names), names))
+    tree = _read(text, names)
+    return {} if isinstance(tree, Summary) else run(PrintedReader(tree, names).whole(tree)).counts
 
 
 def summed(text: str, free: Iterable[str], names: Collection[str] = ()) -> list[str]:
@@ -113,54 +133,6 @@ def summed(text: str, free: Iterable[str], names: Collection[str] = ()) -> list[
     """
     free = set(free)
     return [label for label, n in counts(text, names).items() if n > 1 and label not in free]
-
-
-def _counted(tree: Tree, names: Collection[str]) -> Job[dict[str, int]]:
-    if isinstance(tree, Symbol):
-        return _tally(tree.labels)
-    if isinstance(tree, Partial):
-        return _tally(label for symbol in (tree.base, *tree.wrt) for label in symbol.labels)
-    if isinstance(tree, Over):
-        inner: dict[str, int] = yield _counted(tree.body, names)
-        return {label: n for label, n in inner.items() if label not in tree.labels}
-    if isinstance(tree, Compare):
-        indices = _compared(tree, names)
-        if indices is not None:
-            return _tally(indices)
-    found = []
-    for part in parts_of(tree):
-        own: dict[str, int] = yield _counted(part, names)
-        found.append(in_bracket([own]) if isinstance(part, Power) else own)
-    if isinstance(tree, Product):
-        return in_product(found)
-    inside = in_bracket(found)
-    if isinstance(tree, Apply) and not is_elementwise(tree):
-        return {**dict.fromkeys(inside, 0), **_tally(tree.labels or ())}
-    return inside
-
-
-def _tally(indices: Iterable[Index]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for letter in letters_of(indices):
-        found[letter] = found.get(letter, 0) + 1
-    return found
-
-
-def _compared(tree: Compare, names: Collection[str]) -> list[Index] | None:
-    """Return the indices that are compared; None if values are."""
-    found: list[Index] = []
-    stack = [tree.left, tree.right]
-    while stack:
-        side = stack.pop()
-        if isinstance(side, Affine):
-            found.append(side)
-        elif isinstance(side, Symbol) and not side.labels and side.name not in names:
-            found.append(side.name)
-        elif isinstance(side, Sum | Product):
-            stack += parts_of(side)
-        elif not isinstance(side, Literal):
-            return None
-    return found
 
 
 def derivatives_in(text: str, names: Collection[str] = ()) -> list[Partial]:

@@ -10,9 +10,9 @@ from operator import itemgetter
 
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import SUPERSCRIPT, Node, Variable
+from einsdiff.algebra.nodes.nodes import Node, Variable
 from einsdiff.algebra.rewriting.simplification import collect, expand
-from einsdiff.display.index.index_text import Written
+from einsdiff.display.index.index_text import Written, bare_partial
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.matrix.failing import NoMatrixFormError
 from einsdiff.display.matrix.forms import Form, cost, named, subforms, transpose
@@ -20,7 +20,7 @@ from einsdiff.display.matrix.reader import lengths, matrix_form
 from einsdiff.display.matrix.stacks import stacked
 from einsdiff.display.matrix.writers import SPELLED, write, write_latex
 from einsdiff.errors import OperandError
-from einsdiff.notation.trees import Partial, Symbol
+from einsdiff.notation.trees import Symbol
 
 __all__ = ["MatrixEquation", "matrix_equation"]
 
@@ -65,7 +65,7 @@ class MatrixEquation:
         names = [f"vec({name})" if is_vec else name for name, is_vec in (self.function, *self.by)]
         if not self.by:
             return names[0]
-        return _partial(names[0], names[1:])
+        return bare_partial(names[0], names[1:])
 
     @property
     def text(self) -> str:
@@ -123,7 +123,11 @@ def matrix_equation(
     function = heading.name, is_vec
     by = tuple((name, not owner and len(letters) > 1) for name, letters in groups)
     if is_vec and len(groups) > 1:
-        function, by = (_partial(heading.name, [name for name, _ in groups[:-1]]), True), by[-1:]
+        head = bare_partial(heading.name, [name for name, _ in groups[:-1]])
+        function, by = (head, True), by[-1:]
+            (bare_partial(heading.name, [name for name, _ in groups[:-1]]), True),
+            by[-1:],
+        )
     known = _names(node).union(names)
     form = _shortest(node, rows, columns, order, names, is_real, known)
     _check_functions(form, known)
@@ -150,14 +154,7 @@ def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str
     found = [name for name, letters in shaped if len(letters) == 2]
     if found:
         return Written(found[0], Symbol(found[0]))
-    return _partial(heading.name, [name for name, _ in heading.wrt[:-1]])
-
-
-def _partial(name: str, by: Sequence[str]) -> Written:
-    """Write a derivative without its letters."""
-    order = str(len(by)).translate(SUPERSCRIPT) if len(by) > 1 else ""
-    text = f"∂{order}{name}/" + "".join(f"∂{wrt}" for wrt in by)
-    return Written(text, Partial(Symbol(name), tuple(map(Symbol, by))))
+    return bare_partial(heading.name, [name for name, _ in heading.wrt[:-1]])
 
 
 def _names(node: Node) -> frozenset[str]:

@@ -53,16 +53,14 @@ from einsdiff.algebra.reading.kinds import (
     Total,
 )
 from einsdiff.algebra.reading.kinds import TermPart as Factors
-from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.display.index.index_text import format_number, index_text, indexed
 from einsdiff.display.index.lettering import Letters
+from einsdiff.display.index.lines import PrintedReader
 from einsdiff.display.index.printer import format_index
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.trees import (
     Equation,
-    Partial,
     Summary,
-    Symbol,
     in_bracket,
     letters_of,
     sides_of,
@@ -187,31 +185,10 @@ def network(node: Node, axes: Sequence[str], letters: Letters) -> Network:
     shown, rests = _summarised(node)
     tree = format_index(shown, axes, letters).tree
     assert not isinstance(tree, Equation | Summary)
-    symmetric = {v.name for v in variables_of([shown]) if v.symmetric}
-    part = run(_NetworkReader(shown, rests).whole(tree))
+    variables = variables_of([shown])
+    symmetric = {v.name for v in variables if v.symmetric}
+    part = run(PrintedReader(tree, [v.name for v in variables]).whole(tree))
     return run(_NetworkBuilder(rests, symmetric).network(part, tuple(axes)))
-
-
-class _NetworkReader(PartReader):
-    """A reader of printed formulas, in which derivatives are operands."""
-
-    def __init__(self, node: Node, rests: Mapping[str, str]) -> None:
-        ranks: dict[str, int | None] = dict.fromkeys(rests)
-        names: set[str] = set()
-        for part in topological([node]):
-            if isinstance(part, Variable):
-                ranks[part.name] = len(part.shape)
-            names.update(
-                s for s in (*part.shape, *getattr(part, "sizes", ())) if isinstance(s, str)
-            )
-        super().__init__(ranks, size_names=frozenset(names))
-
-    def derivative(self, tree: Partial) -> Symbol:
-        order = str(len(tree.wrt)).translate(SUPERSCRIPT) if len(tree.wrt) > 1 else ""
-        name = f"∂{order}{tree.base.name}/" + "".join(f"∂{symbol.name}" for symbol in tree.wrt)
-        labels = tuple(label for symbol in (tree.base, *tree.wrt) for label in symbol.labels)
-        self.ranks[name] = len(labels)
-        return Symbol(name, labels)
 
 
 class _NetworkBuilder:
