@@ -125,9 +125,6 @@ def matrix_equation(
     if is_vec and len(groups) > 1:
         head = bare_partial(heading.name, [name for name, _ in groups[:-1]])
         function, by = (head, True), by[-1:]
-            (bare_partial(heading.name, [name for name, _ in groups[:-1]]), True),
-            by[-1:],
-        )
     known = _names(node).union(names)
     form = _shortest(node, rows, columns, order, names, is_real, known)
     _check_functions(form, known)
