@@ -1,15 +1,14 @@
 """Draws the rooms of the package and which imports which, from the imports themselves.
 
-Run it as ``python docs/house.py [FILE.svg]``, where import-linter and Graphviz are installed.
+Run it as ``python docs/house.py [FILE.svg]``, where Graphviz is installed.
 An arrow that follows from others, by way of a third room, is left out.
 """
 
+import ast
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import grimp
 
 PACKAGE = Path(__file__).resolve().parent.parent / "einsdiff"
 
@@ -25,15 +24,24 @@ def room_of(module: str) -> str:
     return ".".join(parts[:2] if has_rooms else parts[:1])
 
 
+def imported(path: Path) -> Iterator[str]:
+    """List what a module imports of the package, wherever it stands in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("einsdiff."):
+            folder = PACKAGE.parent.joinpath(*str(node.module).split("."))
+            for alias in node.names:
+                is_module = (folder / f"{alias.name}.py").exists() or (folder / alias.name).is_dir()
+                yield f"{node.module}.{alias.name}" if is_module else str(node.module)
+
+
 def imports() -> dict[str, set[str]]:
     """Return for each room those that its modules import from."""
-    graph = grimp.build_graph("einsdiff")
     rooms: dict[str, set[str]] = {}
-    for module in graph.modules - {"einsdiff", "einsdiff.__main__"}:
-        below = graph.find_modules_directly_imported_by(module) - {"einsdiff"}
-        rooms.setdefault(room_of(module), set()).update(map(room_of, below))
-    folders = {room.partition(".")[0] for room in rooms if "." in room}
-    return {room: found - {room} for room, found in rooms.items() if room not in folders}
+    for path in PACKAGE.rglob("*.py"):
+        if not path.stem.startswith("__"):
+            module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+            rooms.setdefault(room_of(module), set()).update(map(room_of, imported(path)))
+    return {room: found - {room} for room, found in rooms.items()}
 
 
 def reduced(edges: Mapping[str, set[str]]) -> dict[str, set[str]]:

@@ -18,6 +18,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from math import isfinite
@@ -88,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(_with_values(given))
     try:
-        with np.errstate(all="ignore"):  # what is not a number is printed as such
+        with warnings.catch_warnings():  # what is not a number is printed as such
+            warnings.simplefilter("ignore", RuntimeWarning)
             text = _report(_asked(options), options)
     except EinsdiffError as error:
         return _failed(re.sub(r"\b(\w+)=''", r"--shapes \1=", str(error)))

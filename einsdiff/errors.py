@@ -47,7 +47,7 @@ class EinsdiffError(Exception):
     """The base of every error that einsdiff raises on purpose.
 
     Catch it to catch them all; each subclass is also the built-in exception that a NumPy user
-    would expect at that place.
+    would expect at that place. The message is a small page, see `page`.
 
     Examples
     --------
@@ -55,6 +55,9 @@ class EinsdiffError(Exception):
     >>> issubclass(ed.ShapeError, ed.EinsdiffError) and issubclass(ed.ShapeError, ValueError)
     True
     """
+
+    def __init__(self, headline: str, **parts: Any) -> None:
+        super().__init__(headline if isinstance(headline, Page) else page(headline, **parts))
 
     def located(self, text: str, carets: Iterable[int] = ()) -> Self:
         """Return the error with the string in question, if it does not show one yet.
@@ -74,9 +77,8 @@ class EinsdiffError(Exception):
         told = self.args[0] if self.args else ""
         if not isinstance(told, Page) or told.text:
             return self
-        return type(self)(
-            page(told.headline, text=text, carets=carets, shapes=told.shapes, action=told.action)
-        )
+        shapes, action = told.shapes, told.action
+        return type(self)(told.headline, text=text, carets=carets, shapes=shapes, action=action)
 
 
 class SubscriptsError(EinsdiffError, ValueError):
@@ -205,6 +207,9 @@ class SizeError(MemoryError, EinsdiffError):  # in this order it is made as Memo
     Traceback (most recent call last):
     einsdiff.SizeError: the result of shape (1000000, 1000000) and dtype float64 needs 7.28 TiB, ...
     """
+
+    def __init__(self, headline: str, **parts: Any) -> None:
+        EinsdiffError.__init__(self, headline, **parts)
 
 
 class LostDependenceWarning(UserWarning):

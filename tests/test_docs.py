@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import json
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +111,7 @@ def test_the_run_command_runs_a_script_that_is_there():
 def test_the_test_command_installs_what_the_tests_need_and_runs_them():
     command = marked("test")
     assert '".[test]"' in command
-    assert shlex.split(command)[-3:] == [".venv/bin/python", "-m", "pytest"]
+    assert shlex.split(command)[-5:] == [".venv/bin/python", "-m", "pytest", "-n", "auto"]
 
 
 def test_the_commands_of_the_readme_work(files, capsys):
@@ -138,11 +141,56 @@ def test_the_derivation_that_is_typeset_is_the_one_that_is_made():
 def test_the_pictures_are_what_their_program_draws(tmp_path):
     runpy.run_path(str(ROOT / "docs" / "pictures.py"))["draw"](tmp_path)
     drawn = {path.name for path in tmp_path.iterdir()}
-    assert drawn == {path.name for path in PICTURES.iterdir()}
+    assert drawn | {"house.svg"} == {path.name for path in PICTURES.iterdir()}
     shown = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert {name for name in drawn if f"pictures/{name})" in shown} == drawn
     for path in tmp_path.glob("*.svg"):  # other pictures depend on Matplotlib and its fonts
         assert path.read_text("utf-8") == (PICTURES / path.name).read_text("utf-8")
+
+
+def test_the_picture_of_the_house_shows_what_imports_what():
+    house = runpy.run_path(str(ROOT / "docs" / "house.py"))
+    edges = house["reduced"](house["imports"]())
+    shown = re.findall(r"<title>(.*?)</title>", (PICTURES / "house.svg").read_text("utf-8"))
+    arrows = {title.replace("&#45;&gt;", "->") for title in shown if "&gt;" in title}
+    assert arrows == {f"{room}->{other}" for room, found in edges.items() for other in found}
+    assert not edges["errors"]
+
+
+FOLLOWED = """
+import json, sys
+import numpy as np
+import einsdiff as ed
+
+called = []
+
+
+def follow(frame, event, argument):
+    module = frame.f_globals.get("__name__", "")
+    if event == "call" and module.startswith("einsdiff."):
+        called.append(f"{module[9:]}.{frame.f_code.co_qualname}")
+
+
+A, x = np.ones((5, 4)), np.ones(4)
+sys.setprofile(follow)
+np.asarray(ed.grad("ij,j->i", A, x, wrt="A"))
+sys.setprofile(None)
+print(json.dumps(called))
+"""
+
+
+def test_the_path_of_a_line_is_the_one_that_is_told():
+    text = (ROOT / "docs" / "design.md").read_text("utf-8")
+    text = text[text.index("### The path of one line") : text.index("## The calculus")]
+    rooms = "verbs|notation|numeric|expressions|algebra"
+    told = re.findall(rf"`((?:{rooms})\.[\w.]+)`", text)
+    done = subprocess.run([sys.executable, "-c", FOLLOWED], capture_output=True, text=True)
+    called = json.loads(done.stdout)
+    assert len(told) > 20
+    assert [name for name in told if name not in called] == []
+    # A function is told of where it is first called.
+    order = [called.index(name) for name in told]
+    assert [told[k] for k in range(1, len(told)) if order[k - 1] > order[k]] == []
 
 
 @pytest.mark.parametrize("name", ed.__all__)

@@ -53,6 +53,42 @@ def test_what_is_written_meant_and_read_imports_no_array_library():
     assert not {"numpy", "opt_einsum", "scipy"} & set(loaded)
 
 
+WITHOUT_NUMPY = """
+sys.modules.update(dict.fromkeys(["numpy", "scipy"]))
+import einsdiff as ed
+
+J = ed.grad("ij,j->i", "A", "x", wrt="A")
+H = ed.hessian(ed.parse("y_i = tanh(A_ij x_j)"), wrt="x")
+p = ed.grad(ed.softmax(ed.tensor("x", "n")), wrt="x")
+told = [str(J), str(H), str(p), J.latex(), J.format("matrix"), J.format("einsum"), repr(J)]
+told += [str(J.explain()), str(J.table("reverse")), str(J.table("shapes")), str(J.cases())]
+told += [J.code(), J.code("torch"), J.code("jax"), H.code(), J.diagram().svg, J._repr_html_()]
+told += [str(ed.simplify("exp(log(x_i))")), str(ed.jvp("x_i x_i", wrt="x"))]
+try:
+    J(A=[[1.0]], x=[1.0])
+except ed.OperandError as error:
+    told.append(str(error))
+print(json.dumps(told))
+"""
+
+
+def test_formulas_derivations_tables_and_code_need_no_numpy():
+    told = in_a_new_process(WITHOUT_NUMPY)
+    assert told[0] == "∂f_i/∂A_pq = δ_ip x_q"
+    assert told[-1].startswith("this takes numbers, and numpy is not installed")
+    J = ed.grad("ij,j->i", "A", "x", wrt="A")
+    assert told[11] == J.code()
+    assert all(told)
+
+
+def test_the_command_needs_no_numpy_where_no_numbers_are_asked_for():
+    code = "sys.modules.update(dict.fromkeys(['numpy', 'scipy']))\nimport einsdiff.cli\n"
+    code += "code = einsdiff.cli.main(['A_ij x_j', '--wrt', 'x', '--latex'])\nprint(code)"
+    command = [sys.executable, "-c", f"import sys\n{code}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "0", done.stderr
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_and_offers_what_it_says(name):
     module = importlib.import_module(name)

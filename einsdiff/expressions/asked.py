@@ -107,18 +107,7 @@ def _package(frame: FrameType) -> str:
 
 
 def asking(frame: FrameType | None) -> str:
-    """Return the piece of source that a frame is at, such as ``float(x[0])``; "" if not known.
-
-    Parameters
-    ----------
-    frame
-        That of the code that asks.
-
-    Returns
-    -------
-    str
-        One line.
-    """
+    """Return the piece of source that a frame is at, such as ``float(x[0])``; "" if not known."""
     if frame is None:
         return ""
     places = islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
@@ -133,20 +122,7 @@ def asking(frame: FrameType | None) -> str:
 
 
 def instead(piece: str, default: str = PLAIN) -> str:
-    """Say what to write in place of a piece of source.
-
-    Parameters
-    ----------
-    piece
-        What `asking` found.
-    default
-        What to say if nothing is known of it.
-
-    Returns
-    -------
-    str
-        One line.
-    """
+    """Say what to write in place of a piece of source."""
     for name in _called(piece):
         if name in _INSTEAD:
             return _INSTEAD[name]

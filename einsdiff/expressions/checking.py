@@ -36,7 +36,7 @@ from einsdiff.errors import OperandError, page
 from einsdiff.expressions.evaluation import evaluate, sizes_of
 from einsdiff.expressions.formula import Formula
 from einsdiff.numeric.libraries.lazy import np
-from einsdiff.numeric.libraries.library import known_values, library_of
+from einsdiff.numeric.libraries.library import LIBRARIES, known_values, library_of
 from einsdiff.numeric.libraries.operands import Array
 
 __all__ = ["Check", "checked", "sample", "sampled"]
@@ -130,11 +130,6 @@ def checked(
     seed
         For what is drawn at random.
 
-    Returns
-    -------
-    Check
-        The largest error and where it is.
-
     Raises
     ------
     OperandError
@@ -192,7 +187,7 @@ def checked(
 def _check_known(derivative: Formula, values: Mapping[str, Any]) -> None:
     """Refuse arrays in chunks: neither they nor others of their sizes are computed for this."""
     for name, value in values.items():
-        if library_of(value) == "dask":
+        if LIBRARIES[library_of(value)].is_lazy:
             raise OperandError(
                 page(
                     f"'{name}' is a Dask array, and a derivative is checked with NumPy arrays",
@@ -299,17 +294,6 @@ def sampled(
 ) -> dict[str, Array]:
     """Give every variable that the value depends on an array, drawn at random if it has none.
 
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    values
-        Arrays that are given.
-    rng
-        Where the others come from.
-    kind
-        As for `sample`.
-
     Returns
     -------
     dict
@@ -345,11 +329,6 @@ def sample(variable: Variable, shape: Any, rng: np.random.Generator, kind: str =
     kind
         ``"normal"``: of both signs; ``"positive"``: between 1/2 and 3/2, matrices with a dominant
         diagonal; ``"unit"``: between 0 and 1.
-
-    Returns
-    -------
-    array
-        Of doubles.
     """
     shape = tuple(shape)
     if kind == "normal":

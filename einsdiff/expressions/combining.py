@@ -66,18 +66,6 @@ NodeFunction = Callable[..., Any]
 def checked_arrays(f: Bound, arrays: Mapping[str, Any]) -> dict[str, Array]:
     """Check arrays that are given by name; whether all are there is seen when they are needed.
 
-    Parameters
-    ----------
-    f
-        The tensor that they are for.
-    arrays
-        An array for each name.
-
-    Returns
-    -------
-    dict
-        The same as arrays of numbers.
-
     Raises
     ------
     BindingError
@@ -112,13 +100,6 @@ def checked_arrays(f: Bound, arrays: Mapping[str, Any]) -> dict[str, Array]:
 def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
     """Add arrays to those of an expression.
 
-    Parameters
-    ----------
-    into
-        The arrays by name; added to.
-    values
-        More arrays by name.
-
     Raises
     ------
     BindingError
@@ -143,26 +124,7 @@ def combined(
     domain: int | None = None,
     least: str = "",
 ) -> _B:
-    """Make a tensor of an expression built from those of other tensors.
-
-    Parameters
-    ----------
-    expr
-        The expression.
-    axes
-        A letter for each of its axes.
-    parts
-        The tensors that it is made of.
-    domain
-        How many axes, the last ones, are those of a derivative's variable.
-    least
-        The least dtype of the result, if not that of a part.
-
-    Returns
-    -------
-    Tensor
-        With the variables, letters and values of all parts.
-    """
+    """Make a tensor of an expression built from those of other tensors."""
     letters = parts[0].formula.letters
     values: dict[str, Array] = {}
     for part in parts:
@@ -176,22 +138,6 @@ def combined(
 
 def as_direction(value: Any, name: str, shape: Shape, f: _B) -> _B:
     """Make what a derivative is multiplied by a tensor.
-
-    Parameters
-    ----------
-    value
-        A tensor or an array; None for a variable without values.
-    name
-        What it is called if it has no name.
-    shape
-        The shape that it must have; it may hold named sizes.
-    f
-        The tensor whose derivative it is multiplied by.
-
-    Returns
-    -------
-    Tensor
-        Of this shape.
 
     Raises
     ------
@@ -283,11 +229,6 @@ def applied(
         nodes.
     args, options
         Its arguments; where it takes a node, a tensor, an array or a number.
-
-    Returns
-    -------
-    Tensor
-        Or a tuple of tensors, where the function returns several nodes.
     """
     parts: list[_B] = []
     plain: dict[int, Any] = {}
@@ -345,15 +286,7 @@ def _check_truth(part: Bound) -> None:
 
 
 def warn_of_lost(plain: Mapping[int, Any], parts: Sequence[Bound]) -> None:
-    """Warn of arrays that meet expressions in what they were computed from.
-
-    Parameters
-    ----------
-    plain
-        Arrays and numbers, as they were passed, by their positions among the operands.
-    parts
-        The tensors that they meet; they may be among these.
-    """
+    """Warn of arrays that meet expressions in what they were computed from."""
     values: dict[str, Any] = {}
     for part in parts:
         values.update(part.values)
@@ -397,18 +330,6 @@ def _axes(node: Node, parts: Sequence[Bound]) -> tuple[str, ...]:
 
 def as_tensor(value: Any, kind: type[_B]) -> _B:
     """Make an operand a tensor: an array is called what the caller calls it.
-
-    Parameters
-    ----------
-    value
-        A tensor, a number, or an array.
-    kind
-        The class of tensors.
-
-    Returns
-    -------
-    Tensor
-        The same object if it is one.
 
     Raises
     ------

@@ -170,18 +170,6 @@ class Cores:
 def evaluate_cores(formula: Formula, values: Mapping[str, Array]) -> Cores:
     """Compute the cores of a formula.
 
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    values
-        An array for each variable that the value depends on.
-
-    Returns
-    -------
-    Cores
-        The arrays, and where they stand.
-
     Raises
     ------
     BindingError, OperandError, ShapeError, SizeError

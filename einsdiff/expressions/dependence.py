@@ -74,19 +74,7 @@ def note(
     values: Mapping[str, Any],
     frame: FrameType | None = None,
 ) -> None:
-    """Remember that an array was computed from variables, and where it was asked for.
-
-    Parameters
-    ----------
-    array
-        What was computed.
-    names
-        The variables that it depends on.
-    values
-        Their arrays, by name.
-    frame
-        Of the user's code that asked.
-    """
+    """Remember that an array was computed from variables, and where it was asked for."""
     of = [(name, ref(values[name])) for name in names]
     if array.size <= MOST_ENTRIES:
         entry = array.tobytes(), array.dtype
@@ -120,20 +108,7 @@ def _forget_the_dead() -> None:
 
 
 def lost(array: Any, values: Mapping[str, Any]) -> str:
-    """Return the name of a variable that an array was computed from, as far as that is seen.
-
-    Parameters
-    ----------
-    array
-        Which meets an expression as a constant.
-    values
-        The arrays of the variables of that expression, by name.
-
-    Returns
-    -------
-    str
-        One of these names; "" if nothing is known.
-    """
+    """Return the name of a variable that an array was computed from, as far as that is seen."""
     base: Any = array
     while base is not None:
         known = _arrays.get(id(base))
@@ -151,22 +126,7 @@ def lost(array: Any, values: Mapping[str, Any]) -> str:
 def lost_within(
     frame: FrameType | None, numbers: Mapping[int, Any], values: Mapping[str, Any]
 ) -> str:
-    """Return the name of a variable that was asked for numbers within what runs now.
-
-    Parameters
-    ----------
-    frame
-        Of the user's code, in which numbers meet an expression.
-    numbers
-        These, by their positions among the operands.
-    values
-        As for `lost`.
-
-    Returns
-    -------
-    str
-        One of these names; "" if nothing is known.
-    """
+    """Return the name of a variable that was asked for numbers within what runs now."""
     if frame is None or not _places:
         return ""
     code, here, own = frame.f_code, frame.f_lasti, id(frame)

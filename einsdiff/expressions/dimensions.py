@@ -18,20 +18,7 @@ __all__ = ["check_dimensions", "with_dimensions"]
 
 
 def with_dimensions(formula: Formula, values: Mapping[str, Any], result: Any) -> Any:
-    """Give a result the named dimensions of the arrays that it was computed from.
-
-    Parameters
-    ----------
-    formula, values
-        What was evaluated.
-    result
-        Its value.
-
-    Returns
-    -------
-    array
-        One of xarray's if one of the arrays came as such, else `result`.
-    """
+    """Give a result the named dimensions of the arrays that it was computed from."""
     if not KNOWN:
         return result
     expressions, by = _derived_from(formula)
@@ -39,15 +26,7 @@ def with_dimensions(formula: Formula, values: Mapping[str, Any], result: Any) ->
 
 
 def check_dimensions(formulas: Sequence[Formula], values: Mapping[str, Any]) -> None:
-    """Raise ShapeError for axes that are bound to each other and are of different dimensions.
-
-    Parameters
-    ----------
-    formulas
-        What is to be evaluated.
-    values
-        Arrays for their variables.
-    """
+    """Raise ShapeError for axes that are bound to each other and are of different dimensions."""
     for formula in formulas:
         found = conflict(_derived_from(formula)[0], values)
         if found is not None:

@@ -40,7 +40,7 @@ from einsdiff.numeric.libraries.library import (
     taken_to,
 )
 from einsdiff.numeric.libraries.memory import memory_limit
-from einsdiff.numeric.libraries.operands import Array, dtype_of
+from einsdiff.numeric.libraries.operands import Array, dtype_of, result_dtype
 from einsdiff.numeric.libraries.xarray import KNOWN
 
 # What plans and solves is imported where it is needed: a formula is read without it.
@@ -74,18 +74,6 @@ MOST_AXES = 32, 64
 
 def sizes_of(formula: Formula, values: Mapping[str, Array]) -> dict[str, int]:
     """Find the number that each named size stands for, and check all shapes.
-
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    values
-        Arrays by the names of its variables; some may be missing.
-
-    Returns
-    -------
-    dict
-        A number for each named size that an array tells.
 
     Raises
     ------
@@ -121,26 +109,6 @@ def prepare(
     optimize: Any = None,
 ) -> Prepared:
     """Check NumPy arrays, and plan the evaluation of formulas for them.
-
-    Parameters
-    ----------
-    formulas
-        What is to be evaluated, together.
-    values
-        An array for each variable that the values depend on.
-    in_cores
-        Whether results are left as cores.
-    nodes
-        What is evaluated in place of the formulas' expressions, from the same variables.
-    limit
-        The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
-    optimize
-        Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
-
-    Returns
-    -------
-    Prepared
-        What runs with arrays of these shapes and dtypes.
 
     Raises
     ------
@@ -198,11 +166,6 @@ def prepare_anywhere(
         The number of domain axes, the layout and the vec order, if the one result is to be a
         matrix. With NumPy arrays it is left to the caller.
 
-    Returns
-    -------
-    Prepared or Elsewhere
-        What runs with arrays of these shapes and dtypes.
-
     Raises
     ------
     BindingError, OperandError, ShapeError, SizeError
@@ -216,14 +179,14 @@ def prepare_anywhere(
     known = tuple(sorted(sizes.items()))
     taken = taken_to(library, values)
     check_places(taken)
-    from einsdiff.numeric.running.portable import portable, result_dtype
+    from einsdiff.numeric.running.portable import portable
 
     shapes = [tuple(sizes[s] if isinstance(s, str) else s for s in node.shape) for node in nodes]
     _check_ranks(formulas, shapes)
     dtype = result_dtype(library, nodes, taken, joined_least(f.least for f in formulas))
     bound = tuple(v for v in joined_arguments(formulas) if v.name in values)
     optimizer = _optimizer(optimize, formulas)
-    if library == "dask":  # whose results are as large as their chunks
+    if LIBRARIES[library].is_lazy:  # whose results are as large as their chunks
         from einsdiff.numeric.chunks.chunked import chunked
 
         if optimizer is not None:
@@ -252,15 +215,6 @@ def prepare_anywhere(
 def check_numpy(values: Mapping[str, Any], what: str, formula: Formula | None = None) -> None:
     """Raise OperandError for arrays of other libraries than NumPy.
 
-    Parameters
-    ----------
-    values
-        Arrays by name.
-    what
-        What needs NumPy arrays.
-    formula
-        What is computed.
-
     Examples
     --------
     >>> check_numpy({"x": np.ones(2)}, "cores()")
@@ -285,19 +239,8 @@ _INSTEAD = {
 
 
 def evaluated_dtype(formula: Formula, values: Mapping[str, Any]) -> Any:
-    """Return the dtype of a result, from those of the arrays that there are.
-
-    Parameters
-    ----------
-    formula, values
-        As for `evaluate`.
-    """
+    """Return the dtype of a result, from those of the arrays that there are."""
     library = common_library(values)
-    if library in ("numpy", "cupy", "dask"):
-        dtypes = (array.dtype for array in values.values())
-        return dtype_of(formula.expr, dtypes, formula.least)
-    from einsdiff.numeric.running.portable import result_dtype
-
     return result_dtype(library, [formula.expr], taken_to(library, values), formula.least)
 
 
@@ -396,11 +339,6 @@ def evaluate(
     optimize
         Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
 
-    Returns
-    -------
-    array
-        The result, `out` if it was given. It shares no memory with the values.
-
     Raises
     ------
     BindingError
@@ -422,18 +360,6 @@ def evaluate_matrix(
     formula: Formula, values: Mapping[str, Any], layout: Layout, order: VecOrder
 ) -> Any:
     """Compute a formula, and reshape it to a matrix.
-
-    Parameters
-    ----------
-    formula, values
-        As for `evaluate`.
-    layout, order
-        As for `einsdiff.expressions.layout.as_matrix`.
-
-    Returns
-    -------
-    array
-        Of the library of the values.
 
     Raises
     ------

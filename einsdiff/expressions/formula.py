@@ -129,11 +129,6 @@ class Formula:
 def dumped(formulas: Iterable[Formula]) -> tuple[Any, ...]:
     """Write formulas as data, which is how they are pickled; what they share is written once.
 
-    Parameters
-    ----------
-    formulas
-        They and what they are derivatives of are written.
-
     Returns
     -------
     tuple
@@ -171,16 +166,6 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
 
 def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     """Read formulas that were written as data.
-
-    Parameters
-    ----------
-    graph, records
-        What `dumped` returned, maybe in another process.
-
-    Returns
-    -------
-    list of Formula
-        Those that were asked for, and those they come from.
 
     Raises
     ------
@@ -220,22 +205,7 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
 
 
 def token(kind: type, formulas: Sequence[Formula], values: Mapping[str, Any], *options: Any) -> Any:
-    """Return what Dask is to know an object by: the same in every process for equal ones.
-
-    Parameters
-    ----------
-    kind
-        The type of the object.
-    formulas, values
-        What it is made of.
-    *options
-        And what else.
-
-    Returns
-    -------
-    object
-        One that Dask has normalised.
-    """
+    """Return what Dask is to know an object by: the same in every process for equal ones."""
     graph, records = _data(formulas)
     calls = [record[2] for record in graph.records if record[0] == "call"]
     own = {f.name: f.implementation for f in calls if f.is_registered}
@@ -258,18 +228,7 @@ def symbol(
     symmetric: bool = False,
     of: tuple[Variable, ...] = (),
 ) -> Formula:
-    """Return the formula of a variable alone.
-
-    Parameters
-    ----------
-    name, shape, symmetric, of
-        As for `einsdiff.algebra.nodes.nodes.variable`.
-
-    Returns
-    -------
-    Formula
-        The same object for the same arguments.
-    """
+    """Return the formula of a variable alone."""
     node = variable(name, shape, symmetric, of)
     heading = Heading(name, fresh(len(shape), {name}))
     known = [v for v in topological([node], dependencies) if isinstance(v, Variable)][::-1]
@@ -278,33 +237,12 @@ def symbol(
 
 @lru_cache(maxsize=1024, typed=True)
 def number(value: Number) -> Formula:
-    """Return the formula of a number.
-
-    Parameters
-    ----------
-    value
-        An integer or fraction, which stays exact, or a float or complex number.
-
-    Returns
-    -------
-    Formula
-        Without variables and without axes.
-    """
+    """Return the formula of a number."""
     return Formula(constant(value), Heading("f", ()), Letters(), ())
 
 
 def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
     """List the variables of several formulas, each once.
-
-    Parameters
-    ----------
-    formulas
-        Formulas that become one expression.
-
-    Returns
-    -------
-    tuple of Variable
-        In order of appearance.
 
     Raises
     ------

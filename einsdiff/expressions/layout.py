@@ -59,11 +59,6 @@ def as_matrix(array: Any, domain: int, layout: str = "numerator", order: str = "
     order
         The vec order of rows and columns.
 
-    Returns
-    -------
-    array
-        A view where the order of the entries allows one.
-
     Raises
     ------
     LayoutError

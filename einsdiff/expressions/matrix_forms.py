@@ -31,10 +31,7 @@ def as_matrix_equation(
     layout: Layout | None = None,
     order: VecOrder = "C",
 ) -> MatrixEquation | str:
-    """Write a formula with products of matrices, or tell why it has no matrix form.
-
-    Of the arrays given so far one sees whether the square of a vector is a norm.
-    """
+    """Write a formula with products of matrices, or tell why it has no matrix form."""
     is_real = all(dtype_kind(array) != "c" for array in values.values())
     names = [*formula.letters.of, *formula.by_name]
 

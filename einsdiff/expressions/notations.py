@@ -471,7 +471,7 @@ class Notations(LinearMap):
         >>> picture.svg[:4], picture.dot[:5]
         ('<svg', 'graph')
         """
-        from einsdiff.expressions.pictures import diagram_of
+        from einsdiff.expressions.diagrams import diagram_of
 
         return _bounded(self.formula, "diagram", lambda: diagram_of(self.formula))
 

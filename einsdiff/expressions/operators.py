@@ -24,6 +24,7 @@ from einsdiff.errors import OperandError, ShapeError, page
 from einsdiff.expressions.base import Bound
 from einsdiff.expressions.combining import NodeFunction, applied, combined, warn_of_lost
 from einsdiff.expressions.dispatch import OPERATORS, applied_function, applied_ufunc
+from einsdiff.expressions.explained import documented
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.operands import as_number
 
@@ -268,407 +269,76 @@ class Operators(Bound):
         """
         return self._applied(arrays.matrix_transpose)
 
+    @documented(arrays.transpose)
     def transpose(self, *axes: Any) -> Self:
-        """Reorder the axes; reverse them if none are named.
-
-        Parameters
-        ----------
-        *axes
-            The axes in their new order.
-
-        Returns
-        -------
-        Tensor
-            With its axes reordered.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", ("b", "m", "n")).transpose(2, 0, 1).shape
-        ('n', 'b', 'm')
-        """
         return self._applied(arrays.transpose, _unpacked(axes) or None)
 
+    @documented(arrays.reshape)
     def reshape(self, *shape: Any, order: str = "C") -> Self:
-        """Arrange the entries in another shape; one size may be -1, for what is left.
-
-        Parameters
-        ----------
-        *shape
-            The new shape, as numbers or as a tuple.
-        order
-            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
-
-        Returns
-        -------
-        Tensor
-            Of the new shape.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", (2, 6)).reshape(3, -1).shape
-        (3, 4)
-        """
         return self._applied(arrays.reshape, _unpacked(shape), order)
 
+    @documented(arrays.ravel)
     def ravel(self, order: str = "C") -> Self:
-        """Arrange the entries in one axis.
-
-        Parameters
-        ----------
-        order
-            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
-
-        Returns
-        -------
-        Tensor
-            With one axis.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", (2, 3)).ravel().shape
-        (6,)
-        """
         return self._applied(arrays.ravel, order)
 
+    @documented(arrays.ravel)
     def flatten(self, order: str = "C") -> Self:
-        """Arrange the entries in one axis, as `ravel` does.
-
-        Parameters
-        ----------
-        order
-            ``"C"``, the last axis runs fastest, or ``"F"``, the first one does.
-
-        Returns
-        -------
-        Tensor
-            With one axis.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", (2, 3)).flatten().shape
-        (6,)
-        """
         return self.ravel(order)
 
+    @documented(arrays.swapaxes)
     def swapaxes(self, axis1: int, axis2: int) -> Self:
-        """Exchange two axes.
-
-        Parameters
-        ----------
-        axis1, axis2
-            The axes to exchange.
-
-        Returns
-        -------
-        Tensor
-            With its axes reordered.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", ("m", "n")).swapaxes(0, 1).shape
-        ('n', 'm')
-        """
         return self._applied(arrays.swapaxes, axis1, axis2)
 
+    @documented(arrays.squeeze)
     def squeeze(self, axis: Axis = None) -> Self:
-        """Leave out axes of size 1.
-
-        Parameters
-        ----------
-        axis
-            The axes to leave out; all of size 1 if left out.
-
-        Returns
-        -------
-        Tensor
-            With fewer axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", (1, 3)).squeeze().shape
-        (3,)
-        """
         return self._applied(arrays.squeeze, axis)
 
+    @documented(arrays.sum_)
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Sum over axes, all of them if none are named.
-
-        Parameters
-        ----------
-        axis
-            One axis or several.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", ("m", "n")).sum(axis=1)
-        f_i = Σ_j A_ij
-        """
         return self._applied(arrays.sum_, axis, keepdims)
 
+    @documented(arrays.mean)
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Take the mean over axes.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("x", 4).mean()
-        f = 1/4 Σ_i x_i
-        """
         return self._applied(arrays.mean, axis, keepdims)
 
+    @documented(arrays.var)
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
-        """Take the variance over axes: the mean square of the deviations from the mean.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        ddof
-            What is subtracted from the number of entries that the sum is divided by.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [1.0, 3.0]).var())
-        1.0
-        """
         return self._applied(arrays.var, axis, ddof, keepdims)
 
+    @documented(arrays.std)
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Self:
-        """Take the standard deviation over axes.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        ddof
-            What is subtracted from the number of entries that the sum is divided by.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [1.0, 3.0]).std())
-        1.0
-        """
         return self._applied(arrays.std, axis, ddof, keepdims)
 
+    @documented(arrays.prod_)
     def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Multiply the entries along axes.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [2.0, 3.0]).prod())
-        6.0
-        """
         return self._applied(arrays.prod_, axis, keepdims)
 
+    @documented(arrays.max_)
     def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Take the largest entry along axes; in the derivative, ties share equally.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [2.0, 3.0]).max())
-        3.0
-        """
         return self._applied(arrays.max_, axis, keepdims)
 
+    @documented(arrays.min_)
     def min(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """Take the smallest entry along axes; in the derivative, ties share equally.
-
-        Parameters
-        ----------
-        axis
-            One axis or several; all if left out.
-        keepdims
-            Whether the axes stay, with size 1.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> float(ed.tensor("x", [2.0, 3.0]).min())
-        2.0
-        """
         return self._applied(arrays.min_, axis, keepdims)
 
+    @documented(arrays.cumsum)
     def cumsum(self, axis: int | None = None) -> Self:
-        """Take the sums of the entries so far along an axis.
-
-        Parameters
-        ----------
-        axis
-            An axis; if left out, the entries are taken in one axis.
-
-        Returns
-        -------
-        Tensor
-            Of the same shape.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("x", [1.0, 2.0, 3.0]).cumsum().dense()
-        array([1., 3., 6.])
-        """
         return self._applied(arrays.cumsum, axis)
 
-    def dot(self, other: Any) -> Self:
-        """Multiply as ``numpy.dot`` does.
+    @documented(arrays.dot)
+    def dot(self, b: Any) -> Self:
+        return self._applied(arrays.dot, b)
 
-        Parameters
-        ----------
-        other
-            A tensor, an array or a number.
-
-        Returns
-        -------
-        Tensor
-            The product.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> A, x = ed.tensors(A="mn", x="n")
-        >>> A.dot(x)
-        f_i = A_ij x_j
-        """
-        return self._applied(arrays.dot, other)
-
+    @documented(arrays.trace)
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
-        """Sum a diagonal.
-
-        Parameters
-        ----------
-        offset
-            Which diagonal: 0 for the main one, positive ones above it.
-        axis1, axis2
-            The axes of the matrices.
-
-        Returns
-        -------
-        Tensor
-            Without these axes.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", "nn").trace()
-        f = A_ii
-        """
         return self._applied(arrays.trace, offset, axis1, axis2)
 
+    @documented(arrays.diagonal)
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
-        """Take a diagonal; it becomes the last axis.
-
-        Parameters
-        ----------
-        offset
-            Which diagonal: 0 for the main one, positive ones above it.
-        axis1, axis2
-            The axes of the matrices.
-
-        Returns
-        -------
-        Tensor
-            With the diagonal as its last axis.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("A", "nn").diagonal()
-        f_i = A_ii
-        """
         return self._applied(arrays.diagonal, offset, axis1, axis2)
 
+    @documented(arrays.clip)
     def clip(self, min: Any = None, max: Any = None) -> Self:  # NumPy's names
-        """Limit the entries to a range.
-
-        Parameters
-        ----------
-        min, max
-            The limits; None for no limit.
-
-        Returns
-        -------
-        Tensor
-            Of the broadcast shape.
-
-        Examples
-        --------
-        >>> import einsdiff as ed
-        >>> ed.tensor("x", [-1.0, 0.5, 2.0]).clip(0, 1).dense()
-        array([0. , 0.5, 1. ])
-        """
         return self._applied(arrays.clip, min, max)
 
     def copy(self) -> Self:

@@ -20,9 +20,7 @@ from importlib import import_module
 from math import ceil, prod
 from typing import Any, Literal
 
-from einsdiff.display.network.diagram import Diagram, diagram
-from einsdiff.display.network.network import network
-from einsdiff.display.network.palette import Panel, broken
+from einsdiff.display.network.palette import broken
 from einsdiff.errors import OperandError, SizeError, page, shape_text
 from einsdiff.expressions.cores import evaluate_cores
 from einsdiff.expressions.evaluation import sizes_of
@@ -35,7 +33,7 @@ from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.plan import plan
 from einsdiff.numeric.sparse import entries, positions
 
-__all__ = ["Kind", "diagram_of", "plot"]
+__all__ = ["Kind", "plot"]
 
 Kind = Literal["matrix", "stack"]
 
@@ -95,23 +93,6 @@ def plot(
         ax = figure.add_subplot(anchor="W")
     _draw(picture, ax, matplotlib)
     return ax.figure
-
-
-def diagram_of(formula: Formula) -> Diagram:
-    """Draw a tensor network; see `einsdiff.Tensor.diagram`."""
-    own = _panel(formula)
-    if formula.source is None:
-        return diagram([own])
-    function, by = formula.source
-    return diagram([_panel(function, by.name), own], f"∂/∂{by.name}")
-
-
-def _panel(formula: Formula, wrt: str = "") -> Panel:
-    heading = formula.heading
-    net = network(formula.normal_form, heading.letters, formula.letters)
-    domain = heading.letters[len(heading.letters) - (formula.domain or 0) :]
-    by = (letter for _, letters in heading.wrt for letter in letters)
-    return Panel(net, formula.text, frozenset(domain), frozenset(by), wrt)
 
 
 # --- matplotlib -------------------------------------------------------------------------------

@@ -150,8 +150,8 @@ class Elsewhere:
 
     def converted(self, inputs: Sequence[Any]) -> list[Any]:
         """Convert arrays to the dtype that is computed in."""
-        convert = "to" if self.library == "torch" else "astype"
-        return [a if a.dtype == self.dtype else getattr(a, convert)(self.dtype) for a in inputs]
+        convert = LIBRARIES[self.library].converted
+        return [a if a.dtype == self.dtype else convert(a, self.dtype) for a in inputs]
 
     def call(self, inputs: Sequence[Any], out: Any = None) -> Any:
         """Compute from arrays of that dtype, in the order of the names."""

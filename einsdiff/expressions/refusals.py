@@ -66,19 +66,7 @@ def in_conflict(
     label: str = "",
     carets: Iterable[int] = (),
 ) -> ShapeError:
-    """Make the error for axes whose dimensions or coordinates are different.
-
-    Parameters
-    ----------
-    found
-        Which axes these are.
-    values
-        Arrays by name.
-    text, carets
-        The string in question, and columns of it.
-    label
-        The label that binds the axes, if there is one.
-    """
+    """Make the error for axes whose dimensions or coordinates are different."""
     (a, b), (one, other) = (found.first.name, found.second.name), found.dimensions
     bound = f"label '{label}'" if label else "one index"
     if found.is_of_names:
@@ -98,15 +86,7 @@ def in_conflict(
 
 
 def missing_array(formula: Formula, name: str) -> BindingError:
-    """Make the error for a variable that has no array.
-
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    name
-        The variable.
-    """
+    """Make the error for a variable that has no array."""
     if TRACED.get() is not None:
         return BindingError(
             page(

@@ -427,20 +427,7 @@ def _as_variables(of: Any, name: str) -> tuple[Variable, ...]:
 
 
 def as_shape(value: Any, name: str) -> tuple[Size, ...] | None:
-    """Read a shape; None if this is an array.
-
-    Parameters
-    ----------
-    value
-        A tuple of sizes, a string of one-letter names, or a number, the shape of a vector.
-    name
-        Of the tensor, for messages.
-
-    Returns
-    -------
-    tuple or None
-        The sizes.
-    """
+    """Read a shape; None if this is an array."""
     sizes: Sequence[Any]
     if isinstance(value, str) and not isinstance(value, NamedSize):
         sizes = value

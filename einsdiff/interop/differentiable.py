@@ -71,27 +71,13 @@ STEPS: WeakValueDictionary[int, Pass] = WeakValueDictionary()
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Expressions of arrays of known shapes, computed together by one library.
-
-    Attributes
-    ----------
-    nodes
-        The expressions.
-    arguments
-        Their variables, one for each array that the step takes.
-    sizes
-        Pairs (named size, number).
-    library
-        One of `einsdiff.numeric.libraries.library.LIBRARIES`.
-    number
-        By which it is found in `STEPS`.
-    """
+    """Expressions of arrays of known shapes, computed together by one library."""
 
     nodes: tuple[Node, ...]
-    arguments: tuple[Variable, ...]
-    sizes: tuple[tuple[str, int], ...]
+    arguments: tuple[Variable, ...]  # of the expressions, one for each array that the step takes
+    sizes: tuple[tuple[str, int], ...]  # pairs (named size, number)
     library: str
-    number: int = field(default_factory=count().__next__, init=False)
+    number: int = field(default_factory=count().__next__, init=False)  # by which `STEPS` has it
 
     def __post_init__(self) -> None:
         STEPS[self.number] = self
@@ -124,20 +110,10 @@ class Pass:
         return computed
 
     def pullback(self, needed: tuple[bool, ...], given: tuple[bool, ...]) -> Pass:
-        """Return the products of cotangents with the derivatives.
+        """Return the products of cotangents with the derivatives by the arguments that need one.
 
-        Parameters
-        ----------
-        needed
-            For each argument whether it is differentiated by.
-        given
-            For each expression whether it has a cotangent; that of the others is zero.
-
-        Returns
-        -------
-        Pass
-            Of those of the arguments that it needs, see `kept`, and then the cotangents. It
-            computes one array for each argument that is differentiated by.
+        Expressions for which no cotangent is given have a zero one. The arguments are those that
+        are needed, see `kept`, and then the cotangents.
         """
         key = needed, given
         if key not in self._derived:
@@ -163,17 +139,8 @@ class Pass:
     def pushforward(self, needed: tuple[bool, ...], *, with_values: bool = False) -> Pass:
         """Return the products of the derivatives with tangents, summed.
 
-        Parameters
-        ----------
-        needed
-            For each argument whether it has a tangent; that of the others is zero.
-        with_values
-            Whether the expressions themselves are computed, too, and come first.
-
-        Returns
-        -------
-        Pass
-            Of the arguments, and then the tangents.
+        Arguments that need none have a zero tangent. The arguments are these, and then the
+        tangents; with values, the expressions themselves are computed first.
         """
         key = needed, with_values
         if key not in self._derived:

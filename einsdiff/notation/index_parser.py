@@ -60,29 +60,13 @@ __all__ = ["names_in", "parse_equation", "parse_index"]
 
 
 def parse_index(text: str, names: Iterable[str] = ()) -> Tree:
-    """Read an expression in index notation.
+    """Read an expression in index notation, with nothing summed or simplified yet.
 
-    Parameters
-    ----------
-    text
-        The expression. Labels are single letters and digits, or, in braces and parted by commas,
-        longer names and sums such as ``i+1``.
-    names
-        Names that are known; the longest one that fits is read, so that they may have
-        underscores.
+    Labels are single letters and digits, or, in braces and parted by commas, longer names and sums
+    such as ``i+1``. Of names that are known the longest one that fits is read, so that they may
+    have underscores. Text that does not follow the grammar is a `SubscriptsError`, with a caret
+    under the place.
 
-    Returns
-    -------
-    Tree
-        What was written, with nothing summed or simplified yet.
-
-    Raises
-    ------
-    SubscriptsError
-        Text that does not follow the grammar, with a caret under the place.
-
-    Examples
-    --------
     >>> parse_index("-y_ik y_lj").terms[0][0]
     -1
     >>> parse_index("1 +")
@@ -98,28 +82,11 @@ def parse_index(text: str, names: Iterable[str] = ()) -> Tree:
 
 
 def parse_equation(text: str, names: Iterable[str] = (), apart: bool = False) -> Equation:
-    """Read an expression with or without a left-hand side.
+    """Read an expression with or without a left-hand side, as `parse_index` does.
 
-    Parameters
-    ----------
-    text, names
-        As for `parse_index`.
-    apart
-        Whether a space between a name and a bracket says that they are factors, as in what is
-        printed; else who knows the names decides, see `Apply.is_apart`.
+    With `apart`, a space between a name and a bracket says that they are factors, as in what is
+    printed; else who knows the names decides, see `Apply.is_apart`.
 
-    Returns
-    -------
-    Equation
-        Of one symbol, or of one derivative, and an expression.
-
-    Raises
-    ------
-    SubscriptsError
-        Text that does not follow the grammar, with a caret under the place.
-
-    Examples
-    --------
     >>> parse_equation("f_i = 2 x_i").left
     Symbol(name='f', labels=('i',))
     >>> parse_equation("2 x_i").left
@@ -129,25 +96,8 @@ def parse_equation(text: str, names: Iterable[str] = (), apart: bool = False) ->
 
 @lru_cache(maxsize=1024)
 def names_in(text: str, names: frozenset[str] = frozenset()) -> frozenset[str]:
-    """List the names in a text, those of functions and signs among them.
+    """List the names in a text, those of functions and signs among them, without labels.
 
-    Parameters
-    ----------
-    text, names
-        As for `parse_index`.
-
-    Returns
-    -------
-    frozenset
-        Without labels.
-
-    Raises
-    ------
-    SubscriptsError
-        A sign that index notation does not have.
-
-    Examples
-    --------
     >>> sorted(names_in("1/2x_i + sin(y_i)"))
     ['sin', 'x', 'y']
     """

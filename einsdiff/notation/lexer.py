@@ -34,20 +34,8 @@ MOST_LABELS = 100
 def is_index_notation(text: str, has_operands: bool) -> bool:
     """Tell index notation from an einsum string.
 
-    Parameters
-    ----------
-    text
-        Either of them.
-    has_operands
-        Whether operands are given with it; letters alone are an einsum string then.
+    Letters alone are an einsum string if operands are given with them.
 
-    Returns
-    -------
-    bool
-        Whether the text is index notation.
-
-    Examples
-    --------
     >>> is_index_notation("A_ij x_j", True), is_index_notation("ij,j->i", True)
     (True, False)
     >>> is_index_notation("ij", True), is_index_notation("x", False)

@@ -21,27 +21,12 @@ RESERVED = {"δ": "the Kronecker delta", "Σ": "the sign of a sum"}
 
 
 def as_name(text: object, what: str = "") -> str:
-    """Read the name of an operand, spelled as Python spells identifiers.
+    r"""Read the name of an operand, spelled as Python spells identifiers.
 
-    Parameters
-    ----------
-    text
-        An identifier, in any alphabet.
-    what
-        What comes before it in the message.
+    It is an identifier in any alphabet, and becomes one in Unicode's normal form NFKC, in which
+    Python reads the name of a keyword argument. What is none, or is a sign of index notation, is an
+    `OperandError`, whose message begins with `what`.
 
-    Returns
-    -------
-    str
-        In Unicode's normal form NFKC, in which Python reads the name of a keyword argument.
-
-    Raises
-    ------
-    OperandError
-        It is no identifier, or a sign of index notation.
-
-    Examples
-    --------
     >>> as_name("θ_1"), as_name("\u00b5") == "\u03bc"
     ('θ_1', True)
     >>> as_name("2x")
@@ -61,19 +46,10 @@ def as_name(text: object, what: str = "") -> str:
 
 
 def name_of(value: object, frame: FrameType | None) -> str | None:
-    """Find what the caller's code calls a value.
+    """Find what the caller's code calls a value, which is compared by identity.
 
-    Parameters
-    ----------
-    value
-        Compared by identity.
-    frame
-        The caller's frame; its local variables are searched first, then the global ones.
-
-    Returns
-    -------
-    str or None
-        The first name without a leading underscore; None if there is none.
+    The local variables of the caller's frame are searched first, then the global ones, for names
+    without a leading underscore.
     """
     if frame is None:
         return None

@@ -86,24 +86,10 @@ class Axes:
 def parse_subscripts(text: str) -> Subscripts:
     """Read an einsum string.
 
-    Parameters
-    ----------
-    text
-        Labels are single letters of any alphabet; spaces have no meaning. Symbols that opt_einsum
-        takes where it has no more letters, such as ``×``, are read as other letters.
+    Labels are single letters of any alphabet; spaces have no meaning. Symbols that opt_einsum takes
+    where it has no more letters, such as ``×``, are read as other letters. A character that is no
+    label, a second ``->`` or ``...``, or a comma in the output is a `SubscriptsError`.
 
-    Returns
-    -------
-    Subscripts
-        The labels, and the columns that they stand in.
-
-    Raises
-    ------
-    SubscriptsError
-        A character that is no label, a second ``->`` or ``...``, or a comma in the output.
-
-    Examples
-    --------
     >>> parse_subscripts("i j, j -> i").inputs
     (('i', 'j'), ('j',))
     >>> parse_subscripts("ii->i").output
@@ -188,28 +174,10 @@ def from_sublists(
 ) -> tuple[Subscripts, dict[Hashable, str]]:
     """Turn the labels of the interleaved form, ``einsum(A, [0, 1], x, [1], [0])``, into a string.
 
-    Parameters
-    ----------
-    sublists
-        For each operand its labels: integers, or other hashable things, or ``Ellipsis``.
-    output
-        The labels of the result; None when it is implicit, that is the labels that occur once,
-        sorted, after the ellipsis.
+    Labels are integers, or other hashable things, or ``Ellipsis``; the smallest integer becomes
+    ``i``. An output of None is implicit: the labels that occur once, sorted, after the ellipsis.
+    The letter of each label is returned too. A label that is not hashable is a `SubscriptsError`.
 
-    Returns
-    -------
-    Subscripts
-        Of the einsum string with the same meaning; the smallest integer becomes ``i``.
-    dict
-        The letter of each label.
-
-    Raises
-    ------
-    SubscriptsError
-        A label is not hashable.
-
-    Examples
-    --------
     >>> subscripts, letters = from_sublists([[0, 1], [1]], [0])
     >>> subscripts.text, letters[1]
     ('ij,j->i', 'j')
@@ -250,27 +218,8 @@ def _label_order(label: Any) -> tuple[bool, int, str]:
 
 
 def as_size(value: object, of: str) -> Size:
-    """Read the size of an axis: a whole number from 0, or a name.
+    """Read the size of an axis: a whole number from 0, NumPy's too, or a name.
 
-    Parameters
-    ----------
-    value
-        Of any type; NumPy's integers are taken too.
-    of
-        What it is the size of, for the message.
-
-    Returns
-    -------
-    int or str
-        The size.
-
-    Raises
-    ------
-    ShapeError
-        It is no size.
-
-    Examples
-    --------
     >>> as_size(3, "tensor 'A'"), as_size("n", "tensor 'A'")
     (3, 'n')
     >>> as_size(-1, "tensor 'A'")
@@ -316,13 +265,6 @@ def resolve(
     Axes
         With a letter of its own for each axis that ``...`` stands for, and for each size-1 axis
         that is broadcast under ``...``; such an axis is summed, over its one entry.
-
-    Raises
-    ------
-    SubscriptsError
-        Another number of operands or of labels than given, or an output label without a size.
-    ShapeError
-        Two sizes under one label.
 
     Examples
     --------

@@ -51,13 +51,7 @@ else:
 
 
 def in_child(action: Callable[[], None]) -> None:
-    """Do something in every process that is forked from this one, where there are forks.
-
-    Parameters
-    ----------
-    action
-        What to do, such as to make a lock anew.
-    """
+    """Do something in every process that is forked from this one, such as to make a lock anew."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=action)
 

@@ -126,12 +126,8 @@ class Power:
 class Compare:
     """1 where a relation holds, else 0: ``[x_i > 0]``, ``[i ≥ j]``.
 
-    Attributes
-    ----------
-    sign
-        ``">"``, ``">="``, ``"<"``, ``"<="``, ``"="`` or ``"!="``.
-    left, right
-        The two sides; an `Affine` where it is certain that an index is meant, ``[{i} ≥ {j}]``.
+    The sign is one of ``> >= < <= = !=``. A side is an `Affine` where it is certain that an index
+    is meant, ``[{i} ≥ {j}]``.
     """
 
     sign: str
@@ -148,8 +144,6 @@ class Apply:
     ----------
     symbol
         The name, with the labels between it and the bracket if there are any.
-    arguments
-        At least one.
     labels
         Those of the value, after the closing bracket; None if there are none.
     cores

@@ -18,7 +18,6 @@ import inspect
 import keyword
 import re
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, Generic, TypeVar
 from unicodedata import normalize
 
@@ -30,6 +29,7 @@ from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
 from einsdiff.errors import OperandError, ShapeError, page, shapes_line
 from einsdiff.expressions.combining import applied
+from einsdiff.expressions.explained import documentation
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.letters import first_unused
@@ -72,7 +72,7 @@ class TensorFunction(Generic[Result]):
         self.derivative = None if entry is None else entry.jacobians
         self._function = function
         self._entry = entry
-        self.__doc__ = _documentation(function)
+        self.__doc__ = documentation(function)
         # Annotations speak of nodes, and users have tensors.
         signature = inspect.signature(function)
         bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
@@ -103,59 +103,6 @@ def _rule_text(entry: Function) -> str:
         rules.append(f"∂{value}/∂{name}{'_' + axes if axes else ''} = {rule}")
     arguments = ", ".join(entry.arguments)
     return f"{entry.name}({arguments}): y = {entry.name}({arguments}), {', '.join(rules)}"
-
-
-# --- documentation ----------------------------------------------------------------------------
-
-
-#: What is told of parameters that are no operands, by name.
-_PARAMETERS = {
-    "axis": "Which ones: an integer or several; all if left out.",
-    "axis1": "The first of the two axes.",
-    "axis2": "The second of the two axes.",
-    "ddof": "What is subtracted from the number of entries in the divisor.",
-    "k": "Which diagonal: 0 for the main one, 1 for the one above it, -1 for the one below.",
-    "keepdims": "Whether these axes stay, with size 1.",
-    "offset": "Which diagonal: 0 for the main one, 1 for the one above it, -1 for the one below.",
-    "order": '"C" if the last index runs fastest, "F" if the first one does.',
-}
-
-_SECTION = re.compile(r"^[A-Z][A-Za-z ]*\n-{3,}$", re.MULTILINE)
-
-
-def _documentation(function: Callable[..., Any]) -> str:
-    """Return the docstring with the sections that it lacks, in NumPy's order."""
-    told = inspect.getdoc(function)
-    assert told, f"{function} is not explained"
-    starts = [match.start() for match in _SECTION.finditer(told)] + [len(told)]
-    summary = told[: starts[0]].strip()
-    sections = [told[a:b].strip() for a, b in pairwise(starts)]
-    titles = [section.partition("\n")[0] for section in sections]
-    if "Returns" not in titles:
-        at = 1 if "Parameters" in titles else 0
-        result = "Returns\n-------\nTensor\n    The expression; nothing is computed yet."
-        sections.insert(at, result)
-    if "Parameters" not in titles:
-        sections.insert(0, _parameters(function))
-    return "\n\n".join([summary, *sections])
-
-
-def _parameters(function: Callable[..., Any]) -> str:
-    groups: list[tuple[list[str], str]] = []
-    for parameter in inspect.signature(function).parameters.values():
-        note = str(parameter.annotation)
-        if "[Node]" in note:
-            text = "Tensors, arrays or numbers."
-        elif note.startswith("Node"):
-            text = "Tensor, array or number."
-        else:
-            text = _PARAMETERS[parameter.name]
-        if groups and groups[-1][1] == text:
-            groups[-1][0].append(parameter.name)
-        else:
-            groups.append(([parameter.name], text))
-    lines = [f"{', '.join(names)}\n    {text}" for names, text in groups]
-    return "\n".join(["Parameters", "----------", *lines])
 
 
 # --- functions of one's own -------------------------------------------------------------------

@@ -107,20 +107,9 @@ def derivatives(
 def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> tuple[Node, ...]:
     r"""Differentiate expressions along a direction, in one forward sweep.
 
-    Parameters
-    ----------
-    expressions
-        Of any shapes.
-    directions
-        For variables, or other nodes inside the expressions, the direction, of the same shape.
+    The directions of variables, or of other nodes inside the expressions, are of the same shape as
+    these. For each expression there is :math:`\sum_x \frac{\partial f}{\partial x_d} v_d`.
 
-    Returns
-    -------
-    tuple of Node
-        For each :math:`\sum_x \frac{\partial f}{\partial x_d} v_d`, of the shape of the expression.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import variable
     >>> x, v = variable("x", (3,)), variable("v", (3,))
     >>> f = einsum([x, x], ["i", "i"], "")
@@ -168,18 +157,7 @@ class Local:
 
     .. math:: \partial \text{node}_v \mathrel{+}= c \,\text{factors}\; \partial \text{child}_o
 
-    Attributes
-    ----------
-    child
-        What changes.
-    coefficient
-        A number.
-    factors
-        Nodes with the labels of their axes.
-    own, value
-        The labels of the child's axes and of the node's.
-    sizes
-        Of the labels.
+    Factors have the labels of their axes; `own` and `value` are those of the child and of the node.
     """
 
     child: Node
@@ -220,22 +198,11 @@ def _apart(
 
 
 def local_derivatives(node: Node, active: Collection[Node]) -> Iterator[Local]:
-    """Yield what the change of a node is made of.
+    """Yield what the change of a node is made of, of those below it that change.
 
-    Parameters
-    ----------
-    node
-        A sum, a product, a function's value, or an unspecified function.
-    active
-        The nodes that change.
+    There is one for each term of a sum and each argument, and one for all equal factors of a
+    product.
 
-    Yields
-    ------
-    Local
-        One for each term of a sum and each argument; one for all equal factors of a product.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import variable
     >>> x = variable("x", (3,))
     >>> (local,) = local_derivatives(einsum([x, x], ["i", "i"], ""), {x})
@@ -292,16 +259,9 @@ def _of_call(node: Call, k: int) -> Local:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of a forward sweep.
+    """One step of a forward sweep: a node that changes, what its change is made of, its derivative.
 
-    Attributes
-    ----------
-    node
-        A node that changes with the variable.
-    locals
-        What its change is made of.
-    tangent
-        Its derivative: first its own axes, and then those of the variable.
+    The derivative has first the node's own axes, and then those of the variable.
     """
 
     node: Node
@@ -312,21 +272,10 @@ class Change:
 def recorded(expression: Node, wrt: Node) -> list[Change]:
     """Differentiate by one variable, and tell what was done.
 
-    Parameters
-    ----------
-    expression
-        The function.
-    wrt
-        A variable in it, or a variable that variables in it are functions of.
+    The variable is in the function, or variables in it are functions of it. There is one change for
+    each node that changes, the variable first and the expression last; none if that does not
+    change.
 
-    Returns
-    -------
-    list of Change
-        One for each node that changes, the variable first and the expression last; empty if the
-        expression does not change.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> [change.node for change in recorded(einsum([A, x], ["ij", "j"], "i"), x)]

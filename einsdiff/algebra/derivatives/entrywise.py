@@ -37,21 +37,9 @@ __all__ = ["entrywise"]
 
 
 def entrywise(tree: Tree, names: Mapping[str, Node], shape: Shape) -> Node:
-    """Build the node of a rule for entries.
+    """Build the node of a rule for entries, for names that are nodes of this shape, without labels.
 
-    Parameters
-    ----------
-    tree
-        The rule. There are no labels in it.
-    names
-        What its names stand for: nodes of this shape, or scalars.
-    shape
-        That of the value.
-
-    Returns
-    -------
-    Node
-        Of this shape, or a scalar where the rule is a number.
+    Names may be scalars too; so is the result where the rule is a number.
     """
     match tree:
         case Literal(value):

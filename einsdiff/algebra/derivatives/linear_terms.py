@@ -57,15 +57,8 @@ Pairs = tuple[tuple[int, int], ...]
 class LinearTerm:
     """A coefficient times factors times deltas.
 
-    Attributes
-    ----------
-    coefficient
-        The number.
-    factors
-        The factors, each with the labels of its axes.
-    labels
-        The label of each axis of the expression: the first axis that deltas make it equal to.
-        Labels that are summed are greater than every axis.
+    The label of each axis of the expression is the first axis that deltas make it equal to; labels
+    that are summed are greater than every axis.
     """
 
     coefficient: Number
@@ -77,14 +70,8 @@ class LinearTerm:
 class LinearTerms:
     """A sum of terms as a map from domain axes to codomain axes.
 
-    Attributes
-    ----------
-    terms
-        The terms.
-    codomain, domain
-        The axes, as positions in the expression; not all of them where this is part of a map.
-    shape
-        The sizes of all axes of the expression.
+    The axes are positions in the expression, whose sizes are in `shape`; not all of them where this
+    is part of a map.
     """
 
     terms: tuple[LinearTerm, ...]
@@ -95,22 +82,10 @@ class LinearTerms:
 
 @lru_cache(maxsize=1024)
 def linear_map(expr: Node, domain: int) -> LinearTerms:
-    """Take an expression apart into terms, cores and deltas.
+    """Take an expression, best in its normal form, apart into terms, cores and deltas.
 
-    Parameters
-    ----------
-    expr
-        The expression, best in its normal form.
-    domain
-        The number of domain axes, the last ones.
+    Its last axes, `domain` many, are those of the domain.
 
-    Returns
-    -------
-    LinearTerms
-        Of the same value.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import delta, variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> linear_map(einsum([delta(2), x], ["ip", "q"], "ipq"), 2).terms
@@ -190,18 +165,8 @@ def _term(c: Number, node: Node) -> LinearTerm:
 def ties(m: LinearTerms) -> Pairs:
     """Pair the codomain axes with the domain axes that a delta makes equal in every term.
 
-    Parameters
-    ----------
-    m
-        A map.
+    The pairs (codomain axis, domain axis) are in codomain order, with each axis at most once.
 
-    Returns
-    -------
-    tuple
-        Pairs (codomain axis, domain axis) in codomain order, each axis at most once.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import delta
     >>> identity = einsum([delta(2), delta(3)], ["ip", "jq"], "ijqp")
     >>> ties(linear_map(identity, 2))
@@ -221,20 +186,8 @@ def ties(m: LinearTerms) -> Pairs:
 def expression(m: LinearTerms, axes: Sequence[int]) -> Node:
     """Write a map as an expression with some of its axes, in this order.
 
-    Parameters
-    ----------
-    m
-        A map.
-    axes
-        The axes of the result. Those left out are tied to others, or of no factor.
+    The axes that are left out are tied to others, or of no factor.
 
-    Returns
-    -------
-    Node
-        The sum of its terms.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import delta, variable
     >>> x = variable("x", (3,))
     >>> expression(linear_map(einsum([delta(2), x], ["ip", "q"], "ipq"), 2), (2,))
@@ -254,27 +207,12 @@ def _product(m: LinearTerms, factors: Sequence[Slot], output: Sequence[int]) -> 
 
 
 def contracted(expr: Node, axes: Sequence[int], vector: Node) -> Node:
-    r"""Multiply by a vector and sum: :math:`\sum_d J_{cd} v_{dk}`, term by term.
+    r"""Multiply by a vector and sum over axes: :math:`\sum_d J_{cd} v_{dk}`, term by term.
 
-    A delta of a term becomes a substitution in the vector, so that nothing of the size of the
-    expression is needed.
+    The vector has these axes first, and may have more; they come after the other axes of the
+    expression. A delta of a term becomes a substitution in the vector, so that nothing of the size
+    of the expression is needed.
 
-    Parameters
-    ----------
-    expr
-        The expression.
-    axes
-        Those that are summed.
-    vector
-        A node with these axes first; it may have more.
-
-    Returns
-    -------
-    Node
-        With the other axes of the expression, and then those of the vector.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import delta, variable
     >>> A, v = variable("A", (3, 3)), variable("v", (3,))
     >>> J = add([(1, A), (1, delta(3))])
@@ -301,23 +239,11 @@ def contracted(expr: Node, axes: Sequence[int], vector: Node) -> Node:
 
 
 def diagonal(expr: Node, domain: int) -> Node:
-    r"""Write the entries on the diagonal of a map, :math:`J_{cc}`, where deltas are gone.
+    """Write the entries on the diagonal of a map, :math:`J_{cc}`, where deltas are gone.
 
-    Parameters
-    ----------
-    expr
-        An expression with as many codomain as domain axes.
-    domain
-        The number of domain axes, the last ones.
+    There are as many codomain as domain axes. A size that is a name in the codomain and a number in
+    the domain is taken to be that number.
 
-    Returns
-    -------
-    Node
-        With the codomain's axes. A size that is a name in the codomain and a number in the
-        domain is taken to be that number.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import variable
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> outer = einsum([x, y], ["i", "p"], "ip")
@@ -342,22 +268,8 @@ def diagonal(expr: Node, domain: int) -> Node:
 
 @lru_cache(maxsize=1024)
 def is_symmetric(expr: Node, domain: int) -> bool:
-    r"""Tell whether a map is its own transpose, :math:`J_{cd} = J_{dc}`, for all values.
+    """Tell whether a map is seen to be its own transpose, :math:`J_{cd} = J_{dc}`, for all values.
 
-    Parameters
-    ----------
-    expr
-        An expression.
-    domain
-        The number of domain axes, the last ones.
-
-    Returns
-    -------
-    bool
-        False also where that is not seen from the expression.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import variable
     >>> A = variable("A", (3, 3))
     >>> is_symmetric(einsum([A, A], ["ki", "kj"], "ij"), 1), is_symmetric(A, 1)

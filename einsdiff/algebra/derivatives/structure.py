@@ -95,14 +95,8 @@ SHARE = 4
 class Split:
     """The axes of a map: those that are tied, and the rows and columns of each block.
 
-    Attributes
-    ----------
-    codomain, domain
-        The axes of the map, as it is given and as it is wanted.
-    ties
-        Pairs (codomain axis, domain axis).
-    rows, columns
-        The other axes of the codomain and of the domain.
+    The codomain and the domain are in the order in which the map is given and wanted. Ties are
+    pairs (codomain axis, domain axis); rows and columns are the other axes of both.
     """
 
     codomain: Axes
@@ -156,14 +150,8 @@ class Scaled:
 class Blocks:
     """A matrix of rows by columns for each index of the tied axes.
 
-    Attributes
-    ----------
-    split
-        The axes.
-    node
-        The blocks, with the tied axes, the rows and the columns.
-    whole
-        The map itself, with its codomain and its domain axes.
+    The `node` has the tied axes, the rows and the columns; `whole` is the map itself, with its
+    codomain and its domain axes.
     """
 
     split: Split
@@ -175,14 +163,8 @@ class Blocks:
 class Group:
     """A factor of a Kronecker product, or a term of a Kronecker sum.
 
-    Attributes
-    ----------
-    rows, columns
-        Its axes.
-    is_carried
-        For each tie whether the factor depends on it.
-    node
-        Its matrices, with the axes of these ties, the rows and the columns.
+    `is_carried` tells for each tie whether the factor depends on it; its matrices have the axes of
+    these ties, the rows and the columns.
     """
 
     rows: Axes
@@ -208,16 +190,7 @@ class Kronecker:
 class KroneckerTerms:
     """A sum of Kronecker products that have one or two matrices for each group of axes.
 
-    Attributes
-    ----------
-    split
-        The axes.
-    groups
-        For each group of axes the matrices.
-    terms
-        For each term its coefficient, and which matrix it has of each group.
-    otherwise
-        The same as a matrix.
+    Each term has a coefficient, and says which matrix it has of each group.
     """
 
     split: Split
@@ -239,19 +212,8 @@ class KroneckerSum:
 class LowRank:
     r"""A map with structure plus one of low rank, :math:`J = K + \sum_t P^t Q^{t\,T}`.
 
-    Attributes
-    ----------
-    split
-        The axes.
-    base
-        The map K.
-    sides
-        For each term P, with the tied axes, the rows and the r; and Q, with the tied axes, the
-        columns and the r.
-    rank
-        The number of all r.
-    otherwise
-        The same as a matrix.
+    The sides are P and Q of each term, with the tied axes, the rows or the columns, and the r; the
+    rank is the number of all r.
     """
 
     split: Split
@@ -286,22 +248,9 @@ Structure = (
 def structure(expr: Node, domain: int, sizes: tuple[tuple[str, int], ...]) -> Structure:
     """Tell how equations with a square map are best solved.
 
-    Parameters
-    ----------
-    expr
-        The expression, best in its normal form.
-    domain
-        The number of domain axes, the last ones.
-    sizes
-        Pairs (named size, number).
+    The last axes of the expression, which is best in its normal form, are those of the domain. What
+    its named sizes stand for is said in pairs (size, number).
 
-    Returns
-    -------
-    Structure
-        One of the classes of this module.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import delta, einsum, variable
     >>> A, B = variable("A", (3, 3)), variable("B", (2, 2))
     >>> product = einsum([A, B], ["ip", "jq"], "ijpq")
@@ -316,12 +265,7 @@ def structure(expr: Node, domain: int, sizes: tuple[tuple[str, int], ...]) -> St
 class _StructureReader:
     """Finds the structure of maps that are part of one expression.
 
-    Attributes
-    ----------
-    shape
-        The sizes of its axes.
-    numbers
-        The number that each named size stands for.
+    The sizes of its axes are in `shape`; `numbers` are what named sizes stand for.
     """
 
     def __init__(self, shape: Shape, numbers: Mapping[str, int]) -> None:

@@ -30,14 +30,9 @@ __all__ = ["Canonical", "Exchange", "Orders", "canonical", "least"]
 
 
 class Exchange(NamedTuple):
-    """Blocks of axes that may change places without changing the tensor.
+    """Blocks of axes, all of one length, that may change places without changing the tensor.
 
-    Attributes
-    ----------
-    blocks
-        The axes of each block; all blocks have equally many. A single one stays where it is.
-    inside
-        Whether the axes inside of a block may change places, too.
+    A single block stays where it is. `inside` tells whether the axes of a block may change places.
     """
 
     blocks: tuple[tuple[int, ...], ...]
@@ -119,26 +114,10 @@ def canonical(
 ) -> Canonical:
     """Order factors and number their labels by structure.
 
-    Parameters
-    ----------
-    keys
-        For each factor a key; equal keys mean equal factors.
-    subscripts
-        The labels of each factor's axes.
-    output
-        The labels of the result; their places are given and never permuted.
-    sizes
-        The size of each label.
-    symmetric
-        For each factor the orders of its axes that change nothing.
-    unordered
-        Labels that are free, but whose order in the result is not given.
-
-    Returns
-    -------
-    Canonical
-        The order of the factors, their renumbered labels, and the number of each label: first
-        the output's, then the others as they occur in the ordered factors.
+    Equal keys mean equal factors. The labels of the output have places that are given and never
+    permuted; those that are `unordered` are free, but have no place in the result. For each factor,
+    `symmetric` has the orders of its axes that change nothing. Numbers are given first to the
+    labels of the output, then to the others as they occur in the ordered factors.
     """
     flags: Sequence[Orders] = symmetric or [False] * len(keys)
     if len(set(keys)) == len(keys) and not any(flags):

@@ -60,21 +60,10 @@ def spend(steps: int) -> None:
 
 
 def within(most: int, work: Callable[[], _T], otherwise: Callable[[], _T]) -> _T:
-    """Do some work, or something else if it takes too many steps.
+    """Do some work, or something else if it takes more than so many steps.
 
-    Parameters
-    ----------
-    most
-        The number of steps. Work inside of other work takes its steps from that, too.
-    work
-        What is to be done; it must leave nothing half done that others see.
-    otherwise
-        What to return, or to raise, when the steps are used up.
-
-    Returns
-    -------
-    object
-        What one of the two returns.
+    Work inside of other work takes its steps from that, too. It must leave nothing half done that
+    others see. What is returned, or raised, when steps are used up is what `otherwise` says.
     """
     outer = _budget.get()
     room = most if outer is None else min(most, outer.left)

@@ -68,15 +68,8 @@ def topological(
 ) -> list[Node]:
     """List all nodes under the roots, each once and after those below it, without recursion.
 
-    Parameters
-    ----------
-    roots
-        Expressions.
-    below
-        What is under a node: `children`, or `dependencies`.
+    What is `below` a node is its `children`, its `dependencies`, or what else is said.
 
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import einsum, variable
     >>> x = variable("x", (3,))
     >>> topological([einsum([x, x], ["i", "i"], "")])[0]
@@ -167,22 +160,10 @@ def substituted(node: Node, known: Mapping[Node, Node]) -> Node:
 
 @lru_cache(maxsize=4096)
 def not_analytic(node: Node, complex_names: frozenset[str]) -> Function | None:
-    """Find a function that has no derivative where it is applied to complex numbers.
+    """Find the first function that is not analytic and is applied to something complex.
 
-    Parameters
-    ----------
-    node
-        An expression.
-    complex_names
-        The names of the variables whose arrays are complex.
+    It has no derivative there. Complex are the variables of these names, and complex numbers.
 
-    Returns
-    -------
-    Function or None
-        The first one that is not analytic and is applied to something complex.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.function import lookup
     >>> from einsdiff.algebra.nodes.nodes import call, variable
     >>> node = call(lookup("floor"), [variable("z", (3,))])

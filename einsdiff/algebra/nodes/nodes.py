@@ -100,12 +100,7 @@ MERGED_TERMS = 4
 class Node:
     """An expression. Compare with ``is``.
 
-    Attributes
-    ----------
-    shape
-        The sizes of its axes.
-    key
-        A digest of the structure, the same in every process; it orders factors and terms.
+    Its `key` is a digest of the structure, the same in every process; it orders factors and terms.
     """
 
     __slots__ = ("__weakref__", "key", "shape")
@@ -135,16 +130,9 @@ class Node:
 class Variable(Node):
     """A named tensor, given from outside.
 
-    Attributes
-    ----------
-    name
-        What it is called.
-    symmetric
-        Whether permuting its axes changes nothing.
-    of
-        The variables that it is an unspecified function of.
-    derivative
-        Of the symbol ∂x/∂z, a variable itself: x, and the variables it is differentiated by.
+    Permuting the axes of a `symmetric` one changes nothing. `of` are the variables that it is an
+    unspecified function of. The symbol ∂x/∂z is a variable too, whose `derivative` is x and the
+    variables that it is differentiated by.
     """
 
     __slots__ = ("derivative", "name", "of", "symmetric")
@@ -187,11 +175,6 @@ class Delta(Node):
     """The Kronecker delta: 1 where its indices are related, else 0.
 
     Of two axes of one size it is the identity matrix; `related` makes the others.
-
-    Attributes
-    ----------
-    relation
-        How the indices are related.
     """
 
     __slots__ = ("relation",)
@@ -302,13 +285,7 @@ class Einsum(Node):
 
 
 class Add(Node):
-    """A sum of terms with coefficients; without terms it is zero.
-
-    Attributes
-    ----------
-    terms
-        Pairs (coefficient, term), like terms collected.
-    """
+    """A sum of terms, pairs (coefficient, term), like ones collected; without terms it is zero."""
 
     __slots__ = ("_primitive", "terms")
     terms: tuple[tuple[Number, Node], ...]
@@ -341,12 +318,7 @@ class Add(Node):
 class Call(Node):
     """A function of the table, applied.
 
-    Attributes
-    ----------
-    function
-        The entry of the table.
-    args
-        Its arguments. Those of one entry each may have no axes where others have batch axes.
+    Arguments of one entry each may have no axes where others have batch axes.
     """
 
     __slots__ = ("args", "function")
@@ -445,22 +417,11 @@ def _variable(
 def partial(x: Variable, by: Variable) -> Node:
     r"""Build the derivative of an unspecified function, a symbol.
 
-    Parameters
-    ----------
-    x
-        A function of `by`, as in ``variable("x", ("n",), of=[z])``, or a derivative of one.
-    by
-        One of the variables that it is a function of.
+    `x` is a function of `by`, as in ``variable("x", ("n",), of=[z])``, or a derivative of one; the
+    axes are those of x and then those of `by`. The order of differentiation has no meaning:
+    :math:`\partial^2 x/\partial z\,\partial t` and :math:`\partial^2 x/\partial t\,\partial z` are
+    one symbol.
 
-    Returns
-    -------
-    Node
-        Of the shape of x and then that of `by`. The order of differentiation has no meaning:
-        :math:`\partial^2 x/\partial z\,\partial t` and
-        :math:`\partial^2 x/\partial t\,\partial z` are one symbol.
-
-    Examples
-    --------
     >>> z = variable("z", ("k",))
     >>> partial(variable("x", ("n",), of=[z]), z)
     ∂x/∂z
@@ -523,26 +484,11 @@ def related(
     offset: int = 0,
     is_equation: bool = True,
 ) -> Node:
-    """Build the tensor that is 1 where indices are related, and 0 elsewhere.
+    """Build the tensor that is 1 where indices of these sizes are related, and 0 elsewhere.
 
-    Parameters
-    ----------
-    sizes
-        That of each index.
-    coefficients
-        That of each index in the relation.
-    offset
-        What is added to the sum of the indices times their coefficients.
-    is_equation
-        Whether the result is to be zero, as in ``δ_{i+1,p}``, or else at least zero, ``[i ≥ j]``.
+    The sum of the indices times their coefficients, plus the offset, is to be zero, as in
+    ``δ_{i+1,p}``; or at least zero, ``[i ≥ j]``, if that is no equation.
 
-    Returns
-    -------
-    Node
-        With one axis for each index.
-
-    Examples
-    --------
     >>> related((2, 3), (1, -1), 1)  # i + 1 = p, the same as p - i = 1
     Delta((2, 3), (-1, 1), -1, =)
     >>> related((3, 3), (1, -1)) is delta(3)
@@ -580,22 +526,11 @@ def zero(shape: Sequence[Size]) -> Add:
 
 
 def add(terms: Iterable[tuple[Number, Node]], shape: Sequence[Size] | None = None) -> Node:
-    """Add terms with coefficients, and collect like terms.
+    """Add terms with coefficients, all of one shape, and collect like terms.
 
-    Parameters
-    ----------
-    terms
-        Pairs (coefficient, node), all of one shape.
-    shape
-        That shape; needed if there may be no term.
+    The shape is needed if there may be no term. What comes back is an `Add`, or the only term left
+    if its coefficient is 1, or a `Constant`.
 
-    Returns
-    -------
-    Node
-        An `Add`, or the only term left if its coefficient is 1, or a `Constant`.
-
-    Examples
-    --------
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> add([(2, x), (1, y), (-2, x)]) is y
     True
@@ -712,10 +647,8 @@ def einsum(
 
     Parameters
     ----------
-    operands
-        The factors.
-    subscripts
-        For each of them one label (any hashable) for each axis.
+    operands, subscripts
+        The factors, and for each of them one label (any hashable) for each axis.
     output
         The labels of the result's axes. They may repeat, and need no operand.
     sizes
@@ -929,13 +862,8 @@ def _same_axes(node: Node, labels: tuple[int, ...], out: tuple[int, ...]) -> boo
 def symmetry(node: Node) -> Orders:
     """Return the orders of a node's axes that change nothing.
 
-    Returns
-    -------
-    bool or tuple of Exchange
-        True for all of them, False for none but its own, or else the blocks that change places.
+    True for all of them, False for none but its own, or else the blocks that change places.
 
-    Examples
-    --------
     >>> x = variable("x", (3,))
     >>> symmetry(einsum([x, x], ["i", "j"], "ij"))
     True
@@ -1075,23 +1003,10 @@ def _core(node: Einsum) -> Core:
 
 
 def call(function: Function, args: Sequence[Node]) -> Node:
-    r"""Apply a function of the table.
+    """Apply a function of the table, or return what that simplifies to.
 
-    Parameters
-    ----------
-    function
-        The entry.
-    args
-        One node for each argument of its signature. Their batch axes are equal; an argument
-        with no batch axes is used for the whole batch.
+    The batch axes of the arguments are equal; an argument with none is used for the whole batch.
 
-    Returns
-    -------
-    Node
-        A `Call`, or what it simplifies to.
-
-    Examples
-    --------
     >>> cosine = Function("cos", ("-sin(x)",), "np.cos({0})")
     >>> call(cosine, [variable("x", (3,))])
     cos(x)

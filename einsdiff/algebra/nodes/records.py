@@ -137,19 +137,9 @@ def _record(node: Node, place: Mapping[Node, int]) -> Record:
 
 
 def dumped(roots: Iterable[Node], *marks: object) -> Graph:
-    """Write expressions as data; what they share is written once.
+    """Write expressions as data, to be read by `loaded`; what they share is written once.
 
-    Parameters
-    ----------
-    roots
-        The expressions.
-    *marks
-        What belongs to them, plain data that is to be read unchanged as well.
-
-    Returns
-    -------
-    Graph
-        To be read by `loaded`.
+    The marks are what belongs to them, plain data that is to be read unchanged as well.
     """
     roots = tuple(roots)
     order = topological(roots, _below)
@@ -204,28 +194,12 @@ _ANEW: Mapping[str, Callable[..., Node]] = {
 
 
 def loaded(graph: Sequence[Any], *marks: object) -> list[Node]:
-    """Read expressions that were written as data.
+    """Read expressions that were written as data, by `dumped` with the same marks, maybe elsewhere.
 
-    Parameters
-    ----------
-    graph
-        What `dumped` returned, maybe in another process.
-    *marks
-        What was given to it.
+    They are interned: in the process that wrote them, they are the same objects. It is an
+    `OperandError` if the data was written in a way that this version of the library does not know,
+    or is not what was written.
 
-    Returns
-    -------
-    list of Node
-        The expressions. They are interned: in the process that wrote them, the same objects.
-
-    Raises
-    ------
-    OperandError
-        The data was written in a way that this version of the library does not know, or it is
-        not what was written.
-
-    Examples
-    --------
     >>> x = variable("x", (3,))
     >>> loaded(dumped([x]))[0] is x
     True
@@ -308,22 +282,11 @@ def _plain(record: Record) -> Record:
 
 
 def structure_hash(root: Node, *marks: object) -> str:
-    """Return a digest of an expression, the same in every process.
+    """Return a digest of an expression, SHA-256 of its records, the same in every process.
 
-    Parameters
-    ----------
-    root
-        The expression, in the form that is to be compared.
-    *marks
-        What else tells it from others: numbers, strings or None.
+    The expression is in the form that is to be compared; the marks (numbers, strings or None) are
+    what else tells it from others.
 
-    Returns
-    -------
-    str
-        64 hexadecimal digits, different for different expressions: SHA-256 of its records.
-
-    Examples
-    --------
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> structure_hash(x) == structure_hash(x), structure_hash(x) == structure_hash(y)
     (True, False)

@@ -59,33 +59,12 @@ def build(
     sizes: Mapping[str, Size] | None = None,
     batch: Sequence[str] | None = None,
 ) -> Node:
-    """Build the expression that a tree of index notation describes.
+    """Build the expression that a tree of index notation describes, with axes for `output`.
 
-    Parameters
-    ----------
-    tree
-        What `parse_index` returned.
-    names
-        The node that each name stands for.
-    output
-        The labels of the result's axes.
-    sizes
-        Sizes of labels that no name carries.
-    batch
-        Labels of axes that every named tensor with further axes has before its labelled ones; where
-        they are left out, the labels of functions' values tell which axes are batch axes.
-
-    Returns
-    -------
-    Node
-        With one axis for each label of `output`.
-
-    Raises
-    ------
-    SubscriptsError
-        A name, a function or a label that does not fit.
-    ShapeError
-        Two sizes under one label.
+    Sizes are those of labels that no name carries. `batch` are labels of axes that every named
+    tensor with further axes has before its labelled ones; where they are left out, the labels of
+    functions' values tell which axes are batch axes. A name, a function or a label that does not
+    fit is a `SubscriptsError`, two sizes under one label are a `ShapeError`.
     """
     ranks = {name: len(node.shape) for name, node in names.items()}
     builder = Builder(PartReader(ranks, batch=None if batch is None else tuple(batch)), names)
@@ -103,14 +82,7 @@ class Builder:
     """Binds letters to indices, finds their sizes, and builds nodes.
 
     An index is a number. Indices of one size are united, so that what is said of one of them is
-    said of all.
-
-    Parameters
-    ----------
-    parts
-        What made the parts.
-    names
-        The node of each operand; those that are not known at first are added before `finish`.
+    said of all. The nodes of operands that are not known at first are added before `finish`.
     """
 
     def __init__(self, parts: PartReader, names: Mapping[str, Node]) -> None:
@@ -383,10 +355,7 @@ class Builder:
     def settle(self, soft: Mapping[str, Size]) -> None:
         """Find the sizes that no operand says, and check the indices that are sums.
 
-        Parameters
-        ----------
-        soft
-            Sizes of letters, where nothing else is known.
+        Letters have the sizes in `soft` where nothing else is known.
         """
         for index, letter in enumerate(self.letters):
             if letter in soft and not self.is_sized(index):

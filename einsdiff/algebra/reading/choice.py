@@ -40,16 +40,10 @@ def is_function(name: str) -> bool:
 class Argument:
     """What the choice of a function needs to know of an argument.
 
-    Attributes
-    ----------
-    rank
-        Of a name without labels, the number of its axes, None if that is not known; -1 of others.
-    free
-        The letters that are free in it, in order of appearance.
-    letters
-        All letters in it.
-    is_given
-        Whether `free` was written at the function's name, so that these are acted on.
+    `rank` is the number of axes of a name without labels, None if that is not known, -1 of others.
+    `free` are the letters that are free in it, in order of appearance, `letters` are all.
+    `is_given` says that the free ones were written at the function's name, so that these are acted
+    on.
     """
 
     rank: int | None
@@ -75,24 +69,9 @@ def choose(
 ) -> Choice | None:
     """Find the function that is meant, from the labels of its value and of its arguments.
 
-    The first labels of the value may be batch labels. In an argument, the letters that are among
-    them are batch axes, and the others are acted on; of a name without labels, the last axes are.
-
-    Parameters
-    ----------
-    name
-        Of the function.
-    arguments
-        What is known of each argument.
-    labels
-        Of the value.
-    batch
-        The number of batch labels, if it is known.
-
-    Returns
-    -------
-    Choice or None
-        None if no function of the table fits.
+    The first labels of the value may be batch labels, `batch` many if that is known. In an
+    argument, the letters that are among them are batch axes, and the others are acted on; of a name
+    without labels, the last axes are. Return None if no function of the table fits.
     """
     default = lookup(name)
     if default is not None and len(default.ranks) != len(arguments):

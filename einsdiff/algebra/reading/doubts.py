@@ -73,20 +73,10 @@ _USUAL = frozenset("xyzuvwθφα")
 class Doubts:
     """Refuses what is likely to mean something else.
 
-    Attributes
-    ----------
-    given
-        The names of operands and sizes that are given.
-    shaped
-        Those of them whose number of axes is known.
-    labels
-        All labels of the text.
-    fail
-        Raises an error of a headline, columns, and what to write.
-    is_index
-        Tells whether a comparison is one of indices, whose names are labels.
-    is_product
-        Tells whether a name before a bracket is a factor.
+    `given` are the names of operands and sizes that are given, `shaped` those of them whose number
+    of axes is known, `labels` all labels of the text. `fail` raises an error of a headline,
+    columns, and what to write. `is_index` tells whether a comparison is one of indices, whose names
+    are labels, and `is_product` whether a name before a bracket is a factor.
     """
 
     given: Collection[str]

@@ -57,8 +57,6 @@ class Reading:
 
     Attributes
     ----------
-    node
-        The expression.
     name, axes, wrt
         The left-hand side: the name of the function, the letters of its axes, and for each
         differentiation the variable's name and the letters of its axes.
@@ -83,35 +81,14 @@ def read(
     *,
     doubts: bool = True,
 ) -> Reading:
-    """Read an expression in index notation.
+    """Read an expression in index notation, with or without a left-hand side.
 
-    Parameters
-    ----------
-    text
-        With or without a left-hand side.
-    operands
-        What is known of names: a node, a shape, or None for a name alone. Other names in the text
-        become variables.
-    sizes
-        Sizes of labels.
-    doubts
-        Whether to refuse what is likely to mean something else, see
-        `einsdiff.algebra.reading.doubts`.
+    What is known of the operands is a node, a shape, or None for a name alone; other names in the
+    text become variables. `sizes` are those of labels. With `doubts`, what is likely to mean
+    something else is refused, see `einsdiff.algebra.reading.doubts`. A text that cannot be read, or
+    is not clear about what is summed, is a `SubscriptsError`, two sizes under one label are a
+    `ShapeError`.
 
-    Returns
-    -------
-    Reading
-        The expression, its left-hand side, and its operands.
-
-    Raises
-    ------
-    SubscriptsError
-        The text cannot be read, or is not clear about what is summed.
-    ShapeError
-        Two sizes under one label.
-
-    Examples
-    --------
     >>> read("x_i y_i", {"x": (3,), "y": (3,)}, {}).node.shape
     ()
     >>> read("x_i + y_j", {"x": (3,), "y": (2,)}, {})

@@ -31,13 +31,7 @@ __all__ = [
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """A part of an expression.
-
-    Attributes
-    ----------
-    counts
-        How often each letter stands in it, as `in_product` counts.
-    """
+    """A part of an expression, and how often each letter stands in it, as `in_product` counts."""
 
     counts: dict[str, int]
 

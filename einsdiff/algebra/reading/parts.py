@@ -132,14 +132,10 @@ class PartReader:
 
     Parameters
     ----------
-    ranks
-        The number of axes of each operand, None where it is not known yet.
-    shapes
-        The shapes that are known, for messages.
-    text
-        What the trees were read from, for messages.
-    size_names
-        The names of sizes, which are factors.
+    ranks, size_names
+        The number of axes of each operand, None where it is not known yet; the names of sizes.
+    shapes, text
+        For messages: the shapes that are known, and what the trees were read from.
     labels
         The letters that stand at names, so that a comparison of them is one of indices; None if
         every name that is no operand is a label.

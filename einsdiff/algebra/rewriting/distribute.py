@@ -119,24 +119,10 @@ def _terms(node: Node) -> Terms:
 
 
 def multiplied_out(node: Node, most_terms: int = MOST_TERMS) -> Node:
-    r"""Write products of sums as sums of products: :math:`(x + 1)^2 = x^2 + 2 x + 1`.
+    """Write products of sums as sums of products: :math:`(x + 1)^2 = x^2 + 2 x + 1`.
 
-    Parameters
-    ----------
-    node
-        An expression. What stands inside of functions is left as it is, but for whole powers.
-    most_terms
-        The number of terms that a sum may come to have.
-
-    Returns
-    -------
-    Node
-        A sum of products without sums in them; the same node if it is one already.
-
-    Raises
-    ------
-    OperandError
-        There would be more terms, or products of very many factors.
+    What stands inside of functions is left as it is, but for whole powers. It is an `OperandError`
+    if there would be more terms than that, or products of very many factors.
     """
     order = topological([node], _factors)
     done: dict[Node, Node] = {}
@@ -163,22 +149,7 @@ def _whole_power(node: Node) -> int | None:
 
 
 def spread(node: Node, below: Sequence[Node], most_terms: int = MOST_TERMS) -> Node:
-    """Multiply out one node whose children, given in `below`, are multiplied out.
-
-    Parameters
-    ----------
-    node
-        The node.
-    below
-        What takes the place of its children.
-    most_terms
-        As for `multiplied_out`.
-
-    Returns
-    -------
-    Node
-        The node itself if there is nothing to do.
-    """
+    """Multiply out one node whose children, given in `below`, are multiplied out."""
     if isinstance(node, Add):
         if all(new is term for new, (_, term) in zip(below, node.terms, strict=True)):
             return node
@@ -390,19 +361,8 @@ def out_of_reach(
 ) -> bool:
     """Tell, without doing it, whether multiplying out is more work than a few products.
 
-    Parameters
-    ----------
-    node
-        An expression.
-    most_terms, most_factors, most_together
-        The number of terms, of the factors of one of them, and of both multiplied.
-    most_nodes
-        The number of nodes that are looked at to find out.
-
-    Returns
-    -------
-    bool
-        Whether one of them would be exceeded, like terms of powers being collected.
+    That is so if there are more terms, more factors in one of them, or more of both multiplied,
+    like terms of powers being collected, or more nodes to be looked at to find out.
     """
     seen = {node}
     front = [node]

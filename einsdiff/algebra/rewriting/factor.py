@@ -65,18 +65,9 @@ def factored(node: Add, least: int) -> Node | None:
 
     .. math:: a_i b_i + a_i c_i + d_i = a_i (b_i + c_i) + d_i
 
-    Parameters
-    ----------
-    node
-        The sum. Terms with different deltas, such as :math:`\delta_{ij} x_i` and :math:`A_{ij}`,
-        are kept apart, so that what is zero off a diagonal remains so.
-    least
-        How many terms must share a factor, at least 2.
-
-    Returns
-    -------
-    Node or None
-        None if there is no such factor. The brackets may have common factors again.
+    At least `least` terms must share a factor, and 2; None is returned if there is no such factor.
+    Terms with different deltas, such as :math:`\delta_{ij} x_i` and :math:`A_{ij}`, are kept apart,
+    so that what is zero off a diagonal remains so. The brackets may have common factors again.
     """
     groups: dict[tuple[int, ...], list[int]] = {}
     for k, (_, term) in enumerate(node.terms):

@@ -58,18 +58,14 @@ def flatten(
     Parameters
     ----------
     roots
-        Expressions that are used together; a node used by two of them counts as shared.
+        Expressions that are used together; a node used by two of them counts as shared. The nodes
+        where nothing is merged stay the same.
     most_factors
         A product is merged into another one only if that has at most so many factors then.
     most_repeated
         A product that is used more than once is merged if it has at most so many factors.
     merges_placed
         Whether one that only places an array among zeros is merged however often it is used.
-
-    Returns
-    -------
-    tuple of Node
-        The same expressions, with the same nodes where nothing was merged.
     """
     roots = tuple(roots)
     while True:

@@ -61,14 +61,8 @@ MOST_ROUNDS = 8
 class _TurnedView(NamedTuple):
     """What a node is: another one with its axes in some order, repeated along others.
 
-    Attributes
-    ----------
-    core
-        The other node.
-    ways
-        The axis that each axis of the core is, in every way that is true.
-    ties
-        Pairs of axes of the node that a delta makes equal.
+    Each of the `ways`, of which every one is true, has the axis of the node that each axis of the
+    core is. Pairs of axes in `ties` are equal by a delta.
     """
 
     core: Node
@@ -83,20 +77,10 @@ _Colour = tuple[str, tuple[tuple[bytes, int, int], ...]]
 def normal_form(node: Node) -> Node:
     """Merge products of products and sums of sums, and put axes in order.
 
-    Parameters
-    ----------
-    node
-        An expression.
+    Tensors are compared and printed in this form. Where it takes more steps than it may, axes stay
+    as they are: what is printed is right all the same, but the same expression may be found in
+    several forms.
 
-    Returns
-    -------
-    Node
-        The expression by which tensors are compared, and which is printed. Where it takes more
-        than `MOST_STEPS`, axes stay as they are: what is printed is right all the same, but the
-        same expression may be found in several forms.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import variable
     >>> A, B, x = variable("A", (2, 3)), variable("B", (3, 4)), variable("x", (4,))
     >>> Bx = einsum([B, x], ["jk", "k"], "j")
@@ -141,19 +125,7 @@ def oriented(root: Node, turner: _Turner | None = None) -> Node:
     """Choose the order of the axes of sums and functions inside of products.
 
     Sums that have met, and products that have been opened, are merged (see `flatten`), until
-    nothing changes.
-
-    Parameters
-    ----------
-    root
-        An expression.
-    turner
-        What is known of the parts of other expressions.
-
-    Returns
-    -------
-    Node
-        Of the same value, the same for all orders.
+    nothing changes. The turner is what is known of the parts of other expressions.
     """
     turner = turner or _Turner()
 
@@ -180,14 +152,8 @@ def _settled(node: Node, step: Callable[[Node], Node]) -> Node:
 class _Turner:
     """Turns the nodes of an expression, those first that others are made of.
 
-    Attributes
-    ----------
-    done
-        For each node what it has become, with the same axes.
-    views
-        The same for sums and functions, as products see them.
-    whole
-        The same, with the deltas of sums in them.
+    `done` has for each node what it has become, with the same axes; `views` the same for sums and
+    functions, as products see them; `whole` the same, with the deltas of sums in them.
     """
 
     def __init__(self) -> None:

@@ -83,24 +83,14 @@ FUNCTION = {"power": 2, "abs": 2, **dict.fromkeys(("inv", "pinv", "det", "logdet
 
 
 def weight(node: Node) -> int:
-    r"""Count the factors, terms and functions of an expression when it is written out.
+    """Count the factors, terms and functions of an expression when it is written out.
 
-    Parameters
-    ----------
-    node
-        An expression. What is shared counts each time that it is written.
+    It is 4 for each variable, product, sum and function; 2 for each number, power and ``abs``; 12
+    for an inverse and a determinant; 1 for a transpose or a minus. What is shared counts each time
+    that it is written, and equal factors as a power. In functions that a sign or a number can be
+    taken out of, such as ``sin(-x)`` and ``abs(2 x)``, it counts 3 or 2 more, as does the transpose
+    of the argument of ``inv`` or ``det``.
 
-    Returns
-    -------
-    int
-        4 for each variable, product, sum and function; 2 for each number, power and ``abs``; 12
-        for an inverse and a determinant; 1 for a transpose or a minus. Equal factors count as a
-        power. In functions that a sign or a number can be taken out of, such as ``sin(-x)`` and
-        ``abs(2 x)``, it counts 3 or 2 more, as does the transpose of the argument of ``inv`` or
-        ``det``.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
     >>> a, b, c = (variable(name, (3,)) for name in "abc")
     >>> ab, ac = (einsum([a, other], ["i", "i"], "i") for other in (b, c))
@@ -253,25 +243,12 @@ ALL_RULES: tuple[Rule, ...] = (
 
 
 def simplify(node: Node, *, is_complex: bool = False) -> Node:
-    """Write an expression in a simpler way.
+    """Write an expression in a simpler way, of the same value where it has one and less `weight`.
 
-    Parameters
-    ----------
-    node
-        An expression.
-    is_complex
-        Whether its variables may be complex: rules that hold for real numbers only, such as
-        ``log(exp(x)) -> x``, are then left out. They are also if a number in it is complex.
+    What comes back is in normal form (see `einsdiff.algebra.rewriting.flatten`), and the same node
+    if nothing is to be done. Where variables may be complex, or a number is, rules that hold for
+    real numbers only, such as ``log(exp(x)) -> x``, are left out.
 
-    Returns
-    -------
-    Node
-        An expression of the same value wherever this one has a value, and of less `weight`; in
-        normal form (see `einsdiff.algebra.rewriting.flatten`). The same node if nothing is to be
-        done.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
     >>> from einsdiff.algebra.nodes.nodes import add, call, variable
     >>> x = variable("x", (3,))
@@ -330,24 +307,9 @@ def _has_complex_number(node: Node) -> bool:
 def expand(node: Node) -> Node:
     """Multiply out: write products of sums, and their whole powers, as sums of products.
 
-    Parameters
-    ----------
-    node
-        An expression. Arguments of functions are multiplied out too.
+    That is done in arguments of functions too. It is an `OperandError` if a sum would have more
+    than 4096 terms, or all sums together more than 262144, or a term more than 64 factors.
 
-    Returns
-    -------
-    Node
-        An expression of the same value; the same node if there is nothing to multiply out.
-
-    Raises
-    ------
-    OperandError
-        A sum would have more than 4096 terms, or all sums together more than 262144, or a term
-        more than 64 factors.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
     >>> x, y = variable("x", ()), variable("y", ())
     >>> expand(einsum([add([(1, x), (1, y)]), add([(1, x), (-1, y)])], ["", ""], ""))
@@ -366,19 +328,9 @@ def expand(node: Node) -> Node:
 def collect(node: Node) -> Node:
     """Take out what terms of a sum have in common, the factor that most of them share first.
 
-    Parameters
-    ----------
-    node
-        An expression. Arguments of functions are collected too.
+    That is done in arguments of functions too. What comes back is of no more `weight`, and the same
+    node if no two terms of a sum share a factor.
 
-    Returns
-    -------
-    Node
-        An expression of the same value and of no more `weight`; the same node if no two terms
-        of a sum share a factor.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
     >>> a, b, c, d = (variable(name, (3,)) for name in "abcd")
     >>> terms = [einsum(pair, ["i", "i"], "i") for pair in ((a, b), (a, c), (d, b), (d, c))]

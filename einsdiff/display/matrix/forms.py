@@ -120,9 +120,9 @@ def ones(size: Size | None = None) -> Form:
     return Form("ones", (), size, 1)
 
 
-def unit(position: int) -> Form:
-    """Return a unit vector; positions count from 0."""
-    return Form("unit", (), position, 1)
+def unit(position: int, size: Size | None = None) -> Form:
+    """Return a unit vector; positions count from 0, and its size is not written."""
+    return Form("unit", (), (position, size), 1)
 
 
 def entry(form: Form, position: int) -> Form:

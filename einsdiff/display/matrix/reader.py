@@ -373,8 +373,8 @@ class _MatrixReader:
         assert isinstance(path.end, Form)
         if not path.matrices:
             for one, other in ((path.start, path.end), (path.end, path.start)):
-                if one.op == "unit" and has_entries(other, one.value, self.names):
-                    return entry(other, one.value)
+                if one.op == "unit" and has_entries(other, one.value[0], self.names):
+                    return entry(other, one.value[0])
             if self.is_real and path.start == path.end and tells_size(path.end):
                 return power(norm(path.end), 2)
         forwards = product([transpose(path.start), *path.matrices, path.end])
@@ -513,7 +513,7 @@ def _relation(node: Delta) -> Form:
         return eye(node.shape[0])
     c, offset, is_equation = node.relation
     if is_equation and len(node.shape) == 1 and abs(c[0]) == 1:
-        return unit(-offset * c[0])
+        return unit(-offset * c[0], node.shape[0])
     return Form("relation", (), node, len(node.shape))  # see `_parted`
 
 

@@ -78,7 +78,7 @@ def _entries(form: Form) -> dict[tuple[int, int], Form] | None:
     """Return the entries of a sum of unit vectors by row and column, None if it is no such sum."""
     match form.op:
         case "unit":
-            return {(form.value, 0): number(1)}
+            return {(form.value[0], 0): number(1)}
         case "transpose":
             turned = _entries(form.args[0])
             return turned and {(j, i): part for (i, j), part in turned.items()}

@@ -177,7 +177,7 @@ class _MatrixWriter:
         return self.indexed(self.ones, [form.value]) if is_sized else self.ones, _ATOM
 
     def write_unit(self, form: Form) -> tuple[str, int]:
-        return self.sign("e", [form.value])
+        return self.sign("e", form.value[:1])
 
     def write_eye(self, form: Form) -> tuple[str, int]:
         return self.sign("I", form.value)

@@ -21,12 +21,12 @@ Eq(f(A, x)[i], Sum(A[i, j]*x[j], (j, 0, n - 1)))
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from importlib import import_module
 from itertools import product
 from math import prod
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.nodes.graph import children, topological, variables_of
 from einsdiff.algebra.nodes.nodes import (
@@ -44,118 +44,20 @@ from einsdiff.algebra.nodes.nodes import (
 )
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.printer import absorbable, summary
-from einsdiff.display.matrix.forms import Form, subforms
+from einsdiff.display.matrix.forms import Form, is_ones, subforms
 from einsdiff.display.matrix.matrix_equation import MatrixEquation
+from einsdiff.display.sympy.vocabulary import OF_MATRICES, holds, spelled, sympy_module
 from einsdiff.errors import OperandError, page
-from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 
-__all__ = [
-    "DEEPEST",
-    "DEFINED",
-    "SPELLED",
-    "array_form",
-    "indexed_form",
-    "matrix_expression",
-    "spelled",
-    "sympy_module",
-]
+__all__ = ["DEEPEST", "array_form", "indexed_form", "matrix_expression"]
 
 #: Functions inside of each other, at most: SymPy prints and rewrites by recursion.
 DEEPEST = 100
 
 #: An array of ones and zeros has at most so many entries.
 MOST_ENTRIES = 1000
-
-#: What SymPy calls a function of each entry, by its name in the function table: an attribute of
-#: SymPy, or of the module that stands before it.
-SPELLED = {
-    "exp": "exp",
-    "expm1": "sympy.codegen.cfunctions:expm1",
-    "log": "log",
-    "log1p": "sympy.codegen.cfunctions:log1p",
-    "log2": "sympy.codegen.cfunctions:log2",
-    "log10": "sympy.codegen.cfunctions:log10",
-    "sin": "sin",
-    "cos": "cos",
-    "tan": "tan",
-    "arcsin": "asin",
-    "arccos": "acos",
-    "arctan": "atan",
-    "sinh": "sinh",
-    "cosh": "cosh",
-    "tanh": "tanh",
-    "arcsinh": "asinh",
-    "arccosh": "acosh",
-    "arctanh": "atanh",
-    "erf": "erf",
-    "abs": "Abs",
-    "sign": "sign",
-    "floor": "floor",
-    "ceil": "ceiling",
-    "maximum": "Max",
-    "minimum": "Min",
-    "arctan2": "atan2",
-    "hypot": "sympy.codegen.cfunctions:hypot",
-    "logaddexp": "sympy.codegen.numpy_nodes:logaddexp",
-    "mod": "Mod",
-}
-
-#: Functions that SymPy has no name for, as what they are: of SymPy and the arguments.
-DEFINED: dict[str, Callable[..., Any]] = {
-    "power": lambda _, x, n: x**n,
-    "cbrt": lambda s, x: s.sign(x) * s.Abs(x) ** s.Rational(1, 3),
-    "sigmoid": lambda s, x: 1 / (1 + s.exp(-x)),
-    "softplus": lambda _, x: spelled("logaddexp")(0, x),
-    "gelu": lambda s, x: x * (1 + s.erf(x / s.sqrt(2))) / 2,
-    "relu": lambda s, x: s.Max(x, 0),
-    "trunc": lambda s, x: s.sign(x) * s.floor(s.Abs(x)),
-    "greater": lambda s, a, b: _holds(s, a > b),
-    "greater_equal": lambda s, a, b: _holds(s, a >= b),
-    "equal": lambda s, a, b: _holds(s, s.Eq(a, b)),
-    "not_equal": lambda s, a, b: _holds(s, s.Ne(a, b)),
-    "where": lambda s, c, a, b: s.Piecewise((a, _condition(s, c)), (b, True)),
-    "floordiv": lambda s, a, b: s.floor(a / b),
-    "xlogy": lambda s, a, b: s.Piecewise((0, s.Eq(a, 0)), (a * s.log(b), True)),
-}
-
-
-def sympy_module(what: str) -> Any:
-    """Import SymPy, for what is not done without it.
-
-    >>> sympy_module("to_sympy()").__name__
-    'sympy'
-    """
-    try:
-        import sympy
-    except ImportError:
-        action = 'pip install "einsdiff[sympy]"'
-        raise OperandError(page(f"{what} needs SymPy", action=action)) from None
-    return sympy
-
-
-def spelled(name: str) -> Any:
-    """Return SymPy's function of this name in the function table.
-
-    >>> spelled("arcsin"), spelled("log1p")
-    (asin, log1p)
-    """
-    module, _, attribute = SPELLED[name].rpartition(":")
-    return getattr(import_module(module or "sympy"), attribute)
-
-
-def _holds(sympy: Any, condition: Any) -> Any:
-    return sympy.Piecewise((1, condition), (0, True))
-
-
-def _condition(sympy: Any, value: Any) -> Any:
-    """Return the condition that a value is other than zero: of a bracket what stands in it."""
-    if isinstance(value, sympy.Piecewise) and len(value.args) == 2:
-        (one, condition), (other, rest) = value.args
-        if one == 1 and other == 0 and rest == True:  # noqa: E712 (SymPy's truth)
-            return condition
-    return sympy.Ne(value, 0)
 
 
 def _refuse(headline: str, action: str) -> NoReturn:
@@ -173,11 +75,17 @@ def _check(node: Node) -> None:
         )
 
 
+def _is_matrix(node: Node) -> TypeGuard[Variable]:
+    """Tell whether SymPy's symbol for a matrix would be read as this variable."""
+    is_plain = isinstance(node, Variable) and node.derivative is None and not node.of
+    return is_plain and len(node.shape) == 2 and 1 not in node.shape
+
+
 # --- atoms ------------------------------------------------------------------------------------
 
 
-class _Atoms:
-    """Numbers, sizes and variables, as SymPy's."""
+class _Writer:
+    """Writes numbers, sizes and variables as SymPy's."""
 
     def __init__(self) -> None:
         self.sympy = sympy_module("to_sympy()")
@@ -193,16 +101,19 @@ class _Atoms:
         return sympy.Rational(fraction.numerator, fraction.denominator)
 
     def size(self, size: Size) -> Any:
-        sympy = self.sympy
         if isinstance(size, int):
-            return sympy.Integer(size)
-        return sympy.Symbol(size, integer=True, positive=True)
+            return self.sympy.Integer(size)
+        return self.sympy.Symbol(size, integer=True, positive=True)
 
     def sizes(self, shape: Shape) -> tuple[Any, ...]:
         return tuple(self.size(size) for size in shape)
 
     def index(self, letter: str) -> Any:
         return self.sympy.Symbol(letter, integer=True)
+
+    def range(self, letter: str, size: Size) -> tuple[Any, int, Any]:
+        """Write what a sum over an index is taken over."""
+        return self.index(letter), 0, self.size(size) - 1
 
     def variable(self, node: Variable) -> Any:
         """Write a variable without its indices; an unspecified function with its arguments."""
@@ -215,8 +126,28 @@ class _Atoms:
             label = sympy.Function(node.name)(*(self.variable(v) for v in node.of))
         return sympy.IndexedBase(label, shape=self.sizes(node.shape)) if node.shape else label
 
-    def entry(self, base: Any, indices: Sequence[Any]) -> Any:
-        return base[tuple(indices)] if indices else base
+    def matrix(self, node: Variable) -> Any:
+        """Write a variable as a matrix; a vector has one column."""
+        return self.sympy.MatrixSymbol(node.name, *self.sizes((*node.shape, 1)[:2]))
+
+    def entrywise(self, name: str, args: Sequence[Any]) -> Any:
+        """Apply a function of each entry, of one array at most; None if there are several."""
+        arrays = [arg for arg in args if hasattr(arg, "shape")]
+        if len(arrays) > 1:
+            return None
+        if not arrays:
+            return spelled(name, *args)
+        entry = self.sympy.Dummy("d")
+        value = spelled(name, *(entry if hasattr(arg, "shape") else arg for arg in args))
+        return self.mapped(self.sympy.Lambda(entry, value), arrays[0])
+
+    def mapped(self, rule: Any, array: Any) -> Any:
+        """Apply a rule to each entry of an array."""
+        return array.applyfunc(rule)
+
+
+def _entry(base: Any, indices: Sequence[Any]) -> Any:
+    return base[tuple(indices)] if indices else base
 
 
 # --- indices ----------------------------------------------------------------------------------
@@ -225,32 +156,8 @@ class _Atoms:
 def indexed_form(
     node: Node, heading: Heading, letters: Letters, arguments: Sequence[Variable]
 ) -> Any:
-    """Write an expression entry by entry.
+    """Write an expression entry by entry, as an equation for ``∂f/∂A(A, x)[i, p, q]``.
 
-    Parameters
-    ----------
-    node
-        The expression.
-    heading
-        What stands on the left-hand side.
-    letters
-        The user's letters for summed indices.
-    arguments
-        The variables of the function.
-
-    Returns
-    -------
-    sympy.Equality
-        Its left-hand side is ``f(A, x)[i]``, or ``∂f/∂A(A, x)[i, p, q]``.
-
-    Raises
-    ------
-    OperandError
-        SymPy is not installed, the expression is too long or too deep, or it has a function that
-        SymPy has no sign for.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import einsum, variable
     >>> x = variable("x", (3,))
     >>> J = einsum([x], ["q"], "iiq", {"i": 2})
@@ -261,68 +168,65 @@ def indexed_form(
     if too_long := summary(order, length):
         _refuse(f"SymPy would get {too_long[1:-1]}", "name a part of it, and write the rest")
     _check(node)
-    atoms = _Atoms()
-    sympy = atoms.sympy
+    writer = _Indices(letters, first)
     axes = heading.letters
     sizes = {size for part in order for size in getattr(part, "sizes", part.shape)}
     taken = {*axes, *(size for size in sizes if isinstance(size, str))}
-    right = run(_Indices(atoms, letters, first).sum(node, axes, taken))
-    by_name = {v.name: v for v in arguments}
-    indices = [atoms.index(letter) for letter in axes]
-    if heading.name in by_name and not heading.wrt:
-        left = atoms.variable(by_name[heading.name])
-    else:
-        left = sympy.Symbol(_name(heading))
-        given = [atoms.variable(v) for v in arguments if v.derivative is None]
-        if given:
-            left = sympy.Function(_name(heading))(*given)
-        if axes:
-            left = sympy.IndexedBase(left, shape=atoms.sizes(node.shape))
-    return sympy.Eq(atoms.entry(left, indices), right, evaluate=False)
+    right = writer.sum(node, axes, taken)
+    left = writer.left(node, heading, arguments)
+    return writer.sympy.Eq(left, right, evaluate=False)
 
 
-def _name(heading: Heading) -> str:
-    """Write a left-hand side without its indices: ``∂²f/∂x∂y``."""
-    if not heading.wrt:
-        return heading.name
-    order = str(len(heading.wrt)).translate(SUPERSCRIPT) if len(heading.wrt) > 1 else ""
-    return f"∂{order}{heading.name}/" + "".join(f"∂{name}" for name, _ in heading.wrt)
+class _Indices(_Writer):
+    """Writes the nodes of one expression entry by entry."""
 
-
-class _Indices:
-    """Writes the nodes of one expression entry by entry; its methods are jobs, see `run`."""
-
-    def __init__(self, atoms: _Atoms, letters: Letters, first: Mapping[Node, int]) -> None:
-        self.atoms, self.sympy = atoms, atoms.sympy
+    def __init__(self, letters: Letters, first: Mapping[Node, int]) -> None:
+        super().__init__()
         self.letters, self.first = letters, first
 
-    def sum(self, node: Node, axes: Sequence[str], used: set[str]) -> Job[Any]:
+    def left(self, node: Node, heading: Heading, arguments: Sequence[Variable]) -> Any:
+        """Write a left-hand side: the variable that it names, or a function of the arguments."""
+        name = heading.name
+        known = next((v for v in arguments if v.name == name and not heading.wrt), None)
+        if known is not None:
+            base = self.variable(known)
+        else:
+            if heading.wrt:
+                n = len(heading.wrt)
+                order = str(n).translate(SUPERSCRIPT) if n > 1 else ""
+                name = f"∂{order}{name}/" + "".join(f"∂{by}" for by, _ in heading.wrt)
+            given = [self.variable(v) for v in arguments if v.derivative is None]
+            base = self.sympy.Function(name)(*given) if given else self.sympy.Symbol(name)
+            if heading.letters:
+                base = self.sympy.IndexedBase(base, shape=self.sizes(node.shape))
+        return _entry(base, [self.index(letter) for letter in heading.letters])
+
+    def sum(self, node: Node, axes: Sequence[str], used: set[str]) -> Any:
         """Write a node; add the letters that it uses to `used`."""
         outside = frozenset(used)
         total = []
         for c, term in node.terms if isinstance(node, Add) else ((1, node),):
             inner = set(outside)
-            value = yield self.product(term, axes, inner)
-            total.append(self.atoms.number(c) * value)
+            total.append(self.number(c) * self.product(term, axes, inner))
             used |= inner
         return self.sympy.Add(*total)
 
-    def product(self, node: Node, axes: Sequence[str], used: set[str]) -> Job[Any]:
+    def product(self, node: Node, axes: Sequence[str], used: set[str]) -> Any:
         """Write deltas and size factors, and a sum over the factors that it is taken of."""
         if not isinstance(node, Einsum):
-            indices = [self.atoms.index(letter) for letter in axes]
-            return (yield self.factor(node, axes, indices, used))
+            indices = [self.index(letter) for letter in axes]
+            return self.factor(node, axes, indices, used)
         absorbed = absorbable(node)
         gone = {relation for _, _, relation in absorbed.values()}
         letter = assigned(node, tuple(axes), self.letters, self.first, used, absorbed)
-        index = {n: self.atoms.index(name) for n, name in letter.items()}
+        index = {n: self.index(name) for n, name in letter.items()}
         for n, (terms, offset, _) in absorbed.items():
             index[n] = sum((c * index[m] for c, m in terms), self.sympy.Integer(offset))
-        outer = [self.atoms.size(node.sizes[n]) for n in node.loose]
+        outer = [self.size(node.sizes[n]) for n in node.loose]
         first: dict[int, str] = {}
         for n, axis in zip(node.output, axes, strict=True):
             if n in first:
-                pair = (self.atoms.index(name) for name in (first[n], axis))
+                pair = (self.index(name) for name in (first[n], axis))
                 outer.append(self.sympy.KroneckerDelta(*pair))
             first.setdefault(n, axis)
         summed = [n for n in letter if n not in node.output and n not in node.loose]
@@ -332,27 +236,27 @@ class _Indices:
             if k in gone:
                 continue
             names = [letter.get(n, "") for n in labels]
-            value = yield self.factor(operand, names, [index[n] for n in labels], used)
+            value = self.factor(operand, names, [index[n] for n in labels], used)
             is_inside = any(dummies & index[n].free_symbols for n in labels)
             (inner if is_inside else outer).append(value)
-        limits = [(index[n], 0, self.atoms.size(node.sizes[n]) - 1) for n in summed]
-        if limits:
+        if summed:
+            limits = (self.range(letter[n], node.sizes[n]) for n in summed)
             outer.append(self.sympy.Sum(self.sympy.Mul(*inner), *limits))
         return self.sympy.Mul(*outer)
 
     def factor(
         self, node: Node, axes: Sequence[str], indices: Sequence[Any], used: set[str]
-    ) -> Job[Any]:
+    ) -> Any:
         """Write an entry; of a variable the indices may be sums, of others they are letters."""
         if isinstance(node, Variable):
-            return self.atoms.entry(self.atoms.variable(node), indices)
+            return _entry(self.variable(node), indices)
         if isinstance(node, Constant):
-            return self.atoms.number(node.value)
+            return self.number(node.value)
         if isinstance(node, Delta):
             return self.delta(node, indices)
         if isinstance(node, Call):
-            return (yield self.call(node, axes, used))
-        return (yield self.sum(node, axes, used))
+            return self.call(node, axes, used)
+        return self.sum(node, axes, used)
 
     def delta(self, node: Delta, indices: Sequence[Any]) -> Any:
         c, offset, is_equation = node.relation
@@ -365,71 +269,53 @@ class _Indices:
         )
         if is_equation:
             return self.sympy.KroneckerDelta(above, below)
-        return _holds(self.sympy, above >= below)
+        return holds(self.sympy, above >= below)
 
     # Functions.
 
-    def call(self, node: Call, axes: Sequence[str], used: set[str]) -> Job[Any]:
+    def call(self, node: Call, axes: Sequence[str], used: set[str]) -> Any:
         function, name = node.function, node.function.name
         if function.is_elementwise:
-            args = []
-            for arg in node.args:
-                args.append((yield self.sum(arg, axes if arg.shape else (), used)))
-            return self.applied(name, args)
+            args = (self.sum(arg, axes if arg.shape else (), used) for arg in node.args)
+            return spelled(name, *args)
         rank = len(node.batch)
-        write = _OF_AXES.get(name)
-        if write is None:
+        is_of_matrix = name in OF_MATRICES or name == "solve"
+        if name not in _OF_AXES and not is_of_matrix:
             _refuse(
                 f"SymPy has no {name} of entries that are named by indices",
                 "write the expression without it, with a tensor for its value",
             )
         parts: list[_Arg] = []
         for k, (arg, core) in enumerate(zip(node.args, function.cores[0], strict=True)):
+            is_matrix = is_of_matrix and k == 0
             head = tuple(axes[:rank]) if len(arg.shape) > len(core) else ()
             own: list[str] = []
             for axis in range(len(head), len(arg.shape)):
                 own.append(first_unused(axis_spellings(self.letters, arg, axis), used))
                 used.add(own[-1])
-            is_matrix = k < _MATRICES.get(name, 0)
-            if is_matrix and isinstance(arg, Variable) and _is_matrix(arg):
-                sizes = self.atoms.sizes(arg.shape)
-                parts.append(([], self.sympy.MatrixSymbol(arg.name, *sizes)))
+            if is_matrix and _is_matrix(arg):
+                parts.append(([], self.matrix(arg)))
                 continue
-            value = yield self.sum(arg, (*head, *own), used)
-            limits = [
-                (self.atoms.index(letter), self.atoms.size(size))
-                for letter, size in zip(own, arg.shape[len(head) :], strict=True)
-            ]
+            value = self.sum(arg, (*head, *own), used)
+            shape = arg.shape[len(head) :]
             if is_matrix:
-                (i, m), (j, n) = limits
-                value = self.sympy.FunctionMatrix(m, n, self.sympy.Lambda((i, j), value))
-            parts.append((limits, value))
-        return write(self.sympy, parts, [self.atoms.index(letter) for letter in axes[rank:]])
-
-    def applied(self, name: str, args: Sequence[Any]) -> Any:
-        """Apply a function of each entry; one that SymPy does not know is a name to it."""
-        if name in SPELLED:
-            return spelled(name)(*args)
-        if name in DEFINED:
-            return DEFINED[name](self.sympy, *args)
-        return self.sympy.Function(name)(*args)
+                rule = self.sympy.Lambda(tuple(map(self.index, own)), value)
+                value = self.sympy.FunctionMatrix(*self.sizes(shape), rule)
+            parts.append((list(map(self.range, own, shape)), value))
+        if name in _OF_AXES:
+            return _OF_AXES[name](self.sympy, parts, [self.index(a) for a in axes[rank:]])
+        return OF_MATRICES[name](self.sympy, parts[0][1])
 
 
-def _is_matrix(node: Variable) -> bool:
-    """Tell whether SymPy's symbol for a matrix would be read as this variable."""
-    return len(node.shape) == 2 and 1 not in node.shape and node.derivative is None and not node.of
-
-
-#: The limits of the axes that a function acts on, and the entry there; or no limits and a matrix.
-_Arg = tuple[list[tuple[Any, Any]], Any]
+#: The ranges of the axes that a function acts on, and the entry there; or a matrix.
+_Arg = tuple[list[tuple[Any, int, Any]], Any]
 
 
 def _solution(s: Any, args: list[_Arg], axes: list[Any]) -> Any:
-    (_, matrix), (limits, value) = args
-    k, size = limits[0]
-    if len(limits) == 2:
-        value = value.xreplace({limits[1][0]: axes[1]})
-    return s.Sum(_entry_of_inverse(s, matrix, axes[0], k) * value, (k, 0, size - 1))
+    (_, matrix), (ranges, value) = args
+    if len(ranges) == 2:
+        value = value.xreplace({ranges[1][0]: axes[1]})
+    return s.Sum(_entry_of_inverse(s, matrix, axes[0], ranges[0][0]) * value, ranges[0])
 
 
 def _entry_of_inverse(s: Any, matrix: Any, row: Any, column: Any) -> Any:
@@ -438,33 +324,27 @@ def _entry_of_inverse(s: Any, matrix: Any, row: Any, column: Any) -> Any:
     return element(s.Inverse(matrix), row, column)
 
 
-def _summed(s: Any, arg: _Arg, function: Callable[[Any], Any]) -> Any:
-    limits, value = arg
-    return s.Sum(function(value), *((k, 0, size - 1) for k, size in limits))
+def _sum_of_exp(s: Any, arg: _Arg) -> Any:
+    ranges, value = arg
+    return s.Sum(s.exp(value), *ranges)
 
 
 def _at(arg: _Arg, axes: Sequence[Any]) -> Any:
     """Return an argument at the indices of the value."""
-    limits, value = arg
-    return value.xreplace({k: axis for (k, _), axis in zip(limits, axes, strict=True)})
+    ranges, value = arg
+    return value.xreplace({k: axis for (k, *_), axis in zip(ranges, axes, strict=True)})
 
-
-#: How many arguments of a function are matrices to SymPy, the first ones.
-_MATRICES = {"inv": 1, "det": 1, "logdet": 1, "signdet": 1, "solve": 1}
 
 #: Functions of axes: of SymPy, the arguments, and the indices of the value.
 _OF_AXES: dict[str, Callable[[Any, list[_Arg], list[Any]], Any]] = {
     "inv": lambda s, args, axes: _entry_of_inverse(s, args[0][1], *axes),
-    "det": lambda s, args, _: s.Determinant(args[0][1]),
-    "logdet": lambda s, args, _: s.log(s.Abs(s.Determinant(args[0][1]))),
-    "signdet": lambda s, args, _: s.sign(s.Determinant(args[0][1])),
     "solve": _solution,
-    "prod": lambda s, args, _: s.Product(args[0][1], *((k, 0, n - 1) for k, n in args[0][0])),
-    "logsumexp": lambda s, args, _: s.log(_summed(s, args[0], s.exp)),
-    "softmax": lambda s, args, axes: s.exp(_at(args[0], axes)) / _summed(s, args[0], s.exp),
-    "log_softmax": lambda s, args, axes: _at(args[0], axes) - s.log(_summed(s, args[0], s.exp)),
-    "cumsum": lambda s, args, axes: _summed(
-        s, args[0], lambda value: value * _holds(s, axes[0] >= args[0][0][0][0])
+    "prod": lambda s, args, _: s.Product(args[0][1], *args[0][0]),
+    "logsumexp": lambda s, args, _: s.log(_sum_of_exp(s, args[0])),
+    "softmax": lambda s, args, axes: s.exp(_at(args[0], axes)) / _sum_of_exp(s, args[0]),
+    "log_softmax": lambda s, args, axes: _at(args[0], axes) - s.log(_sum_of_exp(s, args[0])),
+    "cumsum": lambda s, args, axes: s.Sum(
+        args[0][1] * holds(s, axes[0] >= args[0][0][0][0]), *args[0][0]
     ),
 }
 
@@ -477,43 +357,26 @@ def array_form(node: Node) -> Any:
 
     A product is an ``ArrayTensorProduct``, in which an index that is summed is contracted, one that
     stands twice and is not summed is made a diagonal, and the axes are put in order. A delta is an
-    ``Identity``, an axis along which nothing changes a ``OneArray``.
+    ``Identity``, an axis along which nothing changes a ``OneArray``. Indices that are shifted or
+    compared, and functions of several arrays, are refused.
 
-    Parameters
-    ----------
-    node
-        The expression.
-
-    Returns
-    -------
-    sympy.Basic
-        Of the shape of the expression.
-
-    Raises
-    ------
-    OperandError
-        SymPy is not installed, the expression is too deep, or SymPy has no array expression for a
-        part of it: indices that are shifted or compared, and functions of several arrays.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import einsum, variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> array_form(einsum([A, x], ["ij", "j"], "i"))
     ArrayContraction(ArrayTensorProduct(x, A), (0, 2))
     """
     _check(node)
-    writer = _Arrays(_Atoms())
+    writer = _Arrays()
     for part in topological([node]):
         writer.done[part] = writer.written(part)
     return writer.done[node]
 
 
-class _Arrays:
+class _Arrays(_Writer):
     """Writes nodes as array expressions, each once, from those below it."""
 
-    def __init__(self, atoms: _Atoms) -> None:
-        self.atoms, self.sympy = atoms, atoms.sympy
+    def __init__(self) -> None:
+        super().__init__()
         self.arrays = import_module("sympy.tensor.array.expressions")
         self.done: dict[Node, Any] = {}
 
@@ -521,9 +384,9 @@ class _Arrays:
         if isinstance(node, Variable):
             if not node.shape:
                 return self.sympy.Symbol(node.name)
-            return self.arrays.ArraySymbol(node.name, self.atoms.sizes(node.shape))
+            return self.arrays.ArraySymbol(node.name, self.sizes(node.shape))
         if isinstance(node, Constant):
-            return self.atoms.number(node.value)
+            return self.number(node.value)
         if isinstance(node, Delta):
             return self.delta(node)
         if isinstance(node, Add):
@@ -536,7 +399,7 @@ class _Arrays:
     def delta(self, node: Delta) -> Any:
         """Write a delta: an identity, or an array of its entries where they are few."""
         if node.is_identity:
-            identity = self.sympy.Identity(self.atoms.size(node.shape[0]))
+            identity = self.sympy.Identity(self.size(node.shape[0]))
             # A matrix of one column is a vector to `from_sympy`, and an array is an array.
             return self.arrays.ArrayTensorProduct(1, identity) if 1 in node.shape else identity
         sizes = [size for size in node.shape if isinstance(size, int)]
@@ -556,14 +419,14 @@ class _Arrays:
         if not node.shape:
             terms = [(c, self.done[term]) for c, term in node.terms]
             if not any(hasattr(term, "shape") for _, term in terms):
-                return self.sympy.Add(*(self.atoms.number(c) * term for c, term in terms))
+                return self.sympy.Add(*(self.number(c) * term for c, term in terms))
         if not node.terms:
-            return self.arrays.ZeroArray(*self.atoms.sizes(node.shape))
+            return self.arrays.ZeroArray(*self.sizes(node.shape))
         # Neither a matrix expression nor a number can be added to an array expression.
         terms = [
             term
             if c == 1 and hasattr(term, "shape") and not isinstance(term, self.sympy.MatrixExpr)
-            else self.arrays.ArrayTensorProduct(self.atoms.number(c), term)
+            else self.arrays.ArrayTensorProduct(self.number(c), term)
             for c, term in ((c, self.done[term]) for c, term in node.terms)
         ]
         return terms[0] if len(terms) == 1 else self.arrays.ArrayAdd(*terms)
@@ -573,15 +436,15 @@ class _Arrays:
         factors = [self.done[operand] for operand in node.operands]
         labels = [n for own in node.subscripts for n in own]
         out = list(node.output)
-        factors += [self.atoms.size(node.sizes[n]) for n in node.loose]
+        factors += [self.size(node.sizes[n]) for n in node.loose]
         for place, n in enumerate(node.output):
             if n in node.output[:place]:  # a delta joins the first of these axes and this one
-                factors.append(self.sympy.Identity(self.atoms.size(node.sizes[n])))
+                factors.append(self.sympy.Identity(self.size(node.sizes[n])))
                 out[place] = -1 - place
                 labels += [n, out[place]]
         for n in node.output:
             if n not in labels:
-                factors.append(self.arrays.OneArray(self.atoms.size(node.sizes[n])))
+                factors.append(self.arrays.OneArray(self.size(node.sizes[n])))
                 labels.append(n)
         if not any(hasattr(factor, "shape") for factor in factors):
             return self.sympy.Mul(*factors)
@@ -595,84 +458,49 @@ class _Arrays:
 
     def contracted(self, whole: Any, labels: list[int], out: list[int]) -> tuple[Any, list[int]]:
         """Sum over the labels that are not wanted, and make diagonals of those that repeat."""
-        found: dict[int, list[int]] = {}
-        for axis, n in enumerate(labels):
-            found.setdefault(n, []).append(axis)
-        summed = [tuple(axes) for n, axes in found.items() if n not in out]
-        if summed:
+        if summed := [axes for n, axes in _axes_of(labels).items() if n not in out]:
             whole = self.arrays.ArrayContraction(whole, *summed)
             labels = [n for n in labels if n in out]
-        again: dict[int, list[int]] = {}
-        for axis, n in enumerate(labels):
-            again.setdefault(n, []).append(axis)
-        tied = {n: tuple(axes) for n, axes in again.items() if len(axes) > 1}
+        tied = {n: axes for n, axes in _axes_of(labels).items() if len(axes) > 1}
         if tied:  # diagonals become the last axes
             whole = self.arrays.ArrayDiagonal(whole, *tied.values())
             labels = [*(n for n in labels if n not in tied), *tied]
         return whole, labels
 
     def call(self, node: Call) -> Any:
-        function = node.function
+        name = node.function.name
         args = [self.done[arg] for arg in node.args]
-        arrays = [k for k, arg in enumerate(args) if hasattr(arg, "shape")]
-        if function.is_elementwise and len(arrays) < 2:
-            apply = _Indices(self.atoms, Letters(), {}).applied
-            if not arrays:
-                return apply(function.name, args)
-            (k,) = arrays
-            entry = self.sympy.Dummy("d")
-            value = apply(function.name, [*args[:k], entry, *args[k + 1 :]])
-            rule = self.sympy.Lambda(entry, value)
-            return self.arrays.ArrayElementwiseApplyFunc(rule, args[k])
-        if function.name in ("inv", "det", "logdet", "signdet"):
-            (arg,) = node.args
-            if isinstance(arg, Variable) and _is_matrix(arg):
-                matrix = self.sympy.MatrixSymbol(arg.name, *self.atoms.sizes(arg.shape))
-                return _MATRIX_FUNCTIONS[function.name](self.sympy, matrix)
-        _refuse(
-            f"SymPy's array expressions have no {function.name} of these arguments",
-            'write to_sympy("indexed"), or to_sympy("matrix")',
-        )
+        found, arg = None, node.args[0]
+        if node.function.is_elementwise:
+            found = self.entrywise(name, args)
+        elif name in OF_MATRICES and _is_matrix(arg):
+            found = OF_MATRICES[name](self.sympy, self.matrix(arg))
+        if found is None:
+            _refuse(
+                f"SymPy's array expressions have no {name} of these arguments",
+                'write to_sympy("indexed"), or to_sympy("matrix")',
+            )
+        return found
+
+    def mapped(self, rule: Any, array: Any) -> Any:
+        return self.arrays.ArrayElementwiseApplyFunc(rule, array)
 
 
-#: Functions of matrices, of SymPy and the matrix.
-_MATRIX_FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "inv": lambda s, matrix: s.Inverse(matrix),
-    "det": lambda s, matrix: s.Determinant(matrix),
-    "logdet": lambda s, matrix: s.log(s.Abs(s.Determinant(matrix))),
-    "signdet": lambda s, matrix: s.sign(s.Determinant(matrix)),
-}
+def _axes_of(labels: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """Return the axes that have each label."""
+    return {n: tuple(k for k, m in enumerate(labels) if m == n) for n in labels}
 
 
 # --- matrices ---------------------------------------------------------------------------------
 
 
 def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
-    r"""Write matrix notation with SymPy's matrix expressions.
+    r"""Write matrix notation, which was found for a node, with SymPy's matrix expressions.
 
     Vectors are matrices of one column. A function of entries is an ``ElementwiseApplyFunction``,
     a division entry by entry a ``HadamardProduct`` with a ``HadamardPower``. Where a matrix of one
     entry is a number, that is its ``Trace``.
 
-    Parameters
-    ----------
-    equation
-        What `einsdiff.display.matrix.matrix_equation.matrix_equation` found.
-    node
-        The expression that it was found for.
-
-    Returns
-    -------
-    sympy.Basic
-        A matrix expression, or a number.
-
-    Raises
-    ------
-    OperandError
-        SymPy is not installed, or has no sign for a part of it.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import einsum, variable
     >>> from einsdiff.display.matrix.matrix_equation import matrix_equation
     >>> A, x = variable("A", ("m", "n")), variable("x", ("n",))
@@ -680,252 +508,113 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
     >>> matrix_expression(matrix_equation(f, Heading("f", ("i",)), None, "Ax"), f)
     A*x
     """
-    writer = _SympyMatrices(_Atoms(), {v.name: v for v in variables_of([node])})
+    writer = _SympyMatrices({v.name: v for v in variables_of([node])})
     shape = tuple(
-        writer.sympy.Mul(*writer.atoms.sizes(tuple(node.shape[axis] for axis in axes)))
+        writer.sympy.Mul(*writer.sizes(tuple(node.shape[axis] for axis in axes)))
         for axes in (equation.rows, equation.columns)
     )
     for part in subforms(equation.form):
-        if part.op in _SIGNS:
-            _refuse(f"SymPy has no matrix expression for {_SIGNS[part.op]}", _OTHER_FORMS)
+        if part.op in _UNWRITTEN:
+            _refuse(f"SymPy has no matrix expression for {_UNWRITTEN[part.op]}", _OTHER_FORMS)
     if is_zero(node):
         return writer.sympy.ZeroMatrix(*shape) if node.shape else writer.sympy.Integer(0)
-    return run(writer.whole(equation.form, shape))
+    found = writer.written(equation.form)
+    return writer.ones(*shape) if found is None else found
 
 
-#: The shape that a matrix should have, as far as that is known.
-_Wanted = tuple[Any, ...]
+#: What has no matrix expression in SymPy, in words.
+_UNWRITTEN = {"vec": "the vec of a matrix", "commutation": "the commutation matrix"}
+_OTHER_FORMS = 'write to_sympy("indexed"), or to_sympy("array")'
 
 
-class _SympyMatrices:
-    """Writes forms as matrix expressions; its methods are jobs, see `run`."""
+class _SympyMatrices(_Writer):
+    """Writes forms as matrix expressions."""
 
-    def __init__(self, atoms: _Atoms, variables: Mapping[str, Variable]) -> None:
-        self.atoms, self.sympy = atoms, atoms.sympy
+    def __init__(self, variables: Mapping[str, Variable]) -> None:
+        super().__init__()
         self.variables = variables
-        self.shapes: dict[Form, _Wanted] = {}
 
-    def shape(self, form: Form) -> _Wanted:
-        """Return the rows and columns of a form; None where it does not say."""
-        if form not in self.shapes:
-            self.shapes[form] = self.found_shape(form)
-        return self.shapes[form]
+    def written(self, form: Form) -> Any:
+        """Write a form; one without axes is a number: of a matrix of one entry its trace.
 
-    def found_shape(self, form: Form) -> _Wanted:
-        one = self.sympy.Integer(1)
-        if form.rank == 0:
-            return one, one
-        match form.op:
-            case "name":
-                return (*self.atoms.sizes(self.variables[form.value[0]].shape), one)[:2]
-            case "ones":
-                return None if form.value is None else self.atoms.size(form.value), one
-            case "unit":
-                return None, one
-            case "eye":
-                size = self.atoms.size(form.value[0])
-                return size, size
-            case "transpose":
-                rows, columns = self.shape(form.args[0])
-                return columns, rows
-            case "inverse":
-                rows, columns = self.shape(form.args[0])
-                return columns, rows
-            case "chain":
-                return self.shape(form.args[0])[0], self.shape(form.args[-1])[1]
-            case "diag":
-                size = self.shape(form.args[0])[0]
-                return size, size
-            case "diagonal":
-                return self.shape(form.args[0])[0], one
-            case "kron":
-                parts = [self.shape(arg) for arg in form.args]
-                return tuple(
-                    None if None in side else self.sympy.Mul(*side)
-                    for side in zip(*parts, strict=True)
-                )
-            case "stack":
-                return self.sympy.Integer(form.value[0]), self.sympy.Integer(form.value[1])
-        known = [self.shape(arg) for arg in form.args if arg.rank]
-        return tuple(
-            next((size for size in side if size is not None), None)
-            for side in zip(*known, strict=True)
-        )
+        Ones that do not say their size are None.
+        """
+        if is_ones(form) and all(part.value is None for part in subforms(form)):
+            return None
+        exponent = [form.value] if isinstance(form.value, Form) else []
+        values = [self.written(arg) for arg in (*form.args, *exponent)]
+        if None in values:
+            shapes = [v.shape for v in values if hasattr(v, "shape")]
+            if form.op in ("chain", "kron") or not shapes:
+                _refuse("matrix notation does not say the size of a part, ones", _OTHER_FORMS)
+            values = [self.ones(*shapes[0]) if value is None else value for value in values]
+        value = _FORMS[form.op](self, form, values)
+        is_number = form.rank or not hasattr(value, "shape")
+        return value if is_number else self.sympy.Trace(value)
 
-    def written(self, form: Form, wanted: _Wanted) -> Job[Any]:
-        """Write a form, whose shape is this one where the form does not say it."""
-        own = self.shape(form)
-        shape = tuple(b if a is None else a for a, b in zip(own, wanted, strict=True))
-        found = getattr(self, f"_{form.op}")(form, shape)
-        return (yield found) if isinstance(found, Generator) else found
+    def name(self, form: Form, _: Sequence[Any]) -> Any:
+        """Write a variable, or a size."""
+        known = self.variables.get(form.value[0])
+        if known is None:
+            return self.size(form.value[0])
+        return self.matrix(known) if form.rank else self.variable(known)
 
-    def number(self, form: Form) -> Job[Any]:
-        """Write a form without axes as a number: of a matrix of one entry that is its trace."""
-        value = yield self.written(form, (None, None))
-        return self.sympy.Trace(value) if hasattr(value, "shape") else value
+    def ones(self, rows: Any, columns: Any) -> Any:
+        if columns == 1:
+            return self.sympy.OneMatrix(rows, columns)
+        return self.sympy.MatMul(self.sympy.OneMatrix(rows, 1), self.sympy.OneMatrix(1, columns))
 
-    def whole(self, form: Form, wanted: _Wanted) -> Job[Any]:
-        return self.written(form, wanted) if form.rank else self.number(form)
+    def unit(self, form: Form, _: Sequence[Any]) -> Any:
+        position, size = form.value
+        i, j = self.index("i"), self.index("j")
+        rule = self.sympy.Lambda((i, j), self.sympy.KroneckerDelta(i, position))
+        return self.sympy.FunctionMatrix(self.size(size), 1, rule)
 
-    # Atoms.
-
-    def _name(self, form: Form, shape: _Wanted) -> Any:
-        name = form.value[0]
-        if not form.rank:  # a variable, or a size
-            known = self.variables.get(name)
-            return self.atoms.size(name) if known is None else self.atoms.variable(known)
-        return self.sympy.MatrixSymbol(name, *shape)
-
-    def _number(self, form: Form, _: _Wanted) -> Any:
-        return self.atoms.number(form.value)
-
-    def _ones(self, form: Form, shape: _Wanted) -> Any:
-        return self.sympy.OneMatrix(*self.said(form, shape))
-
-    def _unit(self, form: Form, shape: _Wanted) -> Any:
-        rows, _ = self.said(form, shape)
-        i, j = (self.atoms.index(letter) for letter in "ij")
-        entry = self.sympy.KroneckerDelta(i, form.value)
-        return self.sympy.FunctionMatrix(rows, 1, self.sympy.Lambda((i, j), entry))
-
-    def _entry(self, form: Form, _: _Wanted) -> Job[Any]:
-        vector = yield self.written(form.args[0], (None, None))
-        return vector[form.value, 0]
-
-    def _eye(self, _: Form, shape: _Wanted) -> Any:
-        return self.sympy.Identity(shape[0])
-
-    def said(self, form: Form, shape: _Wanted) -> _Wanted:
-        if None in shape:
-            _refuse(
-                f"matrix notation does not say the size of a part, {form.op}",
-                _OTHER_FORMS,
-            )
-        return shape
-
-    # Matrices.
-
-    def _transpose(self, form: Form, shape: _Wanted) -> Job[Any]:
-        return self.sympy.Transpose((yield self.written(form.args[0], shape[::-1]))).doit(
-            deep=False
-        )
-
-    def _inverse(self, form: Form, shape: _Wanted) -> Job[Any]:
+    def inverse(self, form: Form, values: Sequence[Any]) -> Any:
         if form.value != "-1":
             _refuse("SymPy has no matrix expression for a pseudoinverse", "write it as X.T ..")
-        matrix = yield self.written(form.args[0], shape[::-1])
-        return self.sympy.Inverse(matrix)
+        return self.sympy.Inverse(values[0])
 
-    def _chain(self, form: Form, shape: _Wanted) -> Job[Any]:
-        known = [self.shape(arg) for arg in form.args]
-        rows = [shape[0], *(columns for _, columns in known[:-1])]
-        columns = [*(rows for rows, _ in known[1:]), shape[1]]
-        factors = []
-        for wanted, arg in zip(zip(rows, columns, strict=True), form.args, strict=True):
-            factors.append((yield self.written(arg, wanted)))
-        return self.sympy.MatMul(*factors)
-
-    def _tr(self, form: Form, _: _Wanted) -> Job[Any]:
-        return self.sympy.Trace((yield self.written(form.args[0], (None, None))))
-
-    def _diag(self, form: Form, shape: _Wanted) -> Job[Any]:
-        vector = yield self.written(form.args[0], (shape[0], self.sympy.Integer(1)))
-        return self.sympy.DiagMatrix(vector)
-
-    def _diagonal(self, form: Form, shape: _Wanted) -> Job[Any]:
-        return self.sympy.DiagonalOf((yield self.written(form.args[0], (shape[0], shape[0]))))
-
-    def _norm(self, form: Form, _: _Wanted) -> Job[Any]:
-        matrix = yield self.written(form.args[0], (None, None))
-        return self.sympy.sqrt(self.sympy.Trace(matrix.T * matrix))
-
-    def _kron(self, form: Form, shape: _Wanted) -> Job[Any]:
-        known = [list(self.shape(arg)) for arg in form.args]
-        for side, size in enumerate(shape):  # of one that is not said it is what is left
-            unsaid = [own for own in known if own[side] is None]
-            if len(unsaid) == 1 and size is not None:
-                said = (own[side] for own in known if own[side] is not None)
-                unsaid[0][side] = size / self.sympy.Mul(*said)
-        factors = []
-        for arg, own in zip(form.args, known, strict=True):
-            factors.append((yield self.written(arg, tuple(own))))
-        return self.sympy.KroneckerProduct(*factors)
-
-    def _stack(self, form: Form, _: _Wanted) -> Job[Any]:
-        entries = []
-        for arg in form.args:
-            entries.append((yield self.number(arg)))
-        return self.sympy.ImmutableMatrix(form.value[0], form.value[1], entries)
-
-    # Products and sums.
-
-    def _times(self, form: Form, shape: _Wanted) -> Job[Any]:
+    def times(self, form: Form, values: Sequence[Any]) -> Any:
         c, n = form.value
-        product = self.atoms.number(c)
-        for arg in form.args[:n]:
-            product *= yield self.number(arg)
-        for arg in form.args[n + 1 :]:
-            product /= yield self.number(arg)
-        return product * (yield self.whole(form.args[n], shape))
+        factor = self.number(c)
+        for above in values[:n]:
+            factor *= above
+        for below in values[n + 1 :]:
+            factor /= below
+        return factor * values[n]
 
-    def _total(self, form: Form, shape: _Wanted) -> Job[Any]:
-        terms = []
-        for sign, arg in zip(form.value, form.args, strict=True):
-            terms.append(self.atoms.number(sign) * (yield self.whole(arg, shape)))
-        return (self.sympy.MatAdd if form.rank else self.sympy.Add)(*terms)
+    def hadamard(self, form: Form, values: Sequence[Any]) -> Any:
+        power = self.sympy.HadamardPower
+        below = (power(value, -1) for value in values[form.value :])
+        return self.sympy.HadamardProduct(*values[: form.value], *below)
 
-    def _hadamard(self, form: Form, shape: _Wanted) -> Job[Any]:
-        factors = []
-        for k, arg in enumerate(form.args):
-            factor = yield self.written(arg, shape)
-            if k >= form.value:
-                factor = self.sympy.HadamardPower(factor, -1)
-            factors.append(factor)
-        return self.sympy.HadamardProduct(*factors)
+    def total(self, form: Form, values: Sequence[Any]) -> Any:
+        signed = [self.number(c) * value for c, value in zip(form.value, values, strict=True)]
+        return (self.sympy.MatAdd if form.rank else self.sympy.Add)(*signed)
 
-    # Functions of each entry.
+    def power(self, form: Form, values: Sequence[Any]) -> Any:
+        if isinstance(form.value, Form):
+            return self.function(form, values)
+        power = self.sympy.HadamardPower if form.rank else self.sympy.Pow
+        return power(values[0], self.number(form.value))
 
-    def _power(self, form: Form, shape: _Wanted) -> Job[Any]:
-        exponent = form.value
-        if isinstance(exponent, Form):
-            return (yield self.applied("power", [form.args[0], exponent], shape))
-        base = yield self.whole(form.args[0], shape)
-        exponent = self.atoms.number(exponent)
-        return self.sympy.HadamardPower(base, exponent) if form.rank else base**exponent
-
-    def _abs(self, form: Form, shape: _Wanted) -> Job[Any]:
-        return self.applied("abs", form.args, shape)
-
-    def _apply(self, form: Form, shape: _Wanted) -> Job[Any]:
-        name, _, is_entrywise = form.value
+    def function(self, form: Form, values: Sequence[Any]) -> Any:
+        """Write a function of each entry, of one matrix at most, or one of a matrix."""
+        name, is_entrywise = form.op, True
+        if form.op == "compare":
+            name = _COMPARED[form.value[0]]
+        elif form.op == "apply":
+            name, _, is_entrywise = form.value
+        what, found = name, None
         if is_entrywise:
-            return (yield self.applied(name, form.args, shape))
-        if name not in _MATRIX_FUNCTIONS:
-            _refuse(f"SymPy has no matrix expression for {name}", 'write to_sympy("indexed")')
-        matrix = yield self.written(form.args[0], (None, None))
-        return _MATRIX_FUNCTIONS[name](self.sympy, matrix)
-
-    def _compare(self, form: Form, shape: _Wanted) -> Job[Any]:
-        return self.applied(_COMPARED[form.value[0]], form.args, shape)
-
-    def applied(self, name: str, args: Sequence[Form], shape: _Wanted) -> Job[Any]:
-        """Apply a function of each entry, of one matrix at most."""
-        matrices = [k for k, arg in enumerate(args) if arg.rank]
-        if len(matrices) > 1:
-            _refuse(
-                f"SymPy has no matrix expression for {name} of the entries of two matrices",
-                'write to_sympy("indexed")',
-            )
-        entry = self.sympy.Dummy("d")
-        values = []
-        for arg in args:
-            values.append(entry if arg.rank else (yield self.number(arg)))
-        apply = _Indices(self.atoms, Letters(), {}).applied
-        value = apply(name, values)
-        if not matrices:
-            return value
-        matrix = yield self.written(args[matrices[0]], shape)
-        return matrix.applyfunc(self.sympy.Lambda(entry, value))
+            what = f"{name} of the entries of two matrices"
+            found = self.entrywise(name, values)
+        elif name in OF_MATRICES:
+            found = OF_MATRICES[name](self.sympy, values[0])
+        if found is None:
+            _refuse(f"SymPy has no matrix expression for {what}", 'write to_sympy("indexed")')
+        return found
 
 
 #: The function of each comparison of matrix notation.
@@ -935,6 +624,29 @@ _COMPARED = {
     "[{0} = {1}]": "equal",
     "[{0} ≠ {1}]": "not_equal",
 }
-#: What has no matrix expression in SymPy, in words.
-_SIGNS = {"vec": "the vec of a matrix", "commutation": "the commutation matrix"}
-_OTHER_FORMS = 'write to_sympy("indexed"), or to_sympy("array")'
+
+#: How a form is written: of the writer, the form, and what it is made of.
+_FORMS: dict[str, Callable[[_SympyMatrices, Form, list[Any]], Any]] = {
+    "name": _SympyMatrices.name,
+    "number": lambda w, form, _: w.number(form.value),
+    "ones": lambda w, form, _: w.sympy.OneMatrix(w.size(form.value), 1),
+    "unit": _SympyMatrices.unit,
+    "entry": lambda _, form, values: values[0][form.value, 0],
+    "eye": lambda w, form, _: w.sympy.Identity(w.size(form.value[0])),
+    "transpose": lambda w, _, values: w.sympy.Transpose(values[0]).doit(deep=False),
+    "inverse": _SympyMatrices.inverse,
+    "chain": lambda w, _, values: w.sympy.MatMul(*values),
+    "tr": lambda w, _, values: w.sympy.Trace(values[0]),
+    "diag": lambda w, _, values: w.sympy.DiagMatrix(values[0]),
+    "diagonal": lambda w, _, values: w.sympy.DiagonalOf(values[0]),
+    "norm": lambda w, _, values: w.sympy.sqrt(w.sympy.Trace(values[0].T * values[0])),
+    "kron": lambda w, _, values: w.sympy.KroneckerProduct(*values),
+    "stack": lambda w, form, values: w.sympy.ImmutableMatrix(*form.value[:2], values),
+    "times": _SympyMatrices.times,
+    "total": _SympyMatrices.total,
+    "hadamard": _SympyMatrices.hadamard,
+    "power": _SympyMatrices.power,
+    "abs": _SympyMatrices.function,
+    "apply": _SympyMatrices.function,
+    "compare": _SympyMatrices.function,
+}

@@ -19,14 +19,14 @@ array([[0., 0., 2.],
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from einsdiff.errors import SizeError, page
+from einsdiff.errors import OperandError, SizeError, page
 from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.cores import Cores
 from einsdiff.expressions.formula import Formula
@@ -37,106 +37,58 @@ from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.sparse import PLACING, check_room, entries, positions
 
-__all__ = ["BlockMatrix", "MatrixBlock"]
+__all__ = ["BlockMatrix", "MatrixBlock", "checked_form", "linear_operator", "stand_in"]
+
+
+#: The forms of a Jacobian or a Hessian.
+MATRIX_FORMS = ("dense", "sparse", "operator")
+
+
+def checked_form(form: str) -> str:
+    """Check that a matrix can be given in this form."""
+    if form not in MATRIX_FORMS:
+        raise OperandError(
+            page(
+                f"form={form!r} is not how a matrix can be given",
+                action=f"write one of {', '.join(map(repr, MATRIX_FORMS))}",
+            )
+        )
+    return form
 
 
 class MatrixBlock(NamedTuple):
-    """A derivative, and where its matrix stands.
-
-    Attributes
-    ----------
-    formula
-        The derivative.
-    rows, columns
-        Of the whole matrix.
-    is_mirrored
-        Whether its transpose stands on the other side of the diagonal.
-    """
+    """A derivative, and where its matrix stands in the whole."""
 
     formula: Formula
     rows: slice
     columns: slice
-    is_mirrored: bool = False
+    is_mirrored: bool = False  # whether its transpose stands on the other side of the diagonal
 
 
 class _BlockPattern(NamedTuple):
-    """Where the entries of a sparse matrix are.
+    """Where the entries of a sparse matrix are."""
 
-    Attributes
-    ----------
-    columns, pointers
-        As in CSR.
-    order
-        Which of the blocks' entries, one after the other, comes first.
-    starts
-        Where those begin that stand at one place.
-    """
-
-    columns: Array
+    columns: Array  # as in CSR
     pointers: Array
-    order: Array
-    starts: Array
+    order: Array  # which of the blocks' entries, one after the other, comes first
+    starts: Array  # where those begin that stand at one place
 
 
 @dataclass(frozen=True, eq=False)
 class BlockMatrix:
-    """A matrix of blocks, and expressions to be computed with it.
-
-    Attributes
-    ----------
-    shape
-        Of the whole matrix, which the blocks and their mirror images make up.
-    blocks
-        The blocks.
-    known
-        Arrays by name, which need not be given again.
-    others
-        Expressions that are computed together with the matrix.
-    """
+    """A matrix of blocks and their mirror images, and expressions to be computed with it."""
 
     shape: tuple[int, int]
     blocks: tuple[MatrixBlock, ...]
-    known: Mapping[str, Array]
+    known: Mapping[str, Array]  # which need not be given again
     others: tuple[Formula, ...] = ()
 
     def evaluate(self, form: str, given: Mapping[str, Array]) -> tuple[Any, ...]:
-        """Compute the other expressions and the matrix.
-
-        Parameters
-        ----------
-        form
-            ``"dense"`` or ``"sparse"``.
-        given
-            Arrays by name.
-
-        Returns
-        -------
-        tuple
-            An array for each of the other expressions, and then the matrix, an array or a CSR
-            array of SciPy's.
-
-        Raises
-        ------
-        OperandError
-            SciPy is not installed, and the matrix is to be sparse.
-        SizeError
-            The matrix is above the memory limit.
-        """
+        """Compute the other expressions and then the matrix, ``"dense"`` or ``"sparse"``."""
         return self._dense(given) if form == "dense" else self._sparse(given)
 
     def sparsity(self) -> Any:
-        """Tell where an entry can be other than zero.
-
-        Returns
-        -------
-        scipy.sparse.csr_array
-            With ones there.
-
-        Raises
-        ------
-        OperandError
-            SciPy is not installed.
-        """
+        """Tell where an entry can be other than zero: there are ones."""
         return self._csr(np.ones(len(self._pattern.starts), np.int8))
 
     def _formulas(self) -> list[Formula]:
@@ -196,15 +148,16 @@ class BlockMatrix:
     @cached_property
     def _pattern(self) -> _BlockPattern:
         height, width = self.shape
+        placed = list(zip(self.blocks, self._places[len(self.others) :], strict=True))
         count = sum(
             prod(core.window.shape) * (2 if block.is_mirrored else 1)
-            for block, cores in zip(self.blocks, self._places[len(self.others) :], strict=True)
+            for block, cores in placed
             for core in cores
         )
         what = f"making the sparse matrix of shape {self.shape}"
         check_room(what, count * (PLACING + 16) + 16 * height)
         keys = [np.zeros(0, np.int64)]
-        for block, cores in zip(self.blocks, self._places[len(self.others) :], strict=True):
+        for block, cores in placed:
             flat = np.concatenate([keys[0], *(positions(core.window) for core in cores)])
             row, column = np.divmod(flat, max(block.columns.stop - block.columns.start, 1))
             row, column = row + block.rows.start, column + block.columns.start
@@ -255,3 +208,20 @@ class BlockMatrix:
 def _count(program: Compiled) -> int:
     """Count the entries that can be other than zero."""
     return sum(prod(core.window.shape) for cores in program.plan.cores for core in cores)
+
+
+def linear_operator(
+    shape: tuple[int, int],
+    forward: Callable[[Any], Array],
+    adjoint: Callable[[Any], Array],
+) -> Any:
+    """Make a matrix that is only multiplied with vectors, from both sides."""
+    linalg = scipy_module("sparse.linalg")
+    if linalg is None:
+        raise needs_scipy('form="operator"')
+    return linalg.LinearOperator(shape, matvec=forward, rmatvec=adjoint, dtype=np.dtype(float))
+
+
+def stand_in(shape: tuple[int, ...]) -> Array:
+    """Return an array of a shape that takes no memory."""
+    return np.broadcast_to(np.zeros(()), shape)

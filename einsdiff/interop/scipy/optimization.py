@@ -22,15 +22,12 @@ array([[ 7.,  6.],
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from itertools import accumulate, count
+from itertools import chain, count
 from math import prod
 from typing import Any
 
-import numpy as np
-
-from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import (
     BindingError,
     EinsdiffError,
@@ -43,24 +40,24 @@ from einsdiff.errors import (
 from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula, symbol
-from einsdiff.expressions.refusals import signature
 from einsdiff.expressions.tensor_class import Tensor
-from einsdiff.interop.scipy.blocks import BlockMatrix, MatrixBlock
+from einsdiff.interop.scipy.blocks import (
+    BlockMatrix,
+    MatrixBlock,
+    checked_form,
+    linear_operator,
+    stand_in,
+)
+from einsdiff.interop.scipy.parameters import Parameters, accepted, joined, listed, real
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
-from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
-from einsdiff.numeric.libraries.library import LIBRARIES, library_of
-from einsdiff.numeric.libraries.operands import Array, as_array, dtype_of
-from einsdiff.numeric.libraries.xarray import original
+from einsdiff.numeric.libraries.operands import Array
 from einsdiff.verbs.calculus import grad, hvp, jvp, vjp
 from einsdiff.verbs.sources.accept import read_expression
 from einsdiff.verbs.sources.source import Arguments, Wrt, find_variable
 
-__all__ = ["MATRIX_FORMS", "Problem", "problem"]
-
-#: The forms of a Jacobian or a Hessian.
-MATRIX_FORMS = ("dense", "sparse", "operator")
+__all__ = ["Problem", "problem"]
 
 
 def problem(
@@ -116,124 +113,17 @@ def problem(
     >>> {name: float(value.round(4)) for name, value in p.unpack(result.x).items()}
     {'x': 1.0, 'y': 1.0}
     """
-    _check_form(form)
+    checked_form(form)
     wanted = tuple(wrt) if isinstance(wrt, tuple | list) else (wrt,)
     frame = sys._getframe(1)
     source = read_expression(Arguments(expression, operands, sizes, named, frame, wanted))
     f = source.tensor
     try:
-        return _problem(f, [find_variable(w, source, frame) for w in wanted], form)
+        chosen = [find_variable(w, source, frame) for w in wanted]
+        function, shapes, data, start, gradients = accepted(f, chosen)
     except EinsdiffError as error:
         raise error.located(source.subscripts.text if source.subscripts else str(f)) from None
-
-
-def _problem(f: Tensor, chosen: Sequence[Variable], form: str) -> Problem:
-    """Check what is optimised and by what."""
-    names = [by.name for by in chosen]
-    if not names or len({*names}) < len(names):
-        raise OperandError(
-            page(
-                f"wrt={names!r} is no list of different parameters",
-                shapes=signature(f.formula.arguments),
-                action=f"name each once, as in wrt={[*dict.fromkeys(names or f.names)]!r}",
-            )
-        )
-    for name, array in f.values.items():
-        library = LIBRARIES[library_of(array)]
-        if library is not LIBRARIES["numpy"]:
-            raise OperandError(
-                page(
-                    f"'{name}' is {library.array}, and SciPy's optimisers call with NumPy arrays",
-                    action=f"pass NumPy arrays: {name}=np.asarray({name})",
-                )
-            )
-    # One vector has no named dimensions, as xarray's arrays have.
-    values = {n: a if original(a) is None else a.view() for n, a in f.values.items()}
-    f = Tensor(f.formula, values)
-    gradients = grad(f, wrt=tuple(names))
-    required = {name for part in (f, *gradients) for name in part.formula.required}
-    missing = sorted((required - {*names}) - f.values.keys())
-    if missing:
-        raise BindingError(
-            page(
-                f"no array for {_listed(missing)}",
-                shapes=signature(f.formula.arguments),
-                action=f"pass {', '.join(f'{name}=...' for name in missing)} to problem(), or make "
-                f"{'it a parameter' if len(missing) == 1 else 'them parameters'}: "
-                f"wrt={[*names, *missing]!r}",
-            )
-        )
-    known = sizes_of(f.formula, f.values)
-    shapes = {
-        by.name: tuple(known.get(s, s) if isinstance(s, str) else s for s in by.shape)
-        for by in chosen
-    }
-    for by in chosen:
-        unknown = [s for s in shapes[by.name] if isinstance(s, str)]
-        if unknown:
-            raise BindingError(
-                page(
-                    f"parameter '{by.name}' has no start value, and the size '{unknown[0]}' of its "
-                    f"shape {shape_text(shapes[by.name])} does not follow from other arrays",
-                    shapes=signature(f.formula.arguments),
-                    action=f"pass {by.name}=array to problem()",
-                )
-            )
-        if by.symmetric:
-            raise OperandError(
-                page(
-                    f"parameter '{by.name}' is symmetric, so that its entries are not free",
-                    action=f"leave symmetric=True out, and write ({by.name} + {by.name}.T) / 2 in "
-                    "the expression",
-                )
-            )
-    unsettled = sorted(f.formula.named_sizes - known.keys())
-    if unsettled:
-        raise BindingError(
-            page(
-                f"the number that size '{unsettled[0]}' stands for is not known",
-                shapes=signature(f.formula.arguments),
-                action=f"give '{unsettled[0]}' as a number, as in sizes=",
-            )
-        )
-    data = {name: array for name, array in f.values.items() if name not in names}
-    dtype = dtype_of(f.expr, [np.dtype(float), *(array.dtype for array in data.values())])
-    if dtype.kind == "c":
-        raise OperandError(
-            page(
-                "the function is complex, and only real ones are optimised",
-                shapes=shapes_line([(n, a.shape) for n, a in data.items() if a.dtype.kind == "c"]),
-                action="give real and imaginary parts as two operands",
-            )
-        )
-    start = {name: _start(name, f.values[name]) for name in names if name in f.values}
-    numbers = {name: tuple(int(n) for n in shape) for name, shape in shapes.items()}
-    return Problem(f, numbers, form, data, start, gradients)
-
-
-def _start(name: str, array: Array) -> Array:
-    """Take the value that a parameter starts from."""
-    if array.dtype.kind not in "iuf":
-        raise OperandError(
-            page(
-                f"parameter '{name}' has dtype {array.dtype}, and the parameters of a problem are "
-                "real numbers",
-                action="give real and imaginary parts as two parameters"
-                if array.dtype.kind == "c"
-                else f"pass an array of floats for '{name}'",
-            )
-        )
-    start = np.array(array, float)
-    bad = np.argwhere(~np.isfinite(start))
-    if len(bad):
-        where = f"[{', '.join(map(str, bad[0]))}]" if start.ndim else ""
-        raise OperandError(
-            page(
-                f"{name}{where}, where parameter '{name}' starts, is {start[tuple(bad[0])]}",
-                action="start from finite numbers",
-            )
-        )
-    return start
+    return Problem(function, shapes, form, data, start, gradients)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -292,16 +182,11 @@ class Problem:
         >>> ed.problem("A_ij A_ij + b^2", wrt=["A", "b"], A=(2, 3)).size
         7
         """
-        return sum(map(prod, self.parameters.values()))
+        return self._unknown.size
 
     @cached_property
-    def _slices(self) -> dict[str, slice]:
-        """Where in the vector each parameter is."""
-        stops = accumulate(map(prod, self.parameters.values()))
-        return {
-            name: slice(stop - prod(shape), stop)
-            for (name, shape), stop in zip(self.parameters.items(), stops, strict=True)
-        }
+    def _unknown(self) -> Parameters:
+        return Parameters(self.parameters)
 
     @property
     def x0(self) -> Array:
@@ -320,7 +205,7 @@ class Problem:
             )
             raise BindingError(
                 page(
-                    f"no start value for {_listed(lacking)}",
+                    f"no start value for {listed(lacking)}",
                     text=str(self.function),
                     shapes=shapes_line(self.parameters),
                     action=f"pass {given} to problem(), or all of them to pack()",
@@ -359,33 +244,7 @@ class Problem:
         >>> p.pack(A=0, b=-np.inf)
         array([  0.,   0.,   0.,   0., -inf])
         """
-        given = {**(values or {}), **named}
-        strange = [name for name in given if name not in self.parameters]
-        lacking = [name for name in self.parameters if name not in given]
-        if strange or lacking:
-            raise BindingError(
-                page(
-                    f"there is no parameter '{strange[0]}'"
-                    if strange
-                    else f"no value for {_listed(lacking)}",
-                    shapes=shapes_line(self.parameters),
-                    action=f"pass values for {_listed(self.parameters)}",
-                )
-            )
-        x = np.empty(self.size)
-        for name, place in self._slices.items():
-            array, shape = _real(given[name], f"the value of '{name}'"), self.parameters[name]
-            if array.shape not in ((), shape):
-                raise ShapeError(
-                    page(
-                        f"the value of '{name}' has shape {shape_text(array.shape)}, "
-                        f"but '{name}' is {shape_text(shape)}",
-                        shapes=shapes_line(self.parameters),
-                        action=f"pass an array of shape {shape_text(shape)}, or a number",
-                    )
-                )
-            x[place] = array.ravel()
-        return x
+        return self._unknown.packed({**(values or {}), **named})
 
     def unpack(self, x: Any) -> dict[str, Array]:
         """Give the parts of a vector the shapes of the parameters.
@@ -412,28 +271,7 @@ class Problem:
         >>> p.unpack([1, 2, 3, 4, 5])
         {'A': array([[1., 2.], [3., 4.]]), 'b': array(5.)}
         """
-        parts = self._parts(self._vector(x, "x"))
-        return {name: part.copy() for name, part in parts.items()}
-
-    def _vector(self, x: Any, name: str) -> Array:
-        """Check a vector."""
-        vector = x if isinstance(x, np.ndarray) else np.asarray(x)
-        if vector.shape != (self.size,):
-            raise ShapeError(
-                page(
-                    f"{name} has shape {shape_text(vector.shape)}, but the parameters have "
-                    f"{self.size} entries",
-                    shapes=shapes_line(self.parameters),
-                    action=f"pass a vector of shape {shape_text((self.size,))}, as pack() makes it",
-                )
-            )
-        return _real(vector, name)
-
-    def _parts(self, x: Array) -> dict[str, Array]:
-        """View the parts of a vector as arrays of the parameters' shapes."""
-        return {
-            name: x[place].reshape(self.parameters[name]) for name, place in self._slices.items()
-        }
+        return {name: part.copy() for name, part in self._parts(x).items()}
 
     # --- values and first derivatives ---------------------------------------------------------
 
@@ -493,7 +331,7 @@ class Problem:
         """
         if self.is_scalar:
             return self._value_and_gradient(x)[0]
-        return _joined(self._values(**self._parts(self._vector(x, "x"))))
+        return joined(self._values(**self._parts(x)))
 
     def jac(self, x: Any, form: str | None = None) -> Any:
         """Compute the gradient, or the Jacobian of a function with axes.
@@ -530,18 +368,12 @@ class Problem:
         >>> p.jac(p.x0, form="sparse").nnz
         8
         """
-        chosen = self._form(form)
+        chosen = self.form if form is None else checked_form(form)
         if self.is_scalar:
             if form not in (None, "dense"):
-                raise OperandError(
-                    page(
-                        f"the gradient of a scalar function is a vector, and has no form={form!r}",
-                        text=str(self.function),
-                        action="leave form= out; it is for hess()",
-                    )
-                )
+                why = f"the gradient of a scalar function is a vector, and has no form={form!r}"
+                raise self._refused(OperandError, why, "leave form= out; it is for hess()")
             return self._value_and_gradient(x)[1].copy()
-        x = self._vector(x, "x")
         if chosen == "operator":
             return self._jacobian_operator(x)
         return self._jacobian.evaluate(chosen, self._parts(x))[0]
@@ -573,19 +405,13 @@ class Problem:
         if self.is_scalar:
             value, gradient = self._value_and_gradient(x)
             return value, gradient.copy()
-        x = self._vector(x, "x")
         if self.form == "operator":
             return self.fun(x), self._jacobian_operator(x)
         values, jacobian = self._function_and_jacobian.evaluate(self.form, self._parts(x))
-        return _joined([values]), jacobian
+        return joined([values]), jacobian
 
     def jac_sparsity(self) -> Any:
         """Tell which entries of the Jacobian can be other than zero, from the formula alone.
-
-        Parameters
-        ----------
-        None
-            There are none.
 
         Returns
         -------
@@ -605,13 +431,8 @@ class Problem:
                [0, 1, 0, 1]], dtype=int8)
         """
         if self.is_scalar:
-            raise OperandError(
-                page(
-                    "the gradient of a scalar function is a vector, which has no sparsity",
-                    text=str(self.function),
-                    action="use hess_sparsity()",
-                )
-            )
+            why = "the gradient of a scalar function is a vector, which has no sparsity"
+            raise self._refused(OperandError, why, "use hess_sparsity()")
         return self._jacobian.sparsity()
 
     # --- second derivatives -------------------------------------------------------------------
@@ -656,16 +477,16 @@ class Problem:
         >>> p.hess(p.x0, form="operator") @ [1.0, 0.0, 0.0]
         array([0., 2., 4.])
         """
-        form = self._form(form)
-        x = self._vector(x, "x")
+        form = self.form if form is None else checked_form(form)
+        parts = self._parts(x)
         if v is None and not self.is_scalar:
             raise self._needs_a_scalar("hess(x)", "give the entries weights, hess(x, v)")
         weight = None if v is None else self._checked_weights(v)
-        weights = {} if self.is_scalar or weight is None else self._weights(weight)
+        given = parts if self.is_scalar or weight is None else {**parts, **self._weights(weight)}
         if form == "operator":
-            matrix = self._hessian_operator(x, weights)
+            matrix = self._hessian_operator(given)
         else:
-            (matrix,) = self._hessian.evaluate(form, {**self._parts(x), **weights})
+            (matrix,) = self._hessian.evaluate(form, given)
         # One number, as `NonlinearConstraint` has it for a scalar function.
         return matrix * weight[0] if self.is_scalar and weight is not None else matrix
 
@@ -700,16 +521,11 @@ class Problem:
         """
         if not self.is_scalar:
             raise self._needs_a_scalar("hessp()", 'take hess(x, v, form="operator")')
-        x, direction = self._vector(x, "x"), self._vector(p, "p")
-        return _joined(self._hvp(**self._parts(x), **self._directions(direction)))
+        parts = self._parts(x)
+        return joined(self._hvp(**parts, **self._directions(self._unknown.checked(p, "p"))))
 
     def hess_sparsity(self) -> Any:
         """Tell which entries of the Hessian can be other than zero, from the formula alone.
-
-        Parameters
-        ----------
-        None
-            There are none.
 
         Returns
         -------
@@ -737,6 +553,10 @@ class Problem:
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    def _parts(self, x: Any) -> dict[str, Array]:
+        """Check a vector, and view its parts."""
+        return self._unknown.parts(self._unknown.checked(x))
+
     @cached_property
     def _names(self) -> tuple[str, ...]:
         return tuple(self.parameters)
@@ -744,12 +564,13 @@ class Problem:
     @cached_property
     def _stand_ins(self) -> dict[str, Array]:
         """Arrays of the shapes of all operands, by which programs are planned."""
-        parameters = {name: _stand_in(shape) for name, shape in self.parameters.items()}
+        parameters = {name: stand_in(shape) for name, shape in self.parameters.items()}
         return {**self._data, **parameters}
 
     def _symbol(self, name: str, shape: tuple[Size, ...]) -> Tensor:
         """Make a variable beside those of the function."""
-        return Tensor(symbol(first_unused(_numbered(name), self.function.names), shape), {})
+        names = chain([name], (f"{name}_{k}" for k in count(1)))
+        return Tensor(symbol(first_unused(names, self.function.names), shape), {})
 
     @cached_property
     def _weight(self) -> Tensor:
@@ -762,12 +583,13 @@ class Problem:
         known = self.function.formula.by_name
         return tuple(self._symbol(f"v{k}", known[name].shape) for k, name in enumerate(self._names))
 
-    def _directions(self, p: Array) -> dict[str, Array]:
+    def _directions(self, v: Any) -> dict[str, Array]:
         names = [part.names[0] for part in self._direction]
-        return dict(zip(names, self._parts(p).values(), strict=True))
+        parts = self._unknown.parts(real(v, "v").reshape(-1))
+        return dict(zip(names, parts.values(), strict=True))
 
-    def _weights(self, v: Array) -> dict[str, Array]:
-        return {self._weight.names[0]: v.reshape(self.shape)}
+    def _weights(self, u: Any) -> dict[str, Array]:
+        return {self._weight.names[0]: real(u, "u").reshape(self.shape)}
 
     def _compiled(self, *parts: Tensor) -> Compiled:
         """Compile a function of the parameters, and of what else is no data."""
@@ -783,12 +605,12 @@ class Problem:
 
     def _value_and_gradient(self, x: Any) -> tuple[float, Array]:
         """Compute a scalar function and its gradient, unless that was done last."""
-        x = self._vector(x, "x")
+        x = self._unknown.checked(x)
         key = x.tobytes()
         known = self.__dict__.get("_latest")
         if known is None or known[0] != key:
-            value, *gradients = self._value_and_gradients(**self._parts(x))
-            known = self.__dict__["_latest"] = (key, float(value), _joined(gradients))
+            value, *gradients = self._value_and_gradients(**self._unknown.parts(x))
+            known = self.__dict__["_latest"] = (key, float(value), joined(gradients))
         return known[1], known[2]
 
     @cached_property
@@ -803,7 +625,7 @@ class Problem:
         rows = slice(0, prod(self.shape))
         blocks = tuple(
             MatrixBlock(part.formula, rows, place)
-            for part, place in zip(self._gradients, self._slices.values(), strict=True)
+            for part, place in zip(self._gradients, self._unknown.slices.values(), strict=True)
         )
         return BlockMatrix((rows.stop, self.size), blocks, self._stand_ins, others)
 
@@ -822,122 +644,55 @@ class Problem:
 
     @cached_property
     def _hessian(self) -> BlockMatrix:
-        names, places = self._names, self._slices
+        names, places = self._names, self._unknown.slices
         blocks = tuple(
             MatrixBlock(part.formula, places[p], places[q], is_mirrored=p != q)
             for k, (p, by_p) in enumerate(zip(names, grad(self._objective, wrt=names), strict=True))
             for q, part in zip(names[k:], grad(by_p, wrt=names[k:]), strict=True)
         )
-        known = {**self._stand_ins, self._weight.names[0]: _stand_in(self.shape)}
+        known = {**self._stand_ins, self._weight.names[0]: stand_in(self.shape)}
         return BlockMatrix((self.size, self.size), blocks, known)
 
     @cached_property
     def _hvp(self) -> Compiled:
         return self._compiled(*hvp(self._objective, wrt=self._names, v=self._direction))
 
-    def _jacobian_operator(self, x: Array) -> Any:
-        given = self._parts(x.copy())
+    def _jacobian_operator(self, x: Any) -> Any:
+        given = {name: part.copy() for name, part in self._parts(x).items()}
+        return linear_operator(
+            (prod(self.shape), self.size),
+            lambda v: joined(self._jvp(**given, **self._directions(v))),
+            lambda u: joined(self._vjp(**given, **self._weights(u))),
+        )
 
-        def forward(v: Array) -> Array:
-            return _joined(self._jvp(**given, **self._directions(_real(v, "v").reshape(-1))))
-
-        def adjoint(u: Array) -> Array:
-            return _joined(self._vjp(**given, **self._weights(_real(u, "u").reshape(-1))))
-
-        return _operator((prod(self.shape), self.size), forward, adjoint)
-
-    def _hessian_operator(self, x: Array, weights: Mapping[str, Array]) -> Any:
-        given = {**self._parts(x.copy()), **weights}
+    def _hessian_operator(self, parts: Mapping[str, Array]) -> Any:
+        given = {name: part.copy() for name, part in parts.items()}
 
         def product(v: Array) -> Array:
-            return _joined(self._hvp(**given, **self._directions(_real(v, "v").reshape(-1))))
+            return joined(self._hvp(**given, **self._directions(v)))
 
-        return _operator((self.size, self.size), product, product)
+        return linear_operator((self.size, self.size), product, product)
 
     # --- what is refused ----------------------------------------------------------------------
 
-    def _form(self, form: str | None) -> str:
-        if form is not None:
-            _check_form(form)
-        return self.form if form is None else form
+    def _refused(self, kind: type[EinsdiffError], why: str, action: str) -> EinsdiffError:
+        return kind(page(why, text=str(self.function), action=action))
+
+    def _needs_a_scalar(self, what: str, instead: str) -> EinsdiffError:
+        return self._refused(
+            OperandError,
+            f"{what} is for a scalar function, and this one has values of shape "
+            f"{shape_text(self.shape)}",
+            f"{instead}; least_squares() and root() take jac() only; to minimise the sum of "
+            "squares, make a problem of np.sum(f**2)",
+        )
 
     def _checked_weights(self, v: Any) -> Array:
-        weight = _real(v, "v").ravel()
+        weight = real(v, "v").ravel()
         if weight.size != prod(self.shape):
-            raise ShapeError(
-                page(
-                    f"{weight.size} weights for a function of shape {shape_text(self.shape)}",
-                    text=str(self.function),
-                    action=f"pass v with {prod(self.shape)} entries, one for each of the function",
-                )
+            raise self._refused(
+                ShapeError,
+                f"{weight.size} weights for a function of shape {shape_text(self.shape)}",
+                f"pass v with {prod(self.shape)} entries, one for each of the function",
             )
         return weight
-
-    def _needs_a_scalar(self, what: str, instead: str) -> OperandError:
-        return OperandError(
-            page(
-                f"{what} is for a scalar function, and this one has values of shape "
-                f"{shape_text(self.shape)}",
-                text=str(self.function),
-                action=f"{instead}; least_squares() and root() take jac() only; to minimise the "
-                "sum of squares, make a problem of np.sum(f**2)",
-            )
-        )
-
-
-# --- numbers ----------------------------------------------------------------------------------
-
-
-def _real(value: Any, what: str) -> Array:
-    """Take real numbers as floats."""
-    array = value if isinstance(value, np.ndarray) else np.asarray(as_array(value, what))
-    if array.dtype == float:
-        return array
-    if array.dtype.kind not in "biuf":
-        raise OperandError(
-            page(f"{what} has dtype {array.dtype}, and is to be real", action="pass floats")
-        )
-    return array.astype(float)
-
-
-def _joined(parts: Sequence[Array]) -> Array:
-    """Write arrays one after the other into a new vector."""
-    return np.concatenate([part.ravel() for part in parts], dtype=float)
-
-
-def _stand_in(shape: tuple[int, ...]) -> Array:
-    """Return an array of a shape that takes no memory."""
-    return np.broadcast_to(np.zeros(()), shape)
-
-
-def _operator(
-    shape: tuple[int, int],
-    forward: Callable[[Array], Array],
-    adjoint: Callable[[Array], Array],
-) -> Any:
-    linalg = scipy_module("sparse.linalg")
-    if linalg is None:
-        raise needs_scipy('form="operator"')
-    return linalg.LinearOperator(shape, matvec=forward, rmatvec=adjoint, dtype=np.dtype(float))
-
-
-# --- words ------------------------------------------------------------------------------------
-
-
-def _check_form(form: str) -> None:
-    if form not in MATRIX_FORMS:
-        raise OperandError(
-            page(
-                f"form={form!r} is not how a matrix can be given",
-                action=f"write one of {', '.join(map(repr, MATRIX_FORMS))}",
-            )
-        )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return " and ".join(f"'{name}'" for name in names)
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}_{k}" for k in count(1))

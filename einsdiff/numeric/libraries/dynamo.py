@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from einsdiff.numeric.libraries.library import OWNERS, PLACE
+from einsdiff.numeric.libraries.library import OWNERS
+from einsdiff.numeric.libraries.torch_arrays import PLACE
 
 __all__ = ["constant_result", "described", "functions", "prepared", "stand_in"]
 

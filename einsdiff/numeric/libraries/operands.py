@@ -7,7 +7,7 @@ dtype('int64')
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
@@ -17,9 +17,9 @@ from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Add, Call, Constant, Node, Number
 from einsdiff.algebra.nodes.records import damaged
 from einsdiff.errors import OperandError, page
-from einsdiff.numeric.libraries.dask import check_chunks
+from einsdiff.numeric.libraries.array_library import at_least
 from einsdiff.numeric.libraries.lazy import np
-from einsdiff.numeric.libraries.library import check_strided, dtype_kind, library_of
+from einsdiff.numeric.libraries.library import LIBRARIES, dtype_kind, library_of
 from einsdiff.numeric.libraries.xarray import are_told_apart, bare, is_named, original
 
 __all__ = [
@@ -28,11 +28,11 @@ __all__ = [
     "Array",
     "as_array",
     "as_number",
-    "at_least",
     "carried",
     "dtype_of",
     "is_unchangeable",
     "received",
+    "result_dtype",
     "same_array",
     "same_memory",
 ]
@@ -85,12 +85,11 @@ def as_array(value: Any, name: str) -> Array:
         )
     if is_named(value):
         value = bare(value)
-    if library_of(value) != "numpy":
+    library = library_of(value)
+    if library != "numpy":
         if dtype_kind(value) not in "biufc":
             raise _no_numbers(name, value.dtype)
-        check_strided(value, name)
-        if library_of(value) == "dask":
-            check_chunks(value, name)
+        LIBRARIES[library].check_operand(value, name)
         other: Array = value
         return other
     try:
@@ -257,20 +256,25 @@ def dtype_of(node: Node, dtypes: Iterable[np.dtype[Any]], least: str = "") -> np
     if dtype.kind in "iu":
         for c in (lowest, highest):
             dtype = _with_room(dtype, c)
-    return at_least(dtype, least)
+    widened: np.dtype[Any] = at_least(dtype, least)
+    return widened
 
 
-def at_least(dtype: np.dtype[Any], least: str) -> np.dtype[Any]:
-    """Widen a dtype to the least one that there may be.
+def result_dtype(
+    library: str, nodes: Sequence[Node], values: Mapping[str, Any], least: str = ""
+) -> Any:
+    """Return the dtype, one of a library, in which it computes expressions of these arrays.
 
-    >>> at_least(np.dtype("u1"), "integer"), at_least(np.dtype("f4"), "integer")
-    (dtype('uint64'), dtype('float32'))
+    Integers become floating-point numbers where the expression needs it, of the library's default
+    precision if there are no others. PyTorch tensors of several floating-point dtypes are refused.
     """
-    if least == "float" and dtype.kind in "biu":
-        return np.result_type(dtype, np.float64)
-    if least == "integer" and dtype.kind in "iu":
-        return np.result_type(dtype, np.int64 if dtype.kind == "i" else np.uint64)
-    return dtype
+    known = LIBRARIES[library]
+    known.check_dtypes(values)
+
+    def needed(dtypes: Sequence[np.dtype[Any]], least: str) -> np.dtype[Any]:
+        return np.result_type(*(dtype_of(node, dtypes, least) for node in nodes))
+
+    return known.result_dtype(needed, list(values.values()), least)
 
 
 def _with_room(dtype: np.dtype[Any], c: int) -> np.dtype[Any]:

@@ -25,8 +25,7 @@ from itertools import permutations
 from math import inf, log2, prod
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+from einsdiff.algebra.nodes.canonical import canonical
 
 __all__ = [
     "BLAS",
@@ -93,16 +92,8 @@ class Tree(NamedTuple):
 
 # --- structure --------------------------------------------------------------------------------
 
-Colours = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.intp]
-
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-_ONE = np.uint64(1)
-#: Closed walks of so many steps and fewer are counted, in networks of at most so many tensors.
-WALKS = 12
-MOST_WALKED = 1024
-#: They are not counted where a tensor is next to more than so many.
-MOST_NEAR = 16
+#: Around each tensor so many rings of neighbours are counted.
+RINGS = 8
 #: So many multiplications of a matrix product cost as much as writing one entry of an array.
 #: Measured with OpenBLAS: 10 to 40, fewer for matrices with few rows or columns.
 BLAS = 8
@@ -112,38 +103,12 @@ HEAT = 0.6
 CROWDED = 1000
 
 
-def _mixed(values: Colours) -> Colours:
-    """Scramble 64-bit numbers (the finaliser of SplitMix64)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-def _bounds(counts: Sequence[int] | Places) -> Places:
-    """Return where parts of these lengths begin and end, one after the other."""
-    bounds = np.zeros(len(counts) + 1, dtype=np.intp)
-    np.cumsum(counts, out=bounds[1:])
-    return bounds
-
-
-def _sums(values: Colours, bounds: Places) -> Colours:
-    """Add up the parts of an array, modulo 2^64.
-
-    >>> _sums(np.array([1, 2, 3], dtype=np.uint64), np.array([0, 2, 2, 3]))
-    array([3, 0, 3], dtype=uint64)
-    """
-    sums = np.zeros(len(values) + 1, dtype=np.uint64)
-    np.cumsum(values, out=sums[1:])
-    return sums[bounds[1:]] - sums[bounds[:-1]]
-
-
 def network_of(tensors: Sequence[Sequence[int]], sizes: Mapping[int, int]) -> TensorNetwork:
     """Order the tensors of a closed network by its structure.
 
-    Colours of tensors and labels are refined until they are stable; of tensors that are alike then
-    the first is told apart, which decides about its neighbours. For a network with symmetries that
-    the colours do not tell from others, the order may depend on how it was written: then it is not
-    recognised, and no more.
+    It is the order of the factors of a product of one symmetric tensor (`canonical`). For a large
+    network with symmetries it may depend on how the network was written: then it is not recognised,
+    and no more.
 
     Parameters
     ----------
@@ -159,44 +124,35 @@ def network_of(tensors: Sequence[Sequence[int]], sizes: Mapping[int, int]) -> Te
     >>> one.key == other.key
     True
     """
-    labels = list(dict.fromkeys(n for own in tensors for n in own))
-    number = {n: k for k, n in enumerate(labels)}
-    ends = [(k, number[n]) for k, own in enumerate(tensors) for n in own]
-    # The labels at the ends tensor by tensor, and the tensors at the ends label by label.
-    at_label = np.array([n for _, n in ends], dtype=np.intp)
-    at_tensor = np.array([k for k, _ in sorted(ends, key=lambda end: end[1])], dtype=np.intp)
-    of_tensor = _bounds([len(own) for own in tensors])
-    of_label = _bounds(np.bincount(at_label, minlength=len(labels)))
-    label_colour = _mixed(np.array([sizes[n] for n in labels], dtype=np.uint64) + _MIX)
-    colour = np.zeros(len(tensors), dtype=np.uint64)
-    seen, is_walked = 1, False
-    while True:
-        # Sums of scrambled colours do not depend on the order of what is summed.
-        while True:
-            new = _sums(_mixed(label_colour)[at_label], of_tensor)
-            colour = _mixed(colour * _MIX + new + _ONE)
-            new = _sums(_mixed(colour)[at_tensor], of_label)
-            label_colour = _mixed(label_colour * _MIX + new + _ONE)
-            count = len(np.unique(colour))
-            if count <= seen:
-                break
-            seen = count
-        found, first, times = np.unique(colour, return_index=True, return_counts=True)
-        seen = len(found)
-        if seen == len(tensors):
-            break
-        if not is_walked:  # once, where colours alone say too little, as in a regular network
-            is_walked = True
-            if seen <= len(tensors) // 8 and len(tensors) <= MOST_WALKED:
-                walks = _walks(tensors, number, label_colour)
-                colour = _mixed(colour * _MIX + walks)
-                if len(np.unique(colour)) > seen:
-                    continue
-        chosen = first[np.argmax(times > 1)]  # of the least colour that several have
-        colour[chosen] = _mixed(colour[chosen : chosen + 1] + _MIX)[0]
-    place = np.empty(len(tensors), dtype=np.intp)
-    place[np.argsort(colour, kind="stable")] = np.arange(len(tensors))
-    return _placed(tensors, sizes, tuple(map(int, place)))
+    subscripts = list(map(tuple, tensors))
+    is_symmetric = [True] * len(tensors)
+    order = canonical(_surroundings(subscripts), subscripts, (), sizes, is_symmetric).order
+    return _placed(tensors, sizes, tuple(map(order.index, range(len(tensors)))))
+
+
+def _surroundings(tensors: Sequence[tuple[int, ...]]) -> list[bytes]:
+    """Count the tensors in each ring around a tensor, as a key: equal ones may be alike.
+
+    In a regular network, where each tensor looks like any other, that tells most of them apart.
+
+    >>> [key.hex(" ") for key in _surroundings([(0,), (0, 1), (1,)])]
+    ['01 01 01', '01 02', '01 01 01']
+    """
+    on: dict[int, list[int]] = {}
+    for k, own in enumerate(tensors):
+        for n in own:
+            on.setdefault(n, []).append(k)
+    near = [{other for n in own for other in on[n]} for own in tensors]
+    keys = []
+    for k in range(len(tensors)):
+        seen, ring = {k}, {k}
+        counts: list[int] = []
+        while ring and len(counts) < RINGS:
+            counts.append(len(ring))
+            ring = set().union(*(near[other] for other in ring)) - seen
+            seen |= ring
+        keys.append(bytes(min(count, 255) for count in counts))
+    return keys
 
 
 def _placed(
@@ -242,9 +198,9 @@ class Placed:
         --------
         >>> placed, size = Placed(), {0: 2, 1: 2, 2: 2}
         >>> placed.network([(0, 1), (1, 2), (2, 0)], size, "ABC").place
-        (0, 2, 1)
+        (2, 0, 1)
         >>> placed.network([(1, 2), (0, 2), (0, 1)], size, "BC").place  # without A
-        (2, 1, 0)
+        (0, 1, 2)
         """
         if len(set(names)) < len(names):
             return network_of(tensors, sizes)
@@ -265,33 +221,6 @@ class Placed:
         found = network_of(tensors, sizes)
         self.known.append((found, dict(zip(names, found.place, strict=False))))
         return found
-
-
-def _walks(
-    tensors: Sequence[Sequence[int]], number: Mapping[int, int], label_colour: Colours
-) -> Colours:
-    """Count the closed walks from each tensor, modulo 2^64, and scramble the counts."""
-    on: dict[int, list[int]] = {}
-    for k, own in enumerate(tensors):
-        for n in own:
-            on.setdefault(n, []).append(k)
-    near = [[(other, number[n]) for n in own for other in on[n]] for own in tensors]
-    most = max(map(len, near))
-    if most > MOST_NEAR:
-        return np.zeros(len(tensors), dtype=np.uint64)
-    # Padded to one length, by steps that count nothing.
-    padded = [own + [(0, -1)] * (most - len(own)) for own in near]
-    others, labels = np.array(padded).transpose(2, 1, 0)
-    weights = np.append(label_colour, np.uint64(0))[labels]
-    power = np.eye(len(tensors), dtype=np.uint64)
-    colour = np.zeros(len(tensors), dtype=np.uint64)
-    for _ in range(WALKS):
-        walked = np.zeros_like(power)
-        for k in range(most):
-            walked += power[others[k]] * weights[k][:, None]
-        power = walked
-        colour = _mixed(colour * _MIX + np.diagonal(power) + _ONE)
-    return colour
 
 
 # --- trees ------------------------------------------------------------------------------------

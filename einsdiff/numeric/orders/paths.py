@@ -374,7 +374,7 @@ def find_slices(
     >>> find_slices(ring, (), (10, 10, 10, 10), room=40)[1]
     frozenset({0})
     """
-    path = find_order(factors, output, sizes, finder, names, placed)
+    path = first = find_order(factors, output, sizes, finder, names, placed)
     left = [frozenset(labels) for labels in factors]
     kept = frozenset(output)
     wanted: frozenset[int] = frozenset()
@@ -399,10 +399,10 @@ def find_slices(
             other = _hung(closed, roomy[0], narrow.sizes)
             if narrow.need(other) <= room:
                 return other, sliced
-        return path, wanted
+            path, choice = other, narrow
     while choice.need(path) > room:
         if not choice.add(path):
-            return path, wanted
+            return first, wanted
     return path, choice.sliced
 
 

@@ -23,7 +23,8 @@ from math import prod
 
 from einsdiff.numeric.orders.paths import NETWORK, Given, find_order, find_slices
 from einsdiff.numeric.planning.fusing import fused
-from einsdiff.numeric.planning.steps import Handle, Labels, Sliced, Steps, letters
+from einsdiff.numeric.planning.operations import Sliced
+from einsdiff.numeric.planning.steps import Handle, Labels, Steps, letters
 from einsdiff.numeric.planning.strides import entrywise, is_matrix, reshaped
 
 __all__ = ["Factor", "contract"]
@@ -84,7 +85,7 @@ def contract(
         path = find_order(*product, names, steps.placed)
         return _multiplied(steps, left, path, output, order, size)
     path, sliced = find_slices(*product, steps.room, names, steps.placed)
-    if not sliced:
+    if not sliced or steps.is_plain:  # what people read has no loops
         return _multiplied(steps, left, path, output, order, size)
     back = list(size)
     return _in_slices(steps, left, path, output, order, size, {back[k] for k in sliced})

@@ -22,7 +22,7 @@ from typing import Any
 
 from einsdiff.algebra.nodes.graph import rebuilt, topological, variables_of
 from einsdiff.algebra.nodes.nodes import Einsum, Node, Variable, einsum, variable
-from einsdiff.numeric.planning.steps import Instruction
+from einsdiff.numeric.planning.operations import Instruction
 
 __all__ = ["Extent", "check_extents", "counted", "extents_of", "sum_of_multiples"]
 

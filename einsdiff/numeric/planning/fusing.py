@@ -18,20 +18,12 @@ multiply t2 ('t0', '2') t0
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
-from einsdiff.algebra.nodes.function import Function
-from einsdiff.numeric.planning.steps import ALIASES, WRITES, Instruction
+from einsdiff.numeric.planning.operations import Instruction, is_entrywise
 
 __all__ = ["bases", "fused", "is_entrywise", "last_uses", "needed"]
-
-#: NumPy's functions of entries that are no ufuncs.
-WITHOUT_OUT = frozenset({"where"})
-#: Operations entry by entry, of which NumPy can write the result anywhere.
-ENTRYWISE = frozenset({"add", "subtract", "multiply", "negative", "power"})
 
 
 def fused(
@@ -76,7 +68,7 @@ def bases(instructions: Sequence[Instruction]) -> dict[str, str]:
     for step in instructions:
         if step.into:
             base[step.target] = base.get(step.into, step.into)
-        elif step.op in ALIASES:
+        elif step.operation.is_view:
             base[step.target] = base.get(step.args[0], step.args[0])
     return base
 
@@ -93,24 +85,6 @@ def last_uses(
     return last
 
 
-@lru_cache(maxsize=1024)
-def _takes_out(function: Function) -> bool:
-    """Tell whether a function is one of NumPy's that can write its result anywhere.
-
-    >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
-    >>> _takes_out(FUNCTIONS["tanh"]), _takes_out(FUNCTIONS["softplus"])
-    (True, False)
-    """
-    spelled = re.fullmatch(r"np\.(\w+)\([^()]*\)", function.numpy)
-    is_of_entries = set(function.signature) <= set("(),->")
-    return spelled is not None and is_of_entries and spelled[1] not in WITHOUT_OUT
-
-
-def is_entrywise(step: Instruction) -> bool:
-    """Tell whether a step is an operation entry by entry whose result can be written anywhere."""
-    return step.op in ENTRYWISE or (step.op == "call" and _takes_out(step.detail))
-
-
 # --- order ------------------------------------------------------------------------------------
 
 
@@ -118,14 +92,14 @@ def _scheduled(instructions: Sequence[Instruction], results: Sequence[str]) -> l
     """Put each step off until its result is needed, and drop what is not needed."""
     base = bases(instructions)
     makes: dict[str, int] = {}
-    targets = {step.target for step in instructions if step.op in WRITES}
+    targets = {step.target for step in instructions if step.operation.is_write}
     for step in reversed(instructions):  # views of views, which may be read, too
-        if step.op in ALIASES and step.target in targets:
+        if step.operation.is_view and step.target in targets:
             targets.add(step.args[0])
     last_write: dict[str, int] = {}
     before: dict[int, int] = {}  # the previous write into the same array
     for k, step in enumerate(instructions):
-        if step.op in WRITES:
+        if step.operation.is_write:
             array = base.get(step.target, step.target)
             if array in last_write:
                 before[k] = last_write[array]
@@ -144,14 +118,14 @@ def _scheduled(instructions: Sequence[Instruction], results: Sequence[str]) -> l
 
     def needs(k: int) -> Iterator[int]:
         step = instructions[k]
-        if step.op in WRITES:
+        if step.operation.is_write:
             if k in before:
                 yield before[k]
             yield from values(step.args[1:])
             yield makes[step.target]
         elif step.target in targets:  # a view to write through needs no values
             yield from (makes[name] for name in step.args if name in makes)
-            if step.op not in ALIASES:
+            if not step.operation.is_view:
                 yield from values(step.args)
         else:
             yield from values(step.args)
@@ -190,7 +164,7 @@ def _uses(instructions: Sequence[Instruction], results: Sequence[str]) -> dict[s
 def _directed(instructions: list[Instruction], results: Sequence[str]) -> list[Instruction]:
     """Let operations write where their result would be copied to."""
     uses = _uses(instructions, results)
-    makes = {step.target: step for step in instructions if step.op not in WRITES}
+    makes = {step.target: step for step in instructions if not step.operation.is_write}
     moved: dict[str, Instruction] = {}  # by the array to write into: what is written
     for step in instructions:
         if step.op == "assign" and len(step.args) == 2:
@@ -206,7 +180,7 @@ def _directed(instructions: list[Instruction], results: Sequence[str]) -> list[I
     for step in instructions:
         if step.op == "assign" and step.args[1] in moved:
             directed.append(replace(moved[step.args[1]], into=step.target))
-        elif step.target not in moved or step.op in WRITES:
+        elif step.target not in moved or step.operation.is_write:
             directed.append(step)
     return directed
 
@@ -259,9 +233,9 @@ def _in_place(
                 renamed[old.target] = spent
                 continue
             step = replace(step, into=spent)
-        if step.op == "call" and callable(step.detail.implementation):
+        if step.is_foreign:
             foreign.update(memory(name) for name in step.args)  # it may be what is returned
-        elif step.op not in WRITES:
+        elif not step.operation.is_write:
             shapes[step.target] = step.shape
         done.append(step)
     return tuple(done), tuple(renamed.get(name, name) for name in results)

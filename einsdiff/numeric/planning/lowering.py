@@ -34,7 +34,8 @@ from math import gcd, prod
 from einsdiff.algebra.nodes.relations import Relation, bounds, is_digits, truth
 from einsdiff.numeric.planning.contraction import Factor, contract
 from einsdiff.numeric.planning.extents import Extent
-from einsdiff.numeric.planning.steps import Gather, Handle, IndexSum, Labels, Range, Steps
+from einsdiff.numeric.planning.operations import Condition, Gather, IndexSum, Scatter
+from einsdiff.numeric.planning.steps import Handle, Labels, Range, Steps
 from einsdiff.numeric.planning.views import Contracted, View, laid_out, view, viewed, write
 
 __all__ = ["contract_related"]
@@ -487,7 +488,7 @@ class _LoweredProduct:
         where = self.positions(terms, offset)
         (k,) = self.carriers(terms)
         array, rest = _led_by(self.steps, self.factors[k], tuple(terms))
-        detail = (n, low >= 0 and high < n, self.is_injective(terms))
+        detail = Scatter(n, low >= 0 and high < n, self.is_injective(terms))
         shape = (n, *array.shape[len(terms) :])
         added = self.steps.emit("scatter", [array, where], shape, detail)
         self.factors[k] = added, (label, *rest)
@@ -516,14 +517,16 @@ class _LoweredProduct:
             self.masks.append(relation)
         else:
             shape = tuple(self.size[n] for n in relation.terms)
-            detail = IndexSum(tuple(relation.terms.values()), relation.offset, shape)
-            dense = self.steps.emit("relation", [], shape, (detail, relation.is_equation))
+            indices = IndexSum(tuple(relation.terms.values()), relation.offset, shape)
+            detail = Condition(indices, relation.is_equation)
+            dense = self.steps.emit("relation", [], shape, detail)
             self.factors.append((dense, tuple(relation.terms)))
 
     def masked(self, factor: Factor, relation: _Bracket) -> Factor:
         array, labels = factor
         coefficients = tuple(relation.terms.get(n, 0) for n in labels)
-        detail = IndexSum(coefficients, relation.offset, array.shape), relation.is_equation
+        indices = IndexSum(coefficients, relation.offset, array.shape)
+        detail = Condition(indices, relation.is_equation)
         return self.steps.emit("mask", [array], array.shape, detail), labels
 
     # The result.

@@ -52,14 +52,13 @@ from einsdiff.numeric.planning.core import PlannedCore
 from einsdiff.numeric.planning.extents import Extent, counted
 from einsdiff.numeric.planning.fusing import bases, fused, needed
 from einsdiff.numeric.planning.lowering import contract_related
+from einsdiff.numeric.planning.operations import VIEWS, Instruction
 from einsdiff.numeric.planning.rearrange import rearranged
 from einsdiff.numeric.planning.report import Cost, Report, costs, mode_of
 from einsdiff.numeric.planning.slicing import candidates, in_slices, with_numbers
 from einsdiff.numeric.planning.steps import (
     ONES,
-    VIEWS,
     Handle,
-    Instruction,
     Labels,
     Steps,
     letters,
@@ -113,6 +112,11 @@ class Plan:
     pattern: tuple[Window, ...] | None = None
     nodes: tuple[Node, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def makes(self) -> dict[str, Instruction]:
+        """The steps that make arrays, by the names of these."""
+        return {s.target: s for s in self.instructions if not s.operation.is_write}
 
     @cached_property
     def costs(self) -> list[Cost]:

@@ -22,7 +22,7 @@ from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node
 from einsdiff.numeric.libraries.memory import format_bytes
 from einsdiff.numeric.orders.paths import find_path
 from einsdiff.numeric.planning.fusing import bases, last_uses
-from einsdiff.numeric.planning.steps import ALIASES, MOST_PAIRS, WRITES, Instruction, Sliced
+from einsdiff.numeric.planning.operations import Instruction, Sliced
 
 __all__ = ["Cost", "Report", "costs", "mode_of"]
 
@@ -89,7 +89,7 @@ class Report:
     def __str__(self) -> str:
         rows = [("step", "operation", "shape", "flops", "bytes", "memory")]
         for k, (step, cost) in enumerate(zip(self.steps, self.costs, strict=True), start=1):
-            if step.op not in ALIASES and step.op != "clear":
+            if not step.operation.is_view and step.op != "clear":
                 entries = cost.entries, cost.alive + self.copied
                 moved, alive = (format_bytes(self.itemsize * n) for n in entries)
                 shape = _short(str(step.shape), 20)
@@ -173,7 +173,7 @@ def mode_of(node: Node, domain: int, sizes: Mapping[str, int]) -> str:
 def _text(step: Instruction) -> str:
     """Write an instruction in one line."""
     name = step.detail.title if step.op == "call" else step.op
-    args = ", ".join(step.args[1:] if step.op in WRITES else step.args)
+    args = ", ".join(step.args[1:] if step.operation.is_write else step.args)
     if step.op == "einsum":
         args = f"{step.detail!r}, {args}"
     into = f" into {step.into}" if step.into and step.into != step.target else ""
@@ -215,18 +215,18 @@ def costs(
         size = prod(step.shape)
         read = [shapes[name] for name in step.args if name in shapes]
         shapes[step.target] = step.shape
-        is_view = step.op in ALIASES and step.op not in ("pack", "repeat") and step.detail != "copy"
-        if not is_view and step.op not in WRITES and not step.into:
+        does = step.operation
+        if step.allocates:
             memory = base.get(step.target, step.target)
             held[memory] = held.get(memory, 0) + size
             alive += size
         if step.op == "slices":
             found.append(_repeated(step.detail, shapes, alive))
-        elif is_view:
-            found.append(Cost(0, 0, alive))
+        elif step.allocates or does.is_write or step.into:
+            moved = sum(map(prod, read)) + (0 if does.is_write else size)
+            found.append(Cost(does.flops(step, read), moved, alive + does.temporary(step, read)))
         else:
-            moved = sum(map(prod, read)) + (size if step.op not in WRITES else 0)
-            found.append(Cost(_flops(step, read), moved, alive + _temporary(step, read)))
+            found.append(Cost(0, 0, alive))
         for name in {base.get(name, name) for name in (step.target, *step.args)}:
             if last[name] == k:
                 alive -= held.pop(name, 0)
@@ -245,90 +245,3 @@ def _repeated(sliced: Sliced, shapes: Mapping[str, tuple[int, ...]], alive: int)
         sliced.count * moved,
         alive + max((cost.alive for cost in inner), default=0),
     )
-
-
-def _flops(step: Instruction, read: Sequence[tuple[int, ...]]) -> int:
-    """Count operations; those of functions of matrices as for one factorisation."""
-    size = prod(step.shape)
-    match step.op:
-        case (
-            "zeros"
-            | "empty"
-            | "copy"
-            | "clear"
-            | "gather"
-            | "positions"
-            | "reshape"
-            | "pack"
-            | "repeat"
-        ):
-            return 0
-        case "assign" if len(step.args) == 2:
-            return 0
-        case "dot" | "matmul":
-            return 2 * size * read[0][-1]
-        case "gram" | "pairs":
-            return size * read[0][0] + 2 * prod(read[0])
-        case "einsum":
-            return 2 * max(map(prod, read))
-        case "sum" | "scatter" | "cumsum":
-            return prod(read[0])
-        case "call" if not step.detail.is_elementwise:
-            return max(map(prod, read)) * max((shape[-1] for shape in read if shape), default=1)
-    return size
-
-
-#: What functions allocate on their way, in multiples of the larger of argument and result. Measured
-#: with NumPy 2.4 and SciPy 1.17, which may need a little more or less elsewhere.
-_TEMPORARIES = {
-    "sech2": 1.25,
-    "damped_product": 1.25,
-    "falling_power": 4.25,
-    "hypotenuse": 0.25,
-    "unit_part_of_two": 2.25,
-    "root_of_squares": 0.25,
-    "unit_part": 0.25,
-    "cofactor": 7,
-    "cofactor_left": 7,
-    "cofactor_rest": 7,
-    "cofactor_right": 7,
-    "sigmoid": 1,
-    "softplus": 2.25,
-    "gelu": 1.25,
-    "xlogy": 1,
-    "logsumexp": 2.25,
-    "log_softmax": 1.25,
-    "softmax": 0.25,
-    "others": 5,
-    "cholesky": 1,
-    "eigvalsh": 1,
-    "eigvectors": 1,
-    "expm": 7,
-    "dexpm": 14,
-    "pinv": 3,
-    "greater": 0.125,
-    "greater_equal": 0.125,
-    "equal": 0.125,
-    "not_equal": 0.125,
-}
-
-
-def _temporary(step: Instruction, read: Sequence[tuple[int, ...]]) -> int:
-    """Count the entries that a step allocates and frees again."""
-    match step.op:
-        case "gram":
-            height, extent = read[0]
-            return 2 * height * extent + extent**2
-        case "pairs":
-            height, extent = read[0]
-            count = min(MOST_PAIRS, extent * (extent + 1) // 2)
-            return count * (2 * height + step.shape[-1])
-        case "mask" | "relation":  # truth values
-            return prod(step.shape) // 8
-        case "gather":
-            return 2 * prod(read[1])
-        case "call":
-            largest = max(prod(step.shape), *map(prod, read), 0)
-            named = step.detail.implementation
-            return int(_TEMPORARIES.get(named or step.detail.name, 0) * largest)
-    return 0

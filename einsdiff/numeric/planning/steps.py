@@ -24,79 +24,29 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
-from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import opt_einsum as oe
 
 from einsdiff.algebra.nodes.nodes import Number, is_one
 from einsdiff.numeric.orders.networks import Placed
+from einsdiff.numeric.planning.operations import MOST_PAIRS, OPERATIONS, Instruction
 from einsdiff.numeric.planning.strides import contiguous, entrywise, reshaped
 
 __all__ = [
-    "ALIASES",
     "MOST_PAIRS",
     "ONES",
-    "VIEWS",
-    "WRITES",
-    "Gather",
     "Handle",
-    "IndexSum",
     "Instruction",
     "Labels",
     "Range",
-    "Sliced",
     "Steps",
     "indices",
     "letters",
     "literal",
 ]
 
-#: So many pairs of columns are multiplied at a time, where the rest is their mirror image.
-MOST_PAIRS = 512
-
 Labels = tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """One step of a program.
-
-    Attributes
-    ----------
-    op
-        What to do; `einsdiff.numeric.running.program` says how NumPy spells it.
-    target
-        The name of the array that it makes or writes into.
-    args
-        Names of arrays, or numbers.
-    detail
-        What else the operation needs: axes, a permutation, subscripts, a function.
-    shape
-        The shape of the target.
-    into
-        The array that the result is written into, if not into a new one.
-    """
-
-    op: str
-    target: str
-    args: tuple[str, ...]
-    detail: Any
-    shape: tuple[int, ...]
-    into: str = ""
-
-
-#: Operations whose result is a view of their argument. A reshape is one where the strides allow it,
-#: and the others where there is nothing to be done.
-ALIASES = frozenset(
-    {"transpose", "expand", "diagonal", "slice", "split", "reshape", "pack", "repeat"}
-)
-#: Operations that change an array; they come last, since the array is what they make.
-WRITES = frozenset({"assign", "accumulate", "clear", "deduct"})
-#: Operations that allocate nothing.
-VIEWS = (ALIASES - {"reshape", "pack", "repeat"}) | WRITES
-#: Operations whose result is changed later on.
-_CHANGED = frozenset({"zeros", "empty"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,69 +113,6 @@ class Range:
         return self == Range(0, 1, size)
 
 
-class IndexSum(NamedTuple):
-    """The array ``sum(c_k i_k) + offset`` of the indices of its axes."""
-
-    coefficients: tuple[int, ...]
-    offset: int
-    shape: tuple[int, ...]
-
-
-class Gather(NamedTuple):
-    """How entries are taken at positions along the first axis of an array.
-
-    Attributes
-    ----------
-    size
-        The size of that axis.
-    divisor
-        What positions are divided by; those that are no multiple of it are outside.
-    outside
-        What to do about positions that the axis does not have: take "zero", "clip" them to the
-        nearest one, or nothing, as there are "none".
-    rank
-        How many axes the positions have.
-    shared
-        Which of these are the next axes of the array.
-    """
-
-    size: int
-    divisor: int
-    outside: str
-    rank: int
-    shared: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Sliced:
-    """Steps that are taken for each value of some indices, and add up.
-
-    Attributes
-    ----------
-    indices
-        The name of each index, and how many values it has.
-    steps
-        The steps; slices in them are of these indices.
-    value
-        The name of what they make.
-    place
-        Where in the result that stands, axis by axis: the name of an index, or ``":"``.
-    is_sum
-        Whether several of them stand in one place.
-    """
-
-    indices: tuple[tuple[str, int], ...]
-    steps: tuple[Instruction, ...]
-    value: str
-    place: tuple[str, ...]
-    is_sum: bool
-
-    @property
-    def count(self) -> int:
-        """How often the steps are taken."""
-        return prod(n for _, n in self.indices)
-
-
 class Steps:
     """Instructions, appended one by one; each method returns the array that its step makes.
 
@@ -268,15 +155,16 @@ class Steps:
     ) -> Handle:
         """Append an instruction that makes an array, unless there is this array already."""
         names = tuple(arg.name for arg in args)
+        assert isinstance(detail, OPERATIONS[op].detail), f"{detail!r} does not belong to {op}"
         key = (op, names, detail, tuple(shape))
         if key in self._made:
             return self._made[key]
         name = f"t{next(self._numbers)}"
         self.instructions.append(Instruction(op, name, names, detail, tuple(shape)))
         # A reshape may or may not copy.
-        borrowed = op in ALIASES and args[0].borrowed
+        borrowed = OPERATIONS[op].is_view and args[0].borrowed
         made = Handle(name, tuple(shape), borrowed, tuple(strides or ()))
-        if op not in _CHANGED:
+        if not OPERATIONS[op].is_changed:
             self._made[key] = made
         return made
 

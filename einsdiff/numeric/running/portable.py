@@ -20,8 +20,7 @@ array([[[1., 2.],
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -34,19 +33,16 @@ from einsdiff.algebra.nodes.nodes import Call, Node, Variable
 from einsdiff.errors import OperandError, page
 from einsdiff.numeric.libraries.library import (
     LIBRARIES,
-    check_dtypes,
     check_places,
-    kind_of,
     library_of,
     taken_to,
 )
-from einsdiff.numeric.libraries.operands import at_least, dtype_of
 from einsdiff.numeric.libraries.registered import check_result
 from einsdiff.numeric.orders.engines import Optimizer
 from einsdiff.numeric.planning.slicing import with_numbers
 from einsdiff.numeric.source.code import function_source
 
-__all__ = ["Portable", "portable", "result_dtype"]
+__all__ = ["Portable", "portable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +133,9 @@ def _portable(
         known = [v for v in given if v.shape][:1] or list(given[:1])
         like = [v for v in with_numbers(known, dict(sizes)) if isinstance(v, Variable)]
         arguments += [v for v in like if v not in arguments]
-    # CuPy's functions are called as NumPy's are.
     text, names = function_source(
-        numbers,
-        arguments,
-        "numpy" if library == "cupy" else library,
-        matrix,
-        has_floats=has_floats,
-        optimizer=optimizer,
+        numbers, arguments, library, matrix, has_floats=has_floats, optimizer=optimizer
     )
-    if library == "cupy":
-        text = text.replace("import numpy as np", "import cupy as np", 1)
     own = {
         names[part.function.name]: _called(part.function, library)
         for part in topological(numbers)
@@ -188,83 +176,3 @@ def _called(function: Function, library: str) -> Callable[..., Any]:
         return taken_to(library, {"": arrays[0], "result": np.asarray(result)})["result"]
 
     return called
-
-
-# --- dtypes -----------------------------------------------------------------------------------
-
-
-def result_dtype(
-    library: str, nodes: Sequence[Node], values: Mapping[str, Any], least: str = ""
-) -> Any:
-    """Return the dtype in which a library computes expressions of these arrays.
-
-    Parameters
-    ----------
-    library
-        One of `einsdiff.numeric.libraries.library.LIBRARIES`.
-    nodes
-        The expressions.
-    values
-        Their arrays, of that library, by name.
-    least
-        The least dtype, one of `einsdiff.numeric.libraries.operands.LEAST`.
-
-    Returns
-    -------
-    dtype
-        One of that library. Integers become floating-point numbers where the expression needs it,
-        of the library's default precision if there are no others.
-
-    Raises
-    ------
-    OperandError
-        PyTorch tensors of several floating-point dtypes.
-    """
-    arrays = list(values.values())
-    if library == "torch":
-        check_dtypes(values)
-        return _dtype_of_torch(nodes, [array.dtype for array in arrays], least)
-    if library == "jax":
-        return _dtype_of_jax(nodes, arrays, least)
-    return np.result_type(*(dtype_of(node, [a.dtype for a in arrays], least) for node in nodes))
-
-
-def _dtype_of_torch(nodes: Sequence[Node], dtypes: Sequence[Any], least: str) -> Any:
-    torch = sys.modules["torch"]
-    known = [np.dtype(_numpy_name(dtype)) for dtype in dtypes]
-    wanted = np.result_type(*(dtype_of(node, known) for node in nodes))
-    wanted = (
-        np.dtype(int) if least == "integer" and wanted.kind in "iu" else at_least(wanted, least)
-    )
-    floats = [dtype for dtype in dtypes if kind_of(dtype) in "fc"]
-    if not floats and wanted.kind in "iub":
-        return getattr(torch, wanted.name, torch.int64)
-    found = next((dtype for dtype in floats if dtype.is_complex), None)
-    found = found or next(iter(floats), torch.get_default_dtype())
-    return found.to_complex() if wanted.kind == "c" else found
-
-
-def _dtype_of_jax(nodes: Sequence[Node], arrays: Sequence[Any], least: str) -> Any:
-    jax = sys.modules["jax"]
-    found = jax.numpy.result_type(*arrays) if arrays else jax.numpy.result_type(int)
-
-    def wanted(known: Any) -> np.dtype[Any]:
-        return np.result_type(*(dtype_of(node, [known]) for node in nodes))
-
-    needed = wanted(np.dtype(_numpy_name(found)))
-    if found.kind not in "iub":
-        return jax.numpy.result_type(found, 1j) if needed.kind == "c" else found
-    if least == "float":
-        return jax.numpy.result_type(1.0 if needed.kind != "c" else 1j)
-    if needed.kind in "iub" and least:
-        needed = at_least(needed, least)
-    if needed.kind in "iub":  # of which JAX may have no long ones
-        there = jax.dtypes.canonicalize_dtype(needed)
-        return there if wanted(there) == there else jax.numpy.result_type(1.0)
-    return jax.numpy.result_type(1.0 if needed.kind == "f" else 1j)
-
-
-def _numpy_name(dtype: Any) -> str:
-    """Return what NumPy calls a dtype, or one of its kind that it has."""
-    name = str(dtype).removeprefix("torch.")
-    return {"complex32": "complex64", "bfloat16": "float16"}.get(name, name)

@@ -17,12 +17,12 @@ def program(x_, A_, *, out=None):
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,9 +30,15 @@ from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.nodes import Node, Variable
 from einsdiff.numeric.libraries.registered import checked
 from einsdiff.numeric.orders.engines import Optimizer
-from einsdiff.numeric.planning.fusing import is_entrywise
+from einsdiff.numeric.planning.operations import (
+    OPERATIONS,
+    Condition,
+    IndexSum,
+    Instruction,
+    Sliced,
+    is_entrywise,
+)
 from einsdiff.numeric.planning.plan import Plan, plan
-from einsdiff.numeric.planning.steps import WRITES, IndexSum, Instruction, Sliced
 from einsdiff.numeric.running.parallel import LARGE, assign, entrywise, sparse_zeros, touches_little
 
 __all__ = ["Program", "program_for"]
@@ -111,17 +117,13 @@ def _implementations(made: Plan) -> dict[str, Any]:
     found: dict[str, Any] = {}
     special = import_module("einsdiff.numeric.running.kernels")
     found.update(assign=assign, entrywise=entrywise, sparse_zeros=sparse_zeros)
+    found.update(gram=special.gram, pairs=special.pairs)
     for step in made.instructions:
-        if step.op in ("gram", "pairs"):
-            found[step.op] = getattr(special, step.op)
-        if step.op == "call":
+        if step.op == "call" and step.detail.implementation is not None:
             named = step.detail.implementation
-            if isinstance(named, str):
-                named = getattr(special, named)
-            if callable(step.detail.implementation):
-                named = checked(step.detail)
-            if named is not None:
-                found[_called(step.detail).partition("(")[0]] = named
+            found[_called(step.detail).partition("(")[0]] = (
+                getattr(special, named) if isinstance(named, str) else checked(step.detail)
+            )
     return found
 
 
@@ -149,11 +151,7 @@ def _source(made: Plan, dtype: str) -> str:
     is_kept = takes_out and made.pattern is not None
     keywords = ["*", "out=None", "clear=True"][: 3 if is_kept else 2]
     lines = [f"def program({', '.join([*names, *keywords] if takes_out else names)}):"]
-    last_use: dict[str, int] = {}
-    for k, step in enumerate(made.instructions):
-        for name in (step.target, *step.args, step.into):
-            last_use[name] = k
-    kept = {*made.results, *names}
+    spent = _deleted(made.instructions, {*made.results, *names})
     is_written = False
     rows = _written_in_rows(made) if takes_out else None
     for k, step in enumerate(made.instructions):
@@ -161,26 +159,15 @@ def _source(made: Plan, dtype: str) -> str:
             if is_kept:
                 lines += [f"if not clear:  # {step.shape}", f"    {step.target}[...] = 0"]
             continue
-        is_result = step.target == out and step.op not in WRITES
+        is_result = step.target == out and not step.operation.is_write
         is_written |= is_result and _takes_out(step)
         if step is rows:
             lines.append(
                 "rows = None if out is None or not out.flags.c_contiguous"
                 f" else out.reshape({step.shape})"
             )
-        if step.op == "slices":
-            lines += _loop(step, dtype)
-        else:
-            lines += _spell(step, dtype, "out" if is_result else "rows" if step is rows else "")
-        spent = sorted(
-            {
-                name
-                for name in (step.target, *step.args, step.into)
-                if name.isidentifier() and last_use[name] == k and name not in kept
-            }
-        )
-        if spent and k + 1 < len(made.instructions):
-            lines.append(f"del {', '.join(spent)}")
+        lines += _spell(step, dtype, "out" if is_result else "rows" if step is rows else "")
+        lines += spent[k]
     if rows is not None:
         lines += ["if out is not None:", "    if rows is None:", f"        np.copyto(out, {out})"]
         lines += [f"    {out} = out"]
@@ -198,8 +185,19 @@ def _source(made: Plan, dtype: str) -> str:
     return "\n".join([lines[0], *("    " + line for line in lines[1:])])
 
 
-def _loop(step: Instruction, dtype: str) -> list[str]:
+def _deleted(steps: Sequence[Instruction], kept: Collection[str]) -> list[list[str]]:
+    """Write for each step but the last what deletes the arrays that are not needed after it."""
+    last = {name: k for k, step in enumerate(steps) for name in step.names}
+    found: list[list[str]] = [[] for _ in steps]
+    for name in sorted(last):
+        if name.isidentifier() and name not in kept:
+            found[last[name]].append(name)
+    return [[f"del {', '.join(names)}"] if names else [] for names in found[:-1]] + [[]]
+
+
+def _loop(line: _Line) -> list[str]:
     """Write steps that are taken for each value of some indices."""
+    step, dtype = line.step, line.dtype
     sliced: Sliced = step.detail
     made = "zeros" if sliced.is_sum else "empty"
     lines = [f"{step.target} = np.{made}({step.shape}, dtype={dtype!r})"]
@@ -207,18 +205,9 @@ def _loop(step: Instruction, dtype: str) -> list[str]:
     counts = ", ".join(str(n) for _, n in sliced.indices)
     comma = "," if len(sliced.indices) == 1 else ""
     lines.append(f"for {names}{comma} in np.ndindex({counts}):")
-    own = {inner.target for inner in sliced.steps}
-    last_use = {
-        name: k
-        for k, inner in enumerate(sliced.steps)
-        for name in (inner.target, *inner.args, inner.into)
-        if name in own
-    }
+    spent = _deleted(sliced.steps, step.args)
     for k, inner in enumerate(sliced.steps):
-        lines += (f"    {line}" for line in _spell(inner, dtype, ""))
-        spent = sorted(name for name, last in last_use.items() if last == k)
-        if spent and k + 1 < len(sliced.steps):
-            lines.append(f"    del {', '.join(spent)}")
+        lines += (f"    {text}" for text in (*_spell(inner, dtype, ""), *spent[k]))
     place = ", ".join(sliced.place) or "..."
     lines.append(f"    {step.target}[{place}] {'+' if sliced.is_sum else ''}= {sliced.value}")
     return lines
@@ -240,117 +229,159 @@ def _takes_out(step: Instruction) -> bool:
     """Tell whether a step can write its result into the array that the caller passes."""
     if step.op in ("dot", "matmul"):
         return bool(step.shape)  # a product of vectors is a number
-    return step.op in ("zeros", "empty", "copy") or is_entrywise(step)
+    return step.operation.takes_out or is_entrywise(step)
+
+
+class _Line(NamedTuple):
+    """A step that is to be written.
+
+    Attributes
+    ----------
+    step
+        The step.
+    dtype
+        The name of the program's dtype.
+    out
+        The name of an array for the result, or None in a program's call; empty if there is none.
+    """
+
+    step: Instruction
+    dtype: str
+    out: str
+
+    @property
+    def is_large(self) -> bool:
+        return prod(self.step.shape) * np.dtype(self.dtype).itemsize >= LARGE
 
 
 def _spell(step: Instruction, dtype: str, out: str) -> Iterable[str]:
     """Write an instruction as NumPy code; `out` is the name of an array for its result, or None."""
-    is_result = bool(out)
-    target, args, detail, shape = step.target, step.args, step.detail, step.shape
-    note = f"  # {shape}"
-    is_large = prod(shape) * np.dtype(dtype).itemsize >= LARGE
+    line = _Line(step, dtype, out)
     if is_entrywise(step):
-        return [f"{target} = {_entrywise(step, out, is_large)}{note}"]
-    match step.op:
-        case "transpose":
-            return [f"{target} = {args[0]}.transpose({detail}){note}"]
-        case "reshape" | "split":
-            return [f"{target} = {args[0]}.reshape({shape})"]
-        case "pack":
-            return [f"{target} = np.ascontiguousarray({args[0]}){note}"]
-        case "expand":
-            index = ", ".join(":" if there else "None" for there in detail)
-            return [f"{target} = {args[0]}[{index}]{note}"]
-        case "slice":
-            return [f"{target} = {args[0]}[{', '.join(detail)}]{note}"]
-        case "diagonal":
-            return [f"{target} = np.einsum({detail!r}, {args[0]}){note}"]
-        case "sum":
-            return [f"{target} = {args[0]}.sum(axis={detail}){note}"]
-        case "einsum":
-            return [f"{target} = np.einsum({detail!r}, {args[0]}, {args[1]}){note}"]
-        case "dot" | "matmul":
-            product = f"{args[0]}.dot({args[1]})" if step.op == "dot" else f"{args[0]} @ {args[1]}"
-            if not is_result or not shape:
-                return [f"{target} = {product}{note}"]
-            into_out = f"    {target} = np.matmul({args[0]}, {args[1]}, out=out)"
-            return ["if out is None:", f"    {target} = {product}{note}", "else:", into_out]
-        case "repeat":
-            return [f"{target} = np.ascontiguousarray(np.broadcast_to({args[0]}, {shape}))"]
-        case "gram" | "pairs":
-            return [f"{target} = {step.op}({args[0]}, {args[1]}){note}"]
-        case "number":
-            return [f"{target} = np.{dtype}({args[0]})"]
-        case "positions":
-            return [f"{target} = {_affine(detail)}{note}"]
-        case "gather":
-            return _gathered(step)
-        case "scatter":
-            return _scattered(step, dtype)
-        case "cumsum":
-            if not detail:
-                return [f"{target} = np.cumsum({args[0]}, axis=0, dtype={dtype!r}){note}"]
-            room = f"{target} = np.zeros({shape}, dtype={dtype!r})"
-            return [room, f"np.cumsum({args[0]}, axis=0, out={target}[1:])"]
-        case "mask":
-            return [f"{target} = np.where({_holds(*detail)}, {args[0]}, 0){note}"]
-        case "relation":
-            return [f"{target} = ({_holds(*detail)}).astype({dtype!r}){note}"]
-        case "copy":
-            fresh = f"{target} = np.array({args[0]}, dtype={dtype!r}){note}"
-            if not is_result:
-                return [fresh]
-            given = [f"    np.copyto(out, {args[0]})", f"    {target} = out"]
-            return ["if out is None:", f"    {fresh}", "else:", *given]
-        case "call":
-            return [f"{target} = {_called(detail).format(*args, dtype=repr(dtype))}{note}"]
-        case "zeros" | "empty" as allocate:
-            made = f"np.{allocate}"
-            if detail and touches_little(shape, detail, np.dtype(dtype).itemsize):
-                made = "sparse_zeros"
-            fresh = f"{target} = {made}({shape}, dtype={dtype!r})"
-            if not is_result:
-                return [fresh]
-            lines = ["if out is None:", f"    {fresh}", "else:", f"    {target} = out"]
-            if allocate == "zeros":
-                lines += ["    if clear:", f"        {target}[...] = 0"]
-            return lines
-        case "assign" if len(args) == 3:
-            return [_applied("np.multiply", args[1:], target, is_large)]
-        case "assign" if is_large:
-            return [f"assign({target}, {args[1]})"]
-        case "assign":
-            return [f"{target}[...] = {args[1]}"]
-        case "accumulate" | "deduct" if is_large:
-            return [
-                _applied("np.add" if step.op == "accumulate" else "np.subtract", args, target, True)
-            ]
-        case "accumulate" | "deduct":
-            sign = "+" if step.op == "accumulate" else "-"
-            return [f"{target if shape else f'{target}[...]'} {sign}= {args[1]}"]
-    raise AssertionError(f"no such operation: {step.op}")
+        return [f"{step.target} = {_entrywise(line)}  # {step.shape}"]
+    spelled = _SPELLED[step.op]
+    if not isinstance(spelled, str):
+        return spelled(line)
+    known = {"detail": step.detail, "shape": step.shape, "dtype": dtype}
+    return [f"{step.target} = {spelled.format(*step.args, **known)}"]
+
+
+def _expand(line: _Line) -> list[str]:
+    step = line.step
+    index = ", ".join(":" if there else "None" for there in step.detail)
+    return [f"{step.target} = {step.args[0]}[{index}]  # {step.shape}"]
+
+
+def _slice(line: _Line) -> list[str]:
+    step = line.step
+    return [f"{step.target} = {step.args[0]}[{', '.join(step.detail)}]  # {step.shape}"]
+
+
+def _product(line: _Line) -> list[str]:
+    step, (a, b) = line.step, line.step.args
+    made = (
+        f"{step.target} = {f'{a}.dot({b})' if step.op == 'dot' else f'{a} @ {b}'}  # {step.shape}"
+    )
+    if not line.out or not step.shape:
+        return [made]
+    into_out = f"    {step.target} = np.matmul({a}, {b}, out=out)"
+    return ["if out is None:", f"    {made}", "else:", into_out]
+
+
+def _positions(line: _Line) -> list[str]:
+    step = line.step
+    return [f"{step.target} = {_affine(step.detail)}  # {step.shape}"]
+
+
+def _cumsum(line: _Line) -> list[str]:
+    step, dtype = line.step, line.dtype
+    (a,) = step.args
+    if not step.detail:
+        return [f"{step.target} = np.cumsum({a}, axis=0, dtype={dtype!r})  # {step.shape}"]
+    room = f"{step.target} = np.zeros({step.shape}, dtype={dtype!r})"
+    return [room, f"np.cumsum({a}, axis=0, out={step.target}[1:])"]
+
+
+def _mask(line: _Line) -> list[str]:
+    step = line.step
+    holds = _holds(step.detail)
+    return [f"{step.target} = np.where({holds}, {step.args[0]}, 0)  # {step.shape}"]
+
+
+def _relation(line: _Line) -> list[str]:
+    step = line.step
+    return [f"{step.target} = ({_holds(step.detail)}).astype({line.dtype!r})  # {step.shape}"]
+
+
+def _copy(line: _Line) -> list[str]:
+    step = line.step
+    fresh = f"{step.target} = np.array({step.args[0]}, dtype={line.dtype!r})  # {step.shape}"
+    if not line.out:
+        return [fresh]
+    given = [f"    np.copyto(out, {step.args[0]})", f"    {step.target} = out"]
+    return ["if out is None:", f"    {fresh}", "else:", *given]
+
+
+def _call(line: _Line) -> list[str]:
+    step = line.step
+    called = _called(step.detail).format(*step.args, dtype=repr(line.dtype))
+    return [f"{step.target} = {called}  # {step.shape}"]
+
+
+def _new(line: _Line) -> list[str]:
+    step, dtype = line.step, line.dtype
+    made = f"np.{step.op}"
+    if step.detail and touches_little(step.shape, step.detail, np.dtype(dtype).itemsize):
+        made = "sparse_zeros"
+    fresh = f"{step.target} = {made}({step.shape}, dtype={dtype!r})"
+    if not line.out:
+        return [fresh]
+    lines = ["if out is None:", f"    {fresh}", "else:", f"    {step.target} = out"]
+    if step.op == "zeros":
+        lines += ["    if clear:", f"        {step.target}[...] = 0"]
+    return lines
+
+
+def _assign(line: _Line) -> list[str]:
+    step, (_, value, *factor) = line.step, line.step.args
+    if factor:
+        return [_applied("np.multiply", [value, *factor], step.target, line.is_large)]
+    if line.is_large:
+        return [f"assign({step.target}, {value})"]
+    return [f"{step.target}[...] = {value}"]
+
+
+def _add(line: _Line) -> list[str]:
+    """Write what is added to a part of an array, or subtracted from it."""
+    step = line.step
+    name, sign = ("add", "+") if step.op == "accumulate" else ("subtract", "-")
+    if line.is_large:
+        return [_applied(f"np.{name}", step.args, step.target, True)]
+    target = step.target if step.shape else f"{step.target}[...]"
+    return [f"{target} {sign}= {step.args[1]}"]
 
 
 #: How an operation entry by entry is written where it makes a new array.
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "power": "**"}
 
 
-def _entrywise(step: Instruction, out: str, is_large: bool) -> str:
+def _entrywise(line: _Line) -> str:
     """Write an operation entry by entry, into an array if there is one for it."""
+    step, out = line.step, line.out
     args = (*step.args, str(step.detail)) if step.op == "power" else step.args
     into = step.into
     if out:
         into = f"{into} if {out} is None else {out}" if into else out
-    if not into and not is_large and step.op in _OPERATORS:
+    if not into and not line.is_large and step.op in _OPERATORS:
         return f"{args[0]} {_OPERATORS[step.op]} {args[1]}"
-    if not into and not is_large and step.op == "negative":
+    if not into and not line.is_large and step.op == "negative":
         return f"-{args[0]}"
     if step.op == "call":
         function, _, rest = _called(step.detail).partition("(")
         args = tuple(rest[:-1].format(*args).split(", "))
     else:
         function = f"np.{step.op}"
-    return _applied(function, args, into, is_large)
+    return _applied(function, args, into, line.is_large)
 
 
 def _applied(function: str, args: Iterable[str], into: str, is_large: bool) -> str:
@@ -360,8 +391,8 @@ def _applied(function: str, args: Iterable[str], into: str, is_large: bool) -> s
     return f"{function}({', '.join([*args, *([f'out={into}'] if into else [])])})"
 
 
-def _holds(affine: IndexSum, is_equation: bool) -> str:
-    return f"{_affine(affine)} {'==' if is_equation else '>='} 0"
+def _holds(condition: Condition) -> str:
+    return f"{_affine(condition.of)} {'==' if condition.is_equation else '>='} 0"
 
 
 def _affine(affine: IndexSum) -> str:
@@ -387,9 +418,9 @@ def _arange(size: int, axis: int, rank: int) -> str:
     return f"np.arange({size}){index}"
 
 
-def _gathered(step: Instruction) -> list[str]:
+def _gather(line: _Line) -> list[str]:
     """Write the entries of an array at positions along its first axis."""
-    array, positions = step.args
+    step, (array, positions) = line.step, line.step.args
     size, divisor, outside, rank, shared = step.detail
     at = f"{positions} // {divisor}" if divisor > 1 else positions
     if outside != "none":
@@ -404,9 +435,10 @@ def _gathered(step: Instruction) -> list[str]:
     return lines
 
 
-def _scattered(step: Instruction, dtype: str) -> list[str]:
+def _scatter(line: _Line) -> list[str]:
     """Write the sum of the entries of an array at positions along a new first axis."""
-    target, (array, positions) = step.target, step.args
+    step, (array, positions) = line.step, line.step.args
+    target = step.target
     size, is_inside, is_injective = step.detail
     if not is_inside:
         inside = f"[({positions} >= 0) & ({positions} < {size})]"
@@ -414,4 +446,42 @@ def _scattered(step: Instruction, dtype: str) -> list[str]:
     add = f"{target}[{positions}] = {array}"
     if not is_injective:
         add = f"np.add.at({target}, {positions}, {array})"
-    return [f"{target} = np.zeros({step.shape}, dtype={dtype!r})", add]
+    return [f"{target} = np.zeros({step.shape}, dtype={line.dtype!r})", add]
+
+
+#: How an operation is written: what makes its result, or a function that writes lines. Those entry
+#: by entry are written by `_entrywise`; ``size`` is for plans that people read.
+_SPELLED: Mapping[str, str | Callable[[_Line], list[str]]] = {
+    "accumulate": _add,
+    "assign": _assign,
+    "call": _call,
+    "clear": "",  # where the whole program is written, since it depends on the call
+    "copy": _copy,
+    "cumsum": _cumsum,
+    "deduct": _add,
+    "diagonal": "np.einsum({detail!r}, {0})  # {shape}",
+    "dot": _product,
+    "einsum": "np.einsum({detail!r}, {0}, {1})  # {shape}",
+    "empty": _new,
+    "expand": _expand,
+    "gather": _gather,
+    "gram": "gram({0}, {1})  # {shape}",
+    "mask": _mask,
+    "matmul": _product,
+    "number": "np.{dtype}({0})",
+    "pack": "np.ascontiguousarray({0})  # {shape}",
+    "pairs": "pairs({0}, {1})  # {shape}",
+    "positions": _positions,
+    "relation": _relation,
+    "repeat": "np.ascontiguousarray(np.broadcast_to({0}, {shape}))",
+    "reshape": "{0}.reshape({shape})",
+    "scatter": _scatter,
+    "size": "{detail}",
+    "slice": _slice,
+    "slices": _loop,
+    "split": "{0}.reshape({shape})",
+    "sum": "{0}.sum(axis={detail})  # {shape}",
+    "transpose": "{0}.transpose({detail})  # {shape}",
+    "zeros": _new,
+}
+assert {*_SPELLED} == {name for name, known in OPERATIONS.items() if not known.is_entrywise}

@@ -37,12 +37,13 @@ from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Delta, Node, Variable
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.libraries.array_library import ArrayLibrary
 from einsdiff.numeric.orders.engines import Optimizer
 from einsdiff.numeric.planning.extents import check_extents, extents_of
 from einsdiff.numeric.planning.plan import plain_plan
 from einsdiff.numeric.source.draft import LINE, Draft, Line
 from einsdiff.numeric.source.pieces import OWN, Piece
-from einsdiff.numeric.source.spelling import BACKENDS, HELPERS, IMPORTS, RESERVED, operation
+from einsdiff.numeric.source.spelling import BACKENDS, HELPERS, IMPORTS, RESERVED
 from einsdiff.numeric.source.statements import reshaped, transposed
 from einsdiff.numeric.source.syntax import assigned, listed, names_of, numbers_as_arrays
 from einsdiff.numeric.source.syntax import name as identity
@@ -300,7 +301,7 @@ def _whole(
     parameters = [*known.names.values(), *missing, *(["*", *functions] if functions else [])]
     body = [*([text] if text else []), *unpacked, *map(str, lines)]
     definition = [*_head(name, parameters), *("    " + line for line in body)]
-    needed, before = _helpers(used.difference(parameters), draft.backend)
+    needed, before = _helpers(used.difference(parameters), draft.library)
     if normalize("NFKC", name) in needed:
         raise OperandError(
             page(
@@ -315,11 +316,13 @@ def _made_arrays(draft: Draft, known: _Known, statements: Sequence[ast.stmt]) ->
     """Write lines that make arrays of arguments that may be numbers, where it takes arrays."""
     scalars = {name for v, name in known.names.items() if not v.shape}
     functions = [*draft.functions.values()]
-    if draft.backend == "jax":  # whose functions other than NumPy's take no integers
-        functions += [n for n, lines in IMPORTS.items() if "jax" in lines and n != "jnp"]
-    found = numbers_as_arrays(statements, scalars, functions, in_calls=draft.backend == "torch")
+    library = draft.library
+    if library.is_strict:  # whose functions other than NumPy's take no integers
+        modules = [name for name, lines in IMPORTS.items() if library.code in lines]
+        functions += [name for name in modules if name != library.alias]
+    found = numbers_as_arrays(statements, scalars, functions, in_calls=not library.takes_numbers)
     like = [identity(name) for v, name in known.names.items() if v.shape][:1]
-    op = operation("number to array like" if like else "number to array", draft.backend)
+    op = library.operations["number to array like" if like else "number to array"]
     return [
         Line(assigned(identity(name), draft.spell(op, *map(Piece, [identity(name), *like]))))
         for name in known.names.values()
@@ -369,7 +372,7 @@ def _as_matrix(draft: Draft, piece: Piece, domain: int, layout: str, order: str)
     rows, columns = piece.shape[:split], piece.shape[split:]
     shape = (prod(rows), prod(columns))
     if order == "F" and max(len(rows), len(columns)) > 1:
-        if draft.backend == "torch":  # which knows one order only
+        if not draft.library.operations["reshape F"]:  # which knows one order only
             axes = [*reversed(range(split)), *reversed(range(split, len(piece.shape)))]
             piece = reshaped(draft, transposed(draft, piece, axes), shape)
         else:
@@ -424,8 +427,9 @@ def _head(name: str, parameters: Sequence[str]) -> list[str]:
     return [f"def {name}(", *("    " + line for line in lines), "):"]
 
 
-def _helpers(used: Collection[str], backend: str) -> tuple[frozenset[str], list[str]]:
+def _helpers(used: Collection[str], library: ArrayLibrary) -> tuple[frozenset[str], list[str]]:
     """Return what is needed for names that are used: which ones, and the lines that define them."""
+    backend = library.code
     needed: dict[str, str] = {}
     names = list(used)
     for name in names:
@@ -434,4 +438,4 @@ def _helpers(used: Collection[str], backend: str) -> tuple[frozenset[str], list[
             names += sorted(names_of(ast.parse(needed[name])))
     imports = [line[backend] for n, line in IMPORTS.items() if n in names and backend in line]
     helpers = [text for name in reversed(needed) for text in ("", "", needed[name])]
-    return RESERVED.intersection(names), [*imports, *helpers]
+    return RESERVED.intersection(names), [*map(library.imported, imports), *helpers]

@@ -23,8 +23,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from einsdiff.numeric.libraries.known import LIBRARIES
+from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.planning.plan import Plan
-from einsdiff.numeric.planning.steps import WRITES, Instruction
 from einsdiff.numeric.source.pieces import (
     COMPLEX,
     EXACT,
@@ -40,7 +41,7 @@ from einsdiff.numeric.source.pieces import (
     shape_of,
     shape_text,
 )
-from einsdiff.numeric.source.spelling import ALIASES, COMPARISONS, RESERVED, operation
+from einsdiff.numeric.source.spelling import COMPARISONS, RESERVED
 from einsdiff.numeric.source.syntax import (
     Index,
     assigned,
@@ -62,9 +63,9 @@ WIDTH = 72
 #: What can be broken into lines anywhere has lines of this length.
 LINE = 86
 
-#: Numbers of each kind, as they are and as PyTorch's dtypes, and the dtypes of these alone.
+#: Numbers of each kind, as they are and as small dtypes, and the dtypes of these alone.
 _SAMPLES = {EXACT: [], FLOAT: [literal(1.0)], COMPLEX: [literal(1j)]}
-_TORCH_SAMPLES = {EXACT: [], FLOAT: [name("torch.float32")], COMPLEX: [name("torch.complex64")]}
+_DTYPE_SAMPLES = {EXACT: [], FLOAT: ["float32"], COMPLEX: ["complex64"]}
 _DTYPES = {EXACT: "int", FLOAT: "float", COMPLEX: "complex"}
 
 
@@ -137,7 +138,7 @@ class Draft:
         has_floats: bool = False,
     ) -> None:
         self.has_floats = has_floats
-        self.backend = backend
+        self.library = LIBRARIES[backend]
         self.reference = reference
         self.uses = Counter(uses)
         self.lines: list[Line] = []
@@ -145,7 +146,7 @@ class Draft:
         self.ranges: list[Piece] = []
         self.floats: set[str] = set()
         self.numbers: dict[str, Piece] = {}
-        self.steps = {step.target: step for step in plan.instructions if step.op not in WRITES}
+        self.steps = plan.makes
         self.pieces: dict[str, Piece] = {}
         for handle, text in names.items():
             self.pieces[handle] = Piece(
@@ -242,10 +243,11 @@ class Draft:
             self.bind(step.args[pieces.index(longest)])
 
     def spell(self, template: str, *pieces: Piece, **known: ast.expr) -> ast.expr:
-        """Fill in a template of `einsdiff.numeric.source.spelling`."""
+        """Fill in a template of the library's operations, or of a function."""
         parts = {str(k): piece.tree for k, piece in enumerate(pieces)}
-        library = name(ALIASES[self.backend])
-        return filled(template, {"np": library, "device": self.device, **parts, **known})
+        return filled(
+            template, {"np": name(self.library.alias), "device": self.device, **parts, **known}
+        )
 
     def made(
         self,
@@ -256,7 +258,7 @@ class Draft:
         **known: ast.expr,
     ) -> Piece:
         """Return an operation as the library writes it, for a result of this shape."""
-        template = operation(op, self.backend)
+        template = self.library.operations[op]
         return joined(
             self.spell(template, *pieces, shape=shape_of(shape), **known), pieces, shape, kind
         )
@@ -276,13 +278,13 @@ class Draft:
         """
         at = subscripted(name(target), indices or [...])
         assert isinstance(at, ast.Subscript)
-        if self.backend == "jax":
+        if not self.library.changes_in_place:
             value, op = (negated(value), "add") if op == "subtract" else (value, op)
-            template = operation(op, self.backend)
+            template = self.library.operations[op]
             made = self.spell(template, Piece(name(target)), Piece(at.slice), value)
             statement = assigned(name(target), made)
         elif op == "add at":
-            template = operation(op, self.backend)
+            template = self.library.operations[op]
             statement = ast.Expr(self.spell(template, Piece(name(target)), Piece(at.slice), value))
         elif op == "set":
             statement = assigned(at, value.tree)
@@ -322,15 +324,15 @@ class Draft:
             return name(_DTYPES[kind])
         if kind == FLOAT and not self.floats.isdisjoint(arrays):
             kind = EXACT
-        is_torch = self.backend == "torch"
-        if len(arrays) == 1 and kind == EXACT and (is_torch or arrays[0] not in self._scalars):
+        alias, promote = self.library.alias, self.library.promote
+        if len(arrays) == 1 and kind == EXACT and (promote or arrays[0] not in self._scalars):
             return name(f"{arrays[0]}.dtype")
-        if not is_torch:
-            known = [*map(name, arrays), *_SAMPLES[kind]]
-            return called(f"{ALIASES[self.backend]}.result_type", *known)
-        found, *others = [*(name(f"{n}.dtype") for n in arrays), *_TORCH_SAMPLES[kind]]
+        if not promote:
+            return called(f"{alias}.result_type", *map(name, arrays), *_SAMPLES[kind])
+        samples = [name(f"{alias}.{sample}") for sample in _DTYPE_SAMPLES[kind]]
+        found, *others = [*(name(f"{n}.dtype") for n in arrays), *samples]
         for other in others:
-            found = called("torch.promote_types", found, other)
+            found = called(promote, found, other)
         return found
 
     def dtype_of_conditions(self, names: frozenset[str]) -> ast.expr | None:
@@ -360,9 +362,9 @@ class Draft:
         names = self._distinct(names_in(like)) or ([self.reference] if self.reference else [])
         kind = max([kind, *(piece.kind for piece in like)])
         dtype = self.dtype_of(names, kind)
-        template = operation(op, self.backend)
+        template = self.library.operations[op]
         if len(names) == 1 and kind == EXACT:
-            template = operation(f"{op} like", self.backend) or template
+            template = self.library.operations[f"{op} like"] or template
         made = {"dtype": dtype} | ({"device": self.device} if self.reference else {})
         found = self.spell(
             template,

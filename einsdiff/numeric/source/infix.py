@@ -22,7 +22,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.numeric.planning.steps import Instruction
+from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.source.draft import WIDTH, Draft, Writer
 from einsdiff.numeric.source.pieces import (
     COMPLEX,
@@ -38,7 +38,7 @@ from einsdiff.numeric.source.pieces import (
     reciprocal,
     whole_power,
 )
-from einsdiff.numeric.source.spelling import ALIASES, COMPARISONS, spelled
+from einsdiff.numeric.source.spelling import COMPARISONS, spelled
 from einsdiff.numeric.source.syntax import called, name
 
 __all__ = ["ARITHMETIC", "as_array"]
@@ -110,7 +110,7 @@ def _call(draft: Draft, step: Instruction) -> Piece:
     values = 0  # the first of the arguments that are no conditions
     if function.name == "where":
         pieces[0], values = _condition(draft, pieces[0]), 1
-    if draft.backend == "torch" or callable(function.implementation):
+    if not draft.library.takes_numbers or callable(function.implementation):
         pieces[values:] = [as_array(draft, piece, pieces[values:]) for piece in pieces[values:]]
     kind = EXACT if function.keeps_integers else FLOAT
     return joined(_called(draft, function, pieces), pieces, step.shape, kind)
@@ -121,8 +121,8 @@ def _called(draft: Draft, function: Function, pieces: Sequence[Piece]) -> ast.ex
     if function.name == "solve" and function.ranks == (2, 1):
         is_stack = len(pieces[0].shape) > 2 or len(pieces[1].shape) > 1
         if is_stack:  # of vectors, which would be taken for a matrix
-            function = replace(function, implementation="solve for vectors")
-    template = spelled(function, draft.backend)
+            return draft.spell(draft.library.operations["solve for vectors"], *pieces)
+    template = spelled(function, draft.library.code)
     if template is not None:
         return draft.spell(template, *pieces)
     chosen = draft.functions.get(function.name)
@@ -134,7 +134,7 @@ def _called(draft: Draft, function: Function, pieces: Sequence[Piece]) -> ast.ex
 
 def _condition(draft: Draft, a: Piece) -> Piece:
     """Write a number as a condition, unless it is the truth value of one."""
-    if draft.backend == "torch":
+    if not draft.library.takes_numbers:
         a = as_array(draft, a)
     return a.condition or operation(a, "!=", number_of(0))
 
@@ -145,7 +145,7 @@ def _compared(
     """Write a comparison, whose value is 0 or 1."""
     names = names_in(pieces)
     a, b = pieces
-    if not names and draft.backend == "torch":
+    if not names and not draft.library.takes_numbers:
         a, b = as_array(draft, a), as_array(draft, b)
     condition = replace(operation(a, COMPARISONS[function.name], b), names=names)
     dtype = draft.dtype_of_conditions(names)
@@ -164,14 +164,14 @@ def as_array(draft: Draft, a: Piece, others: Sequence[Piece] = ()) -> Piece:
     """
     if a.names:
         return a
-    library = ALIASES[draft.backend]
-    if draft.backend == "torch":
-        dtype = name("torch.complex128" if a.kind == COMPLEX else "torch.float64")
+    library = draft.library
+    if not library.takes_numbers:
+        dtype = name(f"{library.alias}.{'complex128' if a.kind == COMPLEX else 'float64'}")
         if others and not any(piece.shape for piece in others):
             dtype = draft.dtype_of(names_in(others), max(a.kind, FLOAT))
         tree = draft.spell("{np}.tensor({0}, dtype={dtype}, device={device})", a, dtype=dtype)
     else:
-        tree = called(f"{library}.asarray", a.tree)
+        tree = called(f"{library.alias}.asarray", a.tree)
     made = replace(a, tree=tree, kind=max(a.kind, FLOAT))
     if len(made.text) <= WIDTH // 2:
         return made

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from math import prod
 
-from einsdiff.numeric.planning.steps import Instruction
+from einsdiff.numeric.planning.operations import Instruction
 
 __all__ = ["Region", "through", "whole"]
 

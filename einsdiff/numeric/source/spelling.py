@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 
 from einsdiff.algebra.nodes.function import Function
+from einsdiff.numeric.libraries.known import LIBRARIES
 
 __all__ = [
     "ALIASES",
@@ -40,7 +41,7 @@ __all__ = [
 BACKENDS = ("numpy", "torch", "jax")
 
 #: What their modules are called.
-ALIASES = {"numpy": "np", "torch": "torch", "jax": "jnp"}
+ALIASES = {name: LIBRARIES[name].alias for name in BACKENDS}
 
 #: What a name in the code needs to be imported, in the order of the lines.
 IMPORTS = {
@@ -61,79 +62,13 @@ def _all(template: str) -> tuple[str, str, str]:
     return template, template, template
 
 
-def _as_numpy(template: str, torch: str) -> tuple[str, str, str]:
-    return template, torch, template
-
-
-#: For each operation how the libraries write it. ``{np}`` is the module, ``{0}`` an argument, and
-#: ``{0}`` one in brackets unless it is a name or the like.
-_OPERATIONS = {
-    "transpose": _as_numpy("{0}.transpose(*{axes})", "{0}.permute(*{axes})"),
-    "reshape": _all("{0}.reshape(*{sizes})"),
-    "reshape F": _as_numpy("{0}.reshape({shape}, order='F')", ""),
-    "diagonal": _all("{np}.diagonal({0})"),
-    "trace": _all("{np}.trace({0})"),
-    "view": _all("{np}.einsum({subscripts}, {0})"),
-    "einsum": _all("{np}.einsum({subscripts}, {0}, {1})"),
-    "einsum by BLAS": (
-        "{np}.einsum({subscripts}, {0}, {1}, optimize=True)",
-        "{np}.einsum({subscripts}, {0}, {1})",
-        "{np}.einsum({subscripts}, {0}, {1})",
-    ),
-    "flip": _as_numpy("{np}.flip({0}, {axes})", "{np}.flip({0}, ({axes},))"),
-    "sum": _as_numpy("{np}.sum({0}, axis={axes})", "{np}.sum({0}, dim={axes})"),
-    "sum all": _all("{np}.sum({0})"),
-    "cumsum": _as_numpy("{np}.cumsum({0}, axis=0)", "{np}.cumsum({0}, dim=0)"),
-    "join": _as_numpy("{np}.concatenate([{0}, {1}])", "{np}.cat([{0}, {1}])"),
-    "copy": ("{0}.copy()", "{0}.clone()", "{0}"),
-    "broadcast": _all("{np}.broadcast_to({0}, {shape})"),
-    "cast": _as_numpy("{0}.astype({dtype})", "{0}.to({dtype})"),
-    "where": _all("{np}.where({0}, {1}, {2})"),
-    "clip": _as_numpy("{np}.clip({0}, {1}, {2})", "{np}.clamp({0}, {1}, {2})"),
-    "tril": _all("{np}.tril({0})"),
-    "tril at": _all("{np}.tril({0}, {1})"),
-    "triu": _all("{np}.triu({0})"),
-    "triu at": _all("{np}.triu({0}, {1})"),
-    "range": _as_numpy("{np}.arange({0})", "{np}.arange({0}, device={device})"),
-    "zeros": _as_numpy("{np}.zeros({length}, {dtype})", "{np}.zeros({length}, **{made})"),
-    "ones": _as_numpy("{np}.ones({length}, {dtype})", "{np}.ones({length}, **{made})"),
-    "full": _as_numpy("{np}.full({shape}, {0}, {dtype})", "{np}.full({shape}, {0}, **{made})"),
-    "number": _as_numpy("{np}.asarray({0}, {dtype})", "{np}.tensor({0}, **{made})"),
-    "eye": _as_numpy("{np}.eye({0}, dtype={dtype})", "{np}.eye({0}, **{made})"),
-    # Of the dtype and on the device of an array.
-    "zeros like": ("", "{like}.new_zeros({length})", ""),
-    "ones like": ("", "{like}.new_ones({length})", ""),
-    "full like": ("", "{like}.new_full({shape}, {0})", ""),
-    "number like": ("", "{like}.new_tensor({0})", ""),
-    "eye like": ("", "", ""),
-    # What may be a number, as an array; for PyTorch, which has many dtypes, like another one.
-    "number to array": ("{np}.asarray({0})", "as_tensor({0})", "{np}.asarray(1.0 * {0})"),
-    "number to array like": (
-        "{np}.asarray({0})",
-        "as_tensor({0}, {1})",
-        "{np}.asarray(1.0 * {0})",
-    ),
-    "diag": _all("{np}.diag({0})"),
-    "sqrt": _all("{np}.sqrt({0})"),
-    # How what is written into a part of an array becomes part of a copy of it.
-    "set": ("", "", "{0}.at[{1}].set({2})"),
-    "add": ("", "", "{0}.at[{1}].add({2})"),
-    # Where positions occur more than once.
-    "add at": (
-        "{np}.add.at({0}, {1}, {2})",
-        "{0}.index_put_(({1},), {2}, accumulate=True)",
-        "{0}.at[{1}].add({2})",
-    ),
-}
-
-
-def operation(name: str, backend: str) -> str:
+def operation(name: str, library: str) -> str:
     """Return how a library writes an operation.
 
     >>> operation("copy", "torch")
     '{0}.clone()'
     """
-    return _OPERATIONS[name][BACKENDS.index(backend)]
+    return LIBRARIES[library].operations[name]
 
 
 #: Functions that are comparisons, whose value is 0 or 1.
@@ -188,7 +123,6 @@ _FUNCTIONS = {
     "cofactor_right": _all("cofactor_right({0})"),
     "cofactor_rest": _all("cofactor_rest({0}, {results})"),
     "solve": _all("{np}.linalg.solve({0}, {1})"),
-    "solve for vectors": _all("{np}.linalg.solve({0}, {1}[..., None])[..., 0]"),
 }
 
 

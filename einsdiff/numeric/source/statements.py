@@ -21,7 +21,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from einsdiff.numeric.planning.steps import Instruction, indices
+from einsdiff.numeric.planning.operations import Instruction
+from einsdiff.numeric.planning.steps import indices
 from einsdiff.numeric.source.draft import WIDTH, Draft, Writer
 from einsdiff.numeric.source.infix import ARITHMETIC, as_array
 from einsdiff.numeric.source.pieces import (
@@ -102,7 +103,7 @@ def _expand(draft: Draft, step: Instruction) -> Piece:
 def _slice(draft: Draft, step: Instruction) -> Piece:
     (a,) = draft.arguments(step)
     parts = indices(step.detail)
-    if draft.backend == "torch":
+    if not draft.library.has_negative_steps:
         a, parts = _flipped(draft, a, parts, step.shape)
     return view_of(a, entries(a, parts, step.shape))
 
@@ -110,7 +111,7 @@ def _slice(draft: Draft, step: Instruction) -> Piece:
 def _flipped(
     draft: Draft, a: Piece, parts: Sequence[int | slice], shape: Sequence[int]
 ) -> tuple[Piece, list[int | slice]]:
-    """Reverse the axes that are sliced backwards, since PyTorch takes no negative steps."""
+    """Reverse the axes that are sliced backwards, where there are no negative steps."""
     forward = list(parts)
     lengths = iter(shape)
     for axis, part in enumerate(parts):
@@ -198,7 +199,7 @@ def _copy(draft: Draft, step: Instruction) -> Piece:
         return draft.constant("number", (), [], a.kind, a)
     below = draft.steps.get(step.args[0])
     # A function of the user's may return what it was given.
-    is_own = below is None or below.op != "call" or not callable(below.detail.implementation)
+    is_own = below is None or not below.is_foreign
     if a.names and not a.is_simple and a.memory == OWN and is_own:
         return a
     return draft.made("copy", [a], step.shape)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from einsdiff.numeric.planning.steps import Gather, IndexSum, Instruction
+from einsdiff.numeric.planning.operations import Gather, IndexSum, Instruction
 from einsdiff.numeric.source.draft import WIDTH, Draft, Writer
 from einsdiff.numeric.source.pieces import (
     EXACT,

@@ -27,9 +27,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
+from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.planning.plan import Plan
-from einsdiff.numeric.planning.steps import ALIASES as VIEWS_OF
-from einsdiff.numeric.planning.steps import WRITES, Instruction
 from einsdiff.numeric.source.draft import LINE, Draft, Line
 from einsdiff.numeric.source.pieces import (
     EXACT,
@@ -46,7 +45,6 @@ from einsdiff.numeric.source.pieces import (
     range_of,
 )
 from einsdiff.numeric.source.regions import Region, through, whole
-from einsdiff.numeric.source.spelling import ALIASES
 from einsdiff.numeric.source.statements import expanded, transposed
 from einsdiff.numeric.source.statements import written as expression
 from einsdiff.numeric.source.subscripting import index_range, sum_of_indices
@@ -134,14 +132,13 @@ def targets_of(plan: Plan, result: str, letters: Sequence[str]) -> Targets:
     result, letters
         What the result and the indices of its axes are called.
     """
-    steps = {step.target: step for step in plan.instructions if step.op not in WRITES}
     found: dict[str, tuple[Target, Region]] = {}
     for write in plan.instructions:
-        if write.op not in WRITES or write.target in found:
+        if not write.operation.is_write or write.target in found:
             continue
-        chain = [steps[write.target]]
-        while chain[-1].op in VIEWS_OF:
-            chain.append(steps[chain[-1].args[0]])
+        chain = [plan.makes[write.target]]
+        while chain[-1].operation.is_view:
+            chain.append(plan.makes[chain[-1].args[0]])
         root = chain.pop()
         if root.target not in found:
             is_result = root.target in plan.results
@@ -158,7 +155,7 @@ def uses_of(plan: Plan, targets: Targets) -> Counter[str]:
     """Count how often each array is read, other than for being written into."""
     uses = Counter(plan.results)
     for step in plan.instructions:
-        if step.op in WRITES:
+        if step.operation.is_write:
             uses.update(step.args[1:2])
         elif step.target not in targets:
             uses.update(step.args)
@@ -183,7 +180,7 @@ def write_plan(draft: Draft, plan: Plan, targets: Targets) -> list[Piece]:
         What is left to be returned: the results.
     """
     for step in plan.instructions:
-        if step.op in WRITES:
+        if step.operation.is_write:
             if step.op != "clear":  # which zeros do not need
                 target, region = targets[step.target]
                 target.writes.append(Write(step, region))
@@ -256,7 +253,8 @@ def _written_into_zeros(draft: Draft, target: Target) -> Piece:
         one.region.is_apart(other.region) for one, other in combinations(writes, 2)
     ):
         writes.sort(key=lambda write: [start for _, start in write.region.axes])
-    is_joined = draft.backend == "jax"  # whose first write is in the line that makes the zeros
+    # Where arrays are not changed, the first write is in the line that makes the zeros.
+    is_joined = not draft.library.changes_in_place
     if is_joined:
         _index(draft, target, writes[0].region)
     zeros = draft.constant("zeros", target.step.shape, like, kind)
@@ -410,8 +408,8 @@ def _meshed(draft: Draft, target: Target, region: Region, mesh: Sequence[int]) -
         chosen = draft.named(*wanted, *INDICES, "i")
         found[n] = Piece(name(chosen), shape, frozenset([NO_ONE]))
         new.append(found[n])
-    if len(new) > 1 and len(new) == len(mesh) and draft.backend != "torch":
-        ogrid = name(f"{ALIASES[draft.backend]}.ogrid")
+    if len(new) > 1 and len(new) == len(mesh) and draft.library.has_ogrid:
+        ogrid = name(f"{draft.library.alias}.ogrid")
         parts: list[Index] = [slice(None, region.sizes[n]) for n in mesh]
         draft.write(assigned(listed(piece.tree for piece in new), subscripted(ogrid, parts)))
         for k, n in enumerate(mesh):  # of which all have as many axes

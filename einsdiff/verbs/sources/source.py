@@ -84,20 +84,6 @@ class Source:
 def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
     """Find the variable that a `wrt` means.
 
-    Parameters
-    ----------
-    wrt
-        A name, a position, a tensor, or the array itself; None where there is one variable only.
-    function
-        What is differentiated.
-    frame
-        The caller's frame, in which a name may be another one of the same array.
-
-    Returns
-    -------
-    Variable
-        One of the function's.
-
     Raises
     ------
     NameNotFoundError

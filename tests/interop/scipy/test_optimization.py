@@ -28,7 +28,7 @@ from scipy.sparse.linalg import LinearOperator
 
 import einsdiff as ed
 from einsdiff.expressions.compiled import Compiled
-from einsdiff.interop.scipy import blocks, optimization
+from einsdiff.interop.scipy import blocks
 from tests.catalogue_rows import ROWS, called
 from tests.extras import needs
 from tests.test_catalogue import arrays_of, tensors_of
@@ -696,8 +696,7 @@ def test_hessians_of_functions_with_axes_need_weights():
 
 
 def test_without_scipy_there_are_dense_matrices(monkeypatch):
-    for module in (optimization, blocks):
-        monkeypatch.setattr(module, "scipy_module", lambda name: None)
+    monkeypatch.setattr(blocks, "scipy_module", lambda name: None)
     p = residuals_problem()
     assert p.jac(p.x0).shape == (18, 4)
     install = 'pip install "einsdiff[scipy]"'

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 
 import einsdiff as ed
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.display.sympy.vocabulary import SPELLED, named_by_sympy, spelled
 from tests.catalogue_rows import ROWS, Row, called
 from tests.extras import needs
 from tests.strategies import einsums
@@ -488,6 +489,38 @@ def test_blocks_slices_and_kronecker_products():
         np.testing.assert_allclose(np.asarray(ed.from_sympy(written, **known)), expected)
 
 
+@pytest.mark.parametrize(("kind", "middle", "first"), [("Product", 105, 6), ("Sum", 15, 5)])
+def test_products_take_a_part_of_an_axis_as_sums_do(kind, middle, first):
+    z = sympy.IndexedBase("z", shape=(5,))
+    for ends, expected in (((1, 3), middle), ((0, 1), first)):
+        f = ed.from_sympy(getattr(sympy, kind)(z[i], (i, *ends)), z=np.array([2.0, 3, 5, 7, 11]))
+        assert np.asarray(f) == expected
+
+
+@pytest.mark.parametrize("name", sorted(SPELLED))
+def test_the_table_is_read_in_both_directions(name):
+    arguments = sympy.symbols("x y z")[: len(FUNCTIONS[name].arguments)]
+    written = spelled(name, *arguments)
+    if isinstance(SPELLED[name], str):
+        assert named_by_sympy()[type(written)] == name
+    else:
+        assert type(written).__name__ != name  # it is written out
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["δ_{i,0} x_j", "δ_{i,1} + x_i", "x_1 δ_{i,2}", "1 / A_ij", "1 / x_i", "1 / A_ij + A_ij"],
+)
+def test_unit_vectors_and_ones_have_the_size_that_they_need(text):
+    arrays = {"A": np.array([[1.0, 2.0, 4.0], [5.0, 8.0, 10.0]]), "x": np.array([1.0, 2.0, 4.0])}
+    arrays = {name: array for name, array in arrays.items() if name in text}
+    f = ed.parse(text, **arrays, **({"i": 3} if "δ" in text else {}))
+    written = f.to_sympy("matrix")
+    assert tuple(map(int, written.shape)) == (*f.shape, 1)[:2]
+    found = valued(written, arrays)
+    np.testing.assert_allclose(found.reshape(f.shape), np.asarray(f), rtol=1e-12)
+
+
 def test_operands_are_given_by_name():
     f = ed.from_sympy(M * v, M=np.eye(2), v=np.array([[1.0], [2.0]]))
     np.testing.assert_array_equal(np.asarray(f), [1.0, 2.0])
@@ -559,6 +592,8 @@ REFUSED_PARTS = [
     (A[i, j] * A[i, j, k], ed.OperandError, "axes in one place"),
     (sympy.Symbol("a b") * t, ed.OperandError, "is not a name"),
     (x[i] * M, ed.OperandError, "the shape of 'x' is not known"),
+    (v.T * v * M, ed.OperandError, "a matrix of n rows stands after one of 1 columns"),
+    (sympy.Product(y[i], (i, 1, n)), ed.OperandError, "indices count from 0"),
     (sympy.KroneckerProduct(M, M), ed.ShapeError, "needs the number"),
     (sympy.Lambda(((i,), (j,)), y[i] * b[j]), ed.OperandError, "nested"),
     (sympy.Eq(t + 1, y[0]), ed.OperandError, "left-hand side is no name"),

@@ -311,6 +311,15 @@ def test_what_cotengra_slices_is_sliced(net):
     np.testing.assert_allclose(np.sum(gradient() * arrays[4]), f.dense(), rtol=1e-9)
 
 
+def test_other_libraries_compute_whole_what_cotengra_slices():
+    torch = pytest.importorskip("torch")
+    net = grid(3, 4)
+    arrays = net.arrays()
+    f = ed.einsum(net.text, *map(torch.tensor, arrays))
+    sliced = f.compile(optimize=hyper(slicing_opts={"target_slices": 4}))
+    np.testing.assert_allclose(sliced(), ed.einsum(net.text, *arrays).dense(), rtol=1e-9)
+
+
 def test_a_search_is_given_letters_and_a_named_one_numbers():
     seen = []
 

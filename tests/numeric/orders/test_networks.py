@@ -247,8 +247,8 @@ def test_the_search_leaves_random_numbers_alone():
 # --- memory -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["grid of 8 x 8", "regular network of 60"])
-def test_within_a_limit_a_network_is_computed_in_slices(name):
+@pytest.mark.parametrize(("name", "part"), [("grid of 8 x 8", 6), ("regular network of 60", 12)])
+def test_within_a_limit_a_network_is_computed_in_slices(name, part):
     net = NETS[name]
     arrays = net.arrays()
     f = ed.einsum(net.text, *arrays)
@@ -257,7 +257,7 @@ def test_within_a_limit_a_network_is_computed_in_slices(name):
     expected = derivative.dense()
     flops = []
     for t, result in ((f, value), (derivative, expected)):
-        limit = t.compile().report().peak // 6
+        limit = t.compile().report().peak // part
         compiled = t.compile(memory_limit=limit)
         report = compiled.report()
         assert report.peak <= limit
@@ -267,6 +267,16 @@ def test_within_a_limit_a_network_is_computed_in_slices(name):
         out = np.full(t.shape, 7.0)
         np.testing.assert_allclose(compiled(out=out), result, rtol=1e-9, atol=1e-12 * abs(value))
         assert compiled(out=out) is out
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_fits_in_slices_is_found_however_operands_are_called(seed):
+    net = grid(5, 5)
+    names = np.random.default_rng(seed).permutation(1000)
+    operands = [ed.tensor(f"T{n}", array) for n, array in zip(names, net.arrays(), strict=False)]
+    f = ed.einsum(net.text, *operands)
+    compiled = f.compile(memory_limit=400)
+    np.testing.assert_allclose(compiled(), f.dense(), rtol=1e-10)
 
 
 def test_slices_of_the_result_are_put_where_they_belong():

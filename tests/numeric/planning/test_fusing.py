@@ -504,14 +504,14 @@ def test_what_no_result_needs_is_not_computed():
 def test_steps_are_put_off_until_they_are_needed():
     steps = Steps()
     x, y = vectors("x", "y")
-    early = [steps.emit("outer", [x, y], (3, 3), k) for k in range(3)]
+    early = [steps.emit("einsum", [x, y], (3, 3), f"{k},j->{k}j") for k in "ikl"]
     sums = [steps.emit("sum", [array], (3,), (1,)) for array in early]
     total = steps.entrywise("add", sums[:2], (3,))
     total = steps.entrywise("add", [total, sums[2]], (3,))
     made, _ = fused(steps.instructions, [total.name])
     assert [step.op for step in made] == [
-        *("outer", "sum", "outer", "sum", "add"),
-        *("outer", "sum", "add"),
+        *("einsum", "sum", "einsum", "sum", "add"),
+        *("einsum", "sum", "add"),
     ]
 
 
@@ -542,7 +542,7 @@ def test_an_argument_that_is_needed_is_not_written_to(kept):
         whole = Handle(steps.instructions[0].target, (3,))
         results.append(steps.emit("sum", [whole], (), (0,)).name)
     elif kept == "view":
-        matrix = steps.emit("outer", [x, y], (3, 3))
+        matrix = steps.emit("einsum", [x, y], (3, 3), "i,j->ij")
         turned = steps.transpose(matrix, (1, 0))
         results = [steps.entrywise("add", [matrix, turned], (3, 3)).name]
     made, _ = fused(steps.instructions, results)

@@ -92,9 +92,9 @@ def test_a_reshape_that_copies_costs_what_it_copies():
 def test_memory_is_what_is_alive_at_one_time():
     steps = Steps()
     u, v = (Handle(name, (10,), True) for name in "uv")
-    one = steps.emit("outer", [u, v], (10, 10))
+    one = steps.emit("multiply", [u, v], (10, 10))
     two = steps.emit("sum", [one], (10,), (0,))
-    three = steps.emit("outer", [two, v], (10, 10))
+    three = steps.emit("multiply", [two, v], (10, 10))
     given = {"u": (10,), "v": (10,)}
     found = costs(steps.instructions, [three.name], given)
     assert [cost.alive for cost in found] == [100, 110, 110]
@@ -104,7 +104,7 @@ def test_memory_is_what_is_alive_at_one_time():
 
 def test_what_is_written_into_another_array_needs_no_memory():
     written = [
-        Instruction("exp", "t0", ("u",), None, (10,)),
+        Instruction("negative", "t0", ("u",), None, (10,)),
         Instruction("negative", "t1", ("t0",), None, (10,), into="t0"),
         Instruction("zeros", "t2", (), None, (10, 10)),
         Instruction("diagonal", "t3", ("t2",), "ii->i", (10,)),
