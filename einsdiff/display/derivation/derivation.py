@@ -69,7 +69,7 @@ class Step:
     latex: str = field(default="", repr=False, compare=False)
 
     @property
-    def equation(self) -> str:
+    def _equation(self) -> str:
         """Both sides, whose names are spelled alike in LaTeX."""
         if isinstance(self.left, Written) and isinstance(self.after, Written):
             return equation(self.left, self.after, is_short=False)
@@ -184,7 +184,7 @@ class Derivation:
                 head, _, right = step.latex.partition(" = ")
                 parts: tuple[str, ...] = (right,)
             else:
-                head, found = index_terms(step.equation, self.names)
+                head, found = index_terms(step._equation, self.names)
                 head, parts = head if left else "", wrapped(found)
             head = rf"{latex_text(f'{word} ')} {head}" if word else head
             if said and comments:

@@ -386,8 +386,6 @@ class _Deriver:
         self.meaning[symbol] = meant
         return symbol
 
-    # --- text ---------------------------------------------------------------------------------
-
     def text(self, node: Node, axes: Sequence[str]) -> Written:
         return format_index(node, axes, self.letters)
 

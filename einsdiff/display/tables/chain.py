@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from einsdiff.algebra.derivatives.differentiate import derivatives
 from einsdiff.algebra.nodes.graph import (
@@ -38,7 +39,7 @@ from einsdiff.display.index.index_text import Written, equation, format_heading
 from einsdiff.display.index.lettering import Heading, Letters, axes_of
 from einsdiff.display.index.lines import normal_sides, normal_text
 from einsdiff.errors import SizeError, page
-from einsdiff.notation.letters import first_unused
+from einsdiff.notation.letters import DUMMY, fresh_letters
 
 __all__ = ["Link", "chain_links"]
 
@@ -105,7 +106,7 @@ def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) ->
         function = stop if isinstance(stop, Variable) else substituted(stop, {before: inner})
         (local,) = derivatives(function, [inner])
         if set(own_axes) & set(axes):  # the letters of both stand in one formula
-            axes = _renamed(axes, {*own_axes, *free})
+            axes = tuple(islice(fresh_letters({*own_axes, *free}, DUMMY), len(axes)))
         letters = letters.with_axes(name, axes)
         head = Heading(own, own_axes, ((name, axes),))
         links.append(
@@ -129,13 +130,6 @@ def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) ->
 
 def _names(k: int) -> Sequence[str]:
     return [f"{letter}{k}" for letter in "vuws"] + [f"v{k}_{n}" for n in range(100)]
-
-
-def _renamed(axes: Sequence[str], used: set[str]) -> tuple[str, ...]:
-    found: list[str] = []
-    for _ in axes:
-        found.append(first_unused((), {*used, *found}))
-    return tuple(found)
 
 
 def _on_every_way(root: Node, by: Variable) -> list[Node]:
