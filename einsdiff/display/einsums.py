@@ -34,8 +34,9 @@ from einsdiff.algebra.nodes.nodes import (
     is_one,
     variable,
 )
+from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
-from einsdiff.display.index.printer import absorbable, format_heading, format_index, summary
+from einsdiff.display.index.printer import absorbable, format_index, summary
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -58,27 +59,12 @@ _INNER = ("others", "dexpm")
 
 
 def format_einsum(node: Node, axes: Sequence[str], letters: Letters) -> str:
-    """Write an expression with einsum strings.
+    """Write an expression with einsum strings, as Python.
 
-    Parameters
-    ----------
-    node
-        The expression.
-    axes
-        A letter for each of its axes.
-    letters
-        The user's letters for summed indices, and the order of the factors.
+    It is in the names that ``from einsdiff import *`` gives, with ``Fraction`` for exact exponents
+    and ``inf`` and ``nan`` as in `math`; where a variable has the name of a function that is
+    called, with ``ed.`` before each function. Of what would be very long there is a summary.
 
-    Returns
-    -------
-    str
-        Python, in the names that ``from einsdiff import *`` gives, with ``Fraction`` for exact
-        exponents and ``inf`` and ``nan`` as in `math`; where a variable has the name of a function
-        that is called, with ``ed.`` before each function. Of an expression that would be very
-        long, a summary in brackets.
-
-    Examples
-    --------
     >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
     >>> A, x, y = variable("A", ("m", "n")), variable("x", ("n",)), variable("y", ("m",))
     >>> r = add([(1, y), (-1, einsum([A, x], ["ij", "j"], "i"))])
@@ -342,11 +328,8 @@ class _EinsumWriter:
 def _slices(node: Einsum) -> dict[int, tuple[str, int | None, int]]:
     """Find the relations that are slices of a variable, ``x[0]`` or ``x[1:4]``.
 
-    Returns
-    -------
-    dict
-        For each label of a variable that is sliced: the slice, the label that is left, if any, and
-        the position of the relation.
+    For each label of a variable that is sliced: the slice, the label that is left, if any, and the
+    position of the relation.
     """
     found: dict[int, tuple[str, int | None, int]] = {}
     for n, (terms, start, relation) in absorbable(node).items():

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node, Shape
 from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY, is_condition
+from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading
-from einsdiff.display.index.printer import format_heading
 from einsdiff.errors import (
     BindingError,
     LostDependenceWarning,

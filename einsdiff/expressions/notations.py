@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological
+from einsdiff.display.index.index_text import format_heading, wrapped_equation
 from einsdiff.display.index.lettering import places
-from einsdiff.display.index.printer import format_heading, wrapped_equation
 from einsdiff.errors import OperandError, page, shape_text
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
@@ -546,7 +546,7 @@ class Notations(LinearMap):
         return "\n".join(lines)
 
     def _repr_latex_(self) -> str:
-        from einsdiff.display.index.latex import latex_text
+        from einsdiff.display.index.latex_names import latex_text
 
         text = self.latex()
         if len(text) > MOST_LATEX:

@@ -20,6 +20,7 @@ from importlib import import_module
 from math import ceil, prod
 from typing import Any, Literal
 
+from einsdiff.display.network.palette import broken
 from einsdiff.errors import OperandError, SizeError, page, shape_text
 from einsdiff.expressions.cores import evaluate_cores
 from einsdiff.expressions.evaluation import sizes_of
@@ -625,8 +626,8 @@ def _label(picture: _Picture, ax: Any) -> None:
     ax.set_xlabel(columns.name, **style)
     ax.set_ylabel(rows.name, **style, rotation=0, ha="right", va="center", labelpad=8)
     inches = ax.figure.get_size_inches()[0] * ax.get_position(original=True).width / 0.775 - 0.6
-    text = _broken([picture.text], " ", int(inches * 9.5), MOST_LINES)
-    notes = _broken(picture.notes, "; ", int(inches * 14), 6)
+    text = broken(picture.text, int(inches * 9.5), MOST_LINES)
+    notes = broken("; ".join(picture.notes), int(inches * 14), 6)
     ax.set_title(
         "\n".join(text), loc="left", fontsize=11, parse_math=False, pad=8 + 11 * len(notes)
     )
@@ -648,15 +649,3 @@ def _step(places: Sequence[float], room: float, gap: float) -> int:
     if len(places) < 2:
         return 1
     return max(ceil(gap / (room * (places[1] - places[0]))), 1)
-
-
-def _broken(parts: Sequence[str], joint: str, room: int, most: int) -> list[str]:
-    """Break a text into lines, at most so many; what does not fit is left out with a sign."""
-    lines = [""]
-    for word in joint.join(parts).split(" "):
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    if len(lines) > most:
-        lines = [*lines[: most - 1], lines[most - 1] + " …"]
-    return [line if len(line) <= 2 * room else line[: 2 * room] + "…" for line in lines]

@@ -23,8 +23,8 @@ from typing import Any
 
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
+from einsdiff.display.index.index_text import equation, format_heading
 from einsdiff.display.index.lettering import Heading
-from einsdiff.display.index.printer import format_heading
 from einsdiff.display.tables.chain import chain_links
 from einsdiff.display.tables.modes import Row, forward_steps, reverse_steps, steps_table
 from einsdiff.display.tables.shape_tables import layouts_table, matrix_shape_text, shapes_table
@@ -205,10 +205,11 @@ class _Tables:
         for link in links:
             inside = tuple(variables_of([link.local]))
             part = Formula(link.local, link.heading, f.letters, inside, len(link.domain))
-            equation = as_matrix_equation(part, self.values, "numerator")
-            notation = "" if isinstance(equation, str) else equation.right
+            found = as_matrix_equation(part, self.values, "numerator")
+            notation = "" if isinstance(found, str) else found.right
             shape = matrix_shape_text(self._known(link.codomain), self._known(link.domain))
-            rows.append((f"{link.left} = {link.right}", shape, notation))
+            both = equation(link.left, link.right, is_short=False)
+            rows.append((both, shape, notation))
         cells = list(rows)
         values = self._evaluated([link.node for link in links])
         if all(isinstance(value, np.ndarray) for value in values):

@@ -80,14 +80,17 @@ def parse_index(text: str, names: Iterable[str] = ()) -> Tree:
     return _parse(text, frozenset(names)).whole_sum()
 
 
-def parse_equation(text: str, names: Iterable[str] = ()) -> Equation:
+def parse_equation(text: str, names: Iterable[str] = (), apart: bool = False) -> Equation:
     """Read an expression with or without a left-hand side, as `parse_index` does.
+
+    With `apart`, a space between a name and a bracket says that they are factors, as in what is
+    printed; else who knows the names decides, see `Apply.is_apart`.
 
     >>> parse_equation("f_i = 2 x_i").left
     Symbol(name='f', labels=('i',))
     >>> parse_equation("2 x_i").left
     """
-    return _parse(text, frozenset(names))
+    return _parse(text, frozenset(names), apart)
 
 
 @lru_cache(maxsize=1024)
@@ -101,8 +104,8 @@ def names_in(text: str, names: frozenset[str] = frozenset()) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1024)
-def _parse(text: str, names: frozenset[str]) -> _Parsed:
-    return run(_Parser(text, names).equation())
+def _parse(text: str, names: frozenset[str], apart: bool = False) -> _Parsed:
+    return run(_Parser(text, names, apart).equation())
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,8 @@ def _no_labels(text: str, name: str, column: int, width: int) -> SubscriptsError
 class _Parser:
     """Reads tokens into trees; every method is a job, see `run`."""
 
-    def __init__(self, text: str, names: frozenset[str]) -> None:
+    def __init__(self, text: str, names: frozenset[str], apart: bool) -> None:
+        self.apart = apart
         lexer = Lexer(text, names)
         self.fail = lexer.fail
         self.text, self.names, self.tokens = text, names, lexer.tokens
@@ -378,7 +382,8 @@ class _Parser:
         token = self.next()
         if token.text == "nan" and token.groups is None and "nan" not in self.names:
             return Literal(float("nan"))
-        if self.peek() not in ("(", "complex") or token.text == "δ":
+        is_factor = self.apart and self.column() > token.end
+        if is_factor or self.peek() not in ("(", "complex") or token.text == "δ":
             return self.symbol(token)
         if self.peek() == "complex":  # of exp(1+2j), the bracket and what is in it
             return Apply(self.symbol(token), ((yield self.atom()),))
@@ -413,7 +418,8 @@ class _Parser:
         is_call = len(arguments) > 1 or end.groups is not None
         sized = cores is not None and any(size is not None for core in cores for _, size in core)
         is_inverse = end.groups is not None and inverse(arguments, ()) is not None
-        if is_inverse or not (is_call or sized or (token.groups and len(token.groups) > 1)):
+        is_call |= sized or self.apart or bool(token.groups and len(token.groups) > 1)
+        if is_inverse or not is_call:
             symbol = self.symbol(token)
         else:
             symbol = Symbol(token.text, (), token.column)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from einsdiff.notation.subscripts import Size
 
@@ -20,13 +21,20 @@ __all__ = [
     "Power",
     "Product",
     "Sum",
+    "Summary",
     "Symbol",
     "Tree",
+    "added",
+    "atom",
     "below",
+    "bracketed",
     "in_bracket",
     "in_product",
     "inverse",
     "letters_of",
+    "parts_of",
+    "product",
+    "sides_of",
     "symbols_of",
     "walk",
 ]
@@ -164,7 +172,14 @@ class Apply:
         return self.symbol.column
 
 
-Tree = Literal | Symbol | Partial | Sum | Product | Over | Power | Compare | Apply
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is said of an expression that is too long to be written; no text is read as one."""
+
+    text: str
+
+
+Tree = Literal | Symbol | Partial | Sum | Product | Over | Power | Compare | Apply | Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,51 +190,99 @@ class Equation:
     right: Tree
 
 
-def below(part: Tree) -> list[Tree]:
-    """List the parts that a tree is made of.
+def parts_of(tree: object) -> list[Tree]:
+    """List what a tree is made of, in order.
 
-    >>> below(Power(Symbol("x"), Literal(2)))
+    >>> parts_of(Power(Symbol("x"), Literal(2)))
     [Symbol(name='x', labels=()), Literal(value=2)]
     """
-    match part:
+    match tree:
         case Sum(terms):
             return [term for _, term in terms]
         case Product(factors):
             return [factor for factor, _ in factors]
+        case Over(body=body):
+            return [body]
         case Power(base, exponent):
             return [base, exponent]
-        case Over():
-            return [part.body]
-        case Apply():
-            return list(part.arguments)
         case Compare(_, left, right):
             return [side for side in (left, right) if not isinstance(side, Affine)]
-        case _:
-            return []
+        case Apply(arguments=arguments):
+            return list(arguments)
+        case Partial(base, wrt):
+            return [base, *wrt]
+        case Equation(left, right):
+            return [right] if left is None else [left, right]
+    return []
 
 
-def walk(tree: Tree, into: Callable[[Tree], Sequence[Tree]] = below) -> Iterator[Tree]:
-    """Yield the parts of a tree, in the order of the text.
-
-    >>> [type(part).__name__ for part in walk(Power(Symbol("x"), Literal(2)))]
-    ['Power', 'Symbol', 'Literal']
-    """
-    stack = [tree]
-    while stack:
-        part = stack.pop()
-        yield part
-        stack.extend(reversed(into(part)))
+def below(tree: object) -> list[Tree]:
+    """List what a tree is made of, where a derivative is one part, with all its names."""
+    return [] if isinstance(tree, Partial) else parts_of(tree)
 
 
-def symbols_of(part: object) -> tuple[Symbol, ...]:
+def symbols_of(tree: object) -> tuple[Symbol, ...]:
     """Return the names in a symbol or in a derivative: all that a left-hand side can have.
 
     >>> symbols_of(Partial(Symbol("x"), (Symbol("z"),)))
     (Symbol(name='x', labels=()), Symbol(name='z', labels=()))
     """
-    if isinstance(part, Partial):
-        return (part.base, *part.wrt)
-    return (part,) if isinstance(part, Symbol) else ()
+    if isinstance(tree, Partial):
+        return (tree.base, *tree.wrt)
+    return (tree,) if isinstance(tree, Symbol) else ()
+
+
+def walk(*trees: object, into: Callable[[Any], Sequence[Tree]] = parts_of) -> Iterator[Tree]:
+    """Yield trees and all trees in them, from left to right.
+
+    >>> [part.name for part in walk(Symbol("x"))]
+    ['x']
+    """
+    stack = list(reversed(trees))
+    while stack:
+        one = stack.pop()
+        if not isinstance(one, Equation):
+            yield one  # type: ignore[misc]
+        stack += reversed(into(one))
+
+
+def product(factors: Sequence[tuple[Tree, int]]) -> Tree:
+    """Return a product of factors with their exponents; of one factor, this one.
+
+    >>> product([(Symbol("x"), 1)])
+    Symbol(name='x', labels=())
+    """
+    return factors[0][0] if len(factors) == 1 and factors[0][1] == 1 else Product(tuple(factors))
+
+
+def added(terms: Sequence[tuple[int, Tree]]) -> Tree:
+    """Return a sum of terms with their signs; of one positive term, this one.
+
+    >>> added([(1, Symbol("x"))])
+    Symbol(name='x', labels=())
+    """
+    return terms[0][1] if len(terms) == 1 and terms[0][0] > 0 else Sum(tuple(terms))
+
+
+def bracketed(tree: Tree) -> Tree:
+    """Put brackets around a tree; those of a sum are understood.
+
+    >>> bracketed(Symbol("x"))
+    Sum(terms=((1, Symbol(name='x', labels=())),))
+    """
+    return tree if isinstance(tree, Sum) else Sum(((1, tree),))
+
+
+def atom(tree: Tree) -> Tree:
+    """Put brackets around a tree, unless it can be the base of a power without.
+
+    >>> atom(Literal(2)), atom(Literal(-2))
+    (Literal(value=2), Sum(terms=((1, Literal(value=-2)),)))
+    """
+    is_atom = isinstance(tree, Symbol | Apply | Compare)
+    if isinstance(tree, Literal):
+        is_atom = isinstance(tree.value, complex) or not repr(tree.value).startswith("-")
+    return tree if is_atom else bracketed(tree)
 
 
 def in_product(factors: Iterable[Mapping[str, int]]) -> dict[str, int]:
@@ -275,6 +338,27 @@ def letters_of(indices: Iterable[Index]) -> list[str]:
         else:
             found.extend(label for _, label in index.terms)
     return found
+
+
+def sides_of(terms: Iterable[tuple[int, str]], offset: int) -> tuple[Index, Index]:
+    """Part a sum of indices that is compared with zero: each side has what is positive there.
+
+    >>> sides_of(((2, "i"), (-1, "j")), -1)
+    (Affine(terms=((2, 'i'),), offset=0), Affine(terms=((1, 'j'),), offset=1))
+    >>> sides_of(((1, "i"), (-1, "j")), 0)
+    ('i', 'j')
+    """
+    terms = tuple(terms)
+    left, right = (
+        Affine(tuple((sign * c, a) for c, a in terms if sign * c > 0), max(sign * offset, 0))
+        for sign in (1, -1)
+    )
+    return _bare(left), _bare(right)
+
+
+def _bare(index: Affine) -> Index:
+    is_label = len(index.terms) == 1 and index.terms[0][0] == 1 and not index.offset
+    return index.terms[0][1] if is_label else index
 
 
 def inverse(

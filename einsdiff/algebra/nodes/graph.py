@@ -29,6 +29,7 @@ __all__ = [
     "dependencies",
     "not_analytic",
     "rebuilt",
+    "substituted",
     "topological",
     "use_counts",
     "variables_of",
@@ -141,6 +142,20 @@ def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
         return add(terms, node.shape)
     assert isinstance(node, Call)
     return call(node.function, new)
+
+
+def substituted(node: Node, known: Mapping[Node, Node]) -> Node:
+    """Put expressions in place of parts of an expression.
+
+    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> x, y = variable("x", (3,)), variable("y", (3,))
+    >>> substituted(einsum([x, x], ["i", "j"], "ij"), {x: y})
+    Einsum((y, y), ((0,), (1,)), (0, 1))
+    """
+    done: dict[Node, Node] = {}
+    for part in topological([node]):
+        done[part] = known[part] if part in known else rebuilt(part, done)
+    return done[node]
 
 
 @lru_cache(maxsize=4096)

@@ -117,7 +117,7 @@ class Doubts:
                 return (inverse(part.arguments, ()) or part).arguments
             return [] if isinstance(part, Compare) and self.is_index(part) else below(part)
 
-        for part in walk(tree, into):
+        for part in walk(tree, into=into):
             if not isinstance(part, Apply) or self.is_product(part):
                 yield part
 

@@ -200,19 +200,20 @@ class _EquationReader:
         """List the operands, and count the axes of those that are not known."""
         parts, right = self.parts, self.equation.right
         parts.has_e = self.find_e()
-        heads = {t.name for t in walk(right) if isinstance(t, Apply) and not _is_factor(t)}
-        for tree in walk(right, lambda part: [] if isinstance(part, Compare) else below(part)):
+        calls = [tree for tree in walk(right, into=below) if isinstance(tree, Apply)]
+        heads = {tree.name for tree in calls if not _is_factor(tree)}
+        for tree in walk(right, into=lambda part: [] if isinstance(part, Compare) else below(part)):
             name = tree.name if isinstance(tree, Symbol) else "δ"
             if isinstance(tree, Apply) and _is_factor(tree):
                 name = tree.name
             if name not in ("δ", *heads, *parts.size_names):
                 parts.ranks.setdefault(name, None)
         labels: set[int] = set()
-        for tree in walk(right):
+        for tree in walk(right, into=below):
             if parts.has_e and is_exponential(tree):
                 labels.add(id(tree.base))
             if isinstance(tree, Compare) and self.is_of_indices(tree):
-                labels.update(id(part) for side in below(tree) for part in walk(side))
+                labels.update(id(part) for side in below(tree) for part in walk(side, into=below))
             elif id(tree) in labels:
                 continue
             elif isinstance(tree, Symbol):
@@ -235,7 +236,7 @@ class _EquationReader:
         """Tell whether e is Euler's number, since it stands only below exponents."""
         if "e" in self.parts.ranks:
             return False
-        parts = list(walk(self.equation.right))
+        parts = list(walk(self.equation.right, into=below))
         bases = {id(part.base) for part in parts if is_exponential(part)}
         others = [
             symbol
@@ -495,7 +496,7 @@ def _written_sizes(equation: Equation) -> Iterator[str]:
     """Yield the names of sizes that stand in a text, which are not labels in it."""
     labels = set(_labels(equation))
     found: list[Size | None] = [size for size, _ in _ranges(equation.left).values()]
-    for part in walk(equation.right):
+    for part in walk(equation.right, into=below):
         if isinstance(part, Over):
             found += part.sizes
         elif isinstance(part, Apply):
@@ -507,7 +508,7 @@ def _shifted(tree: Tree) -> frozenset[tuple[str, int, str]]:
     """List the axes of operands at which a label stands in a sum: the name, the axis, the label."""
     return frozenset(
         (part.name, axis, label)
-        for part in walk(tree)
+        for part in walk(tree, into=below)
         if isinstance(part, Symbol)
         for axis, index in enumerate(part.labels)
         if isinstance(index, Affine)
@@ -533,7 +534,7 @@ def _labels(equation: Equation) -> Iterator[str]:
     """Yield every label of a text."""
     for symbol in symbols_of(equation.left):
         yield from letters_of(symbol.labels)
-    for part in walk(equation.right):
+    for part in walk(equation.right, into=below):
         for symbol in symbols_of(part):
             yield from letters_of(symbol.labels)
         if isinstance(part, Over):
@@ -552,7 +553,7 @@ def _printed_order(tree: Tree, names: Sequence[str]) -> list[str]:
     order = list(names)
     inside: dict[int, frozenset[str]] = {}
     rows: list[list[frozenset[str]]] = []
-    for part in reversed(list(walk(tree))):
+    for part in reversed(list(walk(tree, into=below))):
         within = [inside[id(child)] for child in below(part)]
         own = {part.name} if isinstance(part, Symbol | Apply) else set()
         if isinstance(part, Partial):

@@ -16,16 +16,16 @@ A `Derivation` holds the steps as data; `einsdiff.display.derivation.deriving` m
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from textwrap import wrap
 
 from einsdiff.algebra.nodes.nodes import Node, Variable
 from einsdiff.display.html import formula_html
-from einsdiff.display.index.latex import aligned, index_latex, index_terms, latex_text, wrapped
-from einsdiff.display.index.printer import WIDTH, wrapped_equation
+from einsdiff.display.index.index_text import WIDTH, Written, equation, wrapped_equation
+from einsdiff.display.index.latex import aligned, index_latex, index_terms, wrapped
+from einsdiff.display.index.latex_names import latex_text
 from einsdiff.display.matrix.matrix_equation import MatrixEquation
 
 __all__ = ["Derivation", "Step"]
@@ -69,6 +69,13 @@ class Step:
     latex: str = field(default="", repr=False, compare=False)
 
     @property
+    def _equation(self) -> str:
+        """Both sides, whose names are spelled alike in LaTeX."""
+        if isinstance(self.left, Written) and isinstance(self.after, Written):
+            return equation(self.left, self.after, is_short=False)
+        return f"{self.left} = {self.after}"
+
+    @property
     def sentence(self) -> str:
         """What was done, as plain text."""
         return self.comment.replace("`", "")
@@ -89,6 +96,8 @@ class Derivation:
         expressions that they stand for.
     names
         The names of all variables in it.
+    formulas
+        Those in the comments, which carry their trees.
 
     Examples
     --------
@@ -109,6 +118,7 @@ class Derivation:
     steps: tuple[Step, ...]
     meaning: Mapping[Variable, Node] = field(default_factory=dict, repr=False, compare=False)
     names: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    formulas: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -148,8 +158,8 @@ class Derivation:
         for block in self.blocks:
             said = [step.comment for step, _, _, said in _lines(block) if said]
             text = " ".join(f"{s[0].upper()}{s[1:]}." for s in said)
-            prose = _mixed(text, _markdown_text, lambda part: f"${index_latex(part, self.names)}$")
-            formulas = _block_latex(block, self.names, comments=False)
+            prose = _mixed(text, _markdown_text, lambda part: f"${self._latex(part)}$")
+            formulas = self._block_latex(block, comments=False)
             parts.append(f"{prose}\n\n$$\n{formulas}\n$$".lstrip())
         return "\n\n".join(parts)
 
@@ -161,7 +171,27 @@ class Derivation:
         str
             Environments to stand in display mode, with an empty line between them.
         """
-        return "\n\n".join(_block_latex(block, self.names, True) for block in self.blocks)
+        return "\n\n".join(self._block_latex(block, comments=True) for block in self.blocks)
+
+    def _latex(self, text: str) -> str:
+        """Write a formula of a comment."""
+        return index_latex(self.formulas.get(text, text), self.names)
+
+    def _block_latex(self, block: Sequence[Step], comments: bool) -> str:
+        lines: list[tuple[str, Sequence[str]]] = []
+        for step, word, left, said in _lines(block):
+            if step.latex:
+                head, _, right = step.latex.partition(" = ")
+                parts: tuple[str, ...] = (right,)
+            else:
+                head, found = index_terms(step._equation, self.names)
+                head, parts = head if left else "", wrapped(found)
+            head = rf"{latex_text(f'{word} ')} {head}" if word else head
+            if said and comments:
+                comment = _mixed(step.comment, latex_text, self._latex)
+                parts = (f"{parts[0]} && {comment}", *parts[1:])
+            lines.append((head, parts))
+        return aligned(lines)
 
     def html(self) -> str:
         """Write it as an HTML table, which needs no JavaScript to be read.
@@ -193,7 +223,9 @@ class Derivation:
             The steps of both.
         """
         meaning = {**self.meaning, **other.meaning}
-        return Derivation((*self.steps, *other.steps), meaning, self.names | other.names)
+        formulas = {**self.formulas, **other.formulas}
+        steps = (*self.steps, *other.steps)
+        return Derivation(steps, meaning, self.names | other.names, formulas)
 
     def named(self, equation: MatrixEquation) -> Derivation:
         """Return the derivation with its result in matrix notation at the end.
@@ -208,8 +240,11 @@ class Derivation:
         Derivation
             With one more step.
         """
-        note = re.sub("(?<=in the shape of )([^,]+)", r"`\1`", equation.note)
-        note = f", {note}" if note else ""
+        note = f", {equation.note}" if equation.note else ""
+        formulas = self.formulas
+        if equation.owner:
+            note = note.replace(f"shape of {equation.owner}", f"shape of `{equation.owner}`")
+            formulas = {**formulas, equation.owner: equation.owner}
         step = Step(
             "matrix",
             equation.left,
@@ -218,7 +253,7 @@ class Derivation:
             f"in matrix notation{note}",
             latex=equation.latex,
         )
-        return replace(self, steps=(*self.steps, step))
+        return replace(self, steps=(*self.steps, step), formulas=formulas)
 
     def brief(self) -> Derivation:
         """Leave the steps out that a practised reader does in his head.
@@ -307,25 +342,6 @@ def _wrapped_comment(comment: str, margin: str) -> list[str]:
     )
     lines = wrap(whole, WIDTH, initial_indent=margin, subsequent_indent=f"{margin} ")
     return [line.replace(_GLUE, " ") for line in lines]
-
-
-def _block_latex(block: Sequence[Step], names: Iterable[str], comments: bool) -> str:
-    names = list(names)
-    lines: list[tuple[str, Sequence[str]]] = []
-    for step, word, left, said in _lines(block):
-        if step.latex:
-            head, _, right = step.latex.partition(" = ")
-            parts: tuple[str, ...] = (right,)
-        else:
-            # Both sides at once, so that names are spelled alike in them.
-            head, found = index_terms(f"{step.left} = {step.after}", names)
-            head, parts = head if left else "", wrapped(found)
-        head = rf"{latex_text(f'{word} ')} {head}" if word else head
-        if said and comments:
-            comment = _mixed(step.comment, latex_text, lambda part: index_latex(part, names))
-            parts = (f"{parts[0]} && {comment}", *parts[1:])
-        lines.append((head, parts))
-    return aligned(lines)
 
 
 def _mixed(text: str, prose: Callable[[str], str], formula: Callable[[str], str]) -> str:

@@ -22,9 +22,8 @@ f_i = A_ij x_j
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from einsdiff.algebra.derivatives.differentiate import (
     Change,
@@ -33,7 +32,13 @@ from einsdiff.algebra.derivatives.differentiate import (
     local_derivatives,
     recorded,
 )
-from einsdiff.algebra.nodes.graph import children, dependencies, rebuilt, topological, variables_of
+from einsdiff.algebra.nodes.graph import (
+    children,
+    dependencies,
+    substituted,
+    topological,
+    variables_of,
+)
 from einsdiff.algebra.nodes.nodes import (
     Add,
     Call,
@@ -53,9 +58,10 @@ from einsdiff.algebra.nodes.nodes import (
     variable,
 )
 from einsdiff.algebra.reading.choice import is_function
-from einsdiff.algebra.rewriting.orient import NormalForms
+from einsdiff.display.derivation.board import Board
 from einsdiff.display.derivation.derivation import Derivation, Step
-from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
+from einsdiff.display.index.index_text import Written, bare_partial, equation, format_heading, write
+from einsdiff.display.index.lettering import Heading, Letters, assigned, axes_of, places
 from einsdiff.display.index.lines import (
     contracted,
     counts,
@@ -67,59 +73,35 @@ from einsdiff.display.index.lines import (
 from einsdiff.display.index.printer import (
     MOST_FACTORS,
     absorbable,
-    format_heading,
     format_index,
     format_sides,
     summary,
-    terms,
 )
 from einsdiff.errors import OperandError, page
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
-from einsdiff.notation.trees import Partial
+from einsdiff.notation.trees import (
+    Apply,
+    Equation,
+    Literal,
+    Over,
+    Partial,
+    Product,
+    Sum,
+    Symbol,
+    Tree,
+    added,
+    product,
+    walk,
+)
 
 __all__ = ["Board", "derive"]
 
 #: A derivation names at most so many functions; no person reads more.
 MOST_NAMED = 40
-#: A board has room for derivatives of so many factors in all, written out; it takes about a second.
-MOST_WRITTEN = 3000
 #: What functions of numbers and vectors are called, and those of matrices.
 _NAMES = ("uvwrshzg", "UVWSZGH")
 #: Names for the arguments in rules of the function table: numbers, and arrays.
 _ARGUMENTS = (("tzyx", "snkc", "rmhb"), ("XYZ", "YZX", "ZXY"))
-
-
-@dataclass
-class Board:
-    """What stands on the board already, which a higher derivative goes on from.
-
-    Attributes
-    ----------
-    avoided
-        Names and letters that are taken.
-    names
-        What functions are called.
-    results
-        Derivatives of these functions, with names in them, by the function and the variable.
-    normal_form
-        What brings expressions to their normal forms.
-    room
-        How many factors, written out, the derivatives that are added to it may have.
-    is_full
-        Whether steps were left out, since there was no room for them.
-
-    Examples
-    --------
-    >>> Board().names
-    {}
-    """
-
-    avoided: Collection[str] = ()
-    names: dict[Node, str] = field(default_factory=dict)
-    results: dict[tuple[Node, Variable], Node] = field(default_factory=dict)
-    normal_form: NormalForms = field(default_factory=NormalForms, repr=False)
-    room: int = field(default=MOST_WRITTEN, repr=False)
-    is_full: bool = field(default=False, repr=False)
 
 
 def derive(
@@ -130,33 +112,10 @@ def derive(
     letters: Letters,
     board: Board | None = None,
 ) -> Derivation:
-    """Derive the derivative of a function.
+    """Derive the derivative of a function, with what is printed as the last line.
 
-    Parameters
-    ----------
-    function
-        The function.
-    wrt
-        The variable to differentiate by.
-    result
-        The derivative as it is printed.
-    heading
-        The left-hand side of the derivative.
-    letters
-        The user's letters.
-    board
-        What was derived before, to which this is added.
-
-    Returns
-    -------
-    Derivation
-        With the last line the derivative. The steps to it are left out where they would be longer
-        than what is left of the board.
-
-    Raises
-    ------
-    OperandError
-        There are more than 40 functions inside of each other, or more than 5000 nodes.
+    It is added to what stands on the board; the steps are left out where they would be longer than
+    what is left of it.
     """
     board = Board() if board is None else board
     return _Deriver(function, wrt, heading, letters, board, result).derivation(result)
@@ -168,7 +127,7 @@ class _BoardLine:
 
     rule: str
     form: Node
-    text: str
+    text: Written
     said: str
 
 
@@ -185,6 +144,8 @@ class _Deriver:
         Their derivatives, with names in them.
     meaning
         What symbols stand for.
+    formulas
+        Those in what is said, by their texts.
     """
 
     def __init__(
@@ -212,6 +173,7 @@ class _Deriver:
         self.meaning: dict[Variable, Node] = {}
         self.results: dict[Node, Node] = {}
         self.known: set[Node] = set()  # whose names stand on the board already
+        self.formulas: dict[str, Written] = {}
         inner = self._inner()
         #: How many factors the derivatives have when they are written out.
         self.length = self._length(inner, result)
@@ -276,21 +238,12 @@ class _Deriver:
 
     def _axes_of(self, node: Node) -> tuple[str, ...]:
         """Choose letters for the axes of an inner function: those of what it is made of."""
-        found: list[str] = []
-        for axis in range(len(node.shape)):
-            spellings = axis_spellings(self.letters, node, axis)
-            found.append(first_unused(spellings, {*found, *self.domain}))
-        return tuple(found)
+        return axes_of(node, self.letters, self.domain)
 
     def with_names(self, node: Node, but: Node | None = None) -> Node:
         """Write names for the inner functions in an expression, but for one of them."""
-        done: dict[Node, Node] = {}
-        for part in topological([node]):
-            if part in self.named and part is not but:
-                done[part] = self.named[part]
-            else:
-                done[part] = rebuilt(part, done)
-        return done[node]
+        known = {part: name for part, name in self.named.items() if part is not but}
+        return substituted(node, known)
 
     # --- lines --------------------------------------------------------------------------------
 
@@ -319,7 +272,7 @@ class _Deriver:
 
     def line_text(
         self, node: Node, axes: Sequence[str], inner: Callable[[Node], Node], form: Node
-    ) -> str:
+    ) -> Written:
         """Write the derivative of a node, with the letters that the node is written with.
 
         Each product is printed with all of its labels as free ones, so that the printer has no
@@ -332,29 +285,28 @@ class _Deriver:
         named = [scale(c, self.with_names(part, node)) for c, part in parts]
         shown = [self.text(term, axes[:rank]).removeprefix("-") for term in named]
         order = sorted(range(len(parts)), key=lambda k: (self.place(named[k]), shown[k]))
-        text = ""
+        written: list[tuple[int, Tree]] = []
         for c, part in (parts[k] for k in order):
             if part not in self.changes:
                 continue
+            found: Iterable[Written | None]
             if part in self.named and part is not node:
-                term = self.text(self.normal_form(scale(c, inner(part))), axes)
-                if len(list(terms(term))) > 1:
+                found = [self.text(self.normal_form(scale(c, inner(part))), axes)]
+            else:
+                found = self.terms_text(c, part, axes, inner)
+            for term in found:
+                if term is None or len(_terms(term)) > 1:
                     return self.text(form, axes)
-                text += _joined(term, not text)
-                continue
-            for term in self.terms_text(c, part, axes, inner):
-                if not term:
-                    return self.text(form, axes)
-                text += _joined(term, not text)
-        return text
+                written += _terms(term)
+        return write(added(written), self.names)
 
     def terms_text(
         self, c: Number, node: Node, axes: Sequence[str], inner: Callable[[Node], Node]
-    ) -> Iterator[str]:
-        """Yield the terms that the product rule gives; an empty one where there is no clear one."""
+    ) -> Iterator[Written | None]:
+        """Yield the terms that the product rule gives; None where there is no clear one."""
         value = self.with_names(node, but=node)
         if not isinstance(value, Einsum) or not _is_plain(value):
-            yield ""
+            yield None
             return
         rank = len(value.output)
         _, first, _ = places(value, self.letters)
@@ -362,20 +314,20 @@ class _Deriver:
         letter = assigned(value, tuple(axes[:rank]), self.letters, first, used)
         for child, local in sorted(self.locals(node), key=lambda found: self.place(found[1].child)):
             if child not in self.named and not isinstance(child, Variable):
-                yield ""
+                yield None
                 return
             spread = replace(local, value=tuple(letter))
             factor, change = c * local.coefficient, inner(child)
             whole = self.text(self.normal_form(scale(factor, local.forwards(change))), axes)
-            if re.search(r"\w<\w", whole):  # a sum whose range must be written
-                yield ""
+            if any(map(_has_range, walk(whole.tree))):
+                yield None
                 return
-            product = self.normal_form(scale(factor, spread.forwards(change)))
-            text = self.text(product, (*letter.values(), *axes[rank:]))
+            term = self.normal_form(scale(factor, spread.forwards(change)))
+            text = self.text(term, (*letter.values(), *axes[rank:]))
             found = counts(text, self.names)
             is_clear = all(found.get(letter[n], 0) > 1 for n in letter if n not in value.output)
-            is_sum = isinstance(product, Add) and len(product.terms) > 1
-            yield text if is_clear and not is_sum else ""
+            is_sum = isinstance(term, Add) and len(term.terms) > 1
+            yield text if is_clear and not is_sum else None
 
     def place(self, node: Node) -> int:
         """Return the place of the first variable in a node in what the user wrote."""
@@ -389,13 +341,15 @@ class _Deriver:
             if not node.shape:
                 return constant(1)
             symbol = partial(self.wrt, self.wrt)
-            self.meaning[_variable(symbol)] = self.changes[node].tangent
+            (own,) = variables_of([symbol])  # in whatever order its axes stand
+            self.meaning[own] = self.changes[node].tangent
             return symbol
         if node in self.named:
             symbol = partial(self.named[node], self.wrt)
-            self.meaning[_variable(symbol)] = self.changes[node].tangent
+            (own,) = variables_of([symbol])
+            self.meaning[own] = self.changes[node].tangent
             axes = (*self._axes_of(node), *self.domain)
-            self.letters = self.letters.with_axes(_variable(symbol).name, axes)
+            self.letters = self.letters.with_axes(own.name, axes)
             return symbol
         return self.changes[node].tangent
 
@@ -432,16 +386,24 @@ class _Deriver:
         self.meaning[symbol] = meant
         return symbol
 
-    # --- text ---------------------------------------------------------------------------------
-
-    def text(self, node: Node, axes: Sequence[str]) -> str:
+    def text(self, node: Node, axes: Sequence[str]) -> Written:
         return format_index(node, axes, self.letters)
+
+    def named_text(self, *names: str) -> str:
+        return self.quoted(*(Written(name, Symbol(name)) for name in names))
+
+    def quoted(self, *texts: Written) -> str:
+        """Write formulas in a sentence, and note their trees."""
+        self.formulas.update((text, text) for text in texts)
+        *first, last = (f"`{text}`" for text in dict.fromkeys(texts))
+        return f"{', '.join(first)} and {last}" if first else last
 
     def derivation(self, result: Node) -> Derivation:
         """Write everything down."""
         head = Heading(self.heading.name, self.heading.axes, self.heading.wrt[:-1])
         if self.board.is_full:
-            return Derivation(tuple(self.outline(head, result)), {}, self.names)
+            outline = tuple(self.outline(head, result))
+            return Derivation(outline, {}, self.names, self.formulas)
         self.board.room -= self.length
         steps: list[Step] = []
         for node, name in self.named.items():
@@ -455,7 +417,7 @@ class _Deriver:
                 self.results[node] = before
         steps += self.block(self.root, head, result)
         names = frozenset(v.name for v in (*self.variables, *self.meaning))
-        return Derivation(tuple(steps), dict(self.meaning), names)
+        return Derivation(tuple(steps), dict(self.meaning), names, self.formulas)
 
     def outline(self, heading: Heading, result: Node) -> Iterator[Step]:
         """Write the function and its derivative, without the steps between."""
@@ -474,8 +436,8 @@ class _Deriver:
         is_inner = result is None
         if node not in self.known:
             yield Step("definition", left, "", right, "Let" if is_inner else "")
-        spelled = "" if is_inner else self.spelled(right, axes)
-        if spelled and spelled != right:
+        spelled = None if is_inner else self.spelled(right, axes)
+        if spelled:
             said = f"the sum{'s' if spelled.count('Σ') > 1 else ''} written out"
             yield Step("expand", left, right, spelled, said, (value, value))
         head = Heading(heading.name, heading.axes, (*heading.wrt, (self.wrt.name, self.domain)))
@@ -515,14 +477,17 @@ class _Deriver:
         """Add a line, and say how it differs from the one before."""
         before, text = written[-1], self.text(form, axes)
         gone = contracted(before.text, text, axes, self.names)
-        said = [f"`{delta}`: `{label}` becomes `{kept}`" for delta, label, kept in gone]
+        said = [
+            f"{self.quoted(delta)}: {self.named_text(label)} becomes {self.named_text(kept)}"
+            for delta, label, kept in gone
+        ]
         if len(said) > 3:
             said = ["the deltas are contracted"]
         was, is_there = (variables_of([node]) for node in (before.form, form))
         inserted = [v.name for v in self.named.values() if v in was and v not in is_there]
         if inserted:
             rule = "insert"
-            said.append(f"{_listed(inserted)} inserted")
+            said.append(f"{self.named_text(*inserted)} inserted")
         is_shorter = _is_shorter(text, before.text)
         if is_shorter and not inserted:
             said += self.symmetries(form)
@@ -546,21 +511,28 @@ class _Deriver:
 
     def symmetries(self, node: Node) -> list[str]:
         """Tell what is symmetric in an expression, where terms were equal."""
-        return [f"`{v.name}` is symmetric" for v in variables_of([node]) if v.symmetric]
+        return [
+            f"{self.named_text(v.name)} is symmetric" for v in variables_of([node]) if v.symmetric
+        ]
 
-    def spelled(self, text: str, axes: Sequence[str]) -> str:
+    def spelled(self, text: Written, axes: Sequence[str]) -> Written | None:
         """Write a sum of products with a sign for each sum, if there are any."""
-        found = ""
-        for sign, part in terms(text):
-            every = summed(part, axes, self.names)
-            if every and "Σ" in part:
-                return ""  # some are written out already
+        found: list[tuple[int, Tree]] = []
+        for sign, part in _terms(text):
+            every = sorted(summed(write(part), axes, self.names))
             if every:
-                number = re.match(r"([0-9./]+ )?", part)
-                end = number.end() if number else 0
-                part = f"{part[:end]}Σ_{_subscript(sorted(every))} {part[end:]}"
-            found += sign + part
-        return found if "Σ" in found else ""
+                if any(isinstance(tree, Over) for tree in walk(part)):
+                    return None  # some are written out already
+                factors = part.factors if isinstance(part, Product) else ((part, 1),)
+                is_rest = [not isinstance(factor, Literal) for factor, _ in factors]
+                n = is_rest.index(True)
+                n = n if factors[n][1] > 0 else 0
+                over = Over(tuple(every), (None,) * len(every), product(factors[n:]))
+                part = product([*factors[:n], (over, 1)])
+            found.append((sign, part))
+        whole = added(found)
+        is_new = any(isinstance(tree, Over) for tree in walk(whole)) and whole != text.tree
+        return write(whole, self.names) if is_new else None
 
     # --- sentences ----------------------------------------------------------------------------
 
@@ -601,14 +573,15 @@ class _Deriver:
         texts = list(dict.fromkeys([*(text for _, text in kinds), *self.flat(node)]))
         if fixed and len(fixed) <= 4:
             verb = "does" if len(fixed) == 1 else "do"
-            texts.append(f"{_listed(fixed)} {verb} not depend on `{self.wrt.name}`")
+            wrt = self.named_text(self.wrt.name)
+            texts.append(f"{self.named_text(*fixed)} {verb} not depend on {wrt}")
         rule = next((kind for kind, _ in kinds if kind != "sum"), kinds[0][0] if kinds else "")
         return rule or "product", "; ".join(texts)
 
     def why_zero(self, node: Node) -> str:
         """Tell why the derivative of a node is zero."""
         if self.wrt not in topological([node], dependencies):
-            return f"`{self.wrt.name}` does not occur"
+            return f"{self.named_text(self.wrt.name)} does not occur"
         return "; ".join(self.flat(node)) or "the terms cancel"
 
     def flat(self, node: Node) -> list[str]:
@@ -641,13 +614,16 @@ class _Deriver:
         blank = Letters()
         value = format_index(whole, axes, blank)
         right = format_index(self.normal_form(rule), (*axes, *domain), blank)
-        by = format_heading(Heading(args[k].name, domain))
-        several = f" by `{by}`" if len(args) > 1 or domain else ""
+        by = self.quoted(format_heading(Heading(args[k].name, domain)))
+        several = f" by {by}" if len(args) > 1 or domain else ""
         chain = "" if child is self.wrt and not child.shape else "chain rule: "
-        bare = format_index(whole, axes, blank).removesuffix(_tail(axes))
-        because = function.because.format(y=bare, **_named_arguments(function.arguments, args))
+        tree = value.tree
+        bare = write(replace(tree, labels=None)) if isinstance(tree, Apply) else value
+        named = dict(zip(function.arguments, map(str, args), strict=True))
+        because = function.because.format(y=bare, **named)
         reason = f", as one sees by {because}" if because else ""
-        return f"{chain}the derivative of `{value}`{several} is `{right}`{reason}"
+        is_right = f"{several} is {self.quoted(right)}{reason}"
+        return f"{chain}the derivative of {self.quoted(value)}{is_right}"
 
     def inserted(self, line: str) -> str:
         """Tell what is inserted for the derivatives that stand in a line."""
@@ -658,11 +634,11 @@ class _Deriver:
             axes = self.letters_in(there) or self._axes_of(self.wrt)
             left = format_heading(Heading(self.wrt.name, axes, ((self.wrt.name, self.domain),)))
             right = self.text(self.with_deltas(self.wrt), (*axes, *self.domain))
-            said.append(f"`{left} = {right}`")
+            said.append(self.quoted(equation(left, right)))
         inner = [v.name for v in self.named.values() if v.name in names]
         if inner:
-            symbols = [f"∂{name}/∂{self.wrt.name}" for name in inner]
-            said.append(f"{_listed(symbols)} inserted")
+            symbols = [bare_partial(name, [self.wrt.name]) for name in inner]
+            said.append(f"{self.quoted(*symbols)} inserted")
         return "; ".join(said)
 
     def letters_in(self, there: Sequence[Partial]) -> tuple[str, ...]:
@@ -695,41 +671,29 @@ def _reaching(root: Node, wrt: Variable) -> dict[Node, Change]:
     return {node: change for node, change in changes.items() if node in wanted}
 
 
-def _is_shorter(one: str, other: str) -> bool:
+def _terms(text: Written) -> tuple[tuple[int, Tree], ...]:
+    """Return the terms of a line with their signs."""
+    tree = text.tree
+    assert not isinstance(tree, Equation)
+    is_bracket = isinstance(tree, Sum) and len(tree.terms) == 1 and tree.terms[0][0] > 0
+    return tree.terms if isinstance(tree, Sum) and not is_bracket else ((1, tree),)
+
+
+def _has_range(tree: Tree) -> bool:
+    """Tell whether the range of a label must be written."""
+    match tree:
+        case Over(sizes=sizes):
+            return any(size is not None for size in sizes)
+        case Apply(cores=tuple(cores)):
+            return any(size is not None for core in cores for _, size in core)
+    return False
+
+
+def _is_shorter(one: Written, other: Written) -> bool:
     """Tell whether a line has fewer terms than another one."""
-    return len(list(terms(one))) < len(list(terms(other)))
+    return len(_terms(one)) < len(_terms(other))
 
 
 def _is_plain(node: Einsum) -> bool:
     """Tell whether each label of a product is one that a person would write a letter for."""
     return not absorbable(node) and not node.loose and len(set(node.output)) == len(node.output)
-
-
-def _variable(node: Node) -> Variable:
-    """Return the variable that a symbol is, in whatever order its axes stand."""
-    (found,) = variables_of([node])
-    return found
-
-
-def _named_arguments(names: Sequence[str], args: Sequence[Node]) -> dict[str, str]:
-    return {name: str(arg) for name, arg in zip(names, args, strict=True)}
-
-
-def _tail(axes: Sequence[str]) -> str:
-    return f"_{''.join(axes)}" if axes else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    *first, last = (f"`{name}`" for name in dict.fromkeys(names))
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _subscript(labels: Sequence[str]) -> str:
-    is_short = all(len(label) == 1 for label in labels)
-    return "".join(labels) if is_short else f"{{{','.join(labels)}}}"
-
-
-def _joined(term: str, is_first: bool) -> str:
-    if is_first:
-        return term
-    return f" - {term[1:]}" if term.startswith("-") else f" + {term}"

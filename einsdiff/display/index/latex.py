@@ -1,7 +1,7 @@
-r"""Formulas in LaTeX, made of index notation as it is printed.
+r"""Trees of index notation in LaTeX.
 
-The text is read by the grammar of index notation and its tree is printed, so that letters, order
-and brackets are decided at one place only (`einsdiff.display.index.printer`):
+Letters, order and brackets are those of the tree (see `einsdiff.display.index.printer`), but that a
+fraction and a root need none:
 
 .. math:: \frac{\partial f_i}{\partial A_{pq}} = \delta_{ip} x_q .
 
@@ -14,46 +14,40 @@ What is written here is accepted by KaTeX in its strict mode and, without `align
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from math import isfinite, isnan
-from unicodedata import normalize
+from itertools import accumulate
 
-from einsdiff.algebra.nodes.function import lookup, parted_names
-from einsdiff.algebra.nodes.nodes import Number
-from einsdiff.algebra.reading.choice import is_function
-from einsdiff.notation.index_parser import parse_equation
+from einsdiff.algebra.nodes.function import lookup
+from einsdiff.display.index.index_text import tree_of
+from einsdiff.display.index.latex_names import (
+    latex_affine,
+    latex_indices,
+    latex_labels,
+    latex_name,
+    latex_number,
+    latex_text,
+)
 from einsdiff.notation.jobs import Job, run
-from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import (
     DEEPEST,
     Affine,
     Apply,
     Compare,
     Equation,
-    Index,
     Literal,
     Over,
     Partial,
     Power,
     Product,
     Sum,
+    Summary,
     Symbol,
     Tree,
+    walk,
 )
 
-__all__ = [
-    "aligned",
-    "index_latex",
-    "index_terms",
-    "latex_indices",
-    "latex_name",
-    "latex_number",
-    "latex_text",
-    "latex_width",
-    "wrapped",
-]
+__all__ = ["aligned", "index_latex", "index_terms", "latex_width", "wrapped"]
 
 #: Macros that are replaced by others are expanded at most 1000 times in one formula by KaTeX.
 MOST_EXPANSIONS = 1000
@@ -61,214 +55,15 @@ _EXPANSIONS = {r"\,": 3, r"\operatorname": 3, r"\neq": 4, r"\qquad": 1}
 #: How wide a line is before a sum is broken, as `latex_width` measures.
 WIDTH = 90
 
-#: Greek letters by their names in LaTeX; those that look like Latin ones have none.
-_GREEK = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta",
-    "η": "eta", "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu",
-    "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "ς": "varsigma", "τ": "tau", "υ": "upsilon",
-    "φ": "varphi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta",
-    "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon",
-    "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega", "ϕ": "phi", "ϵ": "epsilon", "ϑ": "vartheta",
-    "ℓ": "ell",
-}  # fmt: skip
-_MACROS = {**_GREEK, **{name: name for name in _GREEK.values()}, "epsilon": "varepsilon"}
-#: Signs that mean something to LaTeX, as text.
-_ESCAPES = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
-    "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
-}  # fmt: skip
-
-
-# --- names and numbers ------------------------------------------------------------------------
-
-
-def latex_text(text: str) -> str:
-    r"""Write plain text.
-
-    Parameters
-    ----------
-    text
-        Any text; what LaTeX or a font would not take is spelled out.
-
-    Returns
-    -------
-    str
-        To stand in a formula.
-
-    Examples
-    --------
-    >>> print(latex_text("100 % of a_b"))
-    \text{100 \% of a\_b}
-    """
-    return rf"\text{{{''.join(_ESCAPES.get(c) or _letter(c) for c in text)}}}"
-
-
-#: Scripts that KaTeX has in text, in its strict mode: Latin, Cyrillic, Armenian, those of India and
-#: beyond, Japanese, Chinese, Korean.
-_SCRIPTS = (
-    (0x20, 0x7E),
-    (0xC0, 0xD6),
-    (0xD8, 0xF6),
-    (0xF8, 0x24F),
-    (0x400, 0x4FF),
-    (0x530, 0x58F),
-    (0x900, 0x10FF),
-    (0x3040, 0x30FF),
-    (0x4E00, 0x9FAF),
-    (0xAC00, 0xD7AF),
-)
-
-
-def _letter(char: str) -> str:
-    """Write a letter in text: itself where KaTeX has its script, else its code point."""
-    is_known = any(low <= ord(char) <= high for low, high in _SCRIPTS)
-    return char if is_known else f"U+{ord(char):04X}"
-
-
-def latex_name(name: str) -> str:
-    r"""Write the name of a variable or a label.
-
-    Parameters
-    ----------
-    name
-        An identifier. What follows an underscore, and the digits at the end, is an index.
-
-    Returns
-    -------
-    str
-        A letter in italics, a word upright.
-
-    Examples
-    --------
-    >>> for name in ("A", "θ", "theta", "x_1", "x1", "loss", "w_hidden", "_a"):
-    ...     print(latex_name(name), end="  ")
-    A  \theta  \theta  x_{1}  x_{1}  \mathrm{loss}  w_{\mathrm{hidden}}  \text{\_a}
-    """
-    apart = normalize("NFD", name)  # names are read in NFKC, where ȳ is one sign
-    if "\u0304" in apart:  # the name of an adjoint, x̄
-        base, brace, below = latex_name(apart.replace("\u0304", "")).partition("_{")
-        return rf"\bar{{{base}}}{brace}{below}"
-    numbered = re.fullmatch(r"([^\W\d_]+)([0-9]+)", name)
-    parts = list(numbered.groups()) if numbered else name.split("_")
-    if not name.isidentifier() or not all(parts):
-        return latex_text(name)
-    stem, *rest = (_word(part) for part in parts)
-    return f"{stem}_{{{','.join(rest)}}}" if rest else stem
-
-
-def _word(text: str) -> str:
-    if text in _MACROS:
-        return "\\" + _MACROS[text]
-    if not text.isascii():
-        return latex_text(text)
-    return text if len(text) == 1 or text.isdigit() else rf"\mathrm{{{text}}}"
-
-
-def latex_number(value: Number) -> str:
-    r"""Write a number.
-
-    Parameters
-    ----------
-    value
-        Integers and fractions are written exactly, floats as Python writes them.
-
-    Returns
-    -------
-    str
-        With its sign.
-
-    Examples
-    --------
-    >>> print(latex_number(Fraction(-1, 2)), latex_number(1e-06), latex_number(2.5e20))
-    -\frac{1}{2} 10^{-6} 2.5 \cdot 10^{20}
-    >>> print(latex_number(float("-inf")), latex_number(1 + 2j))
-    -\infty (1 + 2\mathrm{i})
-    """
-    if isinstance(value, complex):
-        real, imaginary = (latex_number(_whole(part)) for part in (value.real, value.imag))
-        sign = "-" if imaginary.startswith("-") else "+"
-        return rf"({real} {sign} {imaginary.removeprefix('-')}\mathrm{{i}})"
-    if isinstance(value, Fraction):
-        sign = "-" if value < 0 else ""
-        return rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
-    if isinstance(value, float) and not isfinite(value):
-        return r"\mathrm{nan}" if isnan(value) else r"-\infty" if value < 0 else r"\infty"
-    digits, _, exponent = repr(value).partition("e")
-    if not exponent:
-        return digits
-    power = f"10^{{{int(exponent)}}}"
-    return {"1": power, "-1": f"-{power}"}.get(digits, rf"{digits} \cdot {power}")
-
-
-def _whole(value: float) -> float | int:
-    return (
-        int(value) if isfinite(value) and value == int(value) and str(value)[-2:] == ".0" else value
-    )
-
-
-def latex_indices(indices: Sequence[Index]) -> str:
-    r"""Write indices, as they stand below a name, without the braces.
-
-    Parameters
-    ----------
-    indices
-        Labels, or sums of labels and whole numbers.
-
-    Returns
-    -------
-    str
-        Side by side where each is one letter or digit, else with commas.
-
-    Examples
-    --------
-    >>> print(latex_indices("pq"), latex_indices(["i", Affine((), 0)]), latex_indices("μj"))
-    pq i0 \mu j
-    >>> print(latex_indices(["i10", "j"]), latex_indices([Affine(((2, "i"), (-1, "μ")), 1)]))
-    i_{10},j 2i-\mu+1
-    """
-    parts = [latex_name(i) if isinstance(i, str) else _affine(i) for i in indices]
-    is_short = all(re.fullmatch(r"\w|\\[A-Za-z]+|\\text\{.\}", part) for part in parts)
-    return _spaced(parts) if is_short else ",".join(parts)
-
-
-def _affine(index: Affine) -> str:
-    terms = sorted(index.terms, key=lambda term: term[0] < 0)
-    text = ""
-    for c, label in terms:
-        text += f"{c:+d}".removesuffix("1" if abs(c) == 1 else "") + latex_name(label)
-    text += f"{index.offset:+d}" if index.offset or not terms else ""
-    return text.removeprefix("+")
-
-
-def _spaced(parts: Iterable[str]) -> str:
-    """Join parts, with a space only where a macro would swallow the letter after it."""
-    text = ""
-    for part in parts:
-        text += " " if re.search(r"\\[A-Za-z]+$", text) and part[:1].isalpha() else ""
-        text += part
-    return text
-
-
 # --- equations --------------------------------------------------------------------------------
 
 
 def index_latex(text: str, names: Iterable[str] = ()) -> str:
-    r"""Write index notation in LaTeX.
+    r"""Write index notation in LaTeX, with or without a left-hand side, in one line.
 
-    Parameters
-    ----------
-    text
-        As `einsdiff.display.index.printer` prints it, with or without a left-hand side.
-    names
-        The names of the variables, which may have underscores.
+    Of what was printed the tree is written; a text of the user's is read, with these names of
+    variables.
 
-    Returns
-    -------
-    str
-        One line.
-
-    Examples
-    --------
     >>> print(index_latex("f_i = 1/2 (A_ij x_j + 1)^2 / sqrt(x_i)"))
     f_i = \frac{(A_{ij} x_j + 1)^2}{2 \sqrt{x_i}}
     >>> print(index_latex("-inv(X)_ip [x_i > 0]"))
@@ -287,60 +82,33 @@ def _expandable(text: str) -> str:
 
 
 def index_terms(text: str, names: Iterable[str] = ()) -> tuple[str, tuple[str, ...]]:
-    r"""Write index notation in LaTeX, with the terms of the sum on the right-hand side apart.
+    r"""Write the left-hand side, empty if there is none, and the terms of the right-hand side.
 
-    Parameters
-    ----------
-    text, names
-        As for `index_latex`.
+    The terms have their signs, so that one writes them in a row.
 
-    Returns
-    -------
-    str
-        The left-hand side, empty if there is none.
-    tuple of str
-        The terms with their signs, which one writes in a row.
-
-    Examples
-    --------
     >>> print(*index_terms("f_i = x_i - 2 y_i"))
     f_i ('x_i', ' - 2 y_i')
     """
-    left, summary = _summary(text)
-    if summary:
-        return (index_latex(left, names) if left else ""), (latex_text(summary),)
-    equation = parse_equation(text, (*names, *parted_names()))
-    writer = _LatexTreeWriter(_spellings(equation))
-    head = "" if equation.left is None else run(writer.tree(equation.left)).text
-    return head, tuple(run(writer.terms(equation.right)))
+    tree = tree_of(text, names)
+    left, right = (tree.left, tree.right) if isinstance(tree, Equation) else (None, tree)
+    depth = max(accumulate((c in "([") - (c in ")]") for c in text))
+    if depth > DEEPEST:
+        right = Summary(f"[an expression of {depth} brackets in each other]")
+    writer = _LatexTreeWriter(_spellings(left, right))
+    head = "" if left is None else run(writer.tree(left)).text
+    return head, tuple(run(writer.terms(right)))
 
 
-def _summary(text: str) -> tuple[str, str]:
-    """Part the left-hand side from a summary in brackets; the latter is empty if there is none."""
-    match = re.fullmatch(r"(?:(.*) = )?(\[an expression of .*\])", text)
-    if match is not None:
-        return match[1] or "", match[2]
-    depth = deepest = 0
-    for char in text:
-        depth += (char in "([") - (char in ")]")
-        deepest = max(deepest, depth)
-    if deepest <= DEEPEST:
-        return "", ""
-    left, equals, _ = text.partition(" = ")
-    is_equation = bool(equals) and not set(left) & set("([")
-    return left if is_equation else "", f"[an expression of {deepest} brackets in each other]"
-
-
-def _spellings(equation: Equation) -> dict[str, str]:
+def _spellings(*trees: object) -> dict[str, str]:
     """Spell the names of an equation, so that two of them do not look the same.
 
     Where they would, as the variable ``x_1`` and an entry of ``x`` do, the name is shown as it is
     typed.
     """
     looks: dict[str, set[str]] = {}
-    for tree in _all(equation.left, equation.right):
+    for tree in walk(*trees):
         if isinstance(tree, Symbol):
-            look = re.sub("[{}]", "", _indexed(latex_name(tree.name), tree.labels))
+            look = re.sub("[{}]", "", _indexed(latex_name(tree.name), tree))
             looks.setdefault(look, set()).add(tree.name)
     found: dict[str, str] = {}
     for alike in looks.values():
@@ -351,48 +119,14 @@ def _spellings(equation: Equation) -> dict[str, str]:
     return found
 
 
-def _all(*trees: object) -> Iterator[object]:
-    """Yield trees and everything in them."""
-    stack = list(trees)
-    while stack:
-        tree = stack.pop()
-        yield tree
-        stack.extend(_below(tree))
-
-
-def _below(tree: object) -> Iterable[object]:
-    """List what a tree is made of."""
-    if isinstance(tree, Sum):
-        return [term for _, term in tree.terms]
-    if isinstance(tree, Product):
-        return [factor for factor, _ in tree.factors]
-    if isinstance(tree, Over):
-        return [tree.body]
-    if isinstance(tree, Power):
-        return [tree.base, tree.exponent]
-    if isinstance(tree, Compare):
-        return [tree.left, tree.right]
-    if isinstance(tree, Apply):
-        return [*([] if _is_call(tree) else [tree.symbol]), *tree.arguments]
-    return [tree.base, *tree.wrt] if isinstance(tree, Partial) else []
-
-
-def _is_call(tree: Apply) -> bool:
-    """Tell a call from a name that is multiplied by a bracket."""
-    return is_function(tree.name) or tree.labels is not None or len(tree.arguments) > 1
-
-
-def _indexed(name: str, indices: Sequence[Index]) -> str:
-    if not indices:
+def _indexed(name: str, tree: Symbol) -> str:
+    """Write a name with its labels, on a left-hand side with their ranges."""
+    if not tree.labels:
         return name
-    return (f"({name})" if "_{" in name else name) + _script("_", latex_indices(indices))
-
-
-def _ranged(name: str, tree: Symbol) -> str:
-    """Write a name of a left-hand side with the ranges of its labels."""
-    labels = [label for label in tree.labels if isinstance(label, str)]
-    listed = _list(tuple(zip(labels, tree.sizes, strict=True)))
-    return (f"({name})" if "_{" in name else name) + _script("_", listed)
+    labels = latex_indices(tree.labels)
+    if tree.sizes:
+        labels = latex_labels([str(label) for label in tree.labels], tree.sizes)
+    return (f"({name})" if "_{" in name else name) + _script("_", labels)
 
 
 def _script(sign: str, text: str) -> str:
@@ -461,21 +195,19 @@ class _LatexTreeWriter:
             return self.symbol(tree)
         if isinstance(tree, Partial):
             return self.partial(tree)
+        if isinstance(tree, Summary):
+            return _Tex(latex_text(tree.text))
         job: Job[_Tex]
         if isinstance(tree, Sum):
             job = self.sum(tree, inline)
+        elif isinstance(tree, Product):
+            job = self.product(tree.factors, inline)
         elif isinstance(tree, Over):
             job = self.over(tree)
         elif isinstance(tree, Compare):
             job = self.compare(tree)
         else:
-            factors = _factors(tree)
-            ((first, _), *others) = factors
-            if others:
-                job = self.product(factors, inline)
-            else:
-                assert isinstance(first, Power | Apply)
-                job = self.power(first) if isinstance(first, Power) else self.call(first)
+            job = self.power(tree) if isinstance(tree, Power) else self.call(tree)
         written: _Tex = yield job
         return written
 
@@ -503,8 +235,7 @@ class _LatexTreeWriter:
         name = self.spellings.get(tree.name) or latex_name(tree.name)
         if tree.name == "δ":
             name = r"\delta"
-        shown = _ranged(name, tree) if tree.sizes else _indexed(name, tree.labels)
-        return _Tex(shown, is_word=r"\mathrm" in name or r"\text" in name)
+        return _Tex(_indexed(name, tree), is_word=r"\mathrm" in name or r"\text" in name)
 
     def partial(self, tree: Partial) -> _Tex:
         order = len(tree.wrt)
@@ -520,14 +251,14 @@ class _LatexTreeWriter:
 
     def over(self, tree: Over) -> Job[_Tex]:
         body: _Tex = yield self.tree(tree.body)
-        labels = _list(tuple(zip(tree.labels, tree.sizes, strict=True)))
+        labels = latex_labels(tree.labels, tree.sizes)
         return _Tex(rf"\sum{_script('_', labels)} {body.at(PRODUCT).text}", PRODUCT, True)
 
     def compare(self, tree: Compare) -> Job[_Tex]:
         sides: list[_Tex] = []
         for side in (tree.left, tree.right):
             if isinstance(side, Affine):
-                sides.append(_Tex(_affine(side)))
+                sides.append(_Tex(latex_affine(side)))
             else:
                 sides.append((yield self.tree(side)))
         text = f" {_SIGNS[tree.sign]} ".join(side.text for side in sides)
@@ -588,7 +319,9 @@ class _LatexTreeWriter:
         entry = lookup(tree.name)
         latex = _TEMPLATES.get(tree.name) or (entry.latex if entry is not None else "")
         latex = latex or rf"\operatorname{{{_plain(tree.name)}}}"
-        cores = [_list(core) for core in tree.cores or ()]
+        cores = [
+            latex_labels(*zip(*core, strict=True)) if core else "" for core in tree.cores or ()
+        ]
         if "{0}" in latex:
             for k, core in enumerate(cores):
                 args[k] = replace(args[k].bracketed("()"), level=ATOM)
@@ -611,20 +344,6 @@ def _literal(tree: Literal) -> _Tex:
     return _Tex(text, level)
 
 
-def _list(labels: Sequence[tuple[str, Size | None]]) -> str:
-    """Write labels that are summed or acted on, each with its range where that is known."""
-    if all(size is None for _, size in labels):
-        return latex_indices([label for label, _ in labels])
-    texts = [
-        latex_name(label) + ("" if size is None else f"<{_size(size)}") for label, size in labels
-    ]
-    return ",".join(texts)
-
-
-def _size(size: Size) -> str:
-    return str(size) if isinstance(size, int) else latex_name(size)
-
-
 def _plain(name: str) -> str:
     return latex_text(name).removeprefix(r"\text{").removesuffix("}")
 
@@ -645,23 +364,8 @@ def _is_bare(tree: Tree) -> bool:
         return False
     ((_, inner),) = tree.terms
     if isinstance(inner, Product):  # without labels no sum can be moved
-        return not any(isinstance(part, Symbol) and part.labels for part in _all(inner))
-    return isinstance(inner, Power | Compare) or (isinstance(inner, Apply) and _is_call(inner))
-
-
-def _factors(tree: Product | Power | Apply) -> list[tuple[Tree, int]]:
-    """List the factors of a product; a name before a bracket is one, if it is no function."""
-    found: list[tuple[Tree, int]] = []
-    for factor, exponent in tree.factors if isinstance(tree, Product) else ((tree, 1),):
-        base = factor.base if isinstance(factor, Power) else factor
-        if isinstance(base, Apply) and not _is_call(base):
-            bracket: Tree = Sum(((1, base.arguments[0]),))
-            if isinstance(factor, Power):
-                bracket = Power(bracket, factor.exponent)
-            found += [(base.symbol, exponent), (bracket, exponent)]
-        else:
-            found.append((factor, exponent))
-    return found
+        return not any(isinstance(part, Symbol) and part.labels for part in walk(inner))
+    return isinstance(inner, Power | Compare | Apply)
 
 
 def _juxtaposed(parts: Sequence[_Tex], sign: str) -> _Tex:
@@ -742,22 +446,8 @@ def _wider(match: re.Match[str]) -> str:
 
 
 def wrapped(terms: Sequence[str], width: int = WIDTH) -> tuple[str, ...]:
-    r"""Break a sum into lines.
+    r"""Break a sum into lines between its terms, see `index_terms` and `latex_width`.
 
-    Parameters
-    ----------
-    terms
-        Its terms with their signs, see `index_terms`.
-    width
-        How wide a line may be, as `latex_width` measures; a term is never broken.
-
-    Returns
-    -------
-    tuple of str
-        The lines; all but the first begin with a sign.
-
-    Examples
-    --------
     >>> wrapped(["a_{ij}", " + b_{ij}", " - c_{ij}"], 8)
     ('a_{ij} + b_{ij}', '- c_{ij}')
     """
@@ -777,19 +467,9 @@ def wrapped(terms: Sequence[str], width: int = WIDTH) -> tuple[str, ...]:
 def aligned(lines: Iterable[tuple[str, str | Sequence[str]]]) -> str:
     r"""Write equations below each other, aligned at their signs of equality.
 
-    Parameters
-    ----------
-    lines
-        Left-hand and right-hand sides in LaTeX. An empty left-hand side continues the equation
-        above it; a right-hand side of several parts is a sum in several lines, see `wrapped`.
+    An empty left-hand side continues the equation above it; a right-hand side of several parts is a
+    sum in several lines, see `wrapped`.
 
-    Returns
-    -------
-    str
-        The environment ``aligned``.
-
-    Examples
-    --------
     >>> print(aligned([("a", "b + c"), ("", ("d", "+ e"))]))
     \begin{aligned}
     a &= b + c \\

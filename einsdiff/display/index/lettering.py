@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -16,7 +16,15 @@ from einsdiff.algebra.nodes.nodes import (
 )
 from einsdiff.notation.letters import first_unused
 
-__all__ = ["Heading", "Letters", "assigned", "axis_spellings", "places", "without_repetition"]
+__all__ = [
+    "Heading",
+    "Letters",
+    "assigned",
+    "axes_of",
+    "axis_spellings",
+    "places",
+    "without_repetition",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +99,9 @@ class Heading:
 def places(node: Node, letters: Letters) -> tuple[list[Node], dict[Node, int], dict[Node, int]]:
     """Find where the nodes of an expression stand when it is written.
 
-    Parameters
-    ----------
-    node
-        The expression.
-    letters
-        The user's letters, whose order is that of the variables.
-
-    Returns
-    -------
-    list of Node
-        The nodes, children first.
-    dict
-        For each node the place of the first of its variables: the order of factors and terms.
-    dict
-        For each node how many nodes there are in it, when it is written out.
+    Returned are the nodes, children first; for each the place of the first of its variables, in the
+    order of the user's letters, which is that of factors and terms; and how many nodes there are
+    in it when it is written out.
     """
     place = {name: k for k, name in enumerate(letters.of)}
     first: dict[Node, int] = {}
@@ -132,25 +128,8 @@ def assigned(
 ) -> dict[int, str]:
     """Give a letter to each label of a product; the first axis of a delta gives its own.
 
-    Parameters
-    ----------
-    node
-        The product.
-    axes
-        A letter for each of its axes.
-    letters
-        The user's letters.
-    first
-        The place of each node, see `places`.
-    used
-        Letters that are taken; those that are given are added.
-    absorbed
-        Labels that need no letter.
-
-    Returns
-    -------
-    dict
-        The letters by label.
+    Letters that are taken are `used`, to which those that are given are added; what is `absorbed`
+    needs none. `first` has the place of each node, see `places`.
     """
     letter: dict[int, str] = {}
     for label, axis in zip(node.output, axes, strict=True):
@@ -198,6 +177,24 @@ def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> I
             for at, label in enumerate(labels):
                 if label == node.output[axis]:
                     yield from axis_spellings(letters, operand, at, depth - 1)
+
+
+def axes_of(
+    node: Node,
+    letters: Letters,
+    used: Iterable[str] = (),
+    spellings: Callable[[Letters, Node, int], Iterable[str]] = axis_spellings,
+) -> tuple[str, ...]:
+    """Choose letters for the axes of what is named: the user's, where they are not taken.
+
+    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> axes_of(variable("A", (2, 3)), Letters({"A": (("p", "q"),)}), "p")
+    ('i', 'q')
+    """
+    found: list[str] = []
+    for axis in range(len(node.shape)):
+        found.append(first_unused(spellings(letters, node, axis), {*used, *found}))
+    return tuple(found)
 
 
 def without_repetition(node: Node, axes: tuple[str, ...]) -> tuple[Node, tuple[str, ...]]:

@@ -11,28 +11,27 @@ True
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra.nodes.nodes import Node
-from einsdiff.algebra.reading.choice import is_function
+from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.algebra.rewriting.orient import normal_form
-from einsdiff.display.index.lettering import Heading, Letters, places
-from einsdiff.display.index.printer import (
-    MOST_FACTORS,
+from einsdiff.display.index.index_text import (
+    Written,
+    bare_partial,
     format_heading,
-    format_sides,
-    indexed,
-    summary,
+    is_elementwise,
+    tree_of,
+    write,
 )
-from einsdiff.errors import EinsdiffError
-from einsdiff.notation.index_parser import parse_index
+from einsdiff.display.index.lettering import Heading, Letters, places
+from einsdiff.display.index.printer import MOST_FACTORS, format_sides, summary
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.trees import (
     Affine,
     Apply,
     Compare,
+    Equation,
     Index,
     Literal,
     Over,
@@ -40,14 +39,15 @@ from einsdiff.notation.trees import (
     Power,
     Product,
     Sum,
+    Summary,
     Symbol,
     Tree,
-    in_bracket,
-    in_product,
-    letters_of,
+    parts_of,
+    walk,
 )
 
 __all__ = [
+    "PrintedReader",
     "contracted",
     "counts",
     "derivatives_in",
@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 
-def normal_text(node: Node, axes: Sequence[str], letters: Letters) -> str:
+def normal_text(node: Node, axes: Sequence[str], letters: Letters) -> Written:
     """Write the normal form of an expression in index notation.
 
     What is far too long to be written is not brought to its normal form first.
@@ -71,7 +71,7 @@ def normal_text(node: Node, axes: Sequence[str], letters: Letters) -> str:
     return normal_sides(node, Heading("", tuple(axes)), letters)[1]
 
 
-def normal_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, str]:
+def normal_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Written, Written]:
     """Write both sides of the equation of an expression in its normal form.
 
     The left-hand side has the ranges that one cannot see, see `format_sides`.
@@ -83,84 +83,46 @@ def normal_sides(node: Node, heading: Heading, letters: Letters) -> tuple[str, s
     """
     order, _, length = places(node, letters)
     if length[node] > 4 * MOST_FACTORS:
-        return format_heading(heading), summary(order, length)
+        return format_heading(heading), write(Summary(summary(order, length)))
     return format_sides(normal_form(node), heading, letters)
 
 
-def _read(text: str, names: Iterable[str]) -> Tree | None:
-    """Read a line; None if it is a summary, or has more brackets than are read."""
-    try:
-        return run(_parted(parse_index(text, names)))
-    except EinsdiffError:
-        return None
-
-
-def _parted(tree: Tree) -> Job[Tree]:
-    """Take products apart that look like calls, such as ``x_i (a + b)``."""
-    if isinstance(tree, Sum):
-        terms = []
-        for sign, term in tree.terms:
-            terms.append((sign, (yield _parted(term))))
-        return Sum(tuple(terms))
-    if isinstance(tree, Over):
-        return replace(tree, body=(yield _parted(tree.body)))
-    if isinstance(tree, Compare):
-        left = tree.left if isinstance(tree.left, Affine) else (yield _parted(tree.left))
-        right = tree.right if isinstance(tree.right, Affine) else (yield _parted(tree.right))
-        return replace(tree, left=left, right=right)
-    if isinstance(tree, Product):
-        factors: list[tuple[Tree, int]] = []
-        for factor, power in tree.factors:
-            part: Tree = yield _parted(factor)
-            inside = part.factors if isinstance(part, Product) else ((part, 1),)
-            factors += [(one, power * n) for one, n in inside]
-        return Product(tuple(factors))
-    if isinstance(tree, Power):
-        if isinstance(tree.base, Apply) and _is_product(tree.base):
-            bracket = yield _parted(Power(Sum(((1, tree.base.arguments[0]),)), tree.exponent))
-            return Product(((tree.base.symbol, 1), (bracket, 1)))
-        return Power((yield _parted(tree.base)), (yield _parted(tree.exponent)))
-    if isinstance(tree, Apply):
-        parts = []
-        for argument in tree.arguments:
-            parts.append((yield _parted(argument)))
-        if _is_product(tree):
-            inner = parts[0] if isinstance(parts[0], Sum) else Sum(((1, parts[0]),))
-            return Product(((tree.symbol, 1), (inner, 1)))
-        return replace(tree, arguments=tuple(parts))
-    return tree
-
-
-def _is_product(tree: Apply) -> bool:
-    is_call = tree.labels is not None or len(tree.arguments) > 1
-    return not is_call and not is_function(tree.name)
+def _read(text: str, names: Iterable[str]) -> Tree:
+    """Return the tree of a line, of an equation that of its right-hand side."""
+    tree = tree_of(text, names)
+    return tree.right if isinstance(tree, Equation) else tree
 
 
 # --- labels -----------------------------------------------------------------------------------
 
 
+class PrintedReader(PartReader):
+    """A reader of what was printed, in which derivatives are operands.
+
+    Names without labels that are not among those of the variables are names of sizes.
+    """
+
+    def __init__(self, tree: Tree, names: Iterable[str]) -> None:
+        symbols = [part for part in walk(tree) if isinstance(part, Symbol)]
+        ranks = dict.fromkeys([*names, *(symbol.name for symbol in symbols if symbol.labels)])
+        sizes = {symbol.name for symbol in symbols}.difference(ranks)
+        super().__init__(ranks, size_names=frozenset(sizes))
+
+    def derivative(self, tree: Partial) -> Symbol:
+        """Return a derivative with its labels as an operand."""
+        name = bare_partial(tree.base.name, [symbol.name for symbol in tree.wrt])
+        self.ranks[name] = None
+        return Symbol(name, tuple(a for part in (tree.base, *tree.wrt) for a in part.labels))
+
+
 def counts(text: str, names: Collection[str] = ()) -> dict[str, int]:
-    """Count the labels of a line.
+    """Count the labels of a line with these operands, as who reads it does.
 
-    Parameters
-    ----------
-    text
-        The line.
-    names
-        Of the operands in it.
-
-    Returns
-    -------
-    dict
-        As `einsdiff.notation.trees.in_product` counts; empty for what cannot be read.
-
-    Examples
-    --------
     >>> counts("δ_{2i+j,k} x_i (a_l b_l + 1)")
     {'i': 2, 'j': 1, 'k': 1, 'l': 0}
     """
     tree = _read(text, names)
-    return {} if tree is None else run(_counted(tree, names))
+    return {} if isinstance(tree, Summary) else run(PrintedReader(tree, names).whole(tree)).counts
 
 
 def summed(text: str, free: Iterable[str], names: Collection[str] = ()) -> list[str]:
@@ -173,87 +135,6 @@ def summed(text: str, free: Iterable[str], names: Collection[str] = ()) -> list[
     return [label for label, n in counts(text, names).items() if n > 1 and label not in free]
 
 
-def _counted(tree: Tree, names: Collection[str]) -> Job[dict[str, int]]:
-    if isinstance(tree, Symbol):
-        return _tally(tree.labels)
-    if isinstance(tree, Partial):
-        return _tally(label for symbol in (tree.base, *tree.wrt) for label in symbol.labels)
-    if isinstance(tree, Over):
-        inner: dict[str, int] = yield _counted(tree.body, names)
-        return {label: n for label, n in inner.items() if label not in tree.labels}
-    if isinstance(tree, Compare):
-        indices = _compared(tree, names)
-        if indices is not None:
-            return _tally(indices)
-    found = []
-    for part in _below(tree):
-        own: dict[str, int] = yield _counted(part, names)
-        found.append(in_bracket([own]) if isinstance(part, Power) else own)
-    if isinstance(tree, Product):
-        return in_product(found)
-    inside = in_bracket(found)
-    if isinstance(tree, Apply) and not _is_elementwise(tree):
-        return {**dict.fromkeys(inside, 0), **_tally(tree.labels or ())}
-    return inside
-
-
-def _tally(indices: Iterable[Index]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for letter in letters_of(indices):
-        found[letter] = found.get(letter, 0) + 1
-    return found
-
-
-def _compared(tree: Compare, names: Collection[str]) -> list[Index] | None:
-    """Return the indices that are compared; None if values are."""
-    found: list[Index] = []
-    stack = [tree.left, tree.right]
-    while stack:
-        side = stack.pop()
-        if isinstance(side, Affine):
-            found.append(side)
-        elif isinstance(side, Symbol) and not side.labels and side.name not in names:
-            found.append(side.name)
-        elif isinstance(side, Sum | Product):
-            stack += _below(side)
-        elif not isinstance(side, Literal):
-            return None
-    return found
-
-
-def _is_elementwise(tree: Apply) -> bool:
-    function = FUNCTIONS.get(tree.name)
-    if tree.labels is not None or tree.name in FAMILIES:
-        return False
-    return function is None or function.is_elementwise
-
-
-def _below(tree: Tree) -> list[Tree]:
-    """List what a tree is made of, in order."""
-    if isinstance(tree, Sum):
-        return [term for _, term in tree.terms]
-    if isinstance(tree, Product):
-        return [factor for factor, _ in tree.factors]
-    if isinstance(tree, Over):
-        return [tree.body]
-    if isinstance(tree, Power):
-        return [tree.base, tree.exponent]
-    if isinstance(tree, Apply):
-        return list(tree.arguments)
-    if isinstance(tree, Compare):
-        return [side for side in (tree.left, tree.right) if not isinstance(side, Affine)]
-    return []
-
-
-def _trees(tree: Tree) -> Iterator[Tree]:
-    """Yield a tree and all trees in it, from left to right."""
-    stack = [tree]
-    while stack:
-        one = stack.pop()
-        yield one
-        stack += reversed(_below(one))
-
-
 def derivatives_in(text: str, names: Collection[str] = ()) -> list[Partial]:
     """List the derivatives that stand as symbols in a line.
 
@@ -261,8 +142,7 @@ def derivatives_in(text: str, names: Collection[str] = ()) -> list[Partial]:
     >>> symbol.base.labels, symbol.wrt[0].labels
     (('i',), ('p',))
     """
-    tree = _read(text, names)
-    return [part for part in _trees(tree) if isinstance(part, Partial)] if tree else []
+    return [part for part in walk(_read(text, names)) if isinstance(part, Partial)]
 
 
 # --- deltas -----------------------------------------------------------------------------------
@@ -270,36 +150,22 @@ def derivatives_in(text: str, names: Collection[str] = ()) -> list[Partial]:
 
 def contracted(
     before: str, after: str, free: Iterable[str], names: Collection[str] = ()
-) -> list[tuple[str, str, str]]:
+) -> list[tuple[Written, str, str]]:
     """Tell which deltas of a line are gone in the next one, and which labels they rename.
 
-    Parameters
-    ----------
-    before, after
-        The lines.
-    free
-        The labels that are not summed.
-    names
-        Of the operands in them.
+    Each delta comes with the label that is gone, which was not free, and what it became.
 
-    Returns
-    -------
-    list of tuple
-        Each delta, the label that is gone, and what it became.
-
-    Examples
-    --------
     >>> contracted("δ_ip δ_jq x_j", "δ_ip x_q", "ipq")
     [('δ_jq', 'j', 'q')]
     >>> contracted("δ_ip δ_iq", "δ_pq", "pq")
     [('δ_ip', 'i', 'p')]
     """
     first, second = _read(before, names), _read(after, names)
-    if first is None or second is None:
+    if isinstance(second, Summary):
         return []
     free = set(free)
     left = {frozenset(delta) for product in _products(second) for delta in _deltas(product)}
-    found: dict[tuple[str, str, str], None] = {}
+    found: dict[tuple[Written, str, str], None] = {}
     for product in _products(first):
         became: dict[str, str] = {}
         for delta in _deltas(product):
@@ -309,7 +175,7 @@ def contracted(
             gone, kept = (other, one) if one in free else (one, other)
             became = {label: kept if to == gone else to for label, to in became.items()}
             became[gone] = kept
-            found[indexed("δ", delta), gone, kept] = None
+            found[write(Symbol("δ", delta)), gone, kept] = None
     return list(found)
 
 
@@ -318,9 +184,9 @@ def _products(tree: Tree) -> Iterator[Tree]:
     stack = [tree]
     while stack:
         one = stack.pop()
-        if isinstance(one, Apply) and not _is_elementwise(one):
+        if isinstance(one, Apply) and not is_elementwise(one):
             continue
-        below = _below(one)
+        below = parts_of(one)
         if isinstance(one, Sum | Power | Apply):
             yield from (part for part in below if isinstance(part, Symbol))
         elif isinstance(one, Product) or one is tree:
@@ -330,7 +196,7 @@ def _products(tree: Tree) -> Iterator[Tree]:
 
 def _deltas(tree: Tree) -> Iterator[tuple[str, str]]:
     """Yield the labels of the deltas that are factors of a product."""
-    for factor in _below(tree) if isinstance(tree, Product) else [tree]:
+    for factor in parts_of(tree) if isinstance(tree, Product) else [tree]:
         if isinstance(factor, Symbol) and factor.name == "δ" and len(factor.labels) == 2:
             one, other = factor.labels
             if isinstance(one, str) and isinstance(other, str):
@@ -345,26 +211,9 @@ def is_reordered(
 ) -> bool:
     """Tell whether two lines differ at most in the order of factors and of terms.
 
-    Parameters
-    ----------
-    one, other
-        The lines.
-    names
-        Of the operands in them.
-    symmetric
-        Names of those whose labels have no order.
-
-    Returns
-    -------
-    bool
-        False where a line cannot be read, unless they are the same.
+    The labels of symmetric operands have no order.
     """
-    if one == other:
-        return True
-    trees = _read(one, names), _read(other, names)
-    if trees[0] is None or trees[1] is None:
-        return False
-    a, b = (run(_sorted(tree, {"δ", *symmetric}, None)) for tree in trees if tree is not None)
+    a, b = (run(_sorted(_read(text, names), {"δ", *symmetric}, None)) for text in (one, other))
     return bool(a == b)
 
 
@@ -374,8 +223,7 @@ def skeleton(text: str, free: Iterable[str], names: Collection[str] = ()) -> Any
     >>> skeleton("A_ij x_j", "i") == skeleton("A_ik x_k", "i")
     True
     """
-    tree = _read(text, names)
-    return text if tree is None else run(_sorted(tree, {"δ"}, frozenset(free)))
+    return run(_sorted(_read(text, names), {"δ"}, frozenset(free)))
 
 
 def _sorted(tree: Tree, symmetric: Collection[str], free: Collection[str] | None) -> Job[Any]:
@@ -387,12 +235,14 @@ def _sorted(tree: Tree, symmetric: Collection[str], free: Collection[str] | None
 
     if isinstance(tree, Literal):
         return ("number", repr(tree.value))
+    if isinstance(tree, Summary):
+        return ("…", tree.text)
     if isinstance(tree, Symbol):
         return shown(tree)
     if isinstance(tree, Partial):
         return ("∂", *map(shown, (tree.base, *tree.wrt)))
     parts: list[Any] = []
-    for part in _below(tree):
+    for part in parts_of(tree):
         parts.append((yield _sorted(part, symmetric, free)))
     if isinstance(tree, Sum):
         signs = [sign for sign, _ in tree.terms]

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from math import comb, prod
+from functools import lru_cache, partial
 from operator import itemgetter
 
-from einsdiff.algebra.nodes.graph import children, topological
-from einsdiff.algebra.nodes.nodes import (
-    SUPERSCRIPT,
-    Add,
-    Call,
-    Constant,
-    Delta,
-    Einsum,
-    Node,
-    Variable,
-)
+from einsdiff.algebra.nodes.effort import within
+from einsdiff.algebra.nodes.graph import topological
+from einsdiff.algebra.nodes.nodes import Node, Variable
 from einsdiff.algebra.rewriting.simplification import collect, expand
+from einsdiff.display.index.index_text import Written, bare_partial
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.matrix.failing import NoMatrixFormError
-from einsdiff.display.matrix.forms import (
-    Form,
-    cost,
-    named,
-    stacked,
-    subforms,
-    transpose,
-)
+from einsdiff.display.matrix.forms import Form, cost, named, subforms, transpose
 from einsdiff.display.matrix.reader import lengths, matrix_form
+from einsdiff.display.matrix.stacks import stacked
 from einsdiff.display.matrix.writers import SPELLED, write, write_latex
 from einsdiff.errors import OperandError
+from einsdiff.notation.trees import Symbol
 
 __all__ = ["MatrixEquation", "matrix_equation"]
 
@@ -54,6 +41,8 @@ class MatrixEquation:
         Which axes of the tensor are its rows and its columns.
     names
         What variables are called.
+    owner
+        Whose shape it has, if that is said.
     """
 
     function: tuple[str, bool]
@@ -63,6 +52,7 @@ class MatrixEquation:
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     names: frozenset[str] = frozenset()
+    owner: str = ""
 
     @property
     def right(self) -> str:
@@ -75,8 +65,7 @@ class MatrixEquation:
         names = [f"vec({name})" if is_vec else name for name, is_vec in (self.function, *self.by)]
         if not self.by:
             return names[0]
-        order = str(len(self.by)).translate(SUPERSCRIPT) if len(self.by) > 1 else ""
-        return f"∂{order}{names[0]}/" + "".join(f"∂{name}" for name in names[1:])
+        return bare_partial(names[0], names[1:])
 
     @property
     def text(self) -> str:
@@ -113,30 +102,11 @@ def matrix_equation(
     order: str = "C",
     is_real: bool = True,
 ) -> MatrixEquation:
-    """Write a tensor as a matrix.
+    """Write a tensor as a matrix, in the shortest form that is found.
 
-    Parameters
-    ----------
-    node, heading, domain
-        The tensor, its left-hand side, and how many of its axes are those of the domain.
-    names
-        The names of the variables in the order in which the user wrote them.
-    layout
-        ``"numerator"`` or ``"denominator"``; None for what is usual: the derivative of a number
-        by a matrix has the shape of the matrix, a second derivative of a number is the Hessian,
-        and everything else is in numerator layout.
-    order, is_real
-        As for `matrix_form`.
-
-    Returns
-    -------
-    MatrixEquation
-        The shortest form that was found.
-
-    Raises
-    ------
-    NoMatrixFormError
-        There is none.
+    Without a layout it is what is usual: the derivative of a number by a matrix has the shape of
+    the matrix, a second derivative of a number is the Hessian, and everything else is in numerator
+    layout. The domain has the last axes; names are in the order in which the user wrote them.
     """
     axes = tuple(range(len(node.shape)))
     split = len(axes) - (domain or 0)
@@ -153,7 +123,8 @@ def matrix_equation(
     function = heading.name, is_vec
     by = tuple((name, not owner and len(letters) > 1) for name, letters in groups)
     if is_vec and len(groups) > 1:
-        function, by = (_partial(heading.name, groups[:-1]), True), by[-1:]
+        head = bare_partial(heading.name, [name for name, _ in groups[:-1]])
+        function, by = (head, True), by[-1:]
     known = _names(node).union(names)
     form = _shortest(node, rows, columns, order, names, is_real, known)
     _check_functions(form, known)
@@ -169,7 +140,7 @@ def matrix_equation(
     has_order = any(part.op in ("vec", "commutation") for part in subforms(form))
     if has_order and (owner or not note):
         note = f"{note}, vec order {order}".removeprefix(", ")
-    return MatrixEquation(function, by, form, note, rows, columns, known)
+    return MatrixEquation(function, by, form, note, rows, columns, known, owner)
 
 
 def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str:
@@ -178,12 +149,9 @@ def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str
         return ""
     shaped = [(heading.name, heading.axes), *heading.wrt]
     found = [name for name, letters in shaped if len(letters) == 2]
-    return found[0] if found else _partial(heading.name, heading.wrt[:-1])
-
-
-def _partial(name: str, groups: Sequence[tuple[str, tuple[str, ...]]]) -> str:
-    order = str(len(groups)).translate(SUPERSCRIPT) if len(groups) > 1 else ""
-    return f"∂{order}{name}/" + "".join(f"∂{by}" for by, _ in groups)
+    if found:
+        return Written(found[0], Symbol(found[0]))
+    return bare_partial(heading.name, [name for name, _ in heading.wrt[:-1]])
 
 
 def _names(node: Node) -> frozenset[str]:
@@ -208,28 +176,19 @@ def _check_functions(form: Form, names: Collection[str]) -> None:
             raise NoMatrixFormError(f"'{name}' is a variable and a function")
 
 
-def _same(node: Node) -> Node:
-    return node
-
-
 def _regrouped(node: Node) -> Node:
     return collect(expand(node))
 
 
-#: Expressions with more nodes, more factors when written out, or more of them when they are
-#: multiplied out, are not rewritten to find a shorter matrix form.
+#: Expressions with more nodes, or more factors when written out, are not rewritten to find a
+#: shorter matrix form, nor those for which that takes more steps (see
+#: `einsdiff.algebra.nodes.effort`).
 MOST_REWRITTEN = 400
-
-
 MOST_COLLECTED = 3000
-
-
-MOST_EXPANDED = 2000
-
-
+MOST_STEPS = 2000
 #: Ways to write an expression, and how much its length counts: what is multiplied out says less
 #: about where it comes from, and has to be much shorter.
-_WAYS = ((_same, 1.0), (collect, 1.0), (expand, 1.25), (_regrouped, 1.5))
+_WAYS = ((collect, 1.0), (expand, 1.25), (_regrouped, 1.5))
 
 
 def _shortest(
@@ -261,90 +220,16 @@ def _shortest(
 def _ways(node: Node) -> tuple[tuple[float, Node], ...]:
     """Rewrite an expression in all ways that do not take long, each with its weight."""
     is_small = len(topological([node])) <= MOST_REWRITTEN and lengths(node)[0] <= MOST_COLLECTED
-    ways = _WAYS if is_small and _expanded_length(node) <= MOST_EXPANDED else _WAYS[: 1 + is_small]
-    found: dict[Node, float] = {}
-    for rewrite, weight in ways:
-        try:
-            found.setdefault(rewrite(node), weight)
-        except OperandError:  # too long to be written out
-            continue
+    found: dict[Node, float] = {node: 1}
+    for rewrite, weight in _WAYS if is_small else ():
+        new = within(MOST_STEPS, partial(_rewritten, rewrite, node), lambda: None)
+        if new is not None:
+            found.setdefault(new, weight)
     return tuple((weight, new) for new, weight in found.items())
 
 
-def _expanded_length(node: Node) -> int:
-    """Count the factors that `expand` writes, those of what is shared once, without doing it.
-
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
-    >>> x, y = variable("x", ()), variable("y", ())
-    >>> _expanded_length(
-    ...     einsum([add([(1, x), (1, y)])] * 2, ["", ""], "")
-    ... )  # x x + x y + y x + y y
-    8
-    """
-    size: dict[Node, tuple[int, int]] = {}  # terms, and factors of all of them
-    total = 0
-    for part in topological([node]):
-        below = [size[child] for child in children(part)]
-        size[part] = 1, 1
-        n = _whole_exponent(part)
-        if isinstance(part, Add):
-            size[part] = sum(terms for terms, _ in below), sum(length for _, length in below)
-        elif isinstance(part, Einsum):
-            terms = _product_terms(part, [terms for terms, _ in below])
-            size[part] = terms, sum(terms * length // max(n, 1) for n, length in below)
-        elif n > 1 and below[0][0] > 1:
-            terms, length = below[0]
-            many = comb(terms + n - 1, n) if max(n, terms) < MOST_EXPANDED else MOST_EXPANDED
-            size[part] = many, many * n * length // terms
-        if not isinstance(part, Add) and size[part][0] > 1:
-            total += size[part][1]
-        if total > MOST_EXPANDED:
-            break
-    return total
-
-
-def _product_terms(node: Einsum, counts: Sequence[int]) -> int:
-    """Count the terms of a product, of whose factors the terms are counted.
-
-    Of stacks with the same index, ``δ_{i,0} x + δ_{i,1} y``, only terms of one entry meet.
-    """
-    terms = 1
-    stacks: dict[int, list[int]] = {}
-    for operand, labels, n in zip(node.operands, node.subscripts, counts, strict=True):
-        axis = _stacked_axis(operand)
-        if axis is None:
-            terms *= n
-        else:
-            stacks.setdefault(labels[axis], []).append(n)
-    return terms * prod(1 if 1 in found else max(found) for found in stacks.values())
-
-
-def _stacked_axis(node: Node) -> int | None:
-    """Return the axis of which each term of a sum has one entry, if there is one."""
-    if isinstance(node, Delta):
-        return 0 if len(node.shape) == 1 else None
-    if not isinstance(node, Add):
+def _rewritten(rewrite: Callable[[Node], Node], node: Node) -> Node | None:
+    try:
+        return rewrite(node)
+    except OperandError:  # too long to be written out
         return None
-    for axis in range(len(node.shape)):
-        if all(
-            (isinstance(term, Einsum) and _has_unit(term, term.output[axis]))
-            or _stacked_axis(term) == axis
-            for _, term in node.terms
-        ):
-            return axis
-    return None
-
-
-def _has_unit(node: Einsum, label: int) -> bool:
-    return any(
-        isinstance(operand, Delta) and labels == (label,)
-        for operand, labels in zip(node.operands, node.subscripts, strict=True)
-    )
-
-
-def _whole_exponent(node: Node) -> int:
-    """Return n for the n-th power of something, 0 if it is none."""
-    if isinstance(node, Call) and node.function.name == "power":
-        exponent = node.args[1].value if isinstance(node.args[1], Constant) else 0
-        return exponent if isinstance(exponent, int) else 0
-    return 0

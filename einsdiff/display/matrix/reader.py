@@ -64,8 +64,6 @@ from einsdiff.display.matrix.forms import (
     norm,
     number,
     power,
-    stacked,
-    tells_size,
     times,
     total,
     trace,
@@ -73,6 +71,7 @@ from einsdiff.display.matrix.forms import (
     unit,
     vec,
 )
+from einsdiff.display.matrix.stacks import stacked, tells_size
 from einsdiff.display.matrix.walks import UNSEEN, Factor, Path, Walks, product
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.subscripts import Size
@@ -95,36 +94,13 @@ def matrix_form(
     is_real: bool = True,
     names: Collection[str] = (),
 ) -> Form:
-    """Write an expression with products of matrices.
+    """Write an expression with products of matrices; where there are none, the error says why.
 
-    Parameters
-    ----------
-    node
-        The expression.
-    rows, columns
-        Which of its axes, in order, become the rows and the columns, at most two each.
-    order
-        The vec order of several axes, see `einsdiff.expressions.layout`.
-    place
-        For names of variables their place in what the user wrote, which decides between
-        :math:`x^T A y` and :math:`y^T A^T x`.
-    is_real
-        Whether squares are those of norms; for complex arrays they are not.
-    names
-        What variables are called, also those that do not stand in the expression.
+    Which axes become the rows and the columns is given in order, at most two each. `place` has the
+    places of variables in what the user wrote, which decide between :math:`x^T A y` and
+    :math:`y^T A^T x`; of complex arrays, for which `is_real` is false, squares are those of no
+    norm. Names are also those of variables that do not stand in the expression.
 
-    Returns
-    -------
-    Form
-        Of rank 0 without rows and columns, 1 without columns, else 2.
-
-    Raises
-    ------
-    NoMatrixFormError
-        There is no such product; the message is the reason.
-
-    Examples
-    --------
     >>> from einsdiff.display.matrix.writers import write
     >>> from einsdiff.algebra.nodes.nodes import einsum, variable
     >>> A, x, w = variable("A", (2, 3)), variable("x", (3,)), variable("w", (3,))

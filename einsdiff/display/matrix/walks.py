@@ -7,15 +7,8 @@ from dataclasses import dataclass, field
 from itertools import count, pairwise
 
 from einsdiff.display.matrix.failing import NoMatrixFormError
-from einsdiff.display.matrix.forms import (
-    Form,
-    chain,
-    diag,
-    hadamard,
-    ones,
-    tells_size,
-    transpose,
-)
+from einsdiff.display.matrix.forms import Form, chain, diag, hadamard, ones, transpose
+from einsdiff.display.matrix.stacks import tells_size
 from einsdiff.notation.subscripts import Size
 
 __all__ = ["UNSEEN", "Factor", "Path", "Walks", "product"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from itertools import groupby
+from typing import TypeVar
 
 from einsdiff.algebra.nodes.nodes import SUPERSCRIPT, Number, is_one
-from einsdiff.display.index.latex import latex_name, latex_number, latex_text
-from einsdiff.display.index.numbers import format_number
+from einsdiff.display.index.index_text import format_number
+from einsdiff.display.index.latex_names import latex_name, latex_number, latex_text
 from einsdiff.display.matrix.forms import (
     BOLD,
     Form,
@@ -26,26 +28,15 @@ from einsdiff.notation.subscripts import Size
 __all__ = ["SPELLED", "write", "write_latex"]
 
 
+_T = TypeVar("_T")
+
 #: How tightly things bind: a sum least; a factor needs no brackets in a product, and an atom none
 #: where it is raised.
 _SUM, _STAR, _PRODUCT, _FACTOR, _ATOM = range(5)
 
 
 def write(form: Form, names: Collection[str] = ()) -> str:
-    """Write a form as text.
-
-    Parameters
-    ----------
-    form
-        What to write.
-    names
-        What variables are called, also those that do not stand in the form.
-
-    Returns
-    -------
-    str
-        One line. Names of one letter stand side by side if all names have one letter.
-    """
+    """Write a form as text; names of one letter stand side by side if all have one letter."""
     return _MatrixWriter(names).sum(form)
 
 
@@ -69,28 +60,37 @@ def _has_name_of(sign: str, names: Iterable[str]) -> bool:
 
 
 class _MatrixWriter:
-    """Writes text; `_LatexWriter` writes LaTeX."""
+    """Writes text; `_LatexWriter` writes LaTeX.
+
+    For each kind of form there is a method that returns its text and how tightly it binds.
+    """
+
+    ones = "𝟏"
+    marks: Mapping[str, str] = {"T": "ᵀ", "-1": "⁻¹", "-T": "⁻ᵀ", "+": "⁺", "+T": "⁺ᵀ"}
+    operators: Mapping[str, str] = {"⊙": "⊙", "⊘": "⊘", "⊗": "⊗"}
+    bold: Mapping[str, str] = BOLD
+    #: Whether names of one letter stand side by side.
+    is_tight = True
 
     def __init__(self, names: Collection[str]) -> None:
         self.names = names
-        self.is_tight = all(len(name) == 1 for name in names if "∂" not in name)
+        self.is_tight &= all(len(name) == 1 for name in names if "∂" not in name)
         self.in_bars = False
         self.shows_sizes = False
 
     # How the pieces are spelled.
 
-    def name(self, name: str) -> tuple[str, int]:
+    def spelled(self, name: str) -> tuple[str, int]:
         return name, _STAR if "/" in name else _ATOM
 
-    def number(self, value: Number) -> tuple[str, int]:
+    def numeral(self, value: Number) -> tuple[str, int]:
         text = format_number(value)
         is_plain = not text.startswith("-") and "/" not in text
         return text, _ATOM if is_plain else _SUM if text.startswith("-") else _FACTOR
 
-    def sign(self, name: str, sizes: Sequence[Size]) -> str:
-        if _has_name_of(name, self.names):
-            name = BOLD[name]
-        return self.indexed(name, sizes)
+    def sign(self, name: str, sizes: Sequence[Size]) -> tuple[str, int]:
+        is_taken = _has_name_of(name, self.names)
+        return self.indexed(self.bold[name] if is_taken else name, sizes), _ATOM
 
     def indexed(self, name: str, sizes: Sequence[Size]) -> str:
         texts = [str(size) for size in sizes]
@@ -98,22 +98,19 @@ class _MatrixWriter:
             return f"{name}_{''.join(texts)}"
         return f"{name}_{{{','.join(texts)}}}"
 
-    def ones(self) -> str:
-        return "𝟏"
-
     def raised(self, base: str, mark: str) -> str:
-        return base + {"T": "ᵀ", "-1": "⁻¹", "-T": "⁻ᵀ", "+": "⁺", "+T": "⁺ᵀ"}[mark]
+        return base + self.marks[mark]
 
     def bracketed(self, text: str) -> str:
         return f"({text})"
 
-    def operator(self, sign: str) -> str:
-        return sign
+    def listed(self, texts: Sequence[str]) -> str:
+        return f"[{', '.join(texts)}]"
 
     def function(self, name: str, text: str) -> str:
         return f"{name}({text})"
 
-    def barred(self, text: str, bars: str, index: str = "") -> str:
+    def barred(self, text: str, bars: str, index: str) -> str:
         return f"{bars}{text}{bars}{index}"
 
     def root(self, text: str) -> str:
@@ -143,7 +140,7 @@ class _MatrixWriter:
         return f"{self.multiplied(c, parts)} / {self.within(below, _FACTOR)}"
 
     def multiplied(self, c: Number, parts: list[str]) -> str:
-        return " ".join([self.number(c)[0], *parts] if not parts or not is_one(c) else parts)
+        return " ".join([self.numeral(c)[0], *parts] if not parts or not is_one(c) else parts)
 
     # What is the same in both.
 
@@ -158,74 +155,82 @@ class _MatrixWriter:
 
     def parts(self, form: Form) -> tuple[str, int]:
         """Return the text and how tightly it binds."""
-        match form.op:
-            case "name":
-                return self.name(form.value[0])
-            case "number":
-                return self.number(form.value)
-            case "ones":
-                is_sized = self.shows_sizes and form.value is not None
-                return self.indexed(self.ones(), [form.value]) if is_sized else self.ones(), _ATOM
-            case "unit":
-                return self.sign("e", form.value[:1]), _ATOM
-            case "entry":
-                return self.indexed(self.within(form.args[0], _ATOM), [form.value]), _ATOM
-            case "eye":
-                return self.sign("I", form.value), _ATOM
-            case "commutation":
-                return self.sign("K", form.value), _ATOM
-            case "transpose":
-                (inner,) = form.args
-                if inner.op == "inverse":
-                    mark = "-T" if inner.value == "-1" else "+T"
-                    return self.raised(self.within(inner.args[0], _ATOM), mark), _FACTOR
-                return self.raised(self.within(inner, _ATOM), "T"), _FACTOR
-            case "inverse":
-                return self.raised(self.within(form.args[0], _ATOM), form.value), _FACTOR
-            case "chain":
-                return self.chain(form.args), _PRODUCT
-            case "times":
-                return self.times(form)
-            case "total":
-                return self.total(form), _SUM
-            case "hadamard":
-                return self.hadamard(form), _STAR
-            case "kron":
-                return self.kron(form.args), _STAR
-            case "power" if form.value == Fraction(1, 2):
-                return self.root(self.sum(form.args[0])), _ATOM
-            case "power":
-                return self.powered(form), _FACTOR
-            case "apply":
-                shown, self.shows_sizes = self.shows_sizes, not form.value[2]
-                called = self.called(form)
-                self.shows_sizes = shown
-                return called
-            case "compare":
-                return self.compared(form), _ATOM
-            case "norm" | "abs":
-                return self.bars(form), _ATOM
-            case "stack":
-                return self.stacked(form), _FACTOR
+        write: Callable[[Form], tuple[str, int]]
+        write = self.named if form.op in SPELLED else getattr(self, f"write_{form.op}")
+        return write(form)
+
+    def showing(self, sizes: bool, write: Callable[[], _T]) -> _T:
+        """Write something with or without the sizes of vectors of ones."""
+        before, self.shows_sizes = self.shows_sizes, sizes
+        found = write()
+        self.shows_sizes = before
+        return found
+
+    def write_name(self, form: Form) -> tuple[str, int]:
+        return self.spelled(form.value[0])
+
+    def write_number(self, form: Form) -> tuple[str, int]:
+        return self.numeral(form.value)
+
+    def write_ones(self, form: Form) -> tuple[str, int]:
+        is_sized = self.shows_sizes and form.value is not None
+        return self.indexed(self.ones, [form.value]) if is_sized else self.ones, _ATOM
+
+    def write_unit(self, form: Form) -> tuple[str, int]:
+        return self.sign("e", form.value[:1])
+
+    def write_eye(self, form: Form) -> tuple[str, int]:
+        return self.sign("I", form.value)
+
+    def write_commutation(self, form: Form) -> tuple[str, int]:
+        return self.sign("K", form.value)
+
+    def write_entry(self, form: Form) -> tuple[str, int]:
+        return self.indexed(self.within(form.args[0], _ATOM), [form.value]), _ATOM
+
+    def write_transpose(self, form: Form) -> tuple[str, int]:
+        (inner,) = form.args
+        mark = "T"
+        if inner.op == "inverse":
+            mark = "-T" if inner.value == "-1" else "+T"
+            (inner,) = inner.args
+        return self.raised(self.within(inner, _ATOM), mark), _FACTOR
+
+    def write_inverse(self, form: Form) -> tuple[str, int]:
+        return self.raised(self.within(form.args[0], _ATOM), form.value), _FACTOR
+
+    def write_power(self, form: Form) -> tuple[str, int]:
+        if form.value == Fraction(1, 2):
+            return self.root(self.sum(form.args[0])), _ATOM
+        return self.powered(form), _FACTOR
+
+    def write_apply(self, form: Form) -> tuple[str, int]:
+        return self.showing(not form.value[2], lambda: self.called(form))
+
+    def write_compare(self, form: Form) -> tuple[str, int]:
+        return self.compared(form), _ATOM
+
+    def named(self, form: Form) -> tuple[str, int]:
+        """Write a function that is none of the table."""
+        (inner,) = form.args
         shown = self.shows_sizes
         if form.op == "vec":  # of a matrix of ones
-            self.shows_sizes |= any(f.op == "chain" and is_ones(f) for f in subforms(form))
-        text = self.function(SPELLED[form.op], self.sum(form.args[0]))
-        self.shows_sizes = shown
-        return text, _ATOM
+            shown |= any(f.op == "chain" and is_ones(f) for f in subforms(form))
+        text = self.showing(shown, lambda: self.sum(inner))
+        return self.function(SPELLED[form.op], text), _ATOM
 
-    def total(self, form: Form) -> str:
+    def write_total(self, form: Form) -> tuple[str, int]:
         text = ""
         for sign, term in zip(form.value, form.args, strict=True):
             text += {1: " + ", -1: " - "}[sign] if text else {1: "", -1: "-"}[sign]
             text += self.within(term, _STAR)
-        return text
+        return text, _SUM
 
-    def chain(self, factors: Sequence[Form]) -> str:
+    def write_chain(self, form: Form) -> tuple[str, int]:
         """Write a product; a matrix that stands there several times in a row is a power."""
         text = ""
         before: Form | None = None
-        for factor, same in groupby(factors):
+        for factor, same in groupby(form.args):
             n = len(list(same))
             power = n if factor.op == "name" else 1
             for _ in range(n // power):
@@ -234,28 +239,26 @@ class _MatrixWriter:
                 shown = self.within(factor, _FACTOR)
                 text += self.exponent(shown, power) if power > 1 else shown
                 before = factor
-        return text
+        return text, _PRODUCT
 
-    def kron(self, factors: Sequence[Form]) -> str:
-        shown = self.shows_sizes
+    def write_kron(self, form: Form) -> tuple[str, int]:
         texts = []
-        for factor in factors:
-            self.shows_sizes = shown or is_ones(factor) or is_ones(transpose(factor))
-            texts.append(self.within(factor, _PRODUCT))
-        self.shows_sizes = shown
-        return f" {self.operator('⊗')} ".join(texts)
+        for factor in form.args:
+            shown = self.shows_sizes or is_ones(factor) or is_ones(transpose(factor))
+            texts.append(self.showing(shown, partial(self.within, factor, _PRODUCT)))
+        return f" {self.operators['⊗']} ".join(texts), _STAR
 
-    def hadamard(self, form: Form) -> str:
+    def write_hadamard(self, form: Form) -> tuple[str, int]:
         above, below = form.args[: form.value], form.args[form.value :]
-        sign = f" {self.operator('⊙')} "
+        sign = f" {self.operators['⊙']} "
         text = sign.join(self.within(factor, _PRODUCT) for factor in above)
         if below:
             whole = Form("hadamard", below, len(below), form.rank)
             divisor = whole if len(below) > 1 else below[0]
-            text += f" {self.operator('⊘')} {self.within(divisor, _FACTOR)}"
-        return text
+            text += f" {self.operators['⊘']} {self.within(divisor, _FACTOR)}"
+        return text, _STAR
 
-    def times(self, form: Form) -> tuple[str, int]:
+    def write_times(self, form: Form) -> tuple[str, int]:
         """Write a product with numbers; a minus sign makes it bind like a sum."""
         c, n = form.value
         whole = form.args[n]
@@ -280,27 +283,26 @@ class _MatrixWriter:
             text = self.multiplied(c, [*numbers, text] if text else numbers)
         return sign + text, _SUM if sign else binds
 
-    def stacked(self, form: Form) -> str:
+    def write_stack(self, form: Form) -> tuple[str, int]:
         """Write the entries of a row, a column or a matrix."""
         rows, columns, rank = form.value
         texts = [self.sum(arg) for arg in form.args]
         if rank == 1:
-            return self.raised(self.listed(texts), "T")
+            return self.raised(self.listed(texts), "T"), _FACTOR
         lines = [self.listed(texts[k * columns : (k + 1) * columns]) for k in range(rows)]
-        return lines[0] if rows == 1 else self.listed(lines)
+        return lines[0] if rows == 1 else self.listed(lines), _FACTOR
 
-    def listed(self, texts: Sequence[str]) -> str:
-        return f"[{', '.join(texts)}]"
-
-    def bars(self, form: Form) -> str:
+    def write_norm(self, form: Form) -> tuple[str, int]:
         """Write a norm or an absolute value; one within another stands in brackets."""
         outer, self.in_bars = self.in_bars, True
         text = self.sum(form.args[0])
         self.in_bars = outer
-        bars = "‖" if form.op == "norm" else "|"
-        is_matrix = form.op == "norm" and form.args[0].rank == 2
-        text = self.barred(text, bars, "_F" if is_matrix else "")
-        return self.bracketed(text) if outer else text
+        is_norm = form.op == "norm"
+        is_matrix = is_norm and form.args[0].rank == 2
+        text = self.barred(text, "‖" if is_norm else "|", "_F" if is_matrix else "")
+        return self.bracketed(text) if outer else text, _ATOM
+
+    write_abs = write_norm
 
 
 #: Functions that are none of the table, by what makes them.
@@ -321,48 +323,40 @@ def _is_close(left: Form, right: Form) -> bool:
 
 
 class _LatexWriter(_MatrixWriter):
+    ones = r"\mathbf{1}"
+    marks: Mapping[str, str] = {"T": r"\top", "-1": "-1", "-T": r"-\top", "+": "+", "+T": r"+\top"}
+    operators: Mapping[str, str] = {"⊙": r"\odot", "⊘": r"\oslash", "⊗": r"\otimes"}
+    bold: Mapping[str, str] = {name: rf"\mathbf{{{name}}}" for name in BOLD}
+    is_tight = False
+
     def __init__(self, names: Collection[str]) -> None:
         super().__init__(names)
-        self.is_tight = False
         looks = Counter(latex_name(name) for name in {*names})
-        self.spelled = {
+        self.spellings = {
             name: latex_text(name) if looks[latex_name(name)] > 1 else latex_name(name)
             for name in names
         }
 
-    def name(self, name: str) -> tuple[str, int]:
+    def spelled(self, name: str) -> tuple[str, int]:
         if "/" in name:
-            above, *below = (self.spelling(part) for part in _partial_parts(name))
+            above, *below = (self.spelled(part)[0] for part in _partial_parts(name))
             order = f"^{len(below)}" if len(below) > 1 else ""
             under = r" \, ".join(rf"\partial {part}" for part in below)
             return rf"\frac{{\partial{order} {above}}}{{{under}}}", _FACTOR
-        text = self.spelling(name)
-        return text, _ATOM
+        return self.spellings.get(name) or latex_name(name), _ATOM
 
-    def spelling(self, name: str) -> str:
-        return self.spelled.get(name) or latex_name(name)
-
-    def number(self, value: Number) -> tuple[str, int]:
+    def numeral(self, value: Number) -> tuple[str, int]:
         text = latex_number(value)
         is_plain = re.fullmatch(r"[0-9.]+|\\infty|\(.*\)", text)
         return text, _ATOM if is_plain else _SUM if text.startswith("-") else _FACTOR
-
-    def sign(self, name: str, sizes: Sequence[Size]) -> str:
-        if _has_name_of(name, self.names):
-            name = rf"\mathbf{{{name}}}"
-        return self.indexed(name, sizes)
 
     def indexed(self, name: str, sizes: Sequence[Size]) -> str:
         texts = [latex_name(size) if isinstance(size, str) else str(size) for size in sizes]
         is_short = all(len(text) == 1 and text.isalpha() for text in texts)
         return f"{name}_{{{('' if is_short else ',').join(texts)}}}"
 
-    def ones(self) -> str:
-        return r"\mathbf{1}"
-
     def raised(self, base: str, mark: str) -> str:
-        shown = {"T": r"\top", "-1": "-1", "-T": r"-\top", "+": "+", "+T": r"+\top"}[mark]
-        return f"{base}^{{{shown}}}"
+        return f"{base}^{{{self.marks[mark]}}}"
 
     def bracketed(self, text: str) -> str:
         return rf"\left({text}\right)" if _is_tall(text) else f"({text})"
@@ -371,13 +365,10 @@ class _LatexWriter(_MatrixWriter):
         inside = r",\; ".join(texts)
         return rf"\left[{inside}\right]"
 
-    def operator(self, sign: str) -> str:
-        return {"⊙": r"\odot", "⊘": r"\oslash", "⊗": r"\otimes"}[sign]
-
     def function(self, name: str, text: str) -> str:
         return rf"\operatorname{{{name}}}{self.bracketed(text)}"
 
-    def barred(self, text: str, bars: str, index: str = "") -> str:
+    def barred(self, text: str, bars: str, index: str) -> str:
         sign = r"\Vert" if bars == "‖" else "|"
         return rf"\left{sign} {text} \right{sign}{index}"
 

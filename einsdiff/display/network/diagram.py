@@ -84,19 +84,6 @@ class Diagram:
 
 
 def diagram(panels: Sequence[Panel], arrow: str = "") -> Diagram:
-    """Draw networks, one beside the other.
-
-    Parameters
-    ----------
-    panels
-        One network; or a function and its derivative.
-    arrow
-        What stands at the arrow between these.
-
-    Returns
-    -------
-    Diagram
-        As SVG and as DOT. The same networks always give the same text.
-    """
+    """Draw one network, or a function and its derivative with an arrow between."""
     title = "; ".join(shortened(panel.caption, 120) for panel in panels)
     return Diagram(_svg(panels, arrow, title), _dot(panels, arrow), title)

@@ -26,8 +26,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from einsdiff.algebra.nodes.function import lookup, parted_names
-from einsdiff.algebra.nodes.graph import children, rebuilt, topological
+from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.graph import children, rebuilt, topological, variables_of
 from einsdiff.algebra.nodes.nodes import (
     SUPERSCRIPT,
     Add,
@@ -53,14 +53,18 @@ from einsdiff.algebra.reading.kinds import (
     Total,
 )
 from einsdiff.algebra.reading.kinds import TermPart as Factors
-from einsdiff.algebra.reading.parts import PartReader
+from einsdiff.display.index.index_text import format_number, index_text, indexed
 from einsdiff.display.index.lettering import Letters
-from einsdiff.display.index.numbers import format_number
-from einsdiff.display.index.printer import affine_text, format_index, indexed
-from einsdiff.errors import EinsdiffError
-from einsdiff.notation.index_parser import parse_index
+from einsdiff.display.index.lines import PrintedReader
+from einsdiff.display.index.printer import format_index
 from einsdiff.notation.jobs import Job, run
-from einsdiff.notation.trees import Partial, Symbol, in_bracket, letters_of
+from einsdiff.notation.trees import (
+    Equation,
+    Summary,
+    in_bracket,
+    letters_of,
+    sides_of,
+)
 
 __all__ = ["Edge", "Network", "Term", "Vertex", "network"]
 
@@ -174,60 +178,17 @@ class Network:
 
 
 def network(node: Node, axes: Sequence[str], letters: Letters) -> Network:
-    """Make the network of an expression as it is printed.
+    """Make the network of an expression as it is printed, of at most `MOST_VERTICES` factors.
 
-    Parameters
-    ----------
-    node
-        The expression.
-    axes
-        A letter for each of its axes.
-    letters
-        The user's letters for summed indices, and the order of the factors.
-
-    Returns
-    -------
-    Network
-        Of at most `MOST_VERTICES` factors. What is left out is a vertex of the kind ``"rest"``,
-        which says how much that is.
+    What is left out is a vertex of the kind ``"rest"``, which says how much that is.
     """
     shown, rests = _summarised(node)
-    try:
-        text = format_index(shown, axes, letters)
-        reader = _NetworkReader(shown, rests)
-        tree = parse_index(text, (*reader.ranks, *parted_names()))
-        symmetric = {
-            part.name
-            for part in topological([shown])
-            if isinstance(part, Variable) and part.symmetric
-        }
-        return run(_NetworkBuilder(rests, symmetric).network(run(reader.whole(tree)), tuple(axes)))
-    except EinsdiffError:  # such as of brackets that are nested too deeply to be read
-        whole = Vertex(_left_out(_weight([node])[node]), "rest", tuple(axes))
-        edges = tuple(Edge((letter,), (0,), (k,), (letter,)) for k, letter in enumerate(axes))
-        return Network((Term("", (whole,), edges),), tuple(axes))
-
-
-class _NetworkReader(PartReader):
-    """A reader of printed formulas, in which derivatives are operands."""
-
-    def __init__(self, node: Node, rests: Mapping[str, str]) -> None:
-        ranks: dict[str, int | None] = dict.fromkeys(rests)
-        names: set[str] = set()
-        for part in topological([node]):
-            if isinstance(part, Variable):
-                ranks[part.name] = len(part.shape)
-            names.update(
-                s for s in (*part.shape, *getattr(part, "sizes", ())) if isinstance(s, str)
-            )
-        super().__init__(ranks, size_names=frozenset(names))
-
-    def derivative(self, tree: Partial) -> Symbol:
-        order = str(len(tree.wrt)).translate(SUPERSCRIPT) if len(tree.wrt) > 1 else ""
-        name = f"∂{order}{tree.base.name}/" + "".join(f"∂{symbol.name}" for symbol in tree.wrt)
-        labels = tuple(label for symbol in (tree.base, *tree.wrt) for label in symbol.labels)
-        self.ranks[name] = len(labels)
-        return Symbol(name, labels)
+    tree = format_index(shown, axes, letters).tree
+    assert not isinstance(tree, Equation | Summary)
+    variables = variables_of([shown])
+    symmetric = {v.name for v in variables if v.symmetric}
+    part = run(PrintedReader(tree, [v.name for v in variables]).whole(tree))
+    return run(_NetworkBuilder(rests, symmetric).network(part, tuple(axes)))
 
 
 class _NetworkBuilder:
@@ -380,14 +341,8 @@ def _coefficient_text(c: Number, names: Sequence[str]) -> str:
 
 
 def _relation_text(part: Related) -> str:
-    sides = []
-    for sign in (1, -1):
-        terms = tuple((sign * c, a) for c, a in part.index.terms if sign * c > 0)
-        offset = max(sign * part.index.offset, 0)
-        is_label = len(terms) == 1 and terms[0][0] == 1 and not offset
-        index = type(part.index)(terms, offset)
-        sides.append(terms[0][1] if is_label else affine_text(index))
-    return f"{sides[0]} {'=' if part.is_equation else '≥'} {sides[1]}"
+    left, right = map(index_text, sides_of(part.index.terms, part.index.offset))
+    return f"{left} {'=' if part.is_equation else '≥'} {right}"
 
 
 def _alone(part: Part) -> Part:
@@ -449,12 +404,7 @@ def _left_out(count: int) -> str:
 def _summarised(node: Node) -> tuple[Node, dict[str, str]]:
     """Put variables in place of parts, so that no more factors are left than can be drawn.
 
-    Returns
-    -------
-    Node
-        The expression.
-    dict
-        By the names of these variables what they say.
+    With the expression comes what these variables say, by their names.
     """
     order = topological([node])
     weight = _weight([node])

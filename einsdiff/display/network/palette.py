@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from einsdiff.display.network.network import Network, Vertex
 
-__all__ = ["BLUE", "FILL", "GREY", "INK", "RED", "Panel", "_mark", "shortened"]
+__all__ = ["BLUE", "FILL", "GREY", "INK", "RED", "Panel", "_mark", "broken", "shortened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,18 @@ class Panel:
 def shortened(text: str, most: int) -> str:
     """Cut a text that is too long, and say so by dots."""
     return text if len(text) <= most else text[: most - 2].rstrip() + " …"
+
+
+def broken(text: str, room: int, most: int) -> list[str]:
+    """Break a text into lines, at most so many; what does not fit is left out with a sign."""
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    if len(lines) > most:
+        lines = [*lines[: most - 1], lines[most - 1] + " …"]
+    return [shortened(line, 2 * room) for line in lines]
 
 
 #: Of light backgrounds and dark lines; blue and vermilion are told apart by everyone.

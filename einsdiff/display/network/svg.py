@@ -23,15 +23,9 @@ from itertools import permutations
 from unicodedata import combining, east_asian_width
 
 from einsdiff.display.network.network import Edge, Network, Term, Vertex
-from einsdiff.display.network.palette import BLUE, FILL, GREY, INK, RED, Panel, _mark, shortened
+from einsdiff.display.network.palette import BLUE, FILL, GREY, INK, RED, Panel, _mark, broken
 
 __all__ = ["_svg"]
-
-
-# --- diagrams ---------------------------------------------------------------------------------
-
-
-# --- Graphviz ---------------------------------------------------------------------------------
 
 
 # --- SVG: drawings and how they are put together ----------------------------------------------
@@ -155,7 +149,7 @@ def _svg(panels: Sequence[Panel], arrow: str, title: str) -> str:
 
 def _captioned(drawing: _Drawing, text: str, down: float) -> _Drawing:
     """Write a formula below a drawing."""
-    lines = _wrapped(text, max(46, int(drawing.width / (_CAPTION * 0.6))))
+    lines = broken(text, max(46, int(drawing.width / (_CAPTION * 0.6))), 3)
     caption = _column([_words(line, _CAPTION, color="#3a3a3a") for line in lines], 1)
     width = max(drawing.width, caption.width)
     below = down + 14
@@ -168,18 +162,6 @@ def _captioned(drawing: _Drawing, text: str, down: float) -> _Drawing:
             _moved(caption, (width - caption.width) / 2, below + caption.up),
         ),
     )
-
-
-def _wrapped(text: str, width: int, most: int = 3) -> list[str]:
-    """Cut a formula into lines, between factors."""
-    lines = [""]
-    for word in text.split(" "):
-        if lines[-1] and len(lines[-1]) + len(word) + 1 > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    if len(lines) > most:
-        lines = [*lines[: most - 1], lines[most - 1] + " …"]
-    return [shortened(line, 2 * width) for line in lines]
 
 
 def _arrow(text: str, is_down: bool) -> _Drawing:

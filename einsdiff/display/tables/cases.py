@@ -26,47 +26,33 @@ exactly one case.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
-from itertools import product
-from math import prod
+from dataclasses import dataclass, field, replace
 from textwrap import wrap
-from typing import NamedTuple
 
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Delta,
-    Einsum,
     Node,
-    Number,
     Shape,
     add,
     einsum,
     is_zero,
     zero,
 )
-from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.html import formula_html
-from einsdiff.display.index.latex import latex_name
+from einsdiff.display.index.index_text import format_heading, index_text
+from einsdiff.display.index.latex import index_latex
+from einsdiff.display.index.latex_names import latex_name
 from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.display.index.printer import affine_text, format_heading, format_index
-from einsdiff.display.tables.table import formula_latex, width_of
+from einsdiff.display.index.printer import format_index
+from einsdiff.display.tables.deltas import Atom, CaseTerm, Pattern, delta_terms, possible_patterns
+from einsdiff.display.tables.table import width_of
 from einsdiff.errors import RangeError, SizeError, page
-from einsdiff.notation.trees import Affine
+from einsdiff.notation.trees import sides_of
 
 __all__ = ["Case", "Cases", "Condition", "by_cases"]
 
-#: Products of sums with deltas in them are multiplied out up to so many terms.
-MOST_TERMS = 64
-#: Of related indices every tuple is looked at, to tell what is possible, if there are at most so
-#: many.
-MOST_TUPLES = 4096
-#: In so many ways equations may hold or not.
-MOST_PATTERNS = 4096
 #: So many cases are still read, and so many terms in all of them before those alike are added.
 MOST_CASES = 64
 MOST_WRITTEN = 1500
@@ -279,10 +265,8 @@ class Cases:
 
     def latex(self) -> str:
         r"""Write it in LaTeX, with the environment ``cases`` of amsmath, which KaTeX has too."""
-        left, *values = (
-            formula_latex(text, self.names)
-            for text in (self.heading, *(case.value for case in self))
-        )
+        texts = (self.heading, *(case.value for case in self))
+        left, *values = (index_latex(text, self.names) for text in texts)
         if len(self) == 1 and not self[0].condition:
             return f"{left} = {values[0]}"
         rows = [
@@ -323,315 +307,27 @@ def _brace(count: int) -> list[str]:
     return parts
 
 
-# --- terms ------------------------------------------------------------------------------------
-
-
-class _Atom(NamedTuple):
-    """What a delta of free indices says: ``sum(c axis) + offset`` is zero, or at least zero."""
-
-    terms: tuple[tuple[int, int], ...]  # (axis, coefficient)
-    offset: int
-    is_equation: bool
-
-    @property
-    def is_equality(self) -> bool:
-        """Whether it says that two indices are equal."""
-        return self.is_equation and not self.offset and sorted(c for _, c in self.terms) == [-1, 1]
-
-
-class _CaseTerm(NamedTuple):
-    """A coefficient times deltas of free indices times a core, with the axes that the core has."""
-
-    coefficient: Number
-    atoms: frozenset[_Atom]
-    core: Node
-    axes: tuple[int, ...]
-
-
-def _atom(terms: Iterable[tuple[int, int]], offset: int, is_equation: bool) -> _Atom:
-    terms = tuple(sorted(terms))
-    if is_equation and terms[0][1] < 0:  # of the two signs of an equation one is chosen
-        terms, offset = tuple((axis, -c) for axis, c in terms), -offset
-    return _Atom(terms, offset, is_equation)
-
-
-def _term(c: Number, node: Node) -> _CaseTerm:
-    """Take the deltas of free indices out of a term."""
-    rank = len(node.shape)
-    if isinstance(node, Einsum):
-        slots = list(zip(node.operands, node.subscripts, strict=True))
-        output, sizes, loose = node.output, node.sizes, node.loose
-    else:
-        slots = [(node, tuple(range(rank)))] if not is_zero(node) else []
-        output, sizes, loose = tuple(range(rank)), node.shape, ()
-    first: dict[int, int] = {}
-    atoms = set()
-    for axis, label in enumerate(output):
-        if first.setdefault(label, axis) != axis:
-            atoms.add(_atom([(first[label], 1), (axis, -1)], 0, True))
-    kept = []
-    for operand, labels in slots:
-        if isinstance(operand, Delta) and all(label in first for label in labels):
-            k, offset, is_equation = operand.relation
-            terms = [(first[label], n) for label, n in zip(labels, k, strict=True)]
-            atoms.add(_atom(terms, offset, is_equation))
-        else:
-            kept.append((operand, labels))
-    carried = {label for _, labels in kept for label in labels}
-    inside = [label for label in first if label in carried]
-    core = einsum(
-        [operand for operand, _ in kept],
-        [labels for _, labels in kept],
-        inside,
-        {label: sizes[label] for label in (*sorted(carried), *loose)},
-    )
-    return _CaseTerm(c, frozenset(atoms), core, tuple(first[label] for label in inside))
-
-
-def _terms(expr: Node) -> list[_CaseTerm]:
-    """Write an expression as a sum, in which no delta of free indices is inside of a bracket."""
-    found: list[tuple[Number, Node]] = []
-    stack: list[tuple[Number, Node]] = [(1, expr)]
-    while stack:
-        c, node = stack.pop()
-        if isinstance(node, Add):
-            stack.extend((c * inner, part) for inner, part in reversed(node.terms))
-            continue
-        parts = _opened(node) if len(found) + len(stack) < MOST_TERMS else None
-        if parts is None:
-            found.append((c, node))
-        else:
-            stack.extend((c * inner, part) for inner, part in reversed(parts))
-    return [_term(c, node) for c, node in found]
-
-
-def _opened(node: Node) -> list[tuple[Number, Node]] | None:
-    """Multiply out one factor that is a sum with deltas of free indices in it."""
-    if not isinstance(node, Einsum):
-        return None
-    for k, (operand, labels) in enumerate(zip(node.operands, node.subscripts, strict=True)):
-        free = {axis for axis, label in enumerate(labels) if label in node.output}
-        if isinstance(operand, Add) and _has_atoms(operand, free):
-            sizes = dict(enumerate(node.sizes))
-            before, after = node.operands[:k], node.operands[k + 1 :]
-            return [
-                (c, einsum([*before, part, *after], node.subscripts, node.output, sizes, [k]))
-                for c, part in operand.terms
-            ]
-    return None
-
-
-def _has_atoms(node: Add, free: set[int]) -> bool:
-    """Tell whether there are deltas, in this sum or in one that is a factor, of certain axes."""
-    stack: list[tuple[Node, set[int]]] = [(node, free)]
-    while stack:
-        part, axes = stack.pop()
-        if isinstance(part, Add):
-            stack.extend((term, axes) for _, term in part.terms)
-        elif axes and isinstance(part, Einsum | Delta):
-            atoms = _term(1, part).atoms
-            if any(axis in axes for atom in atoms for axis, _ in atom.terms):
-                return True
-            if isinstance(part, Einsum):
-                ours = {part.output[axis] for axis in axes}
-                for operand, labels in zip(part.operands, part.subscripts, strict=True):
-                    inner = {axis for axis, label in enumerate(labels) if label in ours}
-                    if isinstance(operand, Add):
-                        stack.append((operand, inner))
-    return False
-
-
-# --- which equations can hold together --------------------------------------------------------
-
-_Pattern = frozenset[_Atom]  # those that hold
-
-
-def _patterns(atoms: Sequence[_Atom], shape: Shape) -> list[_Pattern]:
-    """List the ways in which relations can hold or not; at least all that are possible."""
-    parts = []
-    count = 1
-    for group in _components(atoms):
-        found = _patterns_of(group, shape)
-        count *= len(found)
-        if count > MOST_PATTERNS:
-            raise SizeError(
-                page(
-                    f"{len(atoms)} different deltas hold or not in more than {MOST_PATTERNS} ways, "
-                    "which are too many cases",
-                    action="take a part of the derivative, such as J[0], or contract some axes",
-                )
-            )
-        parts.append(found)
-    return [frozenset().union(*parts) for parts in product(*parts)]
-
-
-def _components(atoms: Sequence[_Atom]) -> list[list[_Atom]]:
-    """Group relations that have indices in common."""
-    groups: list[tuple[set[int], list[_Atom]]] = []
-    for atom in atoms:
-        axes = {axis for axis, _ in atom.terms}
-        joined = [group for group in groups if group[0] & axes]
-        groups = [group for group in groups if not group[0] & axes]
-        every = axes.union(*(group[0] for group in joined))
-        groups.append((every, [*(a for group in joined for a in group[1]), atom]))
-    return [members for _, members in groups]
-
-
-def _patterns_of(atoms: Sequence[_Atom], shape: Shape) -> list[_Pattern]:
-    axes = sorted({axis for atom in atoms for axis, _ in atom.terms})
-    sizes = [size for size in (shape[axis] for axis in axes) if isinstance(size, int)]
-    if len(sizes) == len(axes) and prod(sizes) <= MOST_TUPLES:
-        found: dict[_Pattern, None] = {}
-        for index in product(*map(range, sizes)):
-            at = dict(zip(axes, index, strict=True))
-            found[frozenset(atom for atom in atoms if _is_true(atom, at))] = None
-        return list(found)
-    if all(atom.is_equality for atom in atoms):
-        return _partitions(atoms)
-    ways: list[tuple[_Pattern, _Pattern]] = [(frozenset(), frozenset())]  # those that hold, or not
-    for atom in atoms:
-        ways = [
-            way
-            for yes, no in ways
-            for way in ((yes | {atom}, no), (yes, no | {atom}))
-            if _is_possible(*way, shape)
-        ]
-        if len(ways) > MOST_PATTERNS:
-            break  # the caller refuses them
-    return [yes for yes, _ in ways]
-
-
-def _partitions(atoms: Sequence[_Atom]) -> list[_Pattern]:
-    """List the ways in which indices can be equal or not."""
-    axes = sorted({axis for atom in atoms for axis, _ in atom.terms})
-    # What holds, the least index that each is equal to, and pairs of those that are not equal.
-    ways: list[tuple[_Pattern, dict[int, int], frozenset[frozenset[int]]]] = [
-        (frozenset(), {axis: axis for axis in axes}, frozenset())
-    ]
-    for atom in atoms:
-        (one, _), (other, _) = atom.terms
-        after = []
-        for yes, root, apart in ways:
-            a, b = sorted((root[one], root[other]))
-            pair = frozenset((a, b))
-            if a == b:
-                after.append((yes | {atom}, root, apart))
-                continue
-            if pair not in apart:
-                joined = {axis: a if r == b else r for axis, r in root.items()}
-                moved = frozenset(frozenset(a if r == b else r for r in p) for p in apart)
-                after.append((yes | {atom}, joined, moved))
-            after.append((yes, root, apart | {pair}))
-        ways = after
-        if len(ways) > MOST_PATTERNS:
-            break  # the caller refuses them
-    return [yes for yes, _, _ in ways]
-
-
-def _is_true(atom: _Atom, index: Mapping[int, int]) -> bool:
-    value = sum(c * index[axis] for axis, c in atom.terms) + atom.offset
-    return value == 0 if atom.is_equation else value >= 0
-
-
-#: Coefficients of axes, and a constant.
-_Affine = tuple[dict[int, Fraction], Fraction]
-
-
-def _is_possible(yes: Iterable[_Atom], no: Iterable[_Atom], shape: Shape) -> bool:
-    """Tell whether relations can be true and others false: no, only if that is certain."""
-    solved: dict[int, _Affine] = {}
-
-    def reduced(atom: _Atom, sign: int = 1, shift: int = 0) -> _Affine:
-        terms: dict[int, Fraction] = {}
-        constant = Fraction(sign * atom.offset + shift)
-        for axis, c in atom.terms:
-            rest, offset = solved.get(axis, ({axis: Fraction(1)}, Fraction(0)))
-            constant += sign * c * offset
-            for other, k in rest.items():
-                terms[other] = terms.get(other, Fraction(0)) + sign * c * k
-        return {axis: k for axis, k in terms.items() if k}, constant
-
-    def reach(value: _Affine) -> tuple[float, float]:
-        terms, constant = value
-        whole = [float(c) for c in terms.values()]
-        low, high = bounds(whole, 0, [shape[axis] for axis in terms])  # type: ignore[arg-type]
-        return low + float(constant), high + float(constant)
-
-    for atom in yes:
-        if not atom.is_equation:
-            continue
-        terms, constant = reduced(atom)
-        low, high = reach((terms, constant))
-        if not low <= 0 <= high:
-            return False
-        if terms:
-            axis = max(terms)
-            own = terms.pop(axis)
-            rest = {other: -c / own for other, c in terms.items()}, -constant / own
-            for other, (theirs, offset) in list(solved.items()):
-                if axis in theirs:
-                    k = theirs.pop(axis)
-                    for a, c in rest[0].items():
-                        theirs[a] = theirs.get(a, Fraction(0)) + k * c
-                    solved[other] = {a: c for a, c in theirs.items() if c}, offset + k * rest[1]
-            solved[axis] = rest
-    for atom in no:
-        if atom.is_equation and reduced(atom) == ({}, Fraction(0)):
-            return False
-    # An inequality that does not hold is one the other way round, of whole numbers.
-    positive = [reduced(atom) for atom in yes if not atom.is_equation]
-    positive += [reduced(atom, -1, -1) for atom in no if not atom.is_equation]
-    pairs = [(a, b) for k, a in enumerate(positive) for b in positive[:k]]
-    both = [(_plus(a[0], b[0]), a[1] + b[1]) for a, b in pairs]
-    return all(reach(value)[1] >= 0 for value in (*positive, *both))
-
-
-def _plus(a: Mapping[int, Fraction], b: Mapping[int, Fraction]) -> dict[int, Fraction]:
-    total = {axis: a.get(axis, Fraction(0)) + b.get(axis, Fraction(0)) for axis in {**a, **b}}
-    return {axis: c for axis, c in total.items() if c}
-
-
 # --- cases ------------------------------------------------------------------------------------
 
 
 def by_cases(expr: Node, heading: Heading, letters: Letters) -> Cases:
-    """Write an expression by cases.
-
-    Parameters
-    ----------
-    expr
-        The expression, in its normal form.
-    heading
-        Its left-hand side, with a letter for each axis.
-    letters
-        The user's letters, for summed indices.
-
-    Returns
-    -------
-    Cases
-        Disjoint and exhaustive; last those in which the expression is zero.
-
-    Raises
-    ------
-    SizeError
-        There are too many cases.
-    """
+    """Write an expression in its normal form by cases, disjoint and exhaustive, zero last."""
     axes = heading.letters
     names = frozenset(v.name for v in variables_of([expr])).union(letters.of, heading.names)
     if 0 in expr.shape:  # there is no index tuple
         whole = Case(((),), format_index(expr, axes, letters), expr, axes)
         return Cases(format_heading(heading), axes, (whole,), names)
-    terms = _terms(expr)
+    terms = delta_terms(expr)
     atoms = sorted({atom for term in terms for atom in term.atoms})
-    patterns = _patterns(atoms, expr.shape)
-    alike: dict[tuple[int, ...], list[_Pattern]] = {}
+    patterns = possible_patterns(atoms, expr.shape)
+    alike: dict[tuple[int, ...], list[Pattern]] = {}
     for pattern in patterns:
         left = tuple(k for k, term in enumerate(terms) if term.atoms <= pattern)
         alike.setdefault(left, []).append(pattern)
     written = sum(map(len, alike))
     if len(alike) > 2 * MOST_CASES or written > MOST_WRITTEN:
         raise _too_many(f"there are up to {len(alike)} cases with {written} terms in all")
-    found: dict[tuple[Node, tuple[int, ...]], list[_Pattern]] = {}
+    found: dict[tuple[Node, tuple[int, ...]], list[Pattern]] = {}
     for left, members in alike.items():
         value = _value([terms[k] for k in left], frozenset.intersection(*members), expr.shape)
         found.setdefault(value, []).extend(members)
@@ -664,7 +360,7 @@ def _too_many(what: str) -> SizeError:
 
 
 def _value(
-    terms: Sequence[_CaseTerm], pattern: _Pattern, shape: Shape
+    terms: Sequence[CaseTerm], pattern: Pattern, shape: Shape
 ) -> tuple[Node, tuple[int, ...]]:
     """Add the terms that are left, with equal indices written as one."""
     pairs = [(a, b) for (a, _), (b, _) in (t.terms for t in pattern if t.is_equality)]
@@ -693,11 +389,11 @@ def _united(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
     return root
 
 
-_Literals = tuple[tuple[_Atom, bool], ...]
+_Literals = tuple[tuple[Atom, bool], ...]
 
 
 def _covers(
-    members: Sequence[_Pattern], patterns: Sequence[_Pattern], atoms: Sequence[_Atom]
+    members: Sequence[Pattern], patterns: Sequence[Pattern], atoms: Sequence[Atom]
 ) -> list[_Literals]:
     """Describe some of the patterns by few conditions, alternatives of conjunctions."""
     bits = {atom: 1 << k for k, atom in enumerate(atoms)}
@@ -720,7 +416,7 @@ def _covers(
     ]
 
 
-def _condition(atom: _Atom, holds: bool, axes: Sequence[str]) -> Condition:
+def _condition(atom: Atom, holds: bool, axes: Sequence[str]) -> Condition:
     terms = tuple((c, axes[axis]) for axis, c in atom.terms)
     return Condition(terms, atom.offset, atom.is_equation, holds)
 
@@ -777,15 +473,8 @@ def _equal_sides(condition: Condition) -> tuple[str, str] | None:
 
 def _relation(condition: Condition) -> str:
     """Write an equation or an inequality with sums on its sides."""
-    sides = []
-    for sign in (1, -1):
-        terms = tuple((sign * c, letter) for c, letter in condition.terms if sign * c > 0)
-        offset = max(sign * condition.offset, 0)
-        if len(terms) == 1 and terms[0][0] == 1 and not offset:
-            sides.append(terms[0][1])
-        else:
-            sides.append(affine_text(Affine(terms, offset)).removesuffix("+0"))
-    left, right = sides
+    sides = sides_of(condition.terms, condition.offset)
+    left, right = (index_text(side).removesuffix("+0") for side in sides)
     if condition.is_equation:
         if len(right) < len(left):
             left, right = right, left
@@ -803,6 +492,7 @@ def _latex_condition(case: Case) -> str:
         return ""
     written = []
     for conditions in case.conditions:
-        text = re.sub(r"[^\W\d_]\w*", lambda m: latex_name(m[0]), _conjunction(conditions))
+        named = [(c, tuple((k, latex_name(a)) for k, a in c.terms)) for c in conditions]
+        text = _conjunction([replace(c, terms=terms) for c, terms in named])
         written.append("".join(_SIGNS.get(char, char) for char in text).replace(", ", r",\; "))
     return r"\text{if } " + r" \text{ or } ".join(written)

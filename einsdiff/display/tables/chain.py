@@ -24,15 +24,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from einsdiff.algebra.derivatives.differentiate import derivatives
-from einsdiff.algebra.nodes.graph import children, dependencies, rebuilt, topological, variables_of
+from einsdiff.algebra.nodes.graph import (
+    children,
+    dependencies,
+    substituted,
+    topological,
+    variables_of,
+)
 from einsdiff.algebra.nodes.nodes import Add, Call, Einsum, Node, Shape, Variable, is_zero, variable
-from einsdiff.display.index.lettering import Heading, Letters, axis_spellings
+from einsdiff.display.index.index_text import Written, equation, format_heading
+from einsdiff.display.index.lettering import Heading, Letters, axes_of
 from einsdiff.display.index.lines import normal_sides, normal_text
-from einsdiff.display.index.printer import format_heading
 from einsdiff.errors import SizeError, page
-from einsdiff.notation.letters import first_unused
+from einsdiff.notation.letters import DUMMY, fresh_letters
 
 __all__ = ["Link", "chain_links"]
 
@@ -63,40 +70,21 @@ class Link:
     heading: Heading
     local: Node
     node: Node
-    right: str
-    definition: str
+    right: Written
+    definition: Written | None
     codomain: Shape
     domain: Shape
 
     @property
-    def left(self) -> str:
+    def left(self) -> Written:
         """The left-hand side: ``∂f_i/∂v1_j``."""
         return format_heading(self.heading)
 
 
 def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) -> list[Link]:
-    """Find the factors of a derivative.
+    """Find the factors of a derivative, from the value to the variable.
 
-    Parameters
-    ----------
-    root
-        The function.
-    by
-        What it is differentiated by.
-    heading
-        The left-hand side of the derivative.
-    letters
-        The user's letters.
-
-    Returns
-    -------
-    list of Link
-        From the value to the variable; their product over the axes between them is the derivative.
-
-    Raises
-    ------
-    SizeError
-        The expression has more than 2000 nodes.
+    Their product over the axes between them is the derivative, whose left-hand side is given.
     """
     stops = _on_every_way(root, by)
     names = {v.name for v in variables_of([root])} | {heading.name, by.name}
@@ -114,22 +102,22 @@ def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) ->
             own = stop.name
         own = heading.name if is_last else own
         names.add(own)
-        own_axes = tuple(heading.letters[:split]) if is_last else _axes(stop, letters)
-        function = stop if isinstance(stop, Variable) else _with(stop, before, inner)
+        own_axes = tuple(heading.letters[:split]) if is_last else axes_of(stop, letters)
+        function = stop if isinstance(stop, Variable) else substituted(stop, {before: inner})
         (local,) = derivatives(function, [inner])
         if set(own_axes) & set(axes):  # the letters of both stand in one formula
-            axes = _renamed(axes, {*own_axes, *free})
+            axes = tuple(islice(fresh_letters({*own_axes, *free}, DUMMY), len(axes)))
         letters = letters.with_axes(name, axes)
         head = Heading(own, own_axes, ((name, axes),))
         links.append(
             Link(
                 head,
                 local,
-                _with(local, inner, known.get(inner, inner)),
+                substituted(local, {inner: known.get(inner, inner)}),
                 normal_text(local, head.letters, letters),
-                ""
+                None
                 if isinstance(stop, Variable)
-                else " = ".join(normal_sides(function, Heading(own, own_axes), letters)),
+                else equation(*normal_sides(function, Heading(own, own_axes), letters)),
                 stop.shape,
                 before.shape,
             )
@@ -142,29 +130,6 @@ def chain_links(root: Node, by: Variable, heading: Heading, letters: Letters) ->
 
 def _names(k: int) -> Sequence[str]:
     return [f"{letter}{k}" for letter in "vuws"] + [f"v{k}_{n}" for n in range(100)]
-
-
-def _axes(node: Node, letters: Letters) -> tuple[str, ...]:
-    found: list[str] = []
-    for axis in range(len(node.shape)):
-        spellings = list(axis_spellings(letters, node, axis))
-        found.append(first_unused(spellings, found))
-    return tuple(found)
-
-
-def _renamed(axes: Sequence[str], used: set[str]) -> tuple[str, ...]:
-    found: list[str] = []
-    for _ in axes:
-        found.append(first_unused((), {*used, *found}))
-    return tuple(found)
-
-
-def _with(node: Node, old: Node, new: Node) -> Node:
-    """Write another node in the place of one."""
-    done: dict[Node, Node] = {}
-    for part in topological([node]):
-        done[part] = new if part is old else rebuilt(part, done)
-    return done[node]
 
 
 def _on_every_way(root: Node, by: Variable) -> list[Node]:

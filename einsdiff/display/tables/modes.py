@@ -25,7 +25,7 @@ f = sin(v1)   ∂f/∂x = cos(v1) ∂v1/∂x
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, count
@@ -33,7 +33,15 @@ from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from einsdiff.algebra.derivatives.differentiate import derivatives
-from einsdiff.algebra.nodes.graph import children, dependencies, rebuilt, topological, use_counts
+from einsdiff.algebra.nodes.graph import (
+    children,
+    dependencies,
+    rebuilt,
+    substituted,
+    topological,
+    use_counts,
+    variables_of,
+)
 from einsdiff.algebra.nodes.nodes import (
     Add,
     Call,
@@ -48,20 +56,18 @@ from einsdiff.algebra.nodes.nodes import (
     partial,
     variable,
 )
-from einsdiff.display.index.lettering import Heading, Letters
+from einsdiff.display.index.index_text import Written, equation, format_heading, indexed
+from einsdiff.display.index.lettering import Heading, Letters, axes_of
 from einsdiff.display.index.lines import normal_sides, normal_text
-from einsdiff.display.index.printer import format_heading, indexed
 from einsdiff.display.tables.table import Cell, Column, Table
 from einsdiff.errors import SizeError, page
 from einsdiff.notation.letters import first_unused
+from einsdiff.notation.trees import Apply, Summary, Symbol, bracketed, product
 
 __all__ = ["Row", "forward_steps", "reverse_steps", "steps_table"]
 
 #: A table has at most so many steps.
 MOST_STEPS = 200
-
-
-# --- tables -----------------------------------------------------------------------------------
 
 
 # --- steps ------------------------------------------------------------------------------------
@@ -84,8 +90,8 @@ class Row:
     """
 
     name: str
-    definition: str
-    rule: str
+    definition: Written
+    rule: Written
     value: Node
     derivative: Node
 
@@ -210,18 +216,7 @@ def _variables(root: Node, arguments: Iterable[Variable], last: Variable | None)
     return [v for v in ordered if isinstance(v, Variable) and v in wanted]
 
 
-def _axes(node: Node, letters: Letters, used: Iterable[str]) -> tuple[str, ...]:
-    """Choose letters for the axes of a step: the user's, where they are not taken."""
-    taken = set(used)
-    found = []
-    for axis in range(len(node.shape)):
-        letter = first_unused(_spellings(node, axis, letters), taken)
-        taken.add(letter)
-        found.append(letter)
-    return tuple(found)
-
-
-def _spellings(node: Node, axis: int, letters: Letters) -> Iterator[str]:
+def _spellings(letters: Letters, node: Node, axis: int) -> Iterator[str]:
     """Yield the letters that the user gave to an axis of what a step is made of."""
     stack = [(node, axis)]
     while stack:
@@ -245,23 +240,60 @@ def _spellings(node: Node, axis: int, letters: Letters) -> Iterator[str]:
         stack.extend(reversed(below))
 
 
-def _equation(left: str, right: str) -> str:
-    return left if left == right else f"{left} = {right}"
+@dataclass
+class _Mode:
+    """What both modes begin with: the variables and the steps of a function, and their letters."""
+
+    root: Node
+    heading: Heading
+    letters: Letters
+    arguments: Sequence[Variable]
+    last: Variable | None
+    by: Variable | None = None
+
+    def __post_init__(self) -> None:
+        self.variables = _variables(self.root, self.arguments, self.last)
+        names = [v.name for v in self.variables]
+        # A derivative gets a name of its own.
+        wanted = "ghuw" if self.heading.wrt else [self.heading.name, *"fghuw"]
+        self.parts = _parts(self.root, self.variables, first_unused(wanted, names), self.by)
+        for v in self.variables:
+            self.letters = self.letters.with_axes(v.name, *self.letters.of.get(v.name, ()))
+
+    def stages(self, variables: Sequence[Variable]) -> list[_Stage]:
+        return [*(_Stage(v.name, v, v, v) for v in variables), *self.parts]
+
+    def axes(self, part: _Stage, used: Iterable[str]) -> tuple[str, ...]:
+        """Choose letters for the axes of a step, and note them."""
+        axes = axes_of(part.local, self.letters, used, _spellings)
+        axes = self.heading.letters if part is self.parts[-1] else axes
+        self.letters = self.letters.with_axes(part.name, axes)
+        return axes
+
+    def row(self, part: _Stage, axes: tuple[str, ...], rule: Written, derivative: Node) -> Row:
+        is_variable = part.stands is part.local
+        definition = _definition(part, axes, self.letters, is_variable)
+        return Row(part.name, definition, rule, part.node, derivative)
 
 
-def _substituted(node: Node, known: Mapping[Node, Node]) -> Node:
-    """Put expressions in place of variables."""
-    done: dict[Node, Node] = {}
-    for part in topological([node]):
-        done[part] = known[part] if part in known else rebuilt(part, done)
-    return done[node]
+def _entry(name: str, axes: tuple[str, ...]) -> Written:
+    return Written(indexed(name, axes), Symbol(name, axes))
 
 
-def _root_name(heading: Heading, names: Collection[str]) -> str:
-    """Name the function in its table: a derivative gets a name of its own."""
-    if heading.wrt:
-        return first_unused("ghuw", names)
-    return first_unused([heading.name, *"fghuw"], names)
+def _definition(
+    part: _Stage, axes: tuple[str, ...], letters: Letters, is_variable: bool
+) -> Written:
+    left, symbol = _entry(part.name, axes), Symbol(part.name, axes)
+    if not is_variable:
+        ranged, right = normal_sides(part.local, Heading(part.name, axes), letters)
+        return equation(ranged if axes else left, right)
+    of = [Symbol(v.name) for v in part.stands.of]
+    if not of:
+        return left
+    text = f"{left}({', '.join(v.name for v in of)})"
+    if len(of) == 1:
+        return Written(text, product([(symbol, 1), (bracketed(of[0]), 1)]))
+    return Written(text, Summary(text) if axes else Apply(symbol, tuple(of)))
 
 
 def forward_steps(
@@ -274,72 +306,23 @@ def forward_steps(
 ) -> list[Row]:
     """Differentiate a function step by step, from its variables to itself.
 
-    Parameters
-    ----------
-    expr
-        The function.
-    heading
-        Its name, and the letters of its axes.
-    letters
-        The user's letters.
-    arguments
-        The variables in the order of the user.
-    by
-        What is differentiated by.
-    by_axes
-        The letters of its axes in derivatives.
-
-    Returns
-    -------
-    list of Row
-        First the variables, last the function.
-
-    Raises
-    ------
-    SizeError
-        There are too many steps.
+    The axes of what is differentiated by have these letters in derivatives.
     """
-    own = _variables(expr, arguments, by)
-    name = _root_name(heading, [v.name for v in own])
-    parts = _parts(expr, own, name, by)
-    variables = [_Stage(v.name, v, v, v) for v in own]
+    mode = _Mode(expr, heading, letters, arguments, by, by)
     known: dict[Node, Node] = {}
-    for v in own:
-        letters = letters.with_axes(v.name, *letters.of.get(v.name, ()))
-    steps = []
-    used = frozenset(by_axes)
-    for k, part in enumerate([*variables, *parts]):
-        is_variable = k < len(variables)
-        is_last = part is parts[-1]
-        axes = heading.letters if is_last else _axes(part.local, letters, used)
-        letters = letters.with_axes(part.name, axes)
+    rows = []
+    for part in mode.stages(mode.variables):
+        axes = mode.axes(part, by_axes)
         (local,) = derivatives(part.local, [by])
-        derivative = _substituted(local, known)
-        if not is_variable:
+        derivative = substituted(local, known)
+        if part.stands is not part.local:
             known[part.stands] = part.node
             if part.stands.of:
                 known[partial(part.stands, by)] = derivative
-        below = Heading(part.name, axes, ((by.name, tuple(by_axes)),))
-        rule = normal_text(local, (*axes, *by_axes), letters)
-        steps.append(
-            Row(
-                part.name,
-                _definition(part, axes, letters, is_variable),
-                _equation(format_heading(below), rule),
-                part.node,
-                derivative,
-            )
-        )
-    return steps
-
-
-def _definition(part: _Stage, axes: tuple[str, ...], letters: Letters, is_variable: bool) -> str:
-    left = indexed(part.name, axes)
-    if is_variable:
-        of = part.stands.of
-        return f"{left}({', '.join(v.name for v in of)})" if of else left
-    ranged, right = normal_sides(part.local, Heading(part.name, axes), letters)
-    return _equation(ranged if axes else left, right)
+        left = format_heading(Heading(part.name, axes, ((by.name, tuple(by_axes)),)))
+        rule = equation(left, normal_text(local, (*axes, *by_axes), mode.letters))
+        rows.append(mode.row(part, axes, rule, derivative))
+    return rows
 
 
 def _barred(name: str, taken: Collection[str]) -> str:
@@ -364,47 +347,22 @@ def reverse_steps(
 ) -> list[Row]:
     """Differentiate a function by all that it is made of, from itself to its variables.
 
-    Parameters
-    ----------
-    expr, heading, letters, arguments
-        As for `forward_steps`.
-    last
-        The variable whose adjoint comes last.
-    last_axes
-        The letters of its axes in derivatives.
-
-    Returns
-    -------
-    list of Row
-        First the function, last the variables.
-
-    Raises
-    ------
-    SizeError
-        There are too many steps.
+    The adjoint of the last variable comes last, in derivatives with these letters of its axes.
     """
-    every_variable = own = _variables(expr, arguments, last)
+    mode = _Mode(expr, heading, letters, arguments, last)
+    own = mode.variables
     if last is not None:  # the adjoints of what it is a function of would come after it
         above = topological([last], dependencies)
         own = [last, *(v for v in own if v not in above)]
-    name = _root_name(heading, [v.name for v in every_variable])
-    parts = _parts(expr, every_variable, name, None)
-    codomain = expr.shape
-    outer = heading.letters
-    for v in own:
-        letters = letters.with_axes(v.name, *letters.of.get(v.name, ()))
-    own_axes: dict[str, tuple[str, ...]] = {}
-    every = [*(_Stage(v.name, v, v, v) for v in own), *parts]
-    for part in every:
-        own_axes[part.name] = outer if part is parts[-1] else _axes(part.local, letters, ())
-        letters = letters.with_axes(part.name, own_axes[part.name])
+    outer, codomain = heading.letters, expr.shape
+    every = mode.stages(own)
+    own_axes = {part.name: mode.axes(part, ()) for part in every}
     bars: dict[str, Variable] = {}
     for part in every:
         taken = {p.name for p in every}.union(v.name for v in bars.values())
         bars[part.name] = variable(_barred(part.name, taken), codomain + part.node.shape)
     # Bars come first in products: v̄1 = v̄2 cos(v1).
-    order = Letters(dict.fromkeys((bar.name for bar in bars.values()), ()))
-    letters = order.joined(letters)
+    mode.letters = Letters(dict.fromkeys((v.name for v in bars.values()), ())).joined(mode.letters)
     # What stands for a variable that is a function of others, so that only it is meant.
     alone: dict[Node, Node] = {
         part.stands: variable(part.name, part.node.shape, part.stands.symmetric)
@@ -413,44 +371,36 @@ def reverse_steps(
     }
     back: dict[Node, Node] = {stands: v for v, stands in alone.items()}
     terms: dict[str, list[Node]] = {part.name: [] for part in every}
-    nodes: dict[Node, Node] = {part.stands: part.node for part in parts}
+    nodes: dict[Node, Node] = {part.stands: part.node for part in mode.parts}
     labels = range(len(codomain))
     seed = einsum([], [], (*labels, *labels), dict(enumerate(codomain)))
-    terms[parts[-1].name].append(seed)
-    steps = []
+    terms[every[-1].name].append(seed)
+    rows = []
     for part in reversed(every):
-        shape = codomain + part.node.shape
-        adjoint = add([(1, term) for term in terms[part.name]], shape)
+        adjoint = add([(1, term) for term in terms[part.name]], codomain + part.node.shape)
         bar = bars[part.name]
-        inner = tuple(last_axes) if part.stands is last else _axes(part.local, letters, outer)
-        axes = (*outer, *inner)
-        text = normal_text(adjoint, axes, letters)
-        value = _substituted(adjoint, nodes)
-        nodes[bar] = value
-        is_variable = part in every[: len(own)]
-        steps.append(
-            Row(
-                part.name,
-                _definition(part, own_axes[part.name], letters, is_variable),
-                _equation(indexed(bar.name, axes), text),
-                part.node,
-                value,
-            )
-        )
-        local = _substituted(part.local, alone) if not is_variable else part.local
-        below = [v for v in topological([local]) if isinstance(v, Variable)]
-        if is_variable:
+        is_last = part.stands is last
+        inner = last_axes if is_last else axes_of(part.local, mode.letters, outer, _spellings)
+        rule = normal_text(adjoint, (*outer, *inner), mode.letters)
+        nodes[bar] = value = substituted(adjoint, nodes)
+        rule = equation(_entry(bar.name, (*outer, *inner)), rule)
+        rows.append(mode.row(part, own_axes[part.name], rule, value))
+        local = part.local
+        if part.stands is local:
             below = list(part.stands.of)
-        elif isinstance(part.local, Variable) and part.local.derivative is not None:
-            local, below = part.local, list(part.local.of)
+        elif isinstance(local, Variable) and local.derivative is not None:
+            below = list(local.of)
+        else:
+            local = substituted(local, alone)
+            below = variables_of([local])
         found = derivatives(local, below, bar) if below else ()
         for v, term in zip(below, found, strict=True):
             real = back.get(v, v)
             assert isinstance(real, Variable)
             # What `last` is a function of has no row: no way leads from it back to `last`.
             if real.name in terms and not is_zero(term):
-                terms[real.name].append(_substituted(term, back))
-    return steps
+                terms[real.name].append(substituted(term, back))
+    return rows
 
 
 def steps_table(
@@ -461,30 +411,11 @@ def steps_table(
     values: Sequence[tuple[tuple[Any, str], tuple[Any, str]]] | None = None,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Make the table of forward or of reverse mode.
+    """Make the table of forward or of reverse mode, whose rules are `what`.
 
-    Parameters
-    ----------
-    title
-        What it shows.
-    steps
-        Its rows.
-    what
-        What the rules are called: derivatives or adjoints.
-    names
-        The names of the variables.
-    values
-        For each row the value and the value of the rule, each as data and as text.
-    notes
-        What is said below.
+    There are columns for numbers if there are values: for each row those of the step and of its
+    rule, each as data and as text.
 
-    Returns
-    -------
-    Table
-        With columns for numbers if there are values.
-
-    Examples
-    --------
     >>> x = variable("x", ())
     >>> steps = reverse_steps(x, Heading("f", ()), Letters(), [x])
     >>> steps_table("", steps, "adjoint", ["x"])
@@ -503,6 +434,3 @@ def steps_table(
         cells = [(s.definition, a, s.rule, b) for s, ((_, a), (_, b)) in pairs]
     known = (*names, *(step.name for step in steps))
     return Table(title, tuple(columns), tuple(rows), tuple(cells), tuple(notes), names=known)
-
-
-# --- shapes -----------------------------------------------------------------------------------

@@ -83,22 +83,8 @@ def shapes_table(
 ) -> Table:
     """Make the table of the shapes of derivatives, with one of them pointed out.
 
-    Parameters
-    ----------
-    name, codomain
-        The function, and its shape.
-    wrt, domain
-        The variable, and its shape.
-    operands
-        All variables with their shapes.
+    It has a row for each kind of function and a column for each kind of variable.
 
-    Returns
-    -------
-    Table
-        With a row for each kind of function and a column for each kind of variable.
-
-    Examples
-    --------
     >>> shapes_table("f", ("m",), "A", ("m", "n"), [("A", ("m", "n")), ("x", ("n",))])[1]
     ('vector (m,)', ('m',), ('m', 'n'), ('m', 'n', 'p'), ('m', 'n', 'p', 'q'))
     """
@@ -154,30 +140,9 @@ def layouts_table(
 ) -> Table:
     """Make the table of the matrices of one derivative, by layout and vec order.
 
-    Parameters
-    ----------
-    title
-        What it shows.
-    heading
-        The left-hand side, with a letter for each axis.
-    shape
-        The sizes of all axes.
-    domain
-        How many of them, the last ones, are those of the variable.
-    blocks
-        For each row the matrix, as data and as text; left out if there are no values.
-    notations
-        For each row the matrix in matrix notation, if there is one.
-    notes
-        What is said below.
+    The last axes, as many as `domain`, are those of the variable. For each of the four rows there
+    may be the matrix, as data and as text, and how it is written in matrix notation.
 
-    Returns
-    -------
-    Table
-        With four rows.
-
-    Examples
-    --------
     >>> layouts_table("", Heading("f", ("i",), (("A", ("p", "q")),)), ("m", "m", "n"), 2)
     layout       vec order  shape   rows           columns
     ───────────  ─────────  ──────  ─────────────  ─────────────

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from unicodedata import combining, east_asian_width
 
 from einsdiff.display.html import formula_html
-from einsdiff.display.index.latex import index_latex, latex_number, latex_text
+from einsdiff.display.index.latex import index_latex
+from einsdiff.display.index.latex_names import latex_number, latex_text
 from einsdiff.errors import EinsdiffError
 
 __all__ = ["Block", "Cell", "Column", "Table", "formula_latex", "width_of"]

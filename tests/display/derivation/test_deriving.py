@@ -19,8 +19,8 @@ from einsdiff.algebra.nodes.graph import rebuilt, topological, variables_of
 from einsdiff.algebra.nodes.nodes import SUPERSCRIPT, Call, Node, call
 from einsdiff.display.derivation.derivation import Derivation, Step
 from einsdiff.display.derivation.deriving import Board, _Deriver, derive
+from einsdiff.display.index.index_text import terms
 from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.display.index.printer import terms
 from einsdiff.expressions.formula import Formula
 from tests.catalogue_rows import ROWS, SIZES, Row
 from tests.display.expressions import arrays_for, derivatives

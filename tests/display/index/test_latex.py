@@ -11,21 +11,20 @@ from hypothesis import strategies as st
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
+from einsdiff.display.index.index_text import equation, format_heading, write
 from einsdiff.display.index.latex import (
     MOST_EXPANSIONS,
     aligned,
     index_latex,
     index_terms,
-    latex_indices,
-    latex_name,
-    latex_number,
-    latex_text,
     latex_width,
     wrapped,
 )
+from einsdiff.display.index.latex_names import latex_indices, latex_name, latex_number, latex_text
+from einsdiff.display.index.lettering import Heading
 from einsdiff.display.index.printer import format_index
 from einsdiff.notation.index_parser import parse_index
-from einsdiff.notation.trees import Affine, Product, Sum
+from einsdiff.notation.trees import Affine, Product, Sum, Summary
 from tests.catalogue_rows import ROWS, called
 from tests.display.index.test_printer import LETTERS, SHAPES, expressions, normal
 from tests.extras import katex_complaints, needs
@@ -181,8 +180,9 @@ def test_two_things_do_not_look_the_same():
 
 
 def test_summaries_are_text():
-    summary = "[an expression of 30 nodes, 9000 when written out]"
-    assert index_latex(f"∂f/∂x_p = {summary}") == (
+    summary = write(Summary("[an expression of 30 nodes, 9000 when written out]"))
+    left = format_heading(Heading("f", (), (("x", ("p",)),)))
+    assert index_latex(equation(left, summary)) == (
         rf"\frac{{\partial f}}{{\partial x_p}} = \text{{{summary}}}"
     )
     assert index_latex(summary) == rf"\text{{{summary}}}"

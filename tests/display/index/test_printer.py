@@ -27,9 +27,9 @@ from einsdiff.algebra.nodes.nodes import (
 from einsdiff.algebra.reading.equation import read
 from einsdiff.algebra.rewriting.flatten import MOST_COMPARED_FACTORS, flatten
 from einsdiff.algebra.rewriting.orient import oriented
+from einsdiff.display.index.index_text import format_heading, format_number
 from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.display.index.numbers import format_number
-from einsdiff.display.index.printer import format_heading, format_index
+from einsdiff.display.index.printer import format_index
 from einsdiff.numeric.running.program import program_for
 from tests.oracle import random_array
 

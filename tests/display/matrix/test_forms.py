@@ -27,7 +27,6 @@ from einsdiff.display.matrix.forms import (
     number,
     ones,
     power,
-    stacked,
     subforms,
     times,
     total,
@@ -36,6 +35,7 @@ from einsdiff.display.matrix.forms import (
     unit,
     vec,
 )
+from einsdiff.display.matrix.stacks import stacked
 from einsdiff.display.matrix.writers import write, write_latex
 from tests.display.matrix_reader import ReadingError, evaluate
 

@@ -347,11 +347,11 @@ def test_placeholders_take_no_name_that_is_used():
     assert "rest0" not in labels
 
 
-def test_what_cannot_be_read_is_one_vertex():
+def test_a_name_that_could_not_be_read_is_one_vertex():
     evil = variable("a b<", (3,))
     net = network(evil, ("i",), Letters())
     (vertex,) = net.vertices()
-    assert (vertex.kind, vertex.axes) == ("rest", ("i",))
+    assert (vertex.kind, vertex.label, vertex.axes) == ("operand", "a b<", ("i",))
 
 
 def test_networks_are_values():

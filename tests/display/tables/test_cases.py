@@ -13,7 +13,7 @@ import einsdiff as ed
 from einsdiff.algebra.nodes.nodes import add, einsum, related, variable, zero
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.display.tables import cases as module
+from einsdiff.display.tables import deltas as module
 from einsdiff.display.tables.cases import Cases, Condition, by_cases
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.tensor_class import Tensor
@@ -399,7 +399,7 @@ def test_cases_of_any_expression_have_its_values(block):
 
 def test_cases_are_counted_before_a_value_is_computed(monkeypatch):
     computed = []
-    monkeypatch.setattr(module, "_value", lambda *args: computed.append(args))
+    monkeypatch.setattr("einsdiff.display.tables.cases._value", lambda *args: computed.append(args))
     J = ed.grad("f_i = x_i / sqrt(x_j x_j)", wrt="x", order=5)
     with pytest.raises(ed.SizeError, match="up to 203 cases with 1635 terms in all"):
         J.cases()

@@ -128,8 +128,8 @@ def multiple_of_argument(node: Node) -> Node | None:
         return None
     if c < 0 and node.function.parity != 1:
         return None
-    degree = node.function.degree
-    return scale(abs(c) ** degree if degree else 1, again(node, rest))
+    degree, size = node.function.degree, -c if c < 0 else c
+    return scale(size**degree if degree else 1, again(node, rest))
 
 
 # --- exponentials, logarithms, powers --------------------------------------------------------
