@@ -149,7 +149,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _TreePart:
     """A part of what is printed.
 
     Attributes
@@ -169,14 +169,14 @@ class _Part:
     sized: frozenset[str] = frozenset()
     divides: bool = False
 
-    def atom(self) -> _Part:
+    def atom(self) -> _TreePart:
         """Return it with brackets, unless it needs none as the base of a power."""
         tree = atom(self.tree)
         is_bare = tree is self.tree and not isinstance(tree, Sum)
         return self if is_bare else replace(self.bracketed(), tree=tree)
 
-    def bracketed(self) -> _Part:
-        return _Part(bracketed(self.tree), in_bracket([self.counts]), self.sized)
+    def bracketed(self) -> _TreePart:
+        return _TreePart(bracketed(self.tree), in_bracket([self.counts]), self.sized)
 
 
 class _Printer:
@@ -215,18 +215,18 @@ class _Printer:
         """Write a factor or a term, by which those at one place are ordered."""
         return run(self.writer.factor(tree))
 
-    def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Part]:
+    def sum(self, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_TreePart]:
         """Write a node as a sum of terms; add the letters that it uses to `used`."""
         node, axes = without_repetition(node, axes)
         terms = node.terms if isinstance(node, Add) else ((1, node),)
         outside = frozenset(used)
-        parts: list[tuple[Node, _Part]] = []
+        parts: list[tuple[Node, _TreePart]] = []
         for c, term in terms:
             inner = set(outside)
             parts.append((term, (yield self.term(c, term, axes, inner))))
             used |= inner
         if not parts:
-            return _Part(Literal(0))
+            return _TreePart(Literal(0))
         if len(parts) == 1:
             return parts[0][1]
         signed = []
@@ -238,17 +238,17 @@ class _Printer:
         if positive:  # 1 - x rather than -x + 1
             signed.insert(0, signed.pop(positive[0]))
         tree = Sum(tuple((-1 if negative else 1, term) for _, _, negative, term in signed))
-        return _Part(tree, in_bracket(p.counts for _, p in parts), _sized(p for _, p in parts))
+        return _TreePart(tree, in_bracket(p.counts for _, p in parts), _sized(p for _, p in parts))
 
-    def term(self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Part]:
+    def term(self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_TreePart]:
         """Write a coefficient and a product."""
         if isinstance(node, Constant):
-            return _Part(_number(node.value if is_one(c) else c))
+            return _TreePart(_number(node.value if is_one(c) else c))
         negative = not isinstance(c, complex) and c < 0
-        part: _Part = yield self.product(-c if negative else c, node, axes, used)
-        return _Part(Sum(((-1, part.tree),)), part.counts, part.sized) if negative else part
+        part: _TreePart = yield self.product(-c if negative else c, node, axes, used)
+        return _TreePart(Sum(((-1, part.tree),)), part.counts, part.sized) if negative else part
 
-    def product(self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_Part]:
+    def product(self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_TreePart]:
         """Write a coefficient, deltas, size factors and factors."""
         if not isinstance(node, Einsum):
             return self.joined(c, [], [(yield self.factor(node, axes, used))], {})
@@ -268,8 +268,8 @@ class _Printer:
         for k, slot in enumerate(zip(node.operands, node.subscripts, strict=True)):
             if k not in gone:
                 slots[slot] = slots.get(slot, 0) + 1
-        ties: list[_Part] = []
-        groups: list[tuple[tuple[int, tuple[str, ...], str], list[_Part], int, set[str]]] = []
+        ties: list[_TreePart] = []
+        groups: list[tuple[tuple[int, tuple[str, ...], str], list[_TreePart], int, set[str]]] = []
         for (operand, labels), count in slots.items():
             own: list[Index] = []
             for axis, n in enumerate(labels):
@@ -283,7 +283,7 @@ class _Printer:
                 own.append(index)
             if isinstance(operand, Variable) and operand.symmetric:
                 own.sort(key=str)
-            copies: list[_Part] = [(yield self.factor(operand, tuple(own), used))]
+            copies: list[_TreePart] = [(yield self.factor(operand, tuple(own), used))]
             theirs = set(letters_of(own)) & summed.keys()
             if count == 2 and theirs and not copies[0].divides:
                 copies.append((yield self.factor(operand, tuple(own), used)))
@@ -303,8 +303,8 @@ class _Printer:
         return self.joined(c, head, factors, summed)
 
     def joined(
-        self, c: Number, head: list[_Part], factors: list[_Part], summed: Mapping[str, Size]
-    ) -> _Part:
+        self, c: Number, head: list[_TreePart], factors: list[_TreePart], summed: Mapping[str, Size]
+    ) -> _TreePart:
         """Write a product, with a sign for each sum that a reader could miss."""
         counts = in_product(part.counts for part in (*head, *factors))
         sized = _sized((*head, *factors))
@@ -314,7 +314,7 @@ class _Printer:
                 c = c * size
                 c = c.numerator if isinstance(c, Fraction) and c.denominator == 1 else c
             elif letter not in counts and size not in self.names and size in self.sizes:
-                head.append(_Part(Symbol(str(size))))
+                head.append(_TreePart(Symbol(str(size))))
             elif letter not in sized:
                 signs[letter] = size
             elif counts[letter] < 2:
@@ -329,9 +329,9 @@ class _Printer:
         if signs:
             rest = [(Over(tuple(signs), tuple(signs.values()), product(rest)), 1)]
         outer = {letter: n for letter, n in counts.items() if letter not in signs}
-        return _Part(product([*lead, *rest]), outer, sized)
+        return _TreePart(product([*lead, *rest]), outer, sized)
 
-    def factor(self, node: Node, axes: tuple[Index, ...], used: set[str]) -> Job[_Part]:
+    def factor(self, node: Node, axes: tuple[Index, ...], used: set[str]) -> Job[_TreePart]:
         """Write a node so that it can stand in a product."""
         if isinstance(node, Variable):
             return self.variable(node, axes)
@@ -339,17 +339,17 @@ class _Printer:
         if isinstance(node, Delta):
             return self.delta(node, letters)
         if isinstance(node, Constant):
-            return _Part(_number(node.value))
+            return _TreePart(_number(node.value))
         if isinstance(node, Call):
             function = node.function
             write = self.elementwise if function.is_elementwise else self.call
             write = self.power if function.name == "power" else write
-            part: _Part = yield write(node, letters, used)
+            part: _TreePart = yield write(node, letters, used)
             return part
         part = yield self.sum(node, letters, used)
         return part.bracketed()
 
-    def variable(self, node: Variable, axes: tuple[Index, ...]) -> _Part:
+    def variable(self, node: Variable, axes: tuple[Index, ...]) -> _TreePart:
         for axis, size in zip(axes, node.shape, strict=True):
             if isinstance(axis, Affine) and len(axis.terms) == 1 and isinstance(size, int):
                 ((c, letter),) = axis.terms
@@ -363,9 +363,9 @@ class _Printer:
             own, *by = (Symbol(v.name, tuple(next(rest) for _ in v.shape)) for v in (base, *wrt))
             tree = Partial(own, tuple(by))
         sized = frozenset(axis for axis in axes if isinstance(axis, str))
-        return _Part(tree, _counted(letters_of(axes)), sized)
+        return _TreePart(tree, _counted(letters_of(axes)), sized)
 
-    def delta(self, node: Delta, axes: tuple[str, ...]) -> _Part:
+    def delta(self, node: Delta, axes: tuple[str, ...]) -> _TreePart:
         if node.is_identity:
             if axes[0] != axes[1]:
                 self.equal.add((axes[0], axes[1]))
@@ -380,19 +380,19 @@ class _Printer:
             if all(isinstance(side, str) for side in sides):
                 # The indices are equal, but run over different ranges.
                 sides[0] = Affine(((1, str(sides[0])),))
-            return _Part(Symbol("δ", tuple(sides)), counts)
+            return _TreePart(Symbol("δ", tuple(sides)), counts)
         shown = "".join(map(index_text, sides))
         # Letters in braces are no names, and 2e+1 no number.
         is_clear = self.names.isdisjoint(axes) and not re.search("[0-9][eE][-+]", shown)
         left, right = (_side(side) if is_clear else _as_affine(side) for side in sides)
-        return _Part(Compare(">=", left, right), counts)
+        return _TreePart(Compare(">=", left, right), counts)
 
     # Functions.
 
-    def power(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_Part]:
+    def power(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_TreePart]:
         """Write a power, as a root or a divisor where it is one."""
         below, above = node.args
-        base: _Part = yield self.sum(below, axes if below.shape else (), used)
+        base: _TreePart = yield self.sum(below, axes if below.shape else (), used)
         p = above.value if isinstance(above, Constant) else None
         exact = p if isinstance(p, int | Fraction) and not _is_number(below) else None
         divides = exact is not None and exact < 0
@@ -401,7 +401,7 @@ class _Printer:
             p = exact = -exact
         counts = in_bracket([base.counts])
         if exact == Fraction(1, 2):
-            return _Part(Apply(Symbol("sqrt"), (base.tree,)), counts, base.sized, divides)
+            return _TreePart(Apply(Symbol("sqrt"), (base.tree,)), counts, base.sized, divides)
         if divides and exact == 1:
             # 1 / sqrt(x) is one power of x, and 1 / (sqrt(x)) a power of another; 1 / x^n is clear.
             kind = _kind_of_power(below)
@@ -411,22 +411,22 @@ class _Printer:
         if below.shape == () and base.tree == Symbol("e"):  # e^x is the exponential function
             base = base.bracketed()
         if p is None:
-            exponent: _Part = yield self.sum(above, axes if above.shape else (), used)
+            exponent: _TreePart = yield self.sum(above, axes if above.shape else (), used)
             # s^x_i could also be s_i to the power of x, as s with an upper and a lower index.
             is_unclear = isinstance(below, Variable) and not below.shape and above.shape
             exponent = exponent.bracketed() if is_unclear else exponent.atom()
         else:
-            exponent = _Part(bracketed(_number(p)) if isinstance(p, Fraction) else Literal(p))
-        return _Part(
+            exponent = _TreePart(bracketed(_number(p)) if isinstance(p, Fraction) else Literal(p))
+        return _TreePart(
             Power(base.tree, exponent.tree),
             in_bracket([base.counts, exponent.counts]),
             base.sized | exponent.sized,
             divides,
         )
 
-    def elementwise(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_Part]:
+    def elementwise(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_TreePart]:
         function = node.function
-        args: list[_Part] = []
+        args: list[_TreePart] = []
         for arg in node.args:
             args.append((yield self.sum(arg, axes if arg.shape else (), used)))
         trees = tuple(arg.tree for arg in args)
@@ -434,15 +434,15 @@ class _Printer:
         # Whole numbers alone in a comparison would be read as indices.
         if function.name in _SIGNS and not all(map(_is_number, node.args)):
             tree = Compare(_SIGNS[function.name], trees[0], trees[1])
-        return _Part(tree, in_bracket(arg.counts for arg in args), _sized(args))
+        return _TreePart(tree, in_bracket(arg.counts for arg in args), _sized(args))
 
-    def call(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_Part]:
+    def call(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_TreePart]:
         """Write a call of a function of vectors or matrices, with the labels of its value."""
         function = node.function
         given, result = function.cores
         rank = len(axes) - len(result)
         own = list(zip(result, axes[rank:], strict=True))
-        parts: list[_Part] = []
+        parts: list[_TreePart] = []
         cores: list[list[str]] = []
         letters: list[set[str]] = []
         for arg, dims in zip(node.args, given, strict=True):
@@ -484,14 +484,14 @@ class _Printer:
         tree = Apply(Symbol(function.name), trees, labels or None, acted)
         if not labels:
             inside = in_bracket(part.counts for part, b in zip(parts, bare, strict=True) if not b)
-            return _Part(tree, dict.fromkeys(inside, 0))
+            return _TreePart(tree, dict.fromkeys(inside, 0))
         sized = (_sized(parts) & set(batch)) | set(axes[rank:])
-        return _Part(tree, _counted(labels), sized)
+        return _TreePart(tree, _counted(labels), sized)
 
     def is_understood(
         self,
         node: Call,
-        parts: Sequence[_Part],
+        parts: Sequence[_TreePart],
         cores: Sequence[Sequence[str]],
         bare: Sequence[bool],
         labels: Sequence[str],
@@ -571,7 +571,7 @@ def _needs_tie(node: Node, axis: int) -> bool:
     return not isinstance(node, Variable)
 
 
-def _repeated(copies: list[_Part], count: int) -> list[_Part]:
+def _repeated(copies: list[_TreePart], count: int) -> list[_TreePart]:
     """Write a factor several times: as it is, or as a power."""
     if len(copies) > 1 or count == 1:
         return copies
@@ -583,13 +583,13 @@ def _repeated(copies: list[_Part], count: int) -> list[_Part]:
     while count:
         n = min(count, MOST_EXPANDED)
         power = Power(base.tree, Literal(n))
-        found.append(_Part(power, in_bracket([part.counts]), part.sized) if n > 1 else part)
+        found.append(_TreePart(power, in_bracket([part.counts]), part.sized) if n > 1 else part)
         count -= n
     return found
 
 
 def _cores(
-    node: Call, parts: Sequence[_Part], cores: Sequence[Sequence[str]]
+    node: Call, parts: Sequence[_TreePart], cores: Sequence[Sequence[str]]
 ) -> tuple[tuple[tuple[str, Size | None], ...], ...]:
     """Return the labels that a function acts on, with the ranges that one cannot see."""
     given = list(zip(parts, cores, node.function.cores[0], node.args, strict=True))
@@ -610,11 +610,11 @@ def _cores(
     )
 
 
-def _delta(labels: tuple[str, ...]) -> _Part:
-    return _Part(Symbol("δ", labels), _counted(labels))
+def _delta(labels: tuple[str, ...]) -> _TreePart:
+    return _TreePart(Symbol("δ", labels), _counted(labels))
 
 
-def _deltas(output: tuple[int, ...], axes: tuple[str, ...]) -> list[_Part]:
+def _deltas(output: tuple[int, ...], axes: tuple[str, ...]) -> list[_TreePart]:
     at: dict[int, str] = {}
     found = []
     for label, axis in zip(output, axes, strict=True):
@@ -630,7 +630,7 @@ def _counted(letters: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def _sized(parts: Iterable[_Part]) -> frozenset[str]:
+def _sized(parts: Iterable[_TreePart]) -> frozenset[str]:
     return frozenset().union(*(part.sized for part in parts))
 
 
