@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from einsdiff.algebra.nodes.nodes import Node, einsum
 from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.errors import ShapeError, page
+from einsdiff.errors import ShapeError
 from einsdiff.expressions.asked import PLAIN, asking, instead, outermost, outside
 from einsdiff.expressions.dependence import note
 from einsdiff.expressions.dimensions import with_dimensions
@@ -242,10 +242,8 @@ class NamedSize(str):
     def _has_no_number(self, *_: object) -> Any:
         piece = asking(outermost(outside()))
         raise ShapeError(
-            page(
-                f"{piece or 'the code'} takes a number, and size '{self}' is a name",
-                action=instead(piece, _DECLARE).replace(PLAIN, _DECLARE),
-            )
+            f"{piece or 'the code'} takes a number, and size '{self}' is a name",
+            action=instead(piece, _DECLARE).replace(PLAIN, _DECLARE),
         )
 
     __index__ = __int__ = __float__ = __complex__ = _has_no_number

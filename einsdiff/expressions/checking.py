@@ -32,7 +32,7 @@ from typing import Any
 from einsdiff.algebra.nodes.canonical import Exchange
 from einsdiff.algebra.nodes.graph import not_analytic
 from einsdiff.algebra.nodes.nodes import Variable, symmetry
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.expressions.evaluation import evaluate, sizes_of
 from einsdiff.expressions.formula import Formula
 from einsdiff.numeric.libraries.lazy import np
@@ -137,11 +137,9 @@ def checked(
     """
     if derivative.source is None:
         raise OperandError(
-            page(
-                "this is no derivative of a known function, so there is nothing to compare with",
-                text=derivative.text,
-                action="check what ed.grad returned, or write ed.check(expression, wrt=...)",
-            )
+            "this is no derivative of a known function, so there is nothing to compare with",
+            text=derivative.text,
+            action="check what ed.grad returned, or write ed.check(expression, wrt=...)",
         )
     function, by = derivative.source
     rng = np.random.default_rng(seed)
@@ -189,12 +187,10 @@ def _check_known(derivative: Formula, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if LIBRARIES[library_of(value)].is_lazy:
             raise OperandError(
-                page(
-                    f"'{name}' is a Dask array, and a derivative is checked with NumPy arrays",
-                    text=derivative.text,
-                    action=f"check it with a part, ed.check(..., {name}={name}[:100].compute()), "
-                    "or without arrays: small ones are drawn then",
-                )
+                f"'{name}' is a Dask array, and a derivative is checked with NumPy arrays",
+                text=derivative.text,
+                action=f"check it with a part, ed.check(..., {name}={name}[:100].compute()), "
+                "or without arrays: small ones are drawn then",
             )
 
 

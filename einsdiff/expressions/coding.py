@@ -19,7 +19,7 @@ from unicodedata import normalize
 
 from einsdiff.algebra.nodes.graph import dependencies, topological
 from einsdiff.algebra.nodes.nodes import Variable
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 
@@ -41,10 +41,8 @@ def source_of(
         check_layout(layout, order)
     if name is not None and not _is_name(name):
         raise OperandError(
-            page(
-                f"{name!r} cannot be the name of a function",
-                action="pass an identifier, such as name='jacobian'",
-            )
+            f"{name!r} cannot be the name of a function",
+            action="pass an identifier, such as name='jacobian'",
         )
     return source(
         formula.expr,

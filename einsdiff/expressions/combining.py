@@ -76,21 +76,17 @@ def checked_arrays(f: Bound, arrays: Mapping[str, Any]) -> dict[str, Array]:
     for name, value in arrays.items():
         if name not in known:
             raise BindingError(
-                page(
-                    f"there is no '{name}' in this expression",
-                    text=str(f),
-                    shapes=signature(f.formula.arguments),
-                    action=f"pass arrays for {' and '.join(known) or 'nothing'} only",
-                )
+                f"there is no '{name}' in this expression",
+                text=str(f),
+                shapes=signature(f.formula.arguments),
+                action=f"pass arrays for {' and '.join(known) or 'nothing'} only",
             )
         if isinstance(value, Bound) and not value.formula.required <= value.values.keys():
             raise BindingError(
-                page(
-                    f"'{name}' is given as an expression, and an array is put in its place only",
-                    text=str(value),
-                    shapes=signature(value.formula.arguments),
-                    action=f"write the expression with this from the start, in place of {name}",
-                )
+                f"'{name}' is given as an expression, and an array is put in its place only",
+                text=str(value),
+                shapes=signature(value.formula.arguments),
+                action=f"write the expression with this from the start, in place of {name}",
             )
         found[name] = array = as_array(value, f"operand '{name}'")
         check_symmetric(known[name], array)
@@ -109,11 +105,9 @@ def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
         known = into.setdefault(name, array)
         if known is not array and not same_array(known, array):
             raise BindingError(
-                page(
-                    f"two different arrays are called '{name}'",
-                    shapes=shapes_line([(name, known.shape), (name, array.shape)]),
-                    action="give one of them another name with ed.tensor(name, array)",
-                )
+                f"two different arrays are called '{name}'",
+                shapes=shapes_line([(name, known.shape), (name, array.shape)]),
+                action="give one of them another name with ed.tensor(name, array)",
             )
 
 
@@ -158,12 +152,9 @@ def as_direction(value: Any, name: str, shape: Shape, f: _B) -> _B:
         direction = type(f)(symbol(name, shape), {} if array is None else {name: array})
     if given != shape:
         raise ShapeError(
-            page(
-                f"{name} has shape {shape_text(given)}, "
-                f"but this derivative takes {shape_text(wanted)}",
-                text=format_heading(f.formula.heading),
-                action=f"pass {name} of shape {shape_text(wanted)}",
-            )
+            f"{name} has shape {shape_text(given)}, but this derivative takes {shape_text(wanted)}",
+            text=format_heading(f.formula.heading),
+            action=f"pass {name} of shape {shape_text(wanted)}",
         )
     return direction
 
@@ -257,12 +248,10 @@ def applied(
             _check_truth(part)
     if function in _CONJUGATING and any(map(_is_complex, parts)):
         raise OperandError(
-            page(
-                f"{function.__name__.strip('_')} of complex numbers conjugates them, which has no "
-                "derivative here",
-                shapes=shapes_line([(p.formula.heading.name, p.shape) for p in parts]),
-                action="give real and imaginary parts as two variables",
-            )
+            f"{function.__name__.strip('_')} of complex numbers conjugates them, which has no "
+            "derivative here",
+            shapes=shapes_line([(p.formula.heading.name, p.shape) for p in parts]),
+            action="give real and imaginary parts as two variables",
         )
     result = function(*given, **named)
     if isinstance(result, tuple):
@@ -277,11 +266,9 @@ def _check_truth(part: Bound) -> None:
     truths = [name for name in part.names if name not in values or dtype_kind(values[name]) == "b"]
     if not is_condition(part.expr, truths):
         raise OperandError(
-            page(
-                "&, | and ~ of numbers are functions of their bits, and these have no derivative",
-                text=str(part),
-                action="compare first, as in (x > 0) & (y > 0), or write np.logical_and(x, y)",
-            )
+            "&, | and ~ of numbers are functions of their bits, and these have no derivative",
+            text=str(part),
+            action="compare first, as in (x > 0) & (y > 0), or write np.logical_and(x, y)",
         )
 
 
@@ -350,10 +337,8 @@ def as_tensor(value: Any, kind: type[_B]) -> _B:
             return value
     if isinstance(value, list | tuple) and any(isinstance(item, Bound) for item in value):
         raise OperandError(
-            page(
-                "an operand is a list of tensors",
-                action="join them to one tensor with np.stack, np.concatenate or ed.stack",
-            )
+            "an operand is a list of tensors",
+            action="join them to one tensor with np.stack, np.concatenate or ed.stack",
         )
     name = name_of(value, outside()) or own_name(value)
     array = as_array(value, f"operand '{name}'" if name else "an operand")

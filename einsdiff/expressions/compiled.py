@@ -25,7 +25,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from einsdiff.algebra.nodes.nodes import Variable
-from einsdiff.errors import BindingError, OperandError, page
+from einsdiff.errors import BindingError, OperandError
 from einsdiff.expressions.dimensions import check_dimensions, with_dimensions
 from einsdiff.expressions.evaluation import check_symmetric, prepare, prepare_anywhere
 from einsdiff.expressions.formula import Formula, dumped, joined_arguments, loaded, token
@@ -137,10 +137,8 @@ class Compiled:
             as_optimizer(optimize)
         if form not in FORMS:
             raise OperandError(
-                page(
-                    f"form={form!r} is not what a compiled function can return",
-                    action=f"write one of {', '.join(map(repr, FORMS))}",
-                )
+                f"form={form!r} is not what a compiled function can return",
+                action=f"write one of {', '.join(map(repr, FORMS))}",
             )
         self._formulas = tuple(formulas)
         self._arguments = joined_arguments(formulas)
@@ -206,7 +204,7 @@ class Compiled:
                 named["out"], out = out, None
             elif not self._is_plain:
                 raise OperandError(
-                    page("out= is for one dense result", action="compile the one expression alone")
+                    "out= is for one dense result", action="compile the one expression alone"
                 )
         if named or len(arrays) != len(self.names):
             given = self._bound(arrays, named)
@@ -253,30 +251,24 @@ class Compiled:
                 pass  # which one is told below
         if len(arrays) > len(self.names):
             raise BindingError(
-                page(
-                    f"{len(arrays)} arrays for {len(self.names)} names",
-                    shapes=signature(self._arguments),
-                    action=f"pass at most {len(self.names)}: {', '.join(self.names)}",
-                )
+                f"{len(arrays)} arrays for {len(self.names)} names",
+                shapes=signature(self._arguments),
+                action=f"pass at most {len(self.names)}: {', '.join(self.names)}",
             )
         given = [*arrays, *self._values[len(arrays) :]]
         for name, array in named.items():
             if name not in self.names:
                 raise BindingError(
-                    page(
-                        f"there is no operand '{name}'",
-                        shapes=signature(self._arguments),
-                        action=f"pass arrays for {' and '.join(self.names) or 'nothing'} only",
-                    )
+                    f"there is no operand '{name}'",
+                    shapes=signature(self._arguments),
+                    action=f"pass arrays for {' and '.join(self.names) or 'nothing'} only",
                 )
             k = self.names.index(name)
             if k < len(arrays):
                 raise BindingError(
-                    page(
-                        f"'{name}' is given twice, by its place and by its name",
-                        shapes=signature(self._arguments),
-                        action="give it once",
-                    )
+                    f"'{name}' is given twice, by its place and by its name",
+                    shapes=signature(self._arguments),
+                    action="give it once",
                 )
             given[k] = array
         return given
@@ -366,13 +358,11 @@ class Compiled:
         name = next((name for name, a in values.items() if library_of(a) == library), "")
         assert self.backend is not None
         return OperandError(
-            page(
-                f"this was compiled for {LIBRARIES[self.backend].title}, "
-                f"and '{name}' is {LIBRARIES[library].array}",
-                shapes=signature(self._arguments),
-                action=f"pass arrays of {LIBRARIES[self.backend].title}, or compile without "
-                "backend=, for arrays of any library",
-            )
+            f"this was compiled for {LIBRARIES[self.backend].title}, "
+            f"and '{name}' is {LIBRARIES[library].array}",
+            shapes=signature(self._arguments),
+            action=f"pass arrays of {LIBRARIES[self.backend].title}, or compile without "
+            "backend=, for arrays of any library",
         )
 
     def _finished(self, prepared: Prepared | Elsewhere, result: Any) -> Any:
@@ -486,10 +476,8 @@ def check_backend(backend: str | None) -> None:
     """
     if backend is not None and backend not in LIBRARIES:
         raise OperandError(
-            page(
-                f"backend={backend!r} is not available",
-                action=f"write one of {', '.join(map(repr, LIBRARIES))}, or leave it out",
-            )
+            f"backend={backend!r} is not available",
+            action=f"write one of {', '.join(map(repr, LIBRARIES))}, or leave it out",
         )
 
 

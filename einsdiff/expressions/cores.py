@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from einsdiff.errors import OperandError, page, shape_text
+from einsdiff.errors import OperandError, shape_text
 from einsdiff.expressions.evaluation import prepare
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
@@ -149,10 +149,8 @@ class Cores:
         check_layout(layout, order)
         if format is not None and format not in FORMATS:
             raise OperandError(
-                page(
-                    f"format={format!r} is not a sparse format",
-                    action=f"write one of {', '.join(map(repr, FORMATS))}",
-                )
+                f"format={format!r} is not a sparse format",
+                action=f"write one of {', '.join(map(repr, FORMATS))}",
             )
         is_transposed = layout == "denominator"
         return sparse(

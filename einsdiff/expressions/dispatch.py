@@ -14,7 +14,7 @@ from einsdiff.algebra.operations.numpy_names import (
     index,
     is_symmetric,
 )
-from einsdiff.errors import OperandError, page, shapes_line
+from einsdiff.errors import OperandError, shapes_line
 from einsdiff.expressions.base import Bound, known_values
 from einsdiff.expressions.combining import NodeFunction, applied, as_tensor, parameters_of
 from einsdiff.expressions.evaluation import evaluate
@@ -83,10 +83,8 @@ def applied_ufunc(
     name = ufunc.__name__
     if options.pop("out", None) is not None:
         raise OperandError(
-            page(
-                f"numpy.{name} cannot write a tensor into an array",
-                action="write y = y + t instead of y += t, and leave out= out",
-            )
+            f"numpy.{name} cannot write a tensor into an array",
+            action="write y = y + t instead of y += t, and leave out= out",
         )
     function = handled().get(ufunc)
     if function is None and name in _SCIPY:
@@ -157,10 +155,8 @@ def _applied_numpy(
     if unknown or len(args) > len(known):
         what = f"{unknown[0]}=" if unknown else "so many arguments"
         raise OperandError(
-            page(
-                f"numpy.{name} of a tensor takes no {what}",
-                action=f"leave it out; it takes {', '.join(known)}",
-            )
+            f"numpy.{name} of a tensor takes no {what}",
+            action=f"leave it out; it takes {', '.join(known)}",
         )
     if function in OF_TRIANGLES and args:
         first = as_tensor(args[0], kind)
@@ -174,11 +170,9 @@ def _check_fill(kind: type[Bound], a: Any, fill_value: Any) -> None:
     t = as_tensor(a, kind)
     if c is not None and complex(c).real % 1 and known_values(t) and kind_of(t.dtype) in "iu":
         raise OperandError(
-            page(
-                f"numpy.full_like of integers would make {fill_value!r} a whole number",
-                shapes=shapes_line([(t.formula.heading.name, t.shape)]),
-                action="say which dtype is meant, as in np.full_like(t, value, dtype=float)",
-            )
+            f"numpy.full_like of integers would make {fill_value!r} a whole number",
+            shapes=shapes_line([(t.formula.heading.name, t.shape)]),
+            action="say which dtype is meant, as in np.full_like(t, value, dtype=float)",
         )
 
 
@@ -197,8 +191,6 @@ def _is_symmetric(t: Bound) -> bool:
 
 def _uncovered(name: str) -> OperandError:
     return OperandError(
-        page(
-            f"numpy.{name} has no derivative here",
-            action="write it with functions that have one, or give it one with ed.register",
-        )
+        f"numpy.{name} has no derivative here",
+        action="write it with functions that have one, or give it one with ed.register",
     )

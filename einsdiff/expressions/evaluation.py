@@ -20,7 +20,6 @@ from einsdiff.errors import (
     EinsdiffError,
     OperandError,
     ShapeError,
-    page,
     shapes_line,
 )
 from einsdiff.expressions.formula import Formula, joined_arguments, joined_least
@@ -190,12 +189,10 @@ def prepare_anywhere(
 
         if optimizer is not None:
             raise OperandError(
-                page(
-                    "optimize= is for arrays in memory: what Dask computes is ordered by what is "
-                    "moved between chunks",
-                    text=formulas[0].text if formulas else "",
-                    action="leave it out",
-                )
+                "optimize= is for arrays in memory: what Dask computes is ordered by what is "
+                "moved between chunks",
+                text=formulas[0].text if formulas else "",
+                action="leave it out",
             )
         lazy = chunked(nodes, known, bound, matrix)
         return Elsewhere(library, lazy.names, dtype, lazy, lazy.source)
@@ -221,13 +218,11 @@ def check_numpy(values: Mapping[str, Any], what: str, formula: Formula | None = 
     for name, value in values.items():
         if library_of(value) != "numpy":
             raise OperandError(
-                page(
-                    f"{what} is computed from NumPy arrays only, and '{name}' is "
-                    f"{LIBRARIES[library_of(value)].array}",
-                    text="" if formula is None else formula.text,
-                    action=_INSTEAD.get(what, "use dense(), matrix(), jvp(v) or vjp(u)")
-                    + ", or pass NumPy arrays",
-                )
+                f"{what} is computed from NumPy arrays only, and '{name}' is "
+                f"{LIBRARIES[library_of(value)].array}",
+                text="" if formula is None else formula.text,
+                action=_INSTEAD.get(what, "use dense(), matrix(), jvp(v) or vjp(u)")
+                + ", or pass NumPy arrays",
             )
 
 
@@ -259,12 +254,10 @@ def _settled(formulas: Sequence[Formula], values: Mapping[str, Any]) -> dict[str
         for size, n in sizes_of(formula, values).items():
             if sizes.setdefault(size, n) != n:
                 raise ShapeError(
-                    page(
-                        f"size '{size}' is {sizes[size]} in one expression and {n} in another",
-                        text=formula.text,
-                        shapes=signature(formula.arguments),
-                        action="give one of them another name, or compute them one by one",
-                    )
+                    f"size '{size}' is {sizes[size]} in one expression and {n} in another",
+                    text=formula.text,
+                    shapes=signature(formula.arguments),
+                    action="give one of them another name, or compute them one by one",
                 )
         for argument in formula.arguments:
             if argument.name in formula.required and argument.name not in values:
@@ -288,12 +281,10 @@ def _check_not_empty(formula: Formula, sizes: Mapping[str, int], values: Mapping
             name, size = node.function.name, empty[0]
             where = f": size '{size}' is 0" if isinstance(size, str) else ""
             raise ShapeError(
-                page(
-                    f"{name} of no entries{where}",
-                    text=formula.text,
-                    shapes=shapes_line([(n, a.shape) for n, a in values.items()]),
-                    action=f"there is no {name} of none: leave out the empty axis",
-                )
+                f"{name} of no entries{where}",
+                text=formula.text,
+                shapes=shapes_line([(n, a.shape) for n, a in values.items()]),
+                action=f"there is no {name} of none: leave out the empty axis",
             )
 
 
@@ -304,11 +295,9 @@ def _check_ranks(formulas: Sequence[Formula], shapes: Iterable[Sequence[object]]
             most = MOST_AXES[np.lib.NumpyVersion(np.__version__) >= "2.0.0"]
         if len(shape) > most:
             raise ShapeError(
-                page(
-                    f"the result has {len(shape)} axes, and NumPy's arrays have at most {most}",
-                    text=formula.text,
-                    action="contract some of them first",
-                )
+                f"the result has {len(shape)} axes, and NumPy's arrays have at most {most}",
+                text=formula.text,
+                action="contract some of them first",
             )
 
 
@@ -443,12 +432,10 @@ def _check_analytic(formula: Formula, values: Mapping[str, Array]) -> None:
     function = not_analytic(formula.expr, names)
     if function is not None:
         raise OperandError(
-            page(
-                f"'{function.name}' is a function of real numbers, and its argument is complex",
-                text=formula.text,
-                shapes=signature(formula.arguments),
-                action="pass real arrays; give real and imaginary parts as two variables",
-            )
+            f"'{function.name}' is a function of real numbers, and its argument is complex",
+            text=formula.text,
+            shapes=signature(formula.arguments),
+            action="pass real arrays; give real and imaginary parts as two variables",
         )
 
 
@@ -460,9 +447,7 @@ def check_symmetric(node: Variable, array: Array) -> None:
             other = array.swapaxes(k, k + 1)
             if other.shape != array.shape or not np.allclose(array, other, equal_nan=True):
                 raise ShapeError(
-                    page(
-                        f"'{node.name}' is declared symmetric, but its array is not",
-                        action="pass a symmetric array, such as (A + A.T) / 2, "
-                        "or leave symmetric=True out",
-                    )
+                    f"'{node.name}' is declared symmetric, but its array is not",
+                    action="pass a symmetric array, such as (A + A.T) / 2, "
+                    "or leave symmetric=True out",
                 )

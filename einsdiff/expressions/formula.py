@@ -21,7 +21,7 @@ from einsdiff.algebra.nodes.records import loaded as load_nodes
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.index.printer import format_equation
-from einsdiff.errors import BindingError, page, shapes_line
+from einsdiff.errors import BindingError, shapes_line
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
@@ -257,11 +257,9 @@ def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
             if known is not argument:
                 shapes = [(argument.name, known.shape), (argument.name, argument.shape)]
                 raise BindingError(
-                    page(
-                        f"'{argument.name}' stands for two different tensors",
-                        shapes=shapes_line(shapes),
-                        action="give one of them another name with ed.tensor(name, array)",
-                    )
+                    f"'{argument.name}' stands for two different tensors",
+                    shapes=shapes_line(shapes),
+                    action="give one of them another name with ed.tensor(name, array)",
                 )
     return tuple(arguments.values())
 

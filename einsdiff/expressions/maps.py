@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from einsdiff.algebra.nodes.nodes import Node, einsum
 from einsdiff.display.index.lettering import Heading
-from einsdiff.errors import BindingError, OperandError, ShapeError, page, shape_text
+from einsdiff.errors import BindingError, OperandError, ShapeError, shape_text
 from einsdiff.expressions.combining import as_direction, combined
 from einsdiff.expressions.evaluation import check_numpy, evaluate_matrix, sizes_of
 from einsdiff.expressions.formula import Formula, function_name
@@ -284,11 +284,9 @@ class LinearMap(Operators):
     def _contracted(self, other: Any, name: str, axes: slice) -> Self:
         if self.formula.domain is None:
             raise OperandError(
-                page(
-                    "this is no derivative, so it has no product with a direction",
-                    text=str(self),
-                    action="differentiate first, as in ed.grad(t, wrt=...)",
-                )
+                "this is no derivative, so it has no product with a direction",
+                text=str(self),
+                action="differentiate first, as in ed.grad(t, wrt=...)",
             )
         from einsdiff.algebra.derivatives.linear_terms import contracted
 
@@ -521,13 +519,11 @@ class LinearMap(Operators):
         text = self.formula.text
         if prod(codomain) != prod(domain):
             raise ShapeError(
-                page(
-                    f"the equations are {prod(codomain)} and the unknowns {prod(domain)}: the "
-                    f"codomain has shape {shape_text(codomain)}, the domain {shape_text(domain)}",
-                    text=text,
-                    action="solve a square map, or one in the sense of least squares: "
-                    "scipy.sparse.linalg.lsqr(J.operator(), rhs.ravel())",
-                )
+                f"the equations are {prod(codomain)} and the unknowns {prod(domain)}: the "
+                f"codomain has shape {shape_text(codomain)}, the domain {shape_text(domain)}",
+                text=text,
+                action="solve a square map, or one in the sense of least squares: "
+                "scipy.sparse.linalg.lsqr(J.operator(), rhs.ravel())",
             )
         from einsdiff.algebra.derivatives.structure import structure
         from einsdiff.numeric.solving.factorise import factorised
@@ -560,11 +556,9 @@ class LinearMap(Operators):
         """Return the number of codomain axes of a derivative."""
         if self.formula.domain is None:
             raise OperandError(
-                page(
-                    f"this is no derivative, so it has {what}",
-                    text=self.formula.text,
-                    action="differentiate first, as in ed.grad(t, wrt=...)",
-                )
+                f"this is no derivative, so it has {what}",
+                text=self.formula.text,
+                action="differentiate first, as in ed.grad(t, wrt=...)",
             )
         return self.ndim - self.formula.domain
 
@@ -574,12 +568,10 @@ class LinearMap(Operators):
         codomain, domain = self.shape[:split], self.shape[split:]
         if codomain != domain:
             raise ShapeError(
-                page(
-                    f"{what} needs a codomain and a domain of one shape, and they are "
-                    f"{shape_text(codomain)} and {shape_text(domain)}",
-                    text=self.formula.text,
-                    action=f"name two axes, as in {instead}, for those of an array",
-                )
+                f"{what} needs a codomain and a domain of one shape, and they are "
+                f"{shape_text(codomain)} and {shape_text(domain)}",
+                text=self.formula.text,
+                action=f"name two axes, as in {instead}, for those of an array",
             )
         return split
 
@@ -592,13 +584,11 @@ class LinearMap(Operators):
         if missing or named:
             lacking = f"'{missing[0]}'" if missing else f"what tells the size '{named[0]}'"
             raise BindingError(
-                page(
-                    f"{what} needs an array for {lacking}",
-                    text=self.formula.text,
-                    shapes=signature(self.formula.arguments),
-                    action="give arrays where the expression is made, as in "
-                    f"ed.grad(.., {missing[0] if missing else 'x'}=array)",
-                )
+                f"{what} needs an array for {lacking}",
+                text=self.formula.text,
+                shapes=signature(self.formula.arguments),
+                action="give arrays where the expression is made, as in "
+                f"ed.grad(.., {missing[0] if missing else 'x'}=array)",
             )
         return tuple(int(size) for size in shape)
 

@@ -21,7 +21,7 @@ from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.display.index.index_text import format_heading, wrapped_equation
 from einsdiff.display.index.lettering import places
-from einsdiff.errors import OperandError, page, shape_text
+from einsdiff.errors import OperandError, shape_text
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.expressions.maps import LinearMap
@@ -229,11 +229,9 @@ class Notations(LinearMap):
         equation = as_matrix_equation(formula, self.values, layout, order)
         if isinstance(equation, str):
             raise OperandError(
-                page(
-                    f"there is no matrix form: {equation}",
-                    text=formula.text,
-                    action='write to_sympy("indexed"), or to_sympy("array")',
-                )
+                f"there is no matrix form: {equation}",
+                text=formula.text,
+                action='write to_sympy("indexed"), or to_sympy("array")',
             )
         return matrix_expression(equation, node)
 
@@ -274,10 +272,8 @@ class Notations(LinearMap):
         """
         if detail not in ("full", "brief"):
             raise OperandError(
-                page(
-                    f"detail={detail!r} is not a level of detail",
-                    action="write detail='full' or detail='brief'",
-                )
+                f"detail={detail!r} is not a level of detail",
+                action="write detail='full' or detail='brief'",
             )
 
         def work() -> Derivation:
@@ -332,10 +328,8 @@ class Notations(LinearMap):
         """
         if kind not in TABLES:
             raise OperandError(
-                page(
-                    f"there is no table {kind!r}",
-                    action=f"write one of {', '.join(map(repr, TABLES))}",
-                )
+                f"there is no table {kind!r}",
+                action=f"write one of {', '.join(map(repr, TABLES))}",
             )
         from einsdiff.expressions.tabulated import table
 
@@ -637,13 +631,11 @@ def _derivation(formula: Formula, board: Board | None = None) -> Derivation:
     """Derive a formula from the function that it is the derivative of."""
     if formula.source is None:
         raise OperandError(
-            page(
-                "this is no derivative, so there is nothing to derive",
-                text=formula.text,
-                action="differentiate first, as in ed.grad(t, wrt=...).explain(); of what is "
-                "computed from derivatives, as 2 * ed.grad(f, wrt=...), explain the derivative, "
-                "or differentiate last: ed.grad(2 * f, wrt=...).explain()",
-            )
+            "this is no derivative, so there is nothing to derive",
+            text=formula.text,
+            action="differentiate first, as in ed.grad(t, wrt=...).explain(); of what is "
+            "computed from derivatives, as 2 * ed.grad(f, wrt=...), explain the derivative, "
+            "or differentiate last: ed.grad(2 * f, wrt=...).explain()",
         )
     from einsdiff.display.derivation.deriving import Board, derive
 
@@ -676,10 +668,8 @@ def _bounded(formula: Formula, what: str, work: Callable[[], _T]) -> _T:
 
     def refuse() -> _T:
         raise OperandError(
-            page(
-                f"the {what} is too long: it takes more than {most} steps to write",
-                action="ask for that of a lower order, or of a part of the expression",
-            )
+            f"the {what} is too long: it takes more than {most} steps to write",
+            action="ask for that of a lower order, or of a part of the expression",
         )
 
     return within(most, work, refuse)
@@ -687,8 +677,6 @@ def _bounded(formula: Formula, what: str, work: Callable[[], _T]) -> _T:
 
 def _no_notation(notation: object, known: tuple[str, ...]) -> OperandError:
     return OperandError(
-        page(
-            f"{notation!r} is not a notation",
-            action=f"write one of {', '.join(map(repr, known))}",
-        )
+        f"{notation!r} is not a notation",
+        action=f"write one of {', '.join(map(repr, known))}",
     )

@@ -19,7 +19,7 @@ from typing import Any, Never, Self
 
 from einsdiff.algebra.nodes.nodes import scale
 from einsdiff.algebra.operations.numpy_names import NUMPY, Axis, index
-from einsdiff.errors import OperandError, ShapeError, page
+from einsdiff.errors import OperandError, ShapeError
 from einsdiff.expressions.base import Bound
 from einsdiff.expressions.combining import NodeFunction, applied, combined, warn_of_lost
 from einsdiff.expressions.dispatch import OPERATORS, applied_function, applied_ufunc
@@ -82,11 +82,9 @@ class Operators(Bound):
         if name.strip("_") in OPERATORS:  # of tensors of both kinds, which are einsdiff's
             return NotImplemented
         raise OperandError(
-            page(
-                f"torch.{name} takes PyTorch's tensors, and here is an expression",
-                action="write it with NumPy's functions, as in np.sin(t), or compute it first: "
-                "t.dense()",
-            )
+            f"torch.{name} takes PyTorch's tensors, and here is an expression",
+            action="write it with NumPy's functions, as in np.sin(t), or compute it first: "
+            "t.dense()",
         )
 
     # --- arithmetic ---------------------------------------------------------------------------
@@ -129,11 +127,9 @@ class Operators(Bound):
             return self._applied(NUMPY["divide"], other)
         if c == 0:
             raise OperandError(
-                page(
-                    "a tensor is divided by the number 0",
-                    text=f"{self} / {other!r}",
-                    action="divide by another number, or by an array",
-                )
+                "a tensor is divided by the number 0",
+                text=f"{self} / {other!r}",
+                action="divide by another number, or by an array",
             )
         self._meets(other, 1)
         inverse = Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c
@@ -198,10 +194,8 @@ class Operators(Bound):
         size = self.shape[0]
         if not isinstance(size, int):
             raise ShapeError(
-                page(
-                    f"the length of {self} is the named size '{size}'",
-                    action="declare the tensor with a number for this size",
-                )
+                f"the length of {self} is the named size '{size}'",
+                action="declare the tensor with a number for this size",
             )
         return size
 
@@ -213,11 +207,9 @@ class Operators(Bound):
 
     def __setitem__(self, key: object, value: object) -> Never:
         raise OperandError(
-            page(
-                "a tensor does not change, so no entry of it can be assigned to",
-                text=str(self),
-                action="write the result as a whole, with np.where, np.stack or np.concatenate",
-            )
+            "a tensor does not change, so no entry of it can be assigned to",
+            text=str(self),
+            action="write the result as a whole, with np.where, np.stack or np.concatenate",
         )
 
     @property
@@ -237,10 +229,8 @@ class Operators(Bound):
         for size in sizes:
             if not isinstance(size, int):
                 raise ShapeError(
-                    page(
-                        f"the {what} of {self} needs the number that '{size}' stands for",
-                        action="declare the tensor with numbers for its sizes",
-                    )
+                    f"the {what} of {self} needs the number that '{size}' stands for",
+                    action="declare the tensor with numbers for its sizes",
                 )
 
     @property

@@ -21,7 +21,7 @@ from math import ceil, prod
 from typing import Any, Literal
 
 from einsdiff.display.network.palette import broken
-from einsdiff.errors import OperandError, SizeError, page, shape_text
+from einsdiff.errors import OperandError, SizeError, shape_text
 from einsdiff.expressions.cores import evaluate_cores
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula
@@ -73,15 +73,13 @@ def plot(
     rank = len(formula.expr.shape)
     if kind not in (None, "matrix", "stack"):
         raise OperandError(
-            page(f"kind={kind!r} is no kind of picture", action="write 'matrix' or 'stack'")
+            f"kind={kind!r} is no kind of picture", action="write 'matrix' or 'stack'"
         )
     if kind == "stack" and rank != 3:
         raise OperandError(
-            page(
-                f"a stack of matrices has three axes, and this tensor has {rank}",
-                text=formula.text,
-                action="leave kind='stack' out: the matrix shows the blocks of all axes",
-            )
+            f"a stack of matrices has three axes, and this tensor has {rank}",
+            text=formula.text,
+            action="leave kind='stack' out: the matrix shows the blocks of all axes",
         )
     matplotlib = _matplotlib()
     found = _entries(formula, values, sizes)
@@ -106,7 +104,7 @@ def _matplotlib() -> Any:
             import_module(f"matplotlib.{name}")
     except ImportError:
         raise OperandError(
-            page("plot() needs Matplotlib", action='pip install "einsdiff[plot]"')
+            "plot() needs Matplotlib", action='pip install "einsdiff[plot]"'
         ) from None
     return matplotlib
 
@@ -163,13 +161,11 @@ def _entries(formula: Formula, values: Mapping[str, Array], sizes: Mapping[str, 
     for name, n in sizes.items():
         if name not in names or not is_index(n) or n < 0:
             raise OperandError(
-                page(
-                    f"sizes={{{name!r}: {n!r}}} is no size that is needed here",
-                    text=formula.text,
-                    action=f"give whole numbers from 0 for {', '.join(names)}"
-                    if names
-                    else "leave sizes= out: all sizes are known",
-                )
+                f"sizes={{{name!r}: {n!r}}} is no size that is needed here",
+                text=formula.text,
+                action=f"give whole numbers from 0 for {', '.join(names)}"
+                if names
+                else "leave sizes= out: all sizes are known",
             )
     unknown = [name for name in names if name not in sizes]
     free = [n for n in STAND_INS if n not in sizes.values()] or STAND_INS
@@ -180,13 +176,11 @@ def _entries(formula: Formula, values: Mapping[str, Array], sizes: Mapping[str, 
     count = sum(prod(core.window.shape) for core in cores)
     if count > MOST_ENTRIES:
         raise SizeError(
-            page(
-                f"{count:,} entries of this tensor of shape {shape_text(shape)} can be other than "
-                f"zero, and a picture shows at most {MOST_ENTRIES:,}",
-                text=formula.text,
-                action="plot it for smaller arrays, or without arrays and with sizes={..}: "
-                "the pattern is the same",
-            )
+            f"{count:,} entries of this tensor of shape {shape_text(shape)} can be other than "
+            f"zero, and a picture shows at most {MOST_ENTRIES:,}",
+            text=formula.text,
+            action="plot it for smaller arrays, or without arrays and with sizes={..}: "
+            "the pattern is the same",
         )
     found = None
     arrays = known_values(values)

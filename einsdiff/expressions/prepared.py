@@ -12,7 +12,6 @@ from einsdiff.errors import (
     OperandError,
     ShapeError,
     SizeError,
-    page,
     shape_text,
 )
 from einsdiff.expressions.formula import Formula
@@ -157,10 +156,8 @@ class Elsewhere:
         """Compute from arrays of that dtype, in the order of the names."""
         if out is not None:
             raise OperandError(
-                page(
-                    f"out= is for NumPy arrays, and {LIBRARIES[self.library].title} computes this",
-                    action="leave it out",
-                )
+                f"out= is for NumPy arrays, and {LIBRARIES[self.library].title} computes this",
+                action="leave it out",
             )
         result = self.function(inputs)
         if isinstance(result, tuple):
@@ -171,11 +168,9 @@ class Elsewhere:
     def plan(self) -> NoReturn:
         """There is none: the library runs the statements of `source`."""
         raise OperandError(
-            page(
-                f"{LIBRARIES[self.library].title} computes this, so that there is no plan of "
-                "NumPy's operations",
-                action="see .source, or pass NumPy arrays",
-            )
+            f"{LIBRARIES[self.library].title} computes this, so that there is no plan of "
+            "NumPy's operations",
+            action="see .source, or pass NumPy arrays",
         )
 
 
@@ -224,16 +219,12 @@ def too_large(prepared: Prepared, formulas: Sequence[Formula] = ()) -> SizeError
 def _check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if not isinstance(out, np.ndarray) or not out.flags.writeable:
         raise OperandError(
-            page(
-                f"out is a {type(out).__name__} that cannot be written into",
-                action="pass a writeable NumPy array, or leave it out",
-            )
+            f"out is a {type(out).__name__} that cannot be written into",
+            action="pass a writeable NumPy array, or leave it out",
         )
     if out.shape != shape or out.dtype != dtype:
         raise ShapeError(
-            page(
-                f"out has shape {shape_text(out.shape)} and dtype {out.dtype}, but the result "
-                f"has shape {shape_text(shape)} and dtype {dtype}",
-                action="pass an array of the result's shape and dtype",
-            )
+            f"out has shape {shape_text(out.shape)} and dtype {out.dtype}, but the result "
+            f"has shape {shape_text(shape)} and dtype {dtype}",
+            action="pass an array of the result's shape and dtype",
         )

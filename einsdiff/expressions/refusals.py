@@ -13,7 +13,6 @@ from einsdiff.errors import (
     BindingError,
     ShapeError,
     SizeError,
-    page,
     shape_text,
     shapes_line,
 )
@@ -48,14 +47,12 @@ def wrong_shape(
     """Say which axis of an array does not fit, and where its size is from."""
     wanted = tuple(sizes.get(s, s) if isinstance(s, str) else s for s in argument.shape)
     return ShapeError(
-        page(
-            f"the array for '{argument.name}' has shape {shape_text(array.shape)}, "
-            f"but '{argument.name}' is {shape_text(argument.shape)}: {reason}",
-            text=formula.text,
-            carets=places_of(argument.name, formula.text),
-            shapes=signature(formula.arguments),
-            action=f"pass an array of shape {shape_text(wanted)} for '{argument.name}'",
-        )
+        f"the array for '{argument.name}' has shape {shape_text(array.shape)}, "
+        f"but '{argument.name}' is {shape_text(argument.shape)}: {reason}",
+        text=formula.text,
+        carets=places_of(argument.name, formula.text),
+        shapes=signature(formula.arguments),
+        action=f"pass an array of shape {shape_text(wanted)} for '{argument.name}'",
     )
 
 
@@ -80,33 +77,27 @@ def in_conflict(
         array = original(values[name])
         shown.append((name, [f"{d}: {n}" for d, n in array.sizes.items()]))
     columns = list(carets) or [c for name in (a, b) for c in places_of(name, text)]
-    return ShapeError(
-        page(headline, text=text, carets=columns, shapes=shapes_line(shown), action=action)
-    )
+    return ShapeError(headline, text=text, carets=columns, shapes=shapes_line(shown), action=action)
 
 
 def missing_array(formula: Formula, name: str) -> BindingError:
     """Make the error for a variable that has no array."""
     if TRACED.get() is not None:
         return BindingError(
-            page(
-                f"no array for '{name}': while a function is traced, its arrays have no values",
-                text=formula.text,
-                carets=places_of(name, formula.text),
-                shapes=signature(formula.arguments),
-                action="go on with the expression itself, by functions that take tensors",
-            )
-        )
-    return BindingError(
-        page(
-            f"no array for '{name}'",
+            f"no array for '{name}': while a function is traced, its arrays have no values",
             text=formula.text,
             carets=places_of(name, formula.text),
             shapes=signature(formula.arguments),
-            action=f"pass {name}=... in the call, or bind it with ed.tensor('{name}', array)"
-            if name.isidentifier()
-            else f"pass it by name: t(**{{'{name}': array}})",
+            action="go on with the expression itself, by functions that take tensors",
         )
+    return BindingError(
+        f"no array for '{name}'",
+        text=formula.text,
+        carets=places_of(name, formula.text),
+        shapes=signature(formula.arguments),
+        action=f"pass {name}=... in the call, or bind it with ed.tensor('{name}', array)"
+        if name.isidentifier()
+        else f"pass it by name: t(**{{'{name}': array}})",
     )
 
 
@@ -116,12 +107,10 @@ def unsettled(formula: Formula, size: str) -> BindingError:
         if size in argument.shape:
             return missing_array(formula, argument.name)
     return BindingError(
-        page(
-            f"the number that size '{size}' stands for is not known",
-            text=formula.text,
-            shapes=signature(formula.arguments),
-            action=f"give '{size}' as a number, or to an axis of a variable",
-        )
+        f"the number that size '{size}' stands for is not known",
+        text=formula.text,
+        shapes=signature(formula.arguments),
+        action=f"give '{size}' as a number, or to an axis of a variable",
     )
 
 
@@ -152,12 +141,10 @@ def size_error(
     """Say what is above the memory limit, and what to do."""
     also, count = alive or ("", prod(shape) * dtype.itemsize)
     return SizeError(
-        page(
-            f"{what} {shape_text(shape)} and dtype {dtype} needs "
-            f"{format_bytes(count)}{also}, and the limit is {format_bytes(limit)}",
-            text=formulas[0].text if formulas else "",
-            action=f"{fits}raise the limit, with memory_limit= or ed.set_memory_limit(bytes)",
-        )
+        f"{what} {shape_text(shape)} and dtype {dtype} needs "
+        f"{format_bytes(count)}{also}, and the limit is {format_bytes(limit)}",
+        text=formulas[0].text if formulas else "",
+        action=f"{fits}raise the limit, with memory_limit= or ed.set_memory_limit(bytes)",
     )
 
 

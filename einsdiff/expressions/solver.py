@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from einsdiff.algebra.nodes.nodes import Node, variable
 from einsdiff.display.index.lettering import Heading
-from einsdiff.errors import ShapeError, page, shape_text
+from einsdiff.errors import ShapeError, shape_text
 from einsdiff.expressions.base import Bound
 from einsdiff.expressions.evaluation import check_numpy, evaluate
 from einsdiff.expressions.formula import Formula, fresh, function_name
@@ -99,13 +99,11 @@ class Solver:
         rank = len(self.shape)
         if b.shape[:rank] != self.shape:
             raise ShapeError(
-                page(
-                    f"the right-hand side has shape {shape_text(b.shape)}, "
-                    f"but the codomain has shape {shape_text(self.shape)}",
-                    text=self._text,
-                    action=f"pass an array of shape {shape_text(self.shape)}, with further axes "
-                    "for several right-hand sides",
-                )
+                f"the right-hand side has shape {shape_text(b.shape)}, "
+                f"but the codomain has shape {shape_text(self.shape)}",
+                text=self._text,
+                action=f"pass an array of shape {shape_text(self.shape)}, with further axes "
+                "for several right-hand sides",
             )
         further = b.shape[rank:]
         is_complex = b.dtype.kind == "c" and self.dtype.kind != "c"

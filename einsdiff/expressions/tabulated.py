@@ -29,7 +29,7 @@ from einsdiff.display.tables.chain import chain_links
 from einsdiff.display.tables.modes import Row, forward_steps, reverse_steps, steps_table
 from einsdiff.display.tables.shape_tables import layouts_table, matrix_shape_text, shapes_table
 from einsdiff.display.tables.table import Block, Column, Table
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.expressions.evaluation import prepare, sizes_of
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, as_matrix
@@ -63,11 +63,9 @@ def table(formula: Formula, values: Mapping[str, Array], shape: Shape, kind: str
         names = [argument.name for argument in formula.arguments]
         first = names[0] if names else "x"
         raise OperandError(
-            page(
-                "this is no derivative, of which there would be a table",
-                text=formula.text,
-                action=f"differentiate first: ed.grad(t, wrt={first!r}).table({kind!r})",
-            )
+            "this is no derivative, of which there would be a table",
+            text=formula.text,
+            action=f"differentiate first: ed.grad(t, wrt={first!r}).table({kind!r})",
         )
     tables = _Tables(formula, known_values(values), shape)
     return {

@@ -25,7 +25,6 @@ from einsdiff.errors import (
     BindingError,
     OperandError,
     ShapeError,
-    page,
     shapes_line,
 )
 from einsdiff.expressions.asked import CHOOSE, PLAIN, asking, instead, outermost, outside
@@ -128,12 +127,10 @@ class Tensor(Notations):
         """
         if positional:
             raise BindingError(
-                page(
-                    "arrays are given by name",
-                    text=str(self),
-                    shapes=signature(self.formula.arguments),
-                    action=f"write t({', '.join(f'{name}=...' for name in self.names)})",
-                )
+                "arrays are given by name",
+                text=str(self),
+                shapes=signature(self.formula.arguments),
+                action=f"write t({', '.join(f'{name}=...' for name in self.names)})",
             )
         values = {**self.values, **checked_arrays(self, arrays)}
         array: Array = with_dimensions(self.formula, values, evaluate(self.formula, values))
@@ -263,13 +260,11 @@ class Tensor(Notations):
         if TRACED.get() is None and what == _NUMBERS and action == PLAIN:
             return missing_array(self.formula, missing)  # the value itself is asked for
         return BindingError(
-            page(
-                f"{piece or 'the code'} {what}, and there is no array for '{missing}'",
-                text=self.formula.text,
-                carets=places_of(missing, self.formula.text),
-                shapes=signature(self.formula.arguments),
-                action=action,
-            )
+            f"{piece or 'the code'} {what}, and there is no array for '{missing}'",
+            text=self.formula.text,
+            carets=places_of(missing, self.formula.text),
+            shapes=signature(self.formula.arguments),
+            action=action,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -372,11 +367,9 @@ def tensor(
         shape = values[name].shape
     if symmetric and len(set(shape)) > 1:
         raise ShapeError(
-            page(
-                f"tensor '{name}' is declared symmetric, but its axes differ in size",
-                shapes=shapes_line({name: shape}),
-                action="give all axes one size, or leave symmetric=True out",
-            )
+            f"tensor '{name}' is declared symmetric, but its axes differ in size",
+            shapes=shapes_line({name: shape}),
+            action="give all axes one size, or leave symmetric=True out",
         )
     formula = symbol(name, shape, symmetric, _as_variables(of, name))
     for array in values.values():
@@ -417,10 +410,8 @@ def _as_variables(of: Any, name: str) -> tuple[Variable, ...]:
     for part in of if isinstance(of, tuple | list) else (of,):
         if not isinstance(part, Tensor) or not isinstance(part.expr, Variable):
             raise OperandError(
-                page(
-                    f"tensor '{name}': of={part} is no variable",
-                    action="pass tensors made by ed.tensor, as in of=z or of=(z, t)",
-                )
+                f"tensor '{name}': of={part} is no variable",
+                action="pass tensors made by ed.tensor, as in of=z or of=(z, t)",
             )
         found.append(part.expr)
     return tuple(found)

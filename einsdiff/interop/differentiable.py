@@ -37,7 +37,7 @@ import numpy as np
 from einsdiff.algebra.derivatives.differentiate import derivatives, directional
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.nodes import Node, Variable, add, einsum, scale, variable
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.expressions.asked import outside
 from einsdiff.expressions.compiled import ABSENT, Compiled
 from einsdiff.expressions.evaluation import sizes_of
@@ -289,12 +289,10 @@ class Differentiable(Compiled):
         mine = LIBRARIES[self.backend]
         name = next(name for name, array in values.items() if library_of(array) == library)
         return OperandError(
-            page(
-                f"this is a function of {mine.title}, and '{name}' is {LIBRARIES[library].array}",
-                shapes=signature(self._arguments),
-                action=f"pass {mine.array}; constants may be NumPy arrays that are bound before, "
-                f"as in ed.as_{self.backend}(expression, {name}=array)",
-            )
+            f"this is a function of {mine.title}, and '{name}' is {LIBRARIES[library].array}",
+            shapes=signature(self._arguments),
+            action=f"pass {mine.array}; constants may be NumPy arrays that are bound before, "
+            f"as in ed.as_{self.backend}(expression, {name}=array)",
         )
 
     def function_for(self, arrays: Sequence[Any]) -> Callable[..., Any]:
@@ -341,14 +339,12 @@ def _check_specified(formula: Formula) -> None:
         if argument.of:
             names = " and ".join(f"'{v.name}'" for v in argument.of)
             raise OperandError(
-                page(
-                    f"'{argument.name}' is a function of {names} that is not specified, and so "
-                    "has no derivative",
-                    text=formula.text,
-                    shapes=signature(formula.arguments),
-                    action=f"make '{argument.name}' a variable of its own: the library "
-                    "differentiates what its array is made of",
-                )
+                f"'{argument.name}' is a function of {names} that is not specified, and so "
+                "has no derivative",
+                text=formula.text,
+                shapes=signature(formula.arguments),
+                action=f"make '{argument.name}' a variable of its own: the library "
+                "differentiates what its array is made of",
             )
 
 

@@ -33,7 +33,7 @@ from functools import lru_cache
 from math import isinf
 from typing import NoReturn
 
-from einsdiff.errors import SubscriptsError, page
+from einsdiff.errors import SubscriptsError
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.lexer import COMPARE, COMPLEX, STARTS, Lexer, Token
 from einsdiff.notation.trees import (
@@ -122,24 +122,20 @@ class _Parsed(Equation):
         if self.left is None:
             return self.right
         raise SubscriptsError(
-            page(
-                "the expression should end here",
-                text=self.text,
-                carets=[self.equals],
-                action="remove what follows",
-            )
+            "the expression should end here",
+            text=self.text,
+            carets=[self.equals],
+            action="remove what follows",
         )
 
 
 def _no_labels(text: str, name: str, column: int, width: int) -> SubscriptsError:
     return SubscriptsError(
-        page(
-            f"these are no labels of {name}",
-            text=text,
-            carets=range(column, column + width),
-            action="part them by commas, A_{i,j+1}; a range stands at the sign of a sum, "
-            "Σ_{i<3}, or on the left: f_{i<3} = x_{i+1}",
-        )
+        f"these are no labels of {name}",
+        text=text,
+        carets=range(column, column + width),
+        action="part them by commas, A_{i,j+1}; a range stands at the sign of a sum, "
+        "Σ_{i<3}, or on the left: f_{i<3} = x_{i+1}",
     )
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NoReturn
 from unicodedata import category, decomposition, normalize
 
-from einsdiff.errors import SubscriptsError, page
+from einsdiff.errors import SubscriptsError
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Index
 
@@ -194,7 +194,7 @@ class Lexer:
     def fail(self, headline: str, column: int, action: str, width: int = 1) -> NoReturn:
         """Refuse the text, with carets below what is wrong."""
         carets = range(column, column + width)
-        raise SubscriptsError(page(headline, text=self.text, carets=carets, action=action))
+        raise SubscriptsError(headline, text=self.text, carets=carets, action=action)
 
     def add(self, kind: str, column: int, end: int, text: str = "") -> int:
         """Add a token, and return where it ends."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from types import FrameType
 from unicodedata import normalize
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 
 __all__ = ["as_name", "name_of", "value_of"]
 
@@ -36,11 +36,11 @@ def as_name(text: object, what: str = "") -> str:
     """
     if not isinstance(text, str) or not text.isidentifier():
         headline = f"{what}{text!r} is not a name"
-        raise OperandError(page(headline, action="names are identifiers, such as A, x1 or θ"))
+        raise OperandError(headline, action="names are identifiers, such as A, x1 or θ")
     name = normalize("NFKC", text)
     if name in RESERVED:
         headline = f"{what}{name!r} is not a name: it is {RESERVED[name]} in index notation"
-        raise OperandError(page(headline, action="choose another name"))
+        raise OperandError(headline, action="choose another name")
     return name
 
 

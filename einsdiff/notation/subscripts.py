@@ -103,7 +103,7 @@ def parse_subscripts(text: str) -> Subscripts:
     spare = fresh_letters(frozenset(text), "")
 
     def fail(headline: str, carets: Iterable[int], action: str) -> Never:
-        raise SubscriptsError(page(headline, text=text, carets=carets, action=action))
+        raise SubscriptsError(headline, text=text, carets=carets, action=action)
 
     column = 0
     while column < len(text):
@@ -171,11 +171,9 @@ def from_sublists(
     for label in (label for term in (*sublists, output or ()) for label in term):
         if not isinstance(label, Hashable):
             raise SubscriptsError(
-                page(
-                    f"{label!r} cannot be a label",
-                    action="labels of the interleaved form are integers: "
-                    "einsum(A, [0, 1], x, [1], [0])",
-                )
+                f"{label!r} cannot be a label",
+                action="labels of the interleaved form are integers: "
+                "einsum(A, [0, 1], x, [1], [0])",
             )
     counts = Counter(label for term in sublists for label in term)
     labels = [label for label in {**counts, **dict.fromkeys(output or ())} if label is not ...]
@@ -219,10 +217,8 @@ def as_size(value: object, of: str) -> Size:
     if is_index(value) and value >= 0:
         return int(value)
     raise ShapeError(
-        page(
-            f"{value!r} is no size for {of}",
-            action="a size is a whole number from 0, or a name such as n",
-        )
+        f"{value!r} is no size for {of}",
+        action="a size is a whole number from 0, or a name such as n",
     )
 
 

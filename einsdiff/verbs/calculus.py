@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from einsdiff.algebra.derivatives.differentiate import derivatives, directional
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.expressions.asked import outside
 from einsdiff.expressions.checking import checked
 from einsdiff.expressions.combining import combined
@@ -107,10 +107,8 @@ def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tenso
     del optimize
     if options:
         raise OperandError(
-            page(
-                f"numpy.einsum of a tensor takes no {next(iter(options))}=",
-                action="leave it out",
-            )
+            f"numpy.einsum of a tensor takes no {next(iter(options))}=",
+            action="leave it out",
         )
     return read_expression(Arguments(operands[0], operands[1:], None, {}, outside())).tensor
 
@@ -281,10 +279,8 @@ def parse(
         ).tensor
     if not isinstance(expression, str):
         raise OperandError(
-            page(
-                f"{type(expression).__name__} is no string of index notation",
-                action="write an expression such as 'A_ij x_j'",
-            )
+            f"{type(expression).__name__} is no string of index notation",
+            action="write an expression such as 'A_ij x_j'",
         )
     given = Arguments(expression, operands, sizes, named, sys._getframe(1))
     take_keywords(given)
@@ -591,7 +587,7 @@ def compile(
 def _grad(given: Arguments, wrt: Any, order: Any) -> Any:
     if not is_index(order) or order < 1:
         raise OperandError(
-            page(f"order={order!r} is not a number of differentiations", action="write order=1")
+            f"order={order!r} is not a number of differentiations", action="write order=1"
         )
     f, chosen, several = read_chosen(given, wrt)
     return differentiated(f, chosen, order, several)

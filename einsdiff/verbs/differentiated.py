@@ -11,7 +11,7 @@ from einsdiff.algebra.derivatives.differentiate import derivatives
 from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
-from einsdiff.errors import EinsdiffError, OperandError, page, shapes_line
+from einsdiff.errors import EinsdiffError, OperandError, shapes_line
 from einsdiff.expressions.combining import as_direction
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.tensor_class import Tensor
@@ -49,10 +49,8 @@ def read_directions(
     parts = list(given) if several and given is not None else [given] * len(shapes)
     if len(parts) != len(shapes):
         raise OperandError(
-            page(
-                f"{len(parts)} directions for {len(shapes)} variables",
-                action=f"pass {name}= as a tuple with one direction for each variable",
-            )
+            f"{len(parts)} directions for {len(shapes)} variables",
+            action=f"pass {name}= as a tuple with one direction for each variable",
         )
     names = [name] if len(shapes) == 1 else [f"{name}{k}" for k in range(len(shapes))]
     return [as_direction(*part, f) for part in zip(parts, names, shapes, strict=True)]
@@ -67,13 +65,11 @@ def _check_overlaps(f: Tensor, chosen: Sequence[Variable]) -> None:
                 continue
             if (is_anonymous(array) or is_anonymous(other)) and _overlap(array, other):
                 raise OperandError(
-                    page(
-                        f"'{by.name}' and an operand without a name ('{name}') share memory, as "
-                        "R and R.T do, but are two variables",
-                        shapes=shapes_line([(by.name, array.shape), (name, other.shape)]),
-                        action="pass the same array in both places, with labels in another order, "
-                        "as in ('mp,mq->pq', R, R), or a copy if it is meant to be constant",
-                    )
+                    f"'{by.name}' and an operand without a name ('{name}') share memory, as "
+                    "R and R.T do, but are two variables",
+                    shapes=shapes_line([(by.name, array.shape), (name, other.shape)]),
+                    action="pass the same array in both places, with labels in another order, "
+                    "as in ('mp,mq->pq', R, R), or a copy if it is meant to be constant",
                 )
 
 
@@ -125,11 +121,9 @@ def _derivatives(node: Node, chosen: tuple[Variable, ...]) -> tuple[Node, ...]:
 
     def refuse() -> tuple[Node, ...]:
         raise OperandError(
-            page(
-                f"the derivative is too long: it takes more than {most} steps to build",
-                action="differentiate less often, or a part of the expression; products with "
-                "vectors, ed.jvp, ed.vjp and ed.hvp, stay short",
-            )
+            f"the derivative is too long: it takes more than {most} steps to build",
+            action="differentiate less often, or a part of the expression; products with "
+            "vectors, ed.jvp, ed.vjp and ed.hvp, stay short",
         )
 
     return within(most, lambda: tuple(derivatives(node, chosen)), refuse)

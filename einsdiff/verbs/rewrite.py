@@ -18,7 +18,7 @@ from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.nodes import Node
 from einsdiff.algebra.rewriting import simplification as rewrite
-from einsdiff.errors import EinsdiffError, OperandError, page
+from einsdiff.errors import EinsdiffError, OperandError
 from einsdiff.expressions.checking import sampled
 from einsdiff.expressions.combining import as_tensor
 from einsdiff.expressions.evaluation import evaluate
@@ -130,11 +130,9 @@ def equal(a: Any, b: Any, *, seed: int = 0) -> Equality:
             return Equality(False, "random evaluation", difference)
     if not compared and 0 not in left.expr.shape:
         raise OperandError(
-            page(
-                "no point was found at which both expressions are finite",
-                text=f"{left}\n    {right}",
-                action="compare them at points of your own, with np.allclose(a(x=..), b(x=..))",
-            )
+            "no point was found at which both expressions are finite",
+            text=f"{left}\n    {right}",
+            action="compare them at points of your own, with np.allclose(a(x=..), b(x=..))",
         )
     return Equality(True, "random evaluation", largest)
 
@@ -185,10 +183,8 @@ def _rewritten(t: Tensor, rule: Callable[[Node], Node]) -> Tensor:
 
     def refuse() -> Node:
         raise OperandError(
-            page(
-                f"the expression is too long to be rewritten: it takes more than {most} steps",
-                action="rewrite its parts, or differentiate what was rewritten",
-            )
+            f"the expression is too long to be rewritten: it takes more than {most} steps",
+            action="rewrite its parts, or differentiate what was rewritten",
         )
 
     return Tensor(replace(t.formula, expr=within(most, lambda: rule(t.expr), refuse)), t.values)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.expressions.combining import checked_arrays, join_values
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.tensor_class import Tensor
@@ -53,9 +53,7 @@ def _named_arrays(
 ) -> dict[str, Array]:
     """Check arrays that are given by name for tensors."""
     if sizes:
-        raise OperandError(
-            page("sizes= goes with an einsum string", action="leave it out for a Tensor")
-        )
+        raise OperandError("sizes= goes with an einsum string", action="leave it out for a Tensor")
     found: dict[str, Array] = {}
     for name, array in named.items():
         owner = next((part for part in tensors if name in part.names), tensors[0])

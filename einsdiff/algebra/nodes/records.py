@@ -50,7 +50,7 @@ from einsdiff.algebra.nodes.nodes import (
     variable,
 )
 from einsdiff.algebra.nodes.relations import Relation
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 
 __all__ = [
     "FORMAT",
@@ -209,10 +209,8 @@ def loaded(graph: Sequence[Any], *marks: object) -> list[Node]:
         raise damaged("the expressions")
     if graph[0] != FORMAT:
         raise OperandError(
-            page(
-                f"this pickle is of format {graph[0]}, and this version of einsdiff reads {FORMAT}",
-                action="read it with the version of einsdiff that wrote it, and write it again",
-            )
+            f"this pickle is of format {graph[0]}, and this version of einsdiff reads {FORMAT}",
+            action="read it with the version of einsdiff that wrote it, and write it again",
         )
     if not _is_intact(graph, marks):
         raise damaged("the expressions")
@@ -241,10 +239,8 @@ def damaged(what: str) -> OperandError:
     read another copy of it, or write it again
     """
     return OperandError(
-        page(
-            f"this pickle is damaged: {what} in it are not those that were written",
-            action="read another copy of it, or write it again",
-        )
+        f"this pickle is damaged: {what} in it are not those that were written",
+        action="read another copy of it, or write it again",
     )
 
 

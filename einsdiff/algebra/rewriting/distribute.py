@@ -32,7 +32,7 @@ from einsdiff.algebra.nodes.nodes import (
     delta,
     einsum,
 )
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import Size
 
 __all__ = [
@@ -144,10 +144,8 @@ def check_terms(count: int, most: int, what: str = "terms") -> None:
     """Raise an error if there are too many."""
     if count > most:
         raise OperandError(
-            page(
-                f"multiplied out, the expression has more than {most} {what}",
-                action="leave it in factors, or expand a part of it",
-            )
+            f"multiplied out, the expression has more than {most} {what}",
+            action="leave it in factors, or expand a part of it",
         )
 
 

@@ -77,7 +77,7 @@ from einsdiff.display.index.printer import (
     format_sides,
     summary,
 )
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.trees import (
     Apply,
@@ -654,10 +654,8 @@ class _Deriver:
 
 def _too_long(what: str) -> OperandError:
     return OperandError(
-        page(
-            f"a derivation {what} is too long",
-            action="explain the derivative of a part of it, or print the formula alone",
-        )
+        f"a derivation {what} is too long",
+        action="explain the derivative of a part of it, or print the formula alone",
     )
 
 

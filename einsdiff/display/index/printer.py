@@ -248,7 +248,9 @@ class _Printer:
         part: _TreePart = yield self.product(-c if negative else c, node, axes, used)
         return _TreePart(Sum(((-1, part.tree),)), part.counts, part.sized) if negative else part
 
-    def product(self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]) -> Job[_TreePart]:
+    def product(
+        self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]
+    ) -> Job[_TreePart]:
         """Write a coefficient, deltas, size factors and factors."""
         if not isinstance(node, Einsum):
             return self.joined(c, [], [(yield self.factor(node, axes, used))], {})

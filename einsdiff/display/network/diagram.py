@@ -9,7 +9,7 @@ from pathlib import Path
 from einsdiff.display.network.graphviz import _dot
 from einsdiff.display.network.palette import Panel, shortened
 from einsdiff.display.network.svg import _svg
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 
 __all__ = ["Diagram", "diagram"]
 
@@ -74,11 +74,9 @@ class Diagram:
         texts = {".svg": self.svg, ".dot": self.dot, ".gv": self.dot}
         if path.suffix not in texts:
             raise OperandError(
-                page(
-                    f"a diagram is not written to {path.suffix!r} files",
-                    action=f"name the file {path.stem}.svg or {path.stem}.dot; "
-                    f"`dot -Tpng {path.stem}.dot` makes a PNG",
-                )
+                f"a diagram is not written to {path.suffix!r} files",
+                action=f"name the file {path.stem}.svg or {path.stem}.dot; "
+                f"`dot -Tpng {path.stem}.dot` makes a PNG",
             )
         path.write_text(texts[path.suffix], encoding="utf-8")
 

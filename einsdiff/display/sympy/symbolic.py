@@ -49,7 +49,7 @@ from einsdiff.display.index.printer import absorbable, summary
 from einsdiff.display.matrix.forms import Form, is_ones, subforms
 from einsdiff.display.matrix.matrix_equation import MatrixEquation
 from einsdiff.display.sympy.vocabulary import OF_MATRICES, holds, spelled, sympy_module
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
 
@@ -68,7 +68,7 @@ def _is_known(function: Function) -> bool:
 
 
 def _refuse(headline: str, action: str) -> NoReturn:
-    raise OperandError(page(headline, action=action))
+    raise OperandError(headline, action=action)
 
 
 def _check(node: Node) -> None:

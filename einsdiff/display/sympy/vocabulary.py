@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 
 __all__ = ["OF_MATRICES", "SPELLED", "holds", "named_by_sympy", "spelled", "sympy_module"]
 
@@ -42,7 +42,7 @@ def sympy_module(what: str) -> Any:
         import sympy
     except ImportError:
         action = 'pip install "einsdiff[sympy]"'
-        raise OperandError(page(f"{what} needs SymPy", action=action)) from None
+        raise OperandError(f"{what} needs SymPy", action=action) from None
     return sympy
 
 

@@ -48,7 +48,7 @@ from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.index.printer import format_index
 from einsdiff.display.tables.deltas import Atom, CaseTerm, Pattern, delta_terms, possible_patterns
 from einsdiff.display.tables.table import width_of
-from einsdiff.errors import RangeError, SizeError, page
+from einsdiff.errors import RangeError, SizeError
 from einsdiff.notation.trees import sides_of
 
 __all__ = ["Case", "Cases", "Condition", "by_cases"]
@@ -213,10 +213,8 @@ class Cases:
         """
         if len(index) != len(self.axes) or any(k < 0 for k in index):
             raise RangeError(
-                page(
-                    f"{index} is no index tuple of {self.heading}",
-                    action=f"give {len(self.axes)} integers from 0, for {', '.join(self.axes)}",
-                )
+                f"{index} is no index tuple of {self.heading}",
+                action=f"give {len(self.axes)} integers from 0, for {', '.join(self.axes)}",
             )
         named = dict(zip(self.axes, index, strict=True))
         return next(case for case in self.cases if case.applies(named))
@@ -352,10 +350,8 @@ def by_cases(expr: Node, heading: Heading, letters: Letters) -> Cases:
 
 def _too_many(what: str) -> SizeError:
     return SizeError(
-        page(
-            f"{what}, and {MOST_CASES} with {MOST_WRITTEN} terms are still read",
-            action="take a part of the derivative, such as J[0], or contract some axes",
-        )
+        f"{what}, and {MOST_CASES} with {MOST_WRITTEN} terms are still read",
+        action="take a part of the derivative, such as J[0], or contract some axes",
     )
 
 

@@ -38,7 +38,7 @@ from einsdiff.algebra.nodes.nodes import Add, Call, Einsum, Node, Shape, Variabl
 from einsdiff.display.index.index_text import Written, equation, format_heading
 from einsdiff.display.index.lettering import Heading, Letters, axes_of
 from einsdiff.display.index.lines import normal_sides, normal_text
-from einsdiff.errors import SizeError, page
+from einsdiff.errors import SizeError
 from einsdiff.notation.letters import DUMMY, fresh_letters
 
 __all__ = ["Link", "chain_links"]
@@ -137,10 +137,8 @@ def _on_every_way(root: Node, by: Variable) -> list[Node]:
     order = topological([root], dependencies)
     if len(order) > MOST_NODES:
         raise SizeError(
-            page(
-                f"a chain is not looked for in an expression of {len(order)} nodes",
-                action="take the table of a part of it, or the matrix of the derivative",
-            )
+            f"a chain is not looked for in an expression of {len(order)} nodes",
+            action="take the table of a part of it, or the matrix of the derivative",
         )
     upwards: dict[Node, int] = {}
     for node in order:

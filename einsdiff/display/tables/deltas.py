@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node, Number, Shape, einsum, is_zero
 from einsdiff.algebra.nodes.relations import bounds
-from einsdiff.errors import SizeError, page
+from einsdiff.errors import SizeError
 
 __all__ = ["Atom", "CaseTerm", "Pattern", "delta_terms", "possible_patterns"]
 
@@ -160,11 +160,9 @@ def possible_patterns(atoms: Sequence[Atom], shape: Shape) -> list[Pattern]:
         count *= len(found)
         if count > MOST_PATTERNS:
             raise SizeError(
-                page(
-                    f"{len(atoms)} different deltas hold or not in more than {MOST_PATTERNS} ways, "
-                    "which are too many cases",
-                    action="take a part of the derivative, such as J[0], or contract some axes",
-                )
+                f"{len(atoms)} different deltas hold or not in more than {MOST_PATTERNS} ways, "
+                "which are too many cases",
+                action="take a part of the derivative, such as J[0], or contract some axes",
             )
         parts.append(found)
     return [frozenset().union(*parts) for parts in product(*parts)]

@@ -60,7 +60,7 @@ from einsdiff.display.index.index_text import Written, equation, format_heading,
 from einsdiff.display.index.lettering import Heading, Letters, axes_of
 from einsdiff.display.index.lines import normal_sides, normal_text
 from einsdiff.display.tables.table import Cell, Column, Table
-from einsdiff.errors import SizeError, page
+from einsdiff.errors import SizeError
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.trees import Apply, Summary, Symbol, bracketed, product
 
@@ -176,10 +176,8 @@ def _parts(
     chosen = _named(order)
     if len(chosen) >= MOST_STEPS:
         raise SizeError(
-            page(
-                f"the table would have {len(chosen) + 1} steps, and it has at most {MOST_STEPS}",
-                action="make a table of a part of the function",
-            )
+            f"the table would have {len(chosen) + 1} steps, and it has at most {MOST_STEPS}",
+            action="make a table of a part of the function",
         )
     stem = next(
         stem

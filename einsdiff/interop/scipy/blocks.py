@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from einsdiff.errors import OperandError, SizeError, page
+from einsdiff.errors import OperandError, SizeError
 from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.cores import Cores
 from einsdiff.expressions.formula import Formula
@@ -48,10 +48,8 @@ def checked_form(form: str) -> str:
     """Check that a matrix can be given in this form."""
     if form not in MATRIX_FORMS:
         raise OperandError(
-            page(
-                f"form={form!r} is not how a matrix can be given",
-                action=f"write one of {', '.join(map(repr, MATRIX_FORMS))}",
-            )
+            f"form={form!r} is not how a matrix can be given",
+            action=f"write one of {', '.join(map(repr, MATRIX_FORMS))}",
         )
     return form
 
@@ -120,11 +118,9 @@ class BlockMatrix:
         needed = 8 * prod(self.shape)
         if len(self.blocks) > 1 and needed > memory_limit():
             raise SizeError(
-                page(
-                    f"the matrix of shape {self.shape} needs {format_bytes(needed)}, above the "
-                    f"memory limit of {format_bytes(memory_limit())}",
-                    action='ask for form="sparse" or form="operator"',
-                )
+                f"the matrix of shape {self.shape} needs {format_bytes(needed)}, above the "
+                f"memory limit of {format_bytes(memory_limit())}",
+                action='ask for form="sparse" or form="operator"',
             )
 
     # --- sparse -------------------------------------------------------------------------------

@@ -204,12 +204,10 @@ class Problem:
                 f"{n}=array of shape {shape_text(self.parameters[n])}" for n in lacking
             )
             raise BindingError(
-                page(
-                    f"no start value for {listed(lacking)}",
-                    text=str(self.function),
-                    shapes=shapes_line(self.parameters),
-                    action=f"pass {given} to problem(), or all of them to pack()",
-                )
+                f"no start value for {listed(lacking)}",
+                text=str(self.function),
+                shapes=shapes_line(self.parameters),
+                action=f"pass {given} to problem(), or all of them to pack()",
             )
         return self.pack(self._start)
 

@@ -70,10 +70,8 @@ def accepted(
         library = LIBRARIES[library_of(array)]
         if library is not LIBRARIES["numpy"]:
             raise OperandError(
-                page(
-                    f"'{name}' is {library.array}, and SciPy's optimisers call with NumPy arrays",
-                    action=f"pass NumPy arrays: {name}=np.asarray({name})",
-                )
+                f"'{name}' is {library.array}, and SciPy's optimisers call with NumPy arrays",
+                action=f"pass NumPy arrays: {name}=np.asarray({name})",
             )
     # One vector has no named dimensions, as xarray's arrays have.
     values = {n: a if original(a) is None else a.view() for n, a in f.values.items()}
@@ -102,11 +100,9 @@ def accepted(
                 )
         if by.symmetric:
             raise OperandError(
-                page(
-                    f"parameter '{by.name}' is symmetric, so that its entries are not free",
-                    action=f"leave symmetric=True out, and write ({by.name} + {by.name}.T) / 2 in "
-                    "the expression",
-                )
+                f"parameter '{by.name}' is symmetric, so that its entries are not free",
+                action=f"leave symmetric=True out, and write ({by.name} + {by.name}.T) / 2 in "
+                "the expression",
             )
         shapes[by.name] = tuple(map(int, shape))
     if unsettled := sorted(f.formula.named_sizes - known.keys()):
@@ -119,11 +115,9 @@ def accepted(
     dtype = dtype_of(f.expr, [np.dtype(float), *(array.dtype for array in data.values())])
     if dtype.kind == "c":
         raise OperandError(
-            page(
-                "the function is complex, and only real ones are optimised",
-                shapes=shapes_line([(n, a.shape) for n, a in data.items() if a.dtype.kind == "c"]),
-                action="give real and imaginary parts as two operands",
-            )
+            "the function is complex, and only real ones are optimised",
+            shapes=shapes_line([(n, a.shape) for n, a in data.items() if a.dtype.kind == "c"]),
+            action="give real and imaginary parts as two operands",
         )
     start = {name: _start(name, f.values[name]) for name in names if name in f.values}
     return f, shapes, data, start, gradients
@@ -133,23 +127,19 @@ def _start(name: str, array: Array) -> Array:
     """Take the value that a parameter starts from."""
     if array.dtype.kind not in "iuf":
         raise OperandError(
-            page(
-                f"parameter '{name}' has dtype {array.dtype}, and the parameters of a problem are "
-                "real numbers",
-                action="give real and imaginary parts as two parameters"
-                if array.dtype.kind == "c"
-                else f"pass an array of floats for '{name}'",
-            )
+            f"parameter '{name}' has dtype {array.dtype}, and the parameters of a problem are "
+            "real numbers",
+            action="give real and imaginary parts as two parameters"
+            if array.dtype.kind == "c"
+            else f"pass an array of floats for '{name}'",
         )
     start = np.array(array, float)
     bad = np.argwhere(~np.isfinite(start))
     if len(bad):
         where = f"[{', '.join(map(str, bad[0]))}]" if start.ndim else ""
         raise OperandError(
-            page(
-                f"{name}{where}, where parameter '{name}' starts, is {start[tuple(bad[0])]}",
-                action="start from finite numbers",
-            )
+            f"{name}{where}, where parameter '{name}' starts, is {start[tuple(bad[0])]}",
+            action="start from finite numbers",
         )
     return start
 
@@ -183,25 +173,21 @@ class Parameters:
         lacking = [name for name in self.shapes if name not in given]
         if strange or lacking:
             raise BindingError(
-                page(
-                    f"there is no parameter '{strange[0]}'"
-                    if strange
-                    else f"no value for {listed(lacking)}",
-                    shapes=shapes_line(self.shapes),
-                    action=f"pass values for {listed(self.shapes)}",
-                )
+                f"there is no parameter '{strange[0]}'"
+                if strange
+                else f"no value for {listed(lacking)}",
+                shapes=shapes_line(self.shapes),
+                action=f"pass values for {listed(self.shapes)}",
             )
         x = np.empty(self.size)
         for name, place in self.slices.items():
             array, shape = real(given[name], f"the value of '{name}'"), self.shapes[name]
             if array.shape not in ((), shape):
                 raise ShapeError(
-                    page(
-                        f"the value of '{name}' has shape {shape_text(array.shape)}, "
-                        f"but '{name}' is {shape_text(shape)}",
-                        shapes=shapes_line(self.shapes),
-                        action=f"pass an array of shape {shape_text(shape)}, or a number",
-                    )
+                    f"the value of '{name}' has shape {shape_text(array.shape)}, "
+                    f"but '{name}' is {shape_text(shape)}",
+                    shapes=shapes_line(self.shapes),
+                    action=f"pass an array of shape {shape_text(shape)}, or a number",
                 )
             x[place] = array.ravel()
         return x
@@ -211,12 +197,10 @@ class Parameters:
         vector = x if isinstance(x, np.ndarray) else np.asarray(x)
         if vector.shape != (self.size,):
             raise ShapeError(
-                page(
-                    f"{name} has shape {shape_text(vector.shape)}, but the parameters have "
-                    f"{self.size} entries",
-                    shapes=shapes_line(self.shapes),
-                    action=f"pass a vector of shape {shape_text((self.size,))}, as pack() makes it",
-                )
+                f"{name} has shape {shape_text(vector.shape)}, but the parameters have "
+                f"{self.size} entries",
+                shapes=shapes_line(self.shapes),
+                action=f"pass a vector of shape {shape_text((self.size,))}, as pack() makes it",
             )
         return real(vector, name)
 
@@ -232,7 +216,7 @@ def real(value: Any, what: str) -> Array:
         return array
     if array.dtype.kind not in "biuf":
         raise OperandError(
-            page(f"{what} has dtype {array.dtype}, and is to be real", action="pass floats")
+            f"{what} has dtype {array.dtype}, and is to be real", action="pass floats"
         )
     return array.astype(float)
 

@@ -29,7 +29,7 @@ from einsdiff.algebra.nodes.graph import dependencies, topological
 from einsdiff.algebra.nodes.nodes import Node, Variable
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.sympy.vocabulary import sympy_module
-from einsdiff.errors import EinsdiffError, OperandError, ShapeError, page
+from einsdiff.errors import EinsdiffError, OperandError, ShapeError
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.formula import Formula, fresh, function_name
 from einsdiff.expressions.tensor_class import Tensor
@@ -112,15 +112,15 @@ def from_sympy(
             expr = sympy.ImmutableDenseNDimArray(expr)
         if not isinstance(expr, sympy.Basic | sympy.MatrixBase | sympy.NDimArray):
             why = f"{type(expr).__name__} is no expression of SymPy"
-            raise OperandError(page(why, action="pass a SymPy expression; ed.parse reads strings"))
+            raise OperandError(why, action="pass a SymPy expression; ed.parse reads strings")
         count = written_out(expr)
         if count > MOST_PARTS:
             why = f"written out, the expression has {count} parts, more than {MOST_PARTS}"
-            raise OperandError(page(why, action=_IN_PARTS))
+            raise OperandError(why, action=_IN_PARTS)
         return _WholeReader(sympy, operands).tensor(expr, axes, domain)
     except RecursionError:
         why = "the expression is nested too deeply for SymPy, which goes down by recursion"
-        raise OperandError(page(why, action=_IN_PARTS)) from None
+        raise OperandError(why, action=_IN_PARTS) from None
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -227,20 +227,16 @@ class _WholeReader(SympyReader):
         ranks = [len(self.variable(name).shape) for name in left.wrt]
         if sum(ranks) > rank:
             raise ShapeError(
-                page(
-                    f"the left-hand side has {rank} indices, and what it is "
-                    f"differentiated by has {sum(ranks)}",
-                    action="write an index for each axis of the function and the variables",
-                )
+                f"the left-hand side has {rank} indices, and what it is "
+                f"differentiated by has {sum(ranks)}",
+                action="write an index for each axis of the function and the variables",
             )
         if ranks:
             domain = ranks[-1]
         if domain is not None and not 0 <= domain <= rank:
             raise ShapeError(
-                page(
-                    f"domain={domain} of {rank} axes",
-                    action="say how many of the axes, the last ones, are those of the variable",
-                )
+                f"domain={domain} of {rank} axes",
+                action="say how many of the axes, the last ones, are those of the variable",
             )
         rest = iter(letters)
         own = tuple(islice(rest, rank - sum(ranks)))

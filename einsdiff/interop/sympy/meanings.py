@@ -24,7 +24,7 @@ from einsdiff.algebra.operations.arithmetic import power as power_of
 from einsdiff.algebra.operations.indexing import index
 from einsdiff.algebra.operations.matrices import matrix_power
 from einsdiff.algebra.operations.products import kron
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 from einsdiff.notation.trees import Apply, Literal, Product, Sum, Symbol, Tree
 
 __all__ = [
@@ -49,13 +49,11 @@ MOST_CHARACTERS = 200
 def refuse(expr: Any, why: str = "", action: str = "") -> NoReturn:
     """Say that a part of an expression has no counterpart."""
     raise OperandError(
-        page(
-            why or f"{type(expr).__name__} has no counterpart in einsdiff",
-            text=shown(expr),
-            action=action
-            or "write it with other functions, expr.rewrite(..) or expr.doit(), or put a symbol in "
-            "its place, expr.subs(part, symbol)",
-        )
+        why or f"{type(expr).__name__} has no counterpart in einsdiff",
+        text=shown(expr),
+        action=action
+        or "write it with other functions, expr.rewrite(..) or expr.doit(), or put a symbol in "
+        "its place, expr.subs(part, symbol)",
     )
 
 

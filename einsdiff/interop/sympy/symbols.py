@@ -24,7 +24,6 @@ from einsdiff.errors import (
     BindingError,
     OperandError,
     ShapeError,
-    page,
     shape_text,
     shapes_line,
 )
@@ -227,7 +226,7 @@ class Symbols:
             elif name not in self.leaves:
                 names = f"the names are {', '.join(self.leaves)}"
                 action = names if self.leaves else "there are no names"
-                raise BindingError(page(f"there is no '{name}' in this expression", action=action))
+                raise BindingError(f"there is no '{name}' in this expression", action=action)
         for name, value in self.operands.items():
             if name in self.leaves:
                 given[name] = self.given(name, value)
@@ -262,12 +261,10 @@ class Symbols:
                 known = self.size(dim)
                 if isinstance(known, int) and known != size:
                     raise ShapeError(
-                        page(
-                            f"an axis of '{name}' has size {known} in the expression, and {size} "
-                            "as given",
-                            shapes=shapes_line({name: node.shape}),
-                            action="give operands of equal sizes",
-                        )
+                        f"an axis of '{name}' has size {known} in the expression, and {size} "
+                        "as given",
+                        shapes=shapes_line({name: node.shape}),
+                        action="give operands of equal sizes",
                     )
                 if isinstance(dim, self.sympy.Symbol):
                     self.sizes[dim] = size
@@ -288,11 +285,11 @@ class Symbols:
             leaf = self.leaves.get(name)
             if leaf is None or leaf.dims is None:
                 action = f"write IndexedBase('{name}', shape=..), or pass {name}=shape"
-                raise OperandError(page(f"the shape of '{name}' is not known", action=action))
+                raise OperandError(f"the shape of '{name}' is not known", action=action)
             node = self.names[name] = self.made(name)
         if not isinstance(node, Variable):
             why = f"'{name}' is an expression, and nothing is differentiated by it"
-            raise OperandError(page(why, action="pass a tensor that is a variable"))
+            raise OperandError(why, action="pass a tensor that is a variable")
         return node
 
     def derivative(self, name: str) -> Node:
@@ -310,7 +307,7 @@ class Symbols:
             if not isinstance(node, Variable) or not at:
                 why = f"'{name}' is the derivative of a function, which is not declared"
                 action = f"pass {base}=ed.tensor('{base}', .., of={by[0]})"
-                raise OperandError(page(why, action=action))
+                raise OperandError(why, action=action)
             node = partial(node, at[0])
         assert node is not None
         return node

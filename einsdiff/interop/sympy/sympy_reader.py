@@ -26,7 +26,7 @@ from einsdiff.algebra.reading.binding import Builder
 from einsdiff.algebra.reading.kinds import Part, Total
 from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.display.sympy.vocabulary import named_by_sympy
-from einsdiff.errors import ShapeError, SubscriptsError, page, shape_text
+from einsdiff.errors import ShapeError, SubscriptsError, shape_text
 from einsdiff.interop.sympy.meanings import (
     NODES,
     NOT_READ,
@@ -98,11 +98,9 @@ class SympyReader(Symbols):
             letters = self.free(root, parts)
         if not all(letters) or len({*letters}) < len(letters):
             raise SubscriptsError(
-                page(
-                    "the axes are not named by different indices",
-                    action="write a symbol for each axis, Eq(f[i, j], ..), and deltas on the "
-                    "right-hand side",
-                )
+                "the axes are not named by different indices",
+                action="write a symbol for each axis, Eq(f[i, j], ..), and deltas on the "
+                "right-hand side",
             )
         env = {letter: builder.new(letter) for letter in letters}
         for letter, size in zip(letters, sizes, strict=bool(sizes)):
@@ -158,11 +156,9 @@ class SympyReader(Symbols):
         for letter, index in env.items():
             if not builder.is_sized(index):
                 raise SubscriptsError(
-                    page(
-                        f"the size of '{letter}' is not known",
-                        action=f"write Idx('{letter}', n), or IndexedBase('f', shape=..) on the "
-                        "left-hand side",
-                    )
+                    f"the size of '{letter}' is not known",
+                    action=f"write Idx('{letter}', n), or IndexedBase('f', shape=..) on the "
+                    "left-hand side",
                 )
         for index in range(len(builder.parent)):
             if not builder.is_sized(index):
@@ -445,11 +441,9 @@ class SympyReader(Symbols):
         axes = [k for k, size in enumerate(shape) if size != 1]
         if len(axes) != len(node.shape):
             raise ShapeError(
-                page(
-                    f"'{expr}' has the shape {shape_text(shape)} in the expression, and "
-                    f"{shape_text(node.shape)} as given",
-                    action="pass an operand of that shape, or a vector for a matrix of one column",
-                )
+                f"'{expr}' has the shape {shape_text(shape)} in the expression, and "
+                f"{shape_text(node.shape)} as given",
+                action="pass an operand of that shape, or a vector for a matrix of one column",
             )
         ones = {k: 1 for k, size in enumerate(shape) if size == 1}
         return einsum([node], [axes], range(len(shape)), ones)

@@ -14,7 +14,6 @@ from unicodedata import normalize
 
 from einsdiff.errors import (
     OperandError,
-    page,
 )
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
@@ -57,11 +56,9 @@ def read_expression(given: Arguments) -> Source:
         given.sizes = {letters.get(label, label): n for label, n in (given.sizes or {}).items()}
     else:
         raise OperandError(
-            page(
-                f"{type(expression).__name__} is no expression",
-                action="pass a string and its operands, such as ('ij,j->i', A, x), a Tensor, "
-                "or a function of arrays",
-            )
+            f"{type(expression).__name__} is no expression",
+            action="pass a string and its operands, such as ('ij,j->i', A, x), a Tensor, "
+            "or a function of arrays",
         )
     return product(subscripts, given)
 
@@ -94,12 +91,12 @@ def take_keywords(given: Arguments) -> None:
     if sizes is not None and not isinstance(sizes, Mapping):
         if "sizes" not in names:
             raise OperandError(
-                page(f"sizes={sizes!r} is no mapping", action="write sizes={'j': 3}, or j=3")
+                f"sizes={sizes!r} is no mapping", action="write sizes={'j': 3}, or j=3"
             )
         given.sizes, named = None, {**named, "sizes": sizes}
     for name in named.keys() - names:
         if name in _OF_EINSUM:
-            raise OperandError(page(f"{name}= is not taken here", action=_OF_EINSUM[name]))
+            raise OperandError(f"{name}= is not taken here", action=_OF_EINSUM[name])
     if "optimize" in named and "optimize" not in names:
         named = {name: value for name, value in named.items() if name != "optimize"}
     given.named = named
@@ -107,7 +104,5 @@ def take_keywords(given: Arguments) -> None:
 
 def _bind(f: Tensor, named: Mapping[str, Any], sizes: Mapping[str, Size] | None) -> Tensor:
     if sizes:
-        raise OperandError(
-            page("sizes= goes with an einsum string", action="leave it out for a Tensor")
-        )
+        raise OperandError("sizes= goes with an einsum string", action="leave it out for a Tensor")
     return Tensor(f.formula, {**f.values, **checked_arrays(f, named)})

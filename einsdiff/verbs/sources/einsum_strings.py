@@ -13,7 +13,6 @@ from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.errors import (
     EinsdiffError,
     SubscriptsError,
-    page,
 )
 from einsdiff.expressions.combining import checked_arrays, join_values, warn_of_lost
 from einsdiff.expressions.formula import (
@@ -61,10 +60,8 @@ def interleaved(
         if not are_labels(labels):
             place = f"operand {k}" if k < pairs else "the output"
             raise SubscriptsError(
-                page(
-                    f"{place} has no list of labels",
-                    action="alternate operands and lists: einsum(A, [0, 1], x, [1], [0])",
-                )
+                f"{place} has no list of labels",
+                action="alternate operands and lists: einsum(A, [0, 1], x, [1], [0])",
             )
     return *from_sublists(lists, output), operands
 
@@ -163,11 +160,9 @@ def _term(subscripts: Subscripts, k: int) -> Sequence[int]:
 def _checked_size(label: str, size: Any, labels: set[str], subscripts: Subscripts) -> Size:
     if label not in labels:
         raise SubscriptsError(
-            page(
-                f"a size is given for '{label}', which is no label of this string",
-                text=subscripts.text,
-                action="give sizes for labels of the string only",
-            )
+            f"a size is given for '{label}', which is no label of this string",
+            text=subscripts.text,
+            action="give sizes for labels of the string only",
         )
     try:
         return as_size(size, f"label '{label}'")

@@ -11,7 +11,6 @@ from unicodedata import normalize
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import (
     OperandError,
-    page,
 )
 from einsdiff.expressions.formula import (
     Formula,
@@ -84,11 +83,9 @@ def _check_alone(source: object, k: int, name: str, operands: Sequence[Any]) -> 
     same = [j for j, other in enumerate(operands) if other is source and j != k]
     if same:
         raise OperandError(
-            page(
-                f"operands {k} and {same[0]} are one object of Python's, {source!r}, "
-                f"so that '{name}' may mean either",
-                action=f"name the one that is meant: ed.tensor('{name}', np.array({source!r}))",
-            )
+            f"operands {k} and {same[0]} are one object of Python's, {source!r}, "
+            f"so that '{name}' may mean either",
+            action=f"name the one that is meant: ed.tensor('{name}', np.array({source!r}))",
         )
 
 

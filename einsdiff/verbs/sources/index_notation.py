@@ -15,7 +15,6 @@ from einsdiff.errors import (
     BindingError,
     OperandError,
     SubscriptsError,
-    page,
 )
 from einsdiff.expressions.combining import checked_arrays, join_values
 from einsdiff.expressions.dimensions import check_dimensions
@@ -54,12 +53,10 @@ def read_index(arguments: Arguments) -> Source:
             continue
         if name in given and given[name] is not source:
             raise BindingError(
-                page(
-                    f"two operands are called '{name}'",
-                    text=text,
-                    carets=places_of(name, text),
-                    action="give each operand once, or by keyword",
-                )
+                f"two operands are called '{name}'",
+                text=text,
+                carets=places_of(name, text),
+                action="give each operand once, or by keyword",
             )
         given[name] = None if isinstance(source, str) else source
         sources.append((source, name))
@@ -67,12 +64,10 @@ def read_index(arguments: Arguments) -> Source:
         rest = [name for name in shapes_in(text) if name not in given]
         if len(rest) != len(nameless):
             raise OperandError(
-                page(
-                    f"{len(nameless)} operands have no name of this expression, "
-                    f"and it has {len(rest)} names without an operand",
-                    text=text,
-                    action="give operands by keyword, as in x=array",
-                )
+                f"{len(nameless)} operands have no name of this expression, "
+                f"and it has {len(rest)} names without an operand",
+                text=text,
+                action="give operands by keyword, as in x=array",
             )
         given.update(zip(rest, nameless, strict=True))
         sources += list(zip(nameless, rest, strict=True))
@@ -80,18 +75,16 @@ def read_index(arguments: Arguments) -> Source:
     there = names_in(text, frozenset([*given, *named, *parted_names()]))
     for name, value in named.items():
         if name in given and given[name] is not None:
-            raise BindingError(page(f"'{name}' is given twice", text=text, action="give it once"))
+            raise BindingError(f"'{name}' is given twice", text=text, action="give it once")
         if name in there and not (is_index(value) and _is_label(name, text)):
             given[name] = value
         elif is_index(value) and name in text:
             label_sizes[name] = int(value)
         else:
             raise BindingError(
-                page(
-                    f"there is no '{name}' in this expression",
-                    text=text,
-                    action="pass arrays for the names that stand there",
-                )
+                f"there is no '{name}' in this expression",
+                text=text,
+                action="pass arrays for the names that stand there",
             )
     known: list[tuple[str, Formula | tuple[Size, ...] | None]] = []
     values: dict[str, Array] = {}

@@ -11,7 +11,6 @@ from unicodedata import normalize
 from einsdiff.algebra.nodes.nodes import Variable
 from einsdiff.errors import (
     NameNotFoundError,
-    page,
     shapes_line,
 )
 from einsdiff.expressions.tensor_class import Tensor
@@ -141,11 +140,9 @@ def _not_found(headline: str, function: Source) -> NameNotFoundError:
         places = [k for k, (_, name) in enumerate(function.sources) if name == v.name]
         there.append(f"wrt={places[0]}" if nameless and places else f"wrt='{v.name}'")
     return NameNotFoundError(
-        page(
-            headline,
-            shapes=shapes_line([(v.name, v.shape) for v in tensor.formula.arguments]),
-            action=f"write {' or '.join(there)}"
-            if there
-            else "give an operand a name, as in ed.tensor('x', array)",
-        )
+        headline,
+        shapes=shapes_line([(v.name, v.shape) for v in tensor.formula.arguments]),
+        action=f"write {' or '.join(there)}"
+        if there
+        else "give an operand a name, as in ed.tensor('x', array)",
     )

@@ -12,7 +12,6 @@ from einsdiff.errors import (
     BindingError,
     EinsdiffError,
     OperandError,
-    page,
 )
 from einsdiff.expressions.combining import as_tensor, join_values
 from einsdiff.expressions.formula import (
@@ -37,15 +36,13 @@ def traced(given: Arguments) -> Source:
     operands, named, wanted = given.operands, given.named, given.wanted
     shown = getattr(function, "__name__", type(function).__name__)
     if given.sizes:
-        raise OperandError(page("sizes= goes with a string", action="leave it out for a function"))
+        raise OperandError("sizes= goes with a string", action="leave it out for a function")
     try:
         bound = inspect.signature(function).bind(*operands, **named)
     except (TypeError, ValueError) as error:
         raise BindingError(
-            page(
-                f"{shown} cannot be called with these operands: {error}",
-                action="pass one operand for each parameter that has no default",
-            )
+            f"{shown} cannot be called with these operands: {error}",
+            action="pass one operand for each parameter that has no default",
         ) from None
     names: dict[str, Any] = {}
     for name, value in bound.arguments.items():
@@ -90,17 +87,13 @@ def traced(given: Arguments) -> Source:
         TRACED.reset(token)
     if isinstance(result, Mapping):
         raise OperandError(
-            page(
-                f"{shown} returns a {type(result).__name__}, which is no tensor: of dtype object",
-                action="return one of its entries, or join them with np.stack or np.concatenate",
-            )
+            f"{shown} returns a {type(result).__name__}, which is no tensor: of dtype object",
+            action="return one of its entries, or join them with np.stack or np.concatenate",
         )
     if isinstance(result, list | tuple) and any(isinstance(part, Tensor) for part in result):
         raise OperandError(
-            page(
-                f"{shown} returns {len(result)} results",
-                action="return one, or join them with np.stack or np.concatenate",
-            )
+            f"{shown} returns {len(result)} results",
+            action="return one, or join them with np.stack or np.concatenate",
         )
     try:
         tensor = as_tensor(result, Tensor)
