@@ -39,8 +39,6 @@ from einsdiff.numeric.source.spelling import BACKENDS
 from einsdiff.verbs.calculus import einsum, grad, parse
 from einsdiff.verbs.sources.index_notation import shapes_in
 
-__all__ = ["main"]
-
 _EPILOG = """\
 examples:
   einsdiff "mp,mq->pq" R R --wrt R
@@ -143,10 +141,7 @@ _UNICODE = ("utf-8", "utf8", "utf-16", "utf-32")
 
 
 #: Options whose value may be left out: what they mean then, and what a value looks like.
-_OPTIONAL = {
-    "--explain": ("full", "full|brief"),
-    "--code": ("numpy", "|".join(BACKENDS)),
-}
+_OPTIONAL = {"--explain": ("full", "full|brief"), "--code": ("numpy", "|".join(BACKENDS))}
 #: What is taken for sizes: ``A=2,3``. Whether they are is told later.
 _SHAPE = re.compile(r"[^\W\d]\w*=[-\d,()]*")
 _SIZES = re.compile(r"([^\W\d]\w*)=\(?([0-9]{1,18}(?:,[0-9]{1,18})*)?,?\)?")

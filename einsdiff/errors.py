@@ -25,23 +25,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-__all__ = [
-    "BindingError",
-    "EinsdiffError",
-    "LayoutError",
-    "LostDependenceWarning",
-    "NameNotFoundError",
-    "OperandError",
-    "Page",
-    "RangeError",
-    "ShapeError",
-    "SizeError",
-    "SubscriptsError",
-    "page",
-    "shape_text",
-    "shapes_line",
-]
-
 
 class EinsdiffError(Exception):
     """The base of every error that einsdiff raises on purpose.
@@ -264,12 +247,7 @@ def _laid_out(message: str, headline: str, text: str, shapes: str, action: str) 
 
 
 def page(
-    headline: str,
-    *,
-    text: str = "",
-    carets: Iterable[int] = (),
-    shapes: str = "",
-    action: str = "",
+    headline: str, *, text: str = "", carets: Iterable[int] = (), shapes: str = "", action: str = ""
 ) -> Page:
     """Lay out an error: headline, the given string with carets, the shapes, the next action.
 

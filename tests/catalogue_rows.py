@@ -702,10 +702,7 @@ ELEMENTWISE = [
     of_entries("cos", lambda x: -np.sin(x), "-δ_ip sin(x_i)"),
     of_entries("tan", lambda x: 1 / np.cos(x) ** 2, "δ_ip (tan(x_i)^2 + 1)"),
     of_entries(
-        "arcsin",
-        lambda x: 1 / np.sqrt(1 - x**2),
-        "δ_ip / sqrt(1 - x_i^2)",
-        draws={"x": "inside"},
+        "arcsin", lambda x: 1 / np.sqrt(1 - x**2), "δ_ip / sqrt(1 - x_i^2)", draws={"x": "inside"}
     ),
     of_entries("arctan", lambda x: 1 / (1 + x**2), "δ_ip / (x_i^2 + 1)"),
     of_entries("sinh", np.cosh, "δ_ip cosh(x_i)"),
@@ -977,10 +974,7 @@ SCALARS = [
         build=lambda x: x[0] ** 2 * x[1] + x[0] * x[1] ** 3,
         index="x_0^2 x_1 + x_0 x_1^3",
         value=lambda x: x[0] ** 2 * x[1] + x[0] * x[1] ** 3,
-        expected=lambda x: [
-            2 * x[0] * x[1] + x[1] ** 3,
-            x[0] ** 2 + 3 * x[0] * x[1] ** 2,
-        ],
+        expected=lambda x: [2 * x[0] * x[1] + x[1] ** 3, x[0] ** 2 + 3 * x[0] * x[1] ** 2],
         formula=None,
         badly=BRACKETS,
         by_values={"index": SHARED},

@@ -3,7 +3,8 @@
 A product is what `numpy.einsum` makes of it, where a vector of ones stands for each label: labels
 that no factor has are summed like any other. Sizes may be names; they are given with the values.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", ("n",))
 >>> float(
 ...     evaluate(
@@ -21,7 +22,7 @@ from string import ascii_letters
 import numpy as np
 
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Add, Call, Constant, Delta, Einsum, Node, Variable
+from einsdiff.algebra.nodes.interning import Add, Call, Constant, Delta, Einsum, Node, Variable
 from einsdiff.numeric.running import kernels as special
 
 

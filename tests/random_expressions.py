@@ -15,17 +15,8 @@ import numpy as np
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import lookup
-from einsdiff.algebra.nodes.nodes import (
-    Node,
-    Shape,
-    Variable,
-    add,
-    call,
-    constant,
-    einsum,
-    related,
-    variable,
-)
+from einsdiff.algebra.nodes.interning import Node, Shape, Variable, constant, variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from tests.grid import NoValueError, evaluate
 
 SHAPES: list[Shape] = [(), ("n",), ("n", "n"), ("n", "m"), (2,), ("n", 1), ("m", 2)]

@@ -102,8 +102,7 @@ def matrix(out):
 
 
 @pytest.mark.parametrize(
-    "file",
-    ["R.csv", "R.npy", "header.csv", "bom.csv", "bom_numbers.csv", "crlf.csv", "spaces.csv"],
+    "file", ["R.csv", "R.npy", "header.csv", "bom.csv", "bom_numbers.csv", "crlf.csv", "spaces.csv"]
 )
 def test_a_file_of_numbers_gives_a_matrix(run, files, file):
     code, out, err = run(*GRAM, "--data", f"R={file}")

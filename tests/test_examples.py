@@ -73,9 +73,7 @@ KEY_LINES = {
 }
 
 # What examples are run with here, if not with what they take by themselves.
-ARGUMENTS = {
-    "newton_on_dask.py": ["--samples", "20000", "--features", "5", "--chunk", "100kB"],
-}
+ARGUMENTS = {"newton_on_dask.py": ["--samples", "20000", "--features", "5", "--chunk", "100kB"]}
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))

@@ -4,7 +4,8 @@ What is written is Python, with the functions of `einsdiff` under their names: a
 one call, sums and functions of entries are operators and calls of tensors, as NumPy has them. Run
 with the variables, it gives the same expression.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.display.index.lettering import Letters
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> format_einsum(einsum([A, x], ["ij", "j"], "i"), ("i",), Letters())
@@ -21,7 +22,7 @@ from math import isfinite
 from typing import TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
@@ -30,18 +31,16 @@ from einsdiff.algebra.nodes.nodes import (
     Node,
     Number,
     Variable,
-    call,
     is_one,
     variable,
 )
+from einsdiff.algebra.nodes.nodes import call
 from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.printer import absorbable, format_index, summary
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["format_einsum"]
 
 #: How tightly an expression of Python holds together.
 COMPARISON, SUM, PRODUCT, POWER, ATOM = range(5)
@@ -65,7 +64,8 @@ def format_einsum(node: Node, axes: Sequence[str], letters: Letters) -> str:
     and ``inf`` and ``nan`` as in `math`; where a variable has the name of a function that is
     called, with ``ed.`` before each function. Of what would be very long there is a summary.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import add, einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x, y = variable("A", ("m", "n")), variable("x", ("n",)), variable("y", ("m",))
     >>> r = add([(1, y), (-1, einsum([A, x], ["ij", "j"], "i"))])
     >>> format_einsum(r, ("i",), Letters())

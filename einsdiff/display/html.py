@@ -11,8 +11,6 @@ from html import escape
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
 
-__all__ = ["formula_html"]
-
 _TOKENS = re.compile(
     r"(?P<word>[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*)(?P<digits>\d*)(?![^\W_])"
     r"(?:_(?P<sub>\{[^{}]*\}|[^\W_]+))?"

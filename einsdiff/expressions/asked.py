@@ -22,9 +22,7 @@ from itertools import islice
 from pathlib import Path
 from types import FrameType
 
-from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
-
-__all__ = ["CHOOSE", "PLAIN", "asking", "depth", "instead", "outermost", "outside"]
+from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
 
 #: Packages whose functions are called by users, and call tensors.
 _CALLED = ("numpy", "scipy")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from einsdiff.algebra.nodes.nodes import Node, einsum
+from einsdiff.algebra.nodes.interning import Node
+from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.errors import ShapeError
 from einsdiff.expressions.asked import PLAIN, asking, instead, outermost, outside
@@ -18,8 +19,6 @@ from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.memory import check_limit
 from einsdiff.numeric.libraries.operands import Array
-
-__all__ = ["Bound", "NamedSize", "known_values"]
 
 
 class Bound:
@@ -144,11 +143,7 @@ class Bound:
         return self.formula.text
 
     def dense(
-        self,
-        out: Array | None = None,
-        *,
-        memory_limit: int | None = None,
-        optimize: Any = None,
+        self, out: Array | None = None, *, memory_limit: int | None = None, optimize: Any = None
     ) -> Array:
         """Evaluate with the arrays given so far.
 

@@ -11,7 +11,8 @@ its relatives are exact enough to tell a wrong rule from a rounding error:
   Ridders, 1982), for all others.
 
 >>> from einsdiff.algebra.derivatives.differentiate import derivatives
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.display.index.lettering import Heading, Letters
 >>> x = variable("x", (3,))
 >>> f = Formula(einsum([x, x], ["i", "i"], ""), Heading("f", ()), Letters(), (x,))
@@ -31,15 +32,14 @@ from typing import Any
 
 from einsdiff.algebra.nodes.canonical import Exchange
 from einsdiff.algebra.nodes.graph import not_analytic
-from einsdiff.algebra.nodes.nodes import Variable, symmetry
+from einsdiff.algebra.nodes.interning import Variable, symmetry
 from einsdiff.errors import OperandError
 from einsdiff.expressions.evaluation import evaluate, sizes_of
 from einsdiff.expressions.formula import Formula
+from einsdiff.numeric.libraries.known import LIBRARIES
 from einsdiff.numeric.libraries.lazy import np
-from einsdiff.numeric.libraries.library import LIBRARIES, known_values, library_of
+from einsdiff.numeric.libraries.library import known_values, library_of
 from einsdiff.numeric.libraries.operands import Array
-
-__all__ = ["Check", "checked", "sample", "sampled"]
 
 #: Of a variable with more entries than this, a random choice is checked.
 MOST_ENTRIES = 256

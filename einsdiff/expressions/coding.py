@@ -18,13 +18,10 @@ import keyword
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.graph import dependencies, topological
-from einsdiff.algebra.nodes.nodes import Variable
+from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.errors import OperandError
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
-
-__all__ = ["source_of"]
-
 
 #: What the array is called that the result is written into, if not J.
 _RESULTS = {"f": "result", "gradient": "grad", "hessian": "H"}

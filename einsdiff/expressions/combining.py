@@ -10,8 +10,9 @@ from itertools import count
 from typing import Any, TypeVar
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import Node, Shape
-from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY, is_condition
+from einsdiff.algebra.nodes.interning import Node, Shape
+from einsdiff.algebra.operations.conditions import is_condition
+from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
 from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading
 from einsdiff.errors import (
@@ -40,22 +41,11 @@ from einsdiff.expressions.refusals import TRACED, signature
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.names import as_name, name_of
 from einsdiff.numeric.libraries.anonymous import anonymous_name
+from einsdiff.numeric.libraries.array_library import kind_of
 from einsdiff.numeric.libraries.lazy import np
-from einsdiff.numeric.libraries.library import dtype_kind, kind_of, library_of
+from einsdiff.numeric.libraries.library import dtype_kind, library_of
 from einsdiff.numeric.libraries.operands import Array, as_array, as_number, same_array
 from einsdiff.numeric.libraries.xarray import own_name
-
-__all__ = [
-    "NodeFunction",
-    "applied",
-    "as_direction",
-    "as_tensor",
-    "checked_arrays",
-    "combined",
-    "join_values",
-    "parameters_of",
-    "warn_of_lost",
-]
 
 _B = TypeVar("_B", bound=Bound)
 
@@ -112,11 +102,7 @@ def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
 
 
 def combined(
-    expr: Node,
-    axes: Sequence[str],
-    parts: Sequence[_B],
-    domain: int | None = None,
-    least: str = "",
+    expr: Node, axes: Sequence[str], parts: Sequence[_B], domain: int | None = None, least: str = ""
 ) -> _B:
     """Make a tensor of an expression built from those of other tensors."""
     letters = parts[0].formula.letters

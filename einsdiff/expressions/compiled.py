@@ -24,15 +24,16 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from einsdiff.algebra.nodes.nodes import Variable
+from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.errors import BindingError, OperandError
 from einsdiff.expressions.dimensions import check_dimensions, with_dimensions
 from einsdiff.expressions.evaluation import check_symmetric, prepare, prepare_anywhere
 from einsdiff.expressions.formula import Formula, dumped, joined_arguments, loaded, token
 from einsdiff.expressions.prepared import Elsewhere, Prepared
 from einsdiff.expressions.refusals import signature
+from einsdiff.numeric.libraries.known import LIBRARIES
 from einsdiff.numeric.libraries.lazy import np
-from einsdiff.numeric.libraries.library import LIBRARIES, OWNERS, library_of, taken_to
+from einsdiff.numeric.libraries.library import OWNERS, library_of, taken_to
 from einsdiff.numeric.libraries.memory import check_limit, memory_limit
 from einsdiff.numeric.libraries.operands import (
     Array,
@@ -48,8 +49,6 @@ from einsdiff.numeric.libraries.xarray import KNOWN
 if TYPE_CHECKING:
     from einsdiff.numeric.planning.plan import Plan
     from einsdiff.numeric.planning.report import Report
-
-__all__ = ["ABSENT", "FORMS", "Compiled", "check_backend"]
 
 #: What a compiled function can return.
 FORMS = ("dense", "cores", "sparse")

@@ -31,8 +31,6 @@ from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.views import PlannedCore
 from einsdiff.numeric.sparse import FORMATS, check_room, laid, sparse, window_of
 
-__all__ = ["Cores", "evaluate_cores"]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cores:

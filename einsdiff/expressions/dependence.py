@@ -32,8 +32,6 @@ from weakref import ref
 
 from einsdiff.numeric.libraries.lazy import np
 
-__all__ = ["lost", "lost_within", "note"]
-
 #: So many arrays are remembered, and for so many variables so many conversions of at most so many
 #: entries each.
 MOST_ARRAYS, MOST_VARIABLES, MOST_CONVERSIONS, MOST_ENTRIES = 512, 64, 64, 16

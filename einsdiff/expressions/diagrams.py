@@ -7,8 +7,6 @@ from einsdiff.display.network.network import network
 from einsdiff.display.network.palette import Panel
 from einsdiff.expressions.formula import Formula
 
-__all__ = ["diagram_of"]
-
 
 def diagram_of(formula: Formula) -> Diagram:
     """Draw a tensor network; see `einsdiff.Tensor.diagram`."""

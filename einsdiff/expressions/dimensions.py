@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from einsdiff.algebra.nodes.nodes import Node, Variable
+from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.expressions.formula import Formula
 from einsdiff.numeric.libraries.xarray import KNOWN, conflict, named
 
 if TYPE_CHECKING:
     pass
 from einsdiff.expressions.refusals import in_conflict
-
-__all__ = ["check_dimensions", "with_dimensions"]
 
 
 def with_dimensions(formula: Formula, values: Mapping[str, Any], result: Any) -> Any:

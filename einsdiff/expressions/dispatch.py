@@ -7,22 +7,18 @@ from functools import cache
 from typing import Any
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.operations.numpy_names import (
-    BEYOND_NUMPY,
-    NUMPY,
-    OF_TRIANGLES,
-    index,
-    is_symmetric,
-)
+from einsdiff.algebra.operations.indexing import index
+from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
+from einsdiff.algebra.operations.numpy_names import OF_TRIANGLES
+from einsdiff.algebra.operations.symmetric import is_symmetric
 from einsdiff.errors import OperandError, shapes_line
 from einsdiff.expressions.base import Bound, known_values
 from einsdiff.expressions.combining import NodeFunction, applied, as_tensor, parameters_of
 from einsdiff.expressions.evaluation import evaluate
+from einsdiff.numeric.libraries.array_library import kind_of
 from einsdiff.numeric.libraries.lazy import np
-from einsdiff.numeric.libraries.library import as_numpy, is_traced, kind_of
+from einsdiff.numeric.libraries.library import as_numpy, is_traced
 from einsdiff.numeric.libraries.operands import as_number
-
-__all__ = ["OPERATORS", "VERBS", "applied_function", "applied_ufunc"]
 
 #: Functions of NumPy's that tell something about numbers, and so are given the arrays.
 EVALUATED = frozenset(

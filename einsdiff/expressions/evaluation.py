@@ -15,25 +15,21 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from einsdiff.algebra.nodes.graph import not_analytic, topological
-from einsdiff.algebra.nodes.nodes import Call, Node, Variable, einsum
-from einsdiff.errors import (
-    EinsdiffError,
-    OperandError,
-    ShapeError,
-    shapes_line,
-)
+from einsdiff.algebra.nodes.interning import Call, Node, Variable
+from einsdiff.algebra.nodes.nodes import einsum
+from einsdiff.errors import EinsdiffError, OperandError, ShapeError, shapes_line
 from einsdiff.expressions.formula import Formula, joined_arguments, joined_least
 from einsdiff.expressions.layout import Layout, VecOrder, as_matrix
+from einsdiff.numeric.libraries.array_library import kind_of
+from einsdiff.numeric.libraries.known import LIBRARIES
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import (
-    LIBRARIES,
     are_dtypes_enough,
     as_numpy,
     check_places,
     common_library,
     dtype_kind,
     is_traced,
-    kind_of,
     library_of,
     taken_to,
 )
@@ -53,18 +49,6 @@ from einsdiff.expressions.refusals import (
     unsettled,
     wrong_shape,
 )
-
-__all__ = [
-    "check_numpy",
-    "check_symmetric",
-    "evaluate",
-    "evaluate_matrix",
-    "evaluated_dtype",
-    "prepare",
-    "prepare_anywhere",
-    "sizes_of",
-]
-
 
 #: The most axes that an array of NumPy's can have, before version 2 and since then.
 MOST_AXES = 32, 64

@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["documentation", "documented"]
-
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 #: What is told of parameters that are no operands, by name.

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from einsdiff.algebra.nodes.graph import dependencies, topological, variables_of
-from einsdiff.algebra.nodes.nodes import Node, Number, Variable, constant, variable
+from einsdiff.algebra.nodes.interning import Node, Number, Variable, constant, variable
 from einsdiff.algebra.nodes.records import Graph, digest, structure_hash
 from einsdiff.algebra.nodes.records import dumped as dump_nodes
 from einsdiff.algebra.nodes.records import loaded as load_nodes
@@ -26,19 +26,6 @@ from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.operands import LEAST
-
-__all__ = [
-    "Formula",
-    "dumped",
-    "fresh",
-    "function_name",
-    "joined_arguments",
-    "joined_least",
-    "loaded",
-    "number",
-    "symbol",
-    "token",
-]
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,10 +210,7 @@ def _restored(graph: Sequence[Any], records: Sequence[Any] = (), *_: object) -> 
 
 @lru_cache(maxsize=1024)
 def symbol(
-    name: str,
-    shape: tuple[Size, ...],
-    symmetric: bool = False,
-    of: tuple[Variable, ...] = (),
+    name: str, shape: tuple[Size, ...], symmetric: bool = False, of: tuple[Variable, ...] = ()
 ) -> Formula:
     """Return the formula of a variable alone."""
     node = variable(name, shape, symmetric, of)

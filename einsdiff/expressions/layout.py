@@ -22,8 +22,6 @@ from typing import Any, Literal
 
 from einsdiff.errors import LayoutError
 
-__all__ = ["Layout", "VecOrder", "as_matrix", "check_layout"]
-
 Layout = Literal["numerator", "denominator"]
 VecOrder = Literal["C", "F"]
 

@@ -23,7 +23,8 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, Self
 
-from einsdiff.algebra.nodes.nodes import Node, einsum
+from einsdiff.algebra.nodes.interning import Node
+from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.display.index.lettering import Heading
 from einsdiff.errors import BindingError, OperandError, ShapeError, shape_text
 from einsdiff.expressions.combining import as_direction, combined
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from einsdiff.expressions.cores import Cores
-
-__all__ = ["LinearMap"]
 
 
 class LinearMap(Operators):

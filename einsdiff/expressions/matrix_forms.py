@@ -18,8 +18,6 @@ from einsdiff.expressions.layout import Layout, VecOrder
 from einsdiff.numeric.libraries.library import dtype_kind
 from einsdiff.numeric.libraries.operands import Array
 
-__all__ = ["as_matrix_equation"]
-
 
 def as_matrix_equation(
     formula: Formula,

@@ -30,8 +30,8 @@ from einsdiff.numeric.libraries.library import as_numpy, known_values
 
 # What only writes is imported where it is needed: most programs compute, and start sooner without.
 if TYPE_CHECKING:
+    from einsdiff.display.derivation.board import Board
     from einsdiff.display.derivation.derivation import Derivation
-    from einsdiff.display.derivation.deriving import Board
     from einsdiff.display.matrix.matrix_equation import MatrixEquation
     from einsdiff.display.network.diagram import Diagram
     from einsdiff.display.tables.cases import Cases
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from einsdiff.expressions.pictures import Kind
 
 _T = TypeVar("_T")
-
-__all__ = ["NOTATIONS", "TABLES", "Detail", "Notations"]
 
 #: What is shown by itself, in a terminal or a notebook, has at most so many lines, so many
 #: characters of index notation or of LaTeX, and so many entries computed within so many bytes.
@@ -328,8 +326,7 @@ class Notations(LinearMap):
         """
         if kind not in TABLES:
             raise OperandError(
-                f"there is no table {kind!r}",
-                action=f"write one of {', '.join(map(repr, TABLES))}",
+                f"there is no table {kind!r}", action=f"write one of {', '.join(map(repr, TABLES))}"
             )
         from einsdiff.expressions.tabulated import table
 
@@ -581,7 +578,7 @@ class Notations(LinearMap):
         return None if isinstance(equation, str) else equation
 
     def _derivation_html(self) -> str:
-        from einsdiff.display.derivation.deriving import Board
+        from einsdiff.display.derivation.board import Board
 
         long = "<i>[long steps; print(t.explain()) shows all]</i>"
         board, node = Board(room=MOST_DERIVED), self.formula.normal_form
@@ -637,7 +634,8 @@ def _derivation(formula: Formula, board: Board | None = None) -> Derivation:
             "computed from derivatives, as 2 * ed.grad(f, wrt=...), explain the derivative, "
             "or differentiate last: ed.grad(2 * f, wrt=...).explain()",
         )
-    from einsdiff.display.derivation.deriving import Board, derive
+    from einsdiff.display.derivation.board import Board
+    from einsdiff.display.derivation.deriving import derive
 
     orders = [formula]
     while (source := orders[-1].source) is not None:
@@ -677,6 +675,5 @@ def _bounded(formula: Formula, what: str, work: Callable[[], _T]) -> _T:
 
 def _no_notation(notation: object, known: tuple[str, ...]) -> OperandError:
     return OperandError(
-        f"{notation!r} is not a notation",
-        action=f"write one of {', '.join(map(repr, known))}",
+        f"{notation!r} is not a notation", action=f"write one of {', '.join(map(repr, known))}"
     )

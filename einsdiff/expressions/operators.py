@@ -18,7 +18,9 @@ from math import prod
 from typing import Any, Never, Self
 
 from einsdiff.algebra.nodes.nodes import scale
-from einsdiff.algebra.operations.numpy_names import NUMPY, Axis, index
+from einsdiff.algebra.operations.indexing import index
+from einsdiff.algebra.operations.naming import NUMPY
+from einsdiff.algebra.operations.shapes import Axis
 from einsdiff.errors import OperandError, ShapeError
 from einsdiff.expressions.base import Bound
 from einsdiff.expressions.combining import NodeFunction, applied, combined, warn_of_lost
@@ -26,8 +28,6 @@ from einsdiff.expressions.dispatch import OPERATORS, applied_function, applied_u
 from einsdiff.expressions.explained import documented
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.operands import as_number
-
-__all__ = ["Operators"]
 
 
 class Operators(Bound):

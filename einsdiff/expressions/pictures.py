@@ -33,8 +33,6 @@ from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.plan import plan
 from einsdiff.numeric.sparse import entries, positions
 
-__all__ = ["Kind", "plot"]
-
 Kind = Literal["matrix", "stack"]
 
 #: A side of a matrix with more entries than this is thinned: a cell stands for several of them.

@@ -8,18 +8,11 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import ref
 
-from einsdiff.errors import (
-    OperandError,
-    ShapeError,
-    SizeError,
-    shape_text,
-)
+from einsdiff.errors import OperandError, ShapeError, SizeError, shape_text
 from einsdiff.expressions.formula import Formula
+from einsdiff.numeric.libraries.known import LIBRARIES
 from einsdiff.numeric.libraries.lazy import np
-from einsdiff.numeric.libraries.library import (
-    LIBRARIES,
-    taken_to,
-)
+from einsdiff.numeric.libraries.library import taken_to
 from einsdiff.numeric.libraries.memory import memory_limit
 from einsdiff.numeric.libraries.operands import Array
 
@@ -27,8 +20,6 @@ if TYPE_CHECKING:
     from einsdiff.numeric.planning.plan import Plan
     from einsdiff.numeric.running.program import Program
 from einsdiff.expressions.refusals import result_too_large, size_error
-
-__all__ = ["Elsewhere", "Prepared", "too_large"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,8 @@ from contextvars import ContextVar
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from einsdiff.algebra.nodes.nodes import Variable
-from einsdiff.errors import (
-    BindingError,
-    ShapeError,
-    SizeError,
-    shape_text,
-    shapes_line,
-)
+from einsdiff.algebra.nodes.interning import Variable
+from einsdiff.errors import BindingError, ShapeError, SizeError, shape_text, shapes_line
 from einsdiff.expressions.formula import Formula
 from einsdiff.numeric.libraries.memory import format_bytes
 from einsdiff.numeric.libraries.operands import Array
@@ -23,19 +17,6 @@ from einsdiff.numeric.libraries.xarray import Conflict, original
 
 if TYPE_CHECKING:
     pass
-
-__all__ = [
-    "TRACED",
-    "in_conflict",
-    "missing_array",
-    "places_of",
-    "result_too_large",
-    "signature",
-    "size_error",
-    "unsettled",
-    "wrong_shape",
-]
-
 
 #: While a function is traced: the arrays by name that its tensors stand for.
 TRACED: ContextVar[dict[str, Array] | None] = ContextVar("TRACED", default=None)

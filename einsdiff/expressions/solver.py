@@ -8,7 +8,7 @@ from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from einsdiff.algebra.nodes.nodes import Node, variable
+from einsdiff.algebra.nodes.interning import Node, variable
 from einsdiff.display.index.lettering import Heading
 from einsdiff.errors import ShapeError, shape_text
 from einsdiff.expressions.base import Bound
@@ -22,8 +22,6 @@ from einsdiff.numeric.libraries.operands import Array, as_array
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
     from einsdiff.numeric.solving.frames import Factorisation
-
-__all__ = ["Products", "Solver", "apply_part", "evaluate_part", "one_vector", "right_side"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -22,7 +22,7 @@ from math import prod
 from typing import Any
 
 from einsdiff.algebra.nodes.graph import variables_of
-from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
+from einsdiff.algebra.nodes.interning import Node, Shape, Variable
 from einsdiff.display.index.index_text import equation, format_heading
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.tables.chain import chain_links
@@ -38,8 +38,6 @@ from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import known_values
 from einsdiff.numeric.libraries.operands import Array
-
-__all__ = ["table"]
 
 #: Arrays with at most so many entries are computed for a table.
 MOST_ENTRIES = 100_000

@@ -19,29 +19,17 @@ from functools import partial
 from operator import index as as_index
 from typing import TYPE_CHECKING, Any
 
-from einsdiff.algebra.nodes.nodes import Variable
-from einsdiff.algebra.operations.numpy_names import NUMPY
-from einsdiff.errors import (
-    BindingError,
-    OperandError,
-    ShapeError,
-    shapes_line,
-)
+from einsdiff.algebra.nodes.interning import Variable
+from einsdiff.algebra.operations.naming import NUMPY
+from einsdiff.errors import BindingError, OperandError, ShapeError, shapes_line
 from einsdiff.expressions.asked import CHOOSE, PLAIN, asking, instead, outermost, outside
 from einsdiff.expressions.base import NamedSize
 from einsdiff.expressions.checking import Check, checked
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.dimensions import with_dimensions
-from einsdiff.expressions.evaluation import (
-    check_symmetric,
-    evaluate,
-)
-from einsdiff.expressions.formula import (
-    Formula,
-    symbol,
-    token,
-)
+from einsdiff.expressions.evaluation import check_symmetric, evaluate
+from einsdiff.expressions.formula import Formula, symbol, token
 from einsdiff.expressions.notations import Notations
 from einsdiff.expressions.refusals import TRACED, missing_array, places_of, signature
 from einsdiff.notation.names import as_name
@@ -60,9 +48,6 @@ from einsdiff.numeric.libraries.operands import (
 # What plans and solves is imported where it is needed: a formula is read without it.
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-
-__all__ = ["Tensor", "as_shape", "tensor", "tensors"]
 
 
 #: What an array is asked for.

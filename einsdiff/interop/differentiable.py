@@ -10,7 +10,8 @@ these are
 Both are expressions again. They are derived here, for those :math:`x_k` that are asked for, and are
 functions of the library in the same way, so that they can be differentiated once more.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> step = Pass((einsum([A, x], ["ij", "j"], "i"),), (A, x), (), "numpy")
 >>> step.pullback((False, True), (True,)).arguments
@@ -36,7 +37,8 @@ import numpy as np
 
 from einsdiff.algebra.derivatives.differentiate import derivatives, directional
 from einsdiff.algebra.nodes.graph import variables_of
-from einsdiff.algebra.nodes.nodes import Node, Variable, add, einsum, scale, variable
+from einsdiff.algebra.nodes.interning import Node, Variable, variable
+from einsdiff.algebra.nodes.nodes import add, einsum, scale
 from einsdiff.errors import OperandError
 from einsdiff.expressions.asked import outside
 from einsdiff.expressions.compiled import ABSENT, Compiled
@@ -46,22 +48,14 @@ from einsdiff.expressions.prepared import Elsewhere, Prepared
 from einsdiff.expressions.refusals import signature
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
+from einsdiff.numeric.libraries.array_library import kind_of
 from einsdiff.numeric.libraries.extras import needs_extra
-from einsdiff.numeric.libraries.library import (
-    LIBRARIES,
-    dtype_kind,
-    kind_of,
-    library_of,
-    place_of,
-    taken_to,
-)
+from einsdiff.numeric.libraries.known import LIBRARIES
+from einsdiff.numeric.libraries.library import dtype_kind, library_of, place_of, taken_to
 from einsdiff.numeric.libraries.operands import check_intact, checksum
 from einsdiff.numeric.running.portable import Portable, portable
 from einsdiff.verbs.several import expressions
 from einsdiff.verbs.sources.source import Arguments
-
-__all__ = ["STEPS", "Differentiable", "Pass", "as_jax", "as_torch"]
-
 
 # --- steps ------------------------------------------------------------------------------------
 

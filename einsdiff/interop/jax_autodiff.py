@@ -6,7 +6,8 @@ The second part is linear in :math:`\dot x`, and JAX transposes it for the rever
 computed by one step, which has a rule in its turn.
 
 >>> import jax.numpy as jnp
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.interop.differentiable import Pass
 >>> x = variable("x", (2,))
 >>> square = Pass((einsum([x, x], ["i", "i"], ""),), (x,), (), "jax")
@@ -25,8 +26,6 @@ import jax
 from jax.custom_derivatives import SymbolicZero
 
 from einsdiff.interop.differentiable import Pass
-
-__all__ = ["run"]
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

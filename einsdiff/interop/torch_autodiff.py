@@ -5,7 +5,8 @@ complex arguments
 
 .. math:: \bar x_k = \overline{\sum_c \bar{\bar y}_c \frac{\partial f_c}{\partial x_k}} .
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.interop.differentiable import STEPS, Pass
 >>> x = variable("x", (2,))
 >>> square = Pass((einsum([x, x], ["i", "i"], ""),), (x,), (), "torch")
@@ -25,8 +26,6 @@ from torch.autograd import forward_ad
 
 from einsdiff.interop.differentiable import STEPS, Pass
 from einsdiff.numeric.libraries import dynamo
-
-__all__ = ["run"]
 
 
 def _conj(array: torch.Tensor) -> torch.Tensor:

@@ -55,8 +55,6 @@ from einsdiff.notation.trees import (
     symbols_of,
 )
 
-__all__ = ["names_in", "parse_equation", "parse_index"]
-
 
 def parse_index(text: str, names: Iterable[str] = ()) -> Tree:
     """Read an expression in index notation, with nothing summed or simplified yet.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeVar
 
-__all__ = ["Job", "run"]
-
 _T = TypeVar("_T")
 
 #: A job yields the jobs whose answers it needs, and returns its own.

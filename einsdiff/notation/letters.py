@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from itertools import chain, count
 
-__all__ = ["DOMAIN", "DUMMY", "first_unused", "fresh_letters"]
-
 #: Letters for the axes of what one differentiates by, in the order in which they are taken.
 DOMAIN = "pqrstuvwxyzabcdefghijklmno"
 #: Letters for the axes of what is differentiated, and for summed indices.

@@ -13,8 +13,6 @@ from einsdiff.errors import SubscriptsError
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Index
 
-__all__ = ["COMPARE", "COMPLEX", "STARTS", "Lexer", "Token", "is_index_notation"]
-
 #: Digits of a whole number, at most: Python reads no more from a text.
 LONGEST_NUMBER = 4000
 
@@ -526,9 +524,7 @@ class Lexer:
         if re.fullmatch("[0-9]{1,18}", text):
             return int(text)
         return self.fail(
-            f"'{text}' is no size",
-            column,
-            "write how far a label runs, as in Σ_{i<3}",
+            f"'{text}' is no size", column, "write how far a label runs, as in Σ_{i<3}"
         )
 
 

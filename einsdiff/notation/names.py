@@ -13,8 +13,6 @@ from unicodedata import normalize
 
 from einsdiff.errors import OperandError
 
-__all__ = ["as_name", "name_of", "value_of"]
-
 #: Signs of index notation, which no operand can be called.
 RESERVED = {"δ": "the Kronecker delta", "Σ": "the sign of a sum"}
 

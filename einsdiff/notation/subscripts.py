@@ -28,17 +28,6 @@ from typing import Any, Never, TypeGuard, TypeVar
 from einsdiff.errors import ShapeError, SubscriptsError, page, shapes_line
 from einsdiff.notation.letters import DUMMY, fresh_letters
 
-__all__ = [
-    "Axes",
-    "Size",
-    "Subscripts",
-    "as_size",
-    "from_sublists",
-    "is_index",
-    "parse_subscripts",
-    "resolve",
-]
-
 #: The length of an axis: a number, or the name of a number that is not known yet.
 Size = int | str
 
@@ -311,9 +300,7 @@ def _expand_ellipsis(
 
 
 def _output_labels(
-    subscripts: Subscripts,
-    batch: tuple[str, ...],
-    where: _Reporter,
+    subscripts: Subscripts, batch: tuple[str, ...], where: _Reporter
 ) -> tuple[str, ...]:
     if subscripts.output is None:
         counts = Counter(label for labels in subscripts.inputs for label in labels)

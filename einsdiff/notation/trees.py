@@ -8,37 +8,6 @@ from typing import Any
 
 from einsdiff.notation.subscripts import Size
 
-__all__ = [
-    "DEEPEST",
-    "Affine",
-    "Apply",
-    "Compare",
-    "Equation",
-    "Index",
-    "Literal",
-    "Over",
-    "Partial",
-    "Power",
-    "Product",
-    "Sum",
-    "Summary",
-    "Symbol",
-    "Tree",
-    "added",
-    "atom",
-    "below",
-    "bracketed",
-    "in_bracket",
-    "in_product",
-    "inverse",
-    "letters_of",
-    "parts_of",
-    "product",
-    "sides_of",
-    "symbols_of",
-    "walk",
-]
-
 #: Brackets inside of each other, at most; no person reads more.
 DEEPEST = 150
 

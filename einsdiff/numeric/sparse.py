@@ -31,8 +31,6 @@ from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.views import PlannedCore, Window
 
-__all__ = ["FORMATS", "PLACING", "check_room", "entries", "positions", "sparse", "window_of"]
-
 #: The formats of sparse matrices that are made.
 FORMATS = ("coo", "csr", "csc", "bsr", "dia")
 
@@ -161,11 +159,7 @@ def sparse(
 
 @lru_cache(maxsize=64)
 def _pattern(
-    windows: tuple[Window, ...],
-    shape: tuple[int, ...],
-    domain: int,
-    is_transposed: bool,
-    vec: str,
+    windows: tuple[Window, ...], shape: tuple[int, ...], domain: int, is_transposed: bool, vec: str
 ) -> _Pattern:
     """Find rows and columns, in the order of CSR."""
     split = len(shape) - domain

@@ -34,20 +34,6 @@ from einsdiff.verbs.sources.accept import read_expression, take_keywords
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.source import Arguments
 
-__all__ = [
-    "check",
-    "compile",
-    "einsum",
-    "grad",
-    "hessian",
-    "hvp",
-    "jacobian",
-    "jvp",
-    "parse",
-    "value_and_grad",
-    "vjp",
-]
-
 
 def einsum(
     expression: Any, /, *operands: Any, sizes: Mapping[str, Size] | None = None, **named: Any
@@ -107,8 +93,7 @@ def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tenso
     del optimize
     if options:
         raise OperandError(
-            f"numpy.einsum of a tensor takes no {next(iter(options))}=",
-            action="leave it out",
+            f"numpy.einsum of a tensor takes no {next(iter(options))}=", action="leave it out"
         )
     return read_expression(Arguments(operands[0], operands[1:], None, {}, outside())).tensor
 

@@ -10,7 +10,7 @@ from typing import Any
 from einsdiff.algebra.derivatives.differentiate import derivatives
 from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological, variables_of
-from einsdiff.algebra.nodes.nodes import Node, Shape, Variable
+from einsdiff.algebra.nodes.interning import Node, Shape, Variable
 from einsdiff.errors import EinsdiffError, OperandError, shapes_line
 from einsdiff.expressions.combining import as_direction
 from einsdiff.expressions.formula import Formula
@@ -20,8 +20,6 @@ from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.verbs.sources.accept import read_expression
 from einsdiff.verbs.sources.source import Arguments, find_variable
-
-__all__ = ["differentiated", "read_chosen", "read_directions"]
 
 
 def read_chosen(given: Arguments, wrt: Any) -> tuple[Tensor, tuple[Variable, ...], bool]:

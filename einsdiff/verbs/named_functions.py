@@ -22,9 +22,11 @@ from typing import Any, Generic, TypeVar
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, RULE_LETTERS, Function, enter
-from einsdiff.algebra.nodes.nodes import call, variable
+from einsdiff.algebra.nodes.interning import variable
+from einsdiff.algebra.nodes.nodes import call
 from einsdiff.algebra.operations.applying import of_record
-from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY, OF_TRIANGLES
+from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
+from einsdiff.algebra.operations.numpy_names import OF_TRIANGLES
 from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
@@ -35,9 +37,6 @@ from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["PUBLIC", "TensorFunction", "register"]
-
 
 #: What a function of tensors returns: a tensor, or a tuple of tensors.
 Result = TypeVar("Result")

@@ -16,7 +16,7 @@ from typing import Any
 
 from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Node
+from einsdiff.algebra.nodes.interning import Node
 from einsdiff.algebra.rewriting import simplification as rewrite
 from einsdiff.errors import EinsdiffError, OperandError
 from einsdiff.expressions.checking import sampled
@@ -29,8 +29,6 @@ from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import dtype_kind
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.verbs.calculus import parse
-
-__all__ = ["Equality", "collect", "equal", "expand", "simplify"]
 
 
 @dataclass(frozen=True)

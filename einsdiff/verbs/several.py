@@ -15,8 +15,6 @@ from einsdiff.numeric.libraries.operands import Array
 from einsdiff.verbs.sources.accept import read_expression
 from einsdiff.verbs.sources.source import Arguments
 
-__all__ = ["expressions"]
-
 
 def expressions(
     given: Arguments,

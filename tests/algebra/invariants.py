@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import (
-    MERGED_TERMS,
+from einsdiff.algebra.nodes.interning import (
     ONE,
     Add,
     Call,
@@ -16,17 +15,12 @@ from einsdiff.algebra.nodes.nodes import (
     Delta,
     Einsum,
     Node,
-    add,
-    call,
     constant,
     delta,
-    einsum,
     is_one,
-    is_zero,
-    related,
-    scale,
     variable,
 )
+from einsdiff.algebra.nodes.nodes import MERGED_TERMS, add, call, einsum, is_zero, related, scale
 
 
 def assert_canonical(roots: Iterable[Node]) -> None:

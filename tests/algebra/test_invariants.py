@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.nodes import Add, Einsum, add, einsum, scale, variable
+from einsdiff.algebra.nodes.interning import Add, Einsum, variable
+from einsdiff.algebra.nodes.nodes import add, einsum, scale
 from tests.algebra.invariants import Builder, assert_canonical
 from tests.oracle import finite_differences
 

@@ -182,11 +182,7 @@ class Run:
             lost: dict[str, Any] = {}
             try:
                 done = subprocess.run(
-                    command,
-                    capture_output=True,
-                    text=True,
-                    timeout=timeout,
-                    env=self.environment,
+                    command, capture_output=True, text=True, timeout=timeout, env=self.environment
                 )
                 if done.returncode:
                     lines = done.stderr.strip().splitlines() or [f"ended by {done.returncode}"]

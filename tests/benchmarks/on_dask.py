@@ -53,10 +53,7 @@ def above(X: np.ndarray) -> np.ndarray:
 
 def samples(chunks: int, rows: int) -> tuple[Any, Any]:
     X = da.map_blocks(
-        chunk_of_samples,
-        chunks=((rows,) * chunks, (FEATURES,)),
-        dtype=float,
-        meta=np.empty((0, 0)),
+        chunk_of_samples, chunks=((rows,) * chunks, (FEATURES,)), dtype=float, meta=np.empty((0, 0))
     )
     return X, X.map_blocks(above, drop_axis=1, dtype=float, meta=np.empty(0))
 

@@ -65,10 +65,7 @@ def modes(problem: Problem, operands: Arrays, size: str) -> dict[str, tuple[int,
     if problem.order == 1:
         passes = {"forward": columns, "reverse": values}
     else:
-        passes = {
-            "forward over reverse": columns * values,
-            "reverse over reverse": inner * values,
-        }
+        passes = {"forward over reverse": columns * values, "reverse over reverse": inner * values}
     result = 8 * problem.entries(operands, size)
     each = held + columns + inner + values
     return {mode: (8 * number * each + result, number * each) for mode, number in passes.items()}

@@ -106,8 +106,7 @@ def core(problem: Problem, operands: Arrays) -> Call:
     function = _compiled(problem, operands, form="cores")
     cores = problem.derivative(**operands).cores()
     return Call(
-        function,
-        lambda result, expected: agree(replace(cores, arrays=result).dense(), expected),
+        function, lambda result, expected: agree(replace(cores, arrays=result).dense(), expected)
     )
 
 

@@ -52,13 +52,7 @@ def main() -> None:
         results = memory(problem, given.size, given.system[0])
     else:
         results = peer_family(
-            given.family,
-            problem,
-            given.size,
-            given.system,
-            given.budget,
-            given.slowest,
-            given.to,
+            given.family, problem, given.size, given.system, given.budget, given.slowest, given.to
         )
     given.to.write_text(json.dumps(results))
 

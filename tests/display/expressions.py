@@ -139,14 +139,4 @@ def _branches(draw, inner):
     return ed.where(a > 1, a, a * a) if draw(st.booleans()) else ed.maximum(a, 1)
 
 
-_KINDS = [
-    _entrywise,
-    _entrywise,
-    _sum,
-    _product,
-    _einsum,
-    _einsum,
-    _linear,
-    _rearranged,
-    _branches,
-]
+_KINDS = [_entrywise, _entrywise, _sum, _product, _einsum, _einsum, _linear, _rearranged, _branches]

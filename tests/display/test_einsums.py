@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Variable, einsum, variable
+from einsdiff.algebra.nodes.interning import Variable, variable
+from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.display.einsums import format_einsum
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.expressions.formula import Formula, symbol

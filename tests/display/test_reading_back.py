@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.nodes import Variable
+from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.algebra.reading.equation import read
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.index.lettering import Heading
@@ -69,11 +69,7 @@ def tensors(draw):
         elif (
             how == "concatenate"
             and len(part.shape) == len(whole.shape) == 1
-            and "n"
-            not in (
-                *part.shape,
-                *whole.shape,
-            )
+            and "n" not in (*part.shape, *whole.shape)
         ):
             whole = np.concatenate([whole, part])
         elif how == "sum" and (part.shape == whole.shape or not part.shape):

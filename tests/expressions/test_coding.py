@@ -15,7 +15,8 @@ import pytest
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import add, einsum, variable
+from einsdiff.algebra.nodes.interning import variable
+from einsdiff.algebra.nodes.nodes import add, einsum
 from einsdiff.numeric.source.code import source
 from tests.catalogue_rows import ROWS, SIZES
 from tests.expressions.test_dispatch import FUNCTIONS as TRACED

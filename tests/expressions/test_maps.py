@@ -152,8 +152,7 @@ def test_a_kronecker_product_with_exchanged_axes():
 
 
 @pytest.mark.parametrize(
-    ("A", "B", "how"),
-    [(spd(3), spd(4), "eigenvectors"), (regular(3), regular(4), "Schur forms")],
+    ("A", "B", "how"), [(spd(3), spd(4), "eigenvectors"), (regular(3), regular(4), "Schur forms")]
 )
 def test_a_sylvester_equation(A, B, how):
     J = ed.grad("A_ij X_jk + X_ij B_jk", A, B, X=normal(3, 4), wrt="X")

@@ -22,7 +22,8 @@ from hypothesis import given, settings
 import einsdiff as ed
 from einsdiff.algebra.nodes import records
 from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import einsum, interned_einsum, variable
+from einsdiff.algebra.nodes.interning import interned_einsum, variable
+from einsdiff.algebra.nodes.nodes import einsum
 from tests import elsewhere
 from tests.catalogue_rows import ROWS, called
 from tests.extras import needs

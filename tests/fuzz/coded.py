@@ -13,13 +13,7 @@ from tests.fuzz.rewritten import means
 from tests.fuzz.trials import Trial
 
 BACKENDS = [name for name in ("numpy", "numpy", "numpy", "torch", "jax") if find_spec(name)]
-SOURCES = (
-    einsums.expression,
-    indexed.expression,
-    programs.expression,
-    stacks.expression,
-    means,
-)
+SOURCES = (einsums.expression, indexed.expression, programs.expression, stacks.expression, means)
 
 
 def derived(draw: Draw, trial: Trial, named: bool, most: int = 2) -> tuple[Expression, str]:

@@ -102,10 +102,7 @@ def chunk_of_samples(block_info: Any = None) -> np.ndarray:
 def samples(chunks: int, rows: int = ROWS, columns: int = FEATURES) -> tuple[Any, Any]:
     """Return measurements and which class each is of, as lazy arrays."""
     X = da.map_blocks(
-        chunk_of_samples,
-        chunks=((rows,) * chunks, (columns,)),
-        dtype=float,
-        meta=np.empty((0, 0)),
+        chunk_of_samples, chunks=((rows,) * chunks, (columns,)), dtype=float, meta=np.empty((0, 0))
     )
     y = X.map_blocks(above, drop_axis=1, dtype=float, meta=np.empty(0))
     return X, y

@@ -231,10 +231,7 @@ inv(X)_ij n nan ∞ _ { }"""
 @given(
     st.one_of(
         st.text("xAf iδΣ∂²_^{}()[]+-*/=<>≥,;0123459.e∞j'"),
-        st.lists(
-            st.sampled_from(TOKENS.split()),
-            max_size=12,
-        ).map(" ".join),
+        st.lists(st.sampled_from(TOKENS.split()), max_size=12).map(" ".join),
     )
 )
 def test_any_text_is_read_or_refused(text):

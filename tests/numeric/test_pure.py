@@ -29,7 +29,8 @@ for room in {ROOMS!r}:
         import_module(found.name)
         count += 1
 
-from einsdiff.algebra.nodes.nodes import einsum, variable
+from einsdiff.algebra.nodes.nodes import einsum
+from einsdiff.algebra.nodes.interning import variable
 from einsdiff.numeric.source.code import source
 
 A, x = variable("A", ("m", "n")), variable("x", ("n",))

@@ -24,7 +24,7 @@ import sympy
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
+from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
 from einsdiff.verbs.named_functions import PUBLIC
 from tests.algebra.operations.test_numpy_names import (
     EXPRESSIONS,
@@ -345,14 +345,8 @@ LARGE: dict[str, tuple[Callable[..., ed.Tensor], Callable[..., Any]]] = {
     "tanh": (ed.tanh, mpmath.tanh),
     "erf": (ed.erf, mpmath.erf),
     "gelu": (ed.gelu, lambda x: x * (1 + mpmath.erf(x / mpmath.sqrt(2))) / 2),
-    "logaddexp(x, 0)": (
-        lambda x: ed.logaddexp(x, 0),
-        lambda x: mpmath.log(1 + mpmath.exp(x)),
-    ),
-    "logaddexp(0, -x)": (
-        lambda x: ed.logaddexp(0, -x),
-        lambda x: mpmath.log(1 + mpmath.exp(-x)),
-    ),
+    "logaddexp(x, 0)": (lambda x: ed.logaddexp(x, 0), lambda x: mpmath.log(1 + mpmath.exp(x))),
+    "logaddexp(0, -x)": (lambda x: ed.logaddexp(0, -x), lambda x: mpmath.log(1 + mpmath.exp(-x))),
     "arctan": (ed.arctan, mpmath.atan),
     "exp(-x^2)": (lambda x: ed.exp(-(x**2)), lambda x: mpmath.exp(-(x**2))),
     "log1p(exp(-|x|))": (
@@ -970,11 +964,7 @@ NO_FUNCTION: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ed.OperandError,
         "2 names of arguments",
     ),
-    "a signature that cannot be read": (
-        {"signature": "n->n"},
-        ed.OperandError,
-        "is no signature",
-    ),
+    "a signature that cannot be read": ({"signature": "n->n"}, ed.OperandError, "is no signature"),
     "a derivative that cannot be read": ({"derivative": "1 +"}, ed.SubscriptsError, ""),
     "an open bracket": ({"derivative": "sin(x"}, ed.SubscriptsError, ""),
     "an unknown name": ({"derivative": "z x"}, ed.EinsdiffError, "z"),

@@ -18,7 +18,8 @@ seed are labels that occur twice (see `einsdiff.algebra.nodes.nodes`), so that r
 renaming. The result is an expression again, made of the nodes of the function, and its derivative
 is the same function once more.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> (J,) = derivatives(einsum([A, x], ["ij", "j"], "i"), [A])
 >>> J is einsum([x], ["q"], "iiq", {"i": 2})  # δ_ip x_q
@@ -36,28 +37,23 @@ from typing import Any
 from einsdiff.algebra.nodes.factors import multiplied
 from einsdiff.algebra.nodes.function import RULE_LETTERS
 from einsdiff.algebra.nodes.graph import dependencies, rebuilt, topological
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Einsum,
     Node,
     Number,
     Variable,
-    add,
-    call,
-    einsum,
-    partial,
     variable,
     zero,
 )
+from einsdiff.algebra.nodes.nodes import add, call, einsum, partial
 from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.definitions import by_definition
 from einsdiff.algebra.reading.entrywise import entrywise
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["Change", "Local", "derivatives", "directional", "local_derivatives", "recorded"]
 
 
 def derivatives(
@@ -114,7 +110,7 @@ def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> 
     The directions of variables, or of other nodes inside the expressions, are of the same shape as
     these. For each expression there is :math:`\sum_x \frac{\partial f}{\partial x_d} v_d`.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, v = variable("x", (3,)), variable("v", (3,))
     >>> f = einsum([x, x], ["i", "i"], "")
     >>> directional([f], {x: v})[0] is einsum([derivatives(f, [x])[0], v], ["i", "i"], "")
@@ -195,7 +191,7 @@ def local_derivatives(node: Node, active: Collection[Node]) -> Iterator[Local]:
     There is one for each term of a sum and each argument, and one for all equal factors of a
     product.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> (local,) = local_derivatives(einsum([x, x], ["i", "i"], ""), {x})
     >>> local.coefficient, local.factors
@@ -286,7 +282,7 @@ def recorded(expression: Node, wrt: Node) -> list[Change]:
     each node that changes, the variable first and the expression last; none if that does not
     change.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> [change.node for change in recorded(einsum([A, x], ["ij", "j"], "i"), x)]
     [x, Einsum((x, A), ((1,), (0, 1)), (0,))]

@@ -25,7 +25,8 @@ structure             expression                                      equations 
 
 A structure holds others: copies of a low-rank change of a Kronecker product are three of them.
 
->>> from einsdiff.algebra.nodes.nodes import delta, einsum, variable
+>>> from einsdiff.algebra.nodes.interning import delta, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
 >>> V = variable("V", (5, 2))
 >>> hessian = einsum([delta(9), V, V], ["pr", "jq", "js"], "pqrs")
 >>> found = structure(hessian, 2, ())
@@ -53,25 +54,9 @@ from einsdiff.algebra.derivatives.linear_terms import (
     ties,
 )
 from einsdiff.algebra.nodes.factors import Slot
-from einsdiff.algebra.nodes.nodes import Node, Number, Shape, scale
+from einsdiff.algebra.nodes.interning import Node, Number, Shape
+from einsdiff.algebra.nodes.nodes import scale
 from einsdiff.notation.subscripts import Size
-
-__all__ = [
-    "Blocks",
-    "Copies",
-    "Deficient",
-    "Diagonal",
-    "Group",
-    "Kronecker",
-    "KroneckerSum",
-    "KroneckerTerms",
-    "LowRank",
-    "Scale",
-    "Scaled",
-    "Split",
-    "Structure",
-    "structure",
-]
 
 #: So many factors that have neither codomain nor domain axes are tried on either side of a cut.
 MOST_FREE = 8
@@ -243,7 +228,8 @@ def structure(expr: Node, domain: int, sizes: tuple[tuple[str, int], ...]) -> St
     The last axes of the expression, which is best in its normal form, are those of the domain. What
     its named sizes stand for is said in pairs (size, number).
 
-    >>> from einsdiff.algebra.nodes.nodes import delta, einsum, variable
+    >>> from einsdiff.algebra.nodes.interning import delta, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
     >>> A, B = variable("A", (3, 3)), variable("B", (2, 2))
     >>> product = einsum([A, B], ["ip", "jq"], "ijpq")
     >>> [group.node for group in structure(product, 2, ()).groups]

@@ -2,7 +2,7 @@ r"""Simpler nodes that calls of functions are as soon as they are made.
 
 .. math:: x^1 = x \qquad (x^2)^3 = x^6 \qquad \max(x, 0) = \operatorname{relu}(x) .
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", ())
 >>> fold_power(x, constant(1)) is x, fold_maximum(x, x) is x
 (True, True)
@@ -14,29 +14,8 @@ from fractions import Fraction
 from math import isqrt
 
 from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Call,
-    Constant,
-    Einsum,
-    Node,
-    call,
-    constant,
-    einsum,
-    is_one,
-    is_zero,
-    scale,
-)
-
-__all__ = [
-    "MOST_EXPANDED",
-    "fold_greater",
-    "fold_greater_equal",
-    "fold_logaddexp",
-    "fold_maximum",
-    "fold_minimum",
-    "fold_power",
-]
+from einsdiff.algebra.nodes.interning import Add, Call, Constant, Einsum, Node, constant, is_one
+from einsdiff.algebra.nodes.nodes import call, einsum, is_zero, scale
 
 #: Powers up to this one are products, in which equal factors meet and cancel by counting.
 MOST_EXPANDED = 16

@@ -23,8 +23,6 @@ from einsdiff.algebra.functions.folds import (
 )
 from einsdiff.algebra.nodes.function import About, Function
 
-__all__ = ["ENTRIES"]
-
 _FLAT = "The derivative is 0, also at the steps, where there is none."
 _CONDITION = "It is a number and can be multiplied. The derivative is 0, also at the step."
 _TIES = "Where both are equal, they share the derivative equally."
@@ -405,12 +403,7 @@ ENTRIES = (
         latex=r"\left\lceil{0}\right\rceil",
         sympy="ceiling",
     ),
-    _flat(
-        "trunc",
-        "Round towards 0.",
-        sympy=lambda s, x: s.sign(x) * s.floor(s.Abs(x)),
-        parity=-1,
-    ),
+    _flat("trunc", "Round towards 0.", sympy=lambda s, x: s.sign(x) * s.floor(s.Abs(x)), parity=-1),
     _flat(
         "rint",
         "Round to the nearest whole number, halves to the even one.",

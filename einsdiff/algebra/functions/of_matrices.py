@@ -15,8 +15,6 @@ from typing import Any
 
 from einsdiff.algebra.nodes.function import RULE_LETTERS, About, Function, family
 
-__all__ = ["MATRICES", "numbered"]
-
 _COOKBOOK = "Petersen and Pedersen, *The Matrix Cookbook* (2012), section"
 
 

@@ -26,8 +26,6 @@ from typing import Any, NamedTuple
 
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["Canonical", "Exchange", "Orders", "canonical", "least"]
-
 
 class Exchange(NamedTuple):
     """Blocks of axes, all of one length, that may change places without changing the tensor.

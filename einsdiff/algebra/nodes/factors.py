@@ -1,6 +1,6 @@
 r"""A product as its factors, each a node with the labels of its axes.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> product = multiplied([(A, "ij"), (x, "j")], "i")
 >>> slots(product)
@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import ONE, Einsum, Node, einsum
+from einsdiff.algebra.nodes.interning import ONE, Einsum, Node
+from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["Slot", "counted", "multiplied", "size_factor", "slots"]
 
 #: A factor, and the label of each of its axes.
 Slot = tuple[Node, tuple[int, ...]]
@@ -35,7 +34,7 @@ def multiplied(
 def slots(node: Node) -> list[Slot]:
     """List the factors of a term with their labels; named sizes are factors too.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> slots(variable("A", (2, 3)))
     [(A, (0, 1))]
     """
@@ -57,7 +56,7 @@ def size_factor(size: Size) -> Slot:
 def counted(node: Einsum) -> dict[Slot, int]:
     """Count equal factors of a product.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> counted(einsum([x, x], ["i", "i"], "i"))
     {(x, (0,)): 2}

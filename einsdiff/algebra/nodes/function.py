@@ -26,20 +26,6 @@ from einsdiff.errors import OperandError
 from einsdiff.notation.letters import DUMMY
 from einsdiff.notation.threads import cached_property
 
-__all__ = [
-    "FAMILIES",
-    "FUNCTIONS",
-    "KERNELS",
-    "RULE_LETTERS",
-    "About",
-    "Function",
-    "enter",
-    "family",
-    "lookup",
-    "parted_names",
-    "revision",
-]
-
 #: Letters of the axes in a rule: those of the value, and then those of the argument.
 RULE_LETTERS = DUMMY
 

@@ -1,6 +1,7 @@
 """Walks over expressions, without recursion: a chain of ten thousand nodes is legitimate.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> len(topological([einsum([x, x], ["i", "i"], "")]))
 2
@@ -12,34 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Call,
-    Constant,
-    Einsum,
-    Node,
-    Variable,
-    add,
-    call,
-    einsum,
-)
-
-__all__ = [
-    "children",
-    "dependencies",
-    "not_analytic",
-    "rebuilt",
-    "substituted",
-    "topological",
-    "use_counts",
-    "variables_of",
-]
+from einsdiff.algebra.nodes.interning import Add, Call, Constant, Einsum, Node, Variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes that this one is computed from.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> children(einsum([variable("x", (3,))] * 2, ["i", "i"], ""))
     (x, x)
     """
@@ -55,7 +37,7 @@ def children(node: Node) -> tuple[Node, ...]:
 def dependencies(node: Node) -> tuple[Node, ...]:
     """Return the nodes that this one changes with: children, or what a function is one of.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> z = variable("z", ("k",))
     >>> dependencies(variable("x", ("n",), of=[z]))
     (z,)
@@ -70,7 +52,8 @@ def topological(
 
     What is `below` a node is its `children`, its `dependencies`, or what else is said.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> topological([einsum([x, x], ["i", "i"], "")])[0]
     x
@@ -98,7 +81,8 @@ def topological(
 def use_counts(roots: Iterable[Node]) -> dict[Node, int]:
     """Count for each node under the roots how often it is used; being a root counts.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> use_counts([einsum([x, x], ["i", "i"], "")])[x]
     2
@@ -116,7 +100,8 @@ def use_counts(roots: Iterable[Node]) -> dict[Node, int]:
 def variables_of(roots: Iterable[Node]) -> list[Variable]:
     """List the variables under the roots, each once.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> variables_of([einsum([variable("x", (3,))] * 2, ["i", "i"], "")])
     [x]
     """
@@ -126,7 +111,8 @@ def variables_of(roots: Iterable[Node]) -> list[Variable]:
 def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
     """Build a node from what its children became.
 
-    >>> from einsdiff.algebra.nodes.nodes import scale, variable
+    >>> from einsdiff.algebra.nodes.nodes import scale
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> rebuilt(scale(2, x), {x: y}) is scale(2, y)
     True
@@ -147,7 +133,8 @@ def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
 def substituted(node: Node, known: Mapping[Node, Node]) -> Node:
     """Put expressions in place of parts of an expression.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> substituted(einsum([x, x], ["i", "j"], "ij"), {x: y})
     Einsum((y, y), ((0,), (1,)), (0, 1))
@@ -165,7 +152,8 @@ def not_analytic(node: Node, complex_names: frozenset[str]) -> Function | None:
     It has no derivative there. Complex are the variables of these names, and complex numbers.
 
     >>> from einsdiff.algebra.nodes.function import lookup
-    >>> from einsdiff.algebra.nodes.nodes import call, variable
+    >>> from einsdiff.algebra.nodes.nodes import call
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> node = call(lookup("floor"), [variable("z", (3,))])
     >>> not_analytic(node, frozenset("z")), not_analytic(node, frozenset())
     (floor, None)

@@ -27,37 +27,6 @@ from einsdiff.algebra.nodes.relations import Relation
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import in_child
 
-__all__ = [
-    "BUILDERS",
-    "EQUAL",
-    "ONE",
-    "SUPERSCRIPT",
-    "Add",
-    "Call",
-    "Constant",
-    "Delta",
-    "Einsum",
-    "Node",
-    "Number",
-    "Shape",
-    "Variable",
-    "as_exact",
-    "constant",
-    "delta",
-    "interned_call",
-    "interned_delta",
-    "interned_einsum",
-    "interned_sum",
-    "is_one",
-    "ordered_einsum",
-    "reciprocal",
-    "symbol",
-    "symmetry",
-    "times",
-    "variable",
-    "zero",
-]
-
 Number = int | Fraction | float | complex
 Shape = tuple[Size, ...]
 

@@ -18,8 +18,6 @@ from collections.abc import Collection, Hashable, Sequence
 from einsdiff.algebra.nodes.relations import Relation, bounds, is_digits, truth
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["Labels"]
-
 #: A relation under construction: the coefficient of each label, the offset, and its kind.
 _Terms = dict[int, int]
 _Relation = tuple[_Terms, int, bool]

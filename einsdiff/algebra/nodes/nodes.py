@@ -49,7 +49,6 @@ from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.interning import (
     BUILDERS,
     ONE,
-    SUPERSCRIPT,
     Add,
     Call,
     Constant,
@@ -57,18 +56,15 @@ from einsdiff.algebra.nodes.interning import (
     Einsum,
     Node,
     Number,
-    Shape,
     Variable,
     as_exact,
     constant,
     delta,
     interned_call,
     interned_delta,
-    interned_einsum,
     interned_sum,
     is_one,
     ordered_einsum,
-    reciprocal,
     symbol,
     symmetry,
     times,
@@ -78,41 +74,6 @@ from einsdiff.algebra.nodes.interning import (
 from einsdiff.algebra.nodes.labels import Labels
 from einsdiff.algebra.nodes.relations import Relation, simplified
 from einsdiff.notation.subscripts import Size
-
-__all__ = [
-    "ONE",
-    "SUPERSCRIPT",
-    "Add",
-    "Call",
-    "Constant",
-    "Delta",
-    "Einsum",
-    "Node",
-    "Number",
-    "Shape",
-    "Variable",
-    "add",
-    "call",
-    "constant",
-    "delta",
-    "einsum",
-    "interned_call",
-    "interned_delta",
-    "interned_einsum",
-    "interned_sum",
-    "is_one",
-    "is_zero",
-    "ones",
-    "partial",
-    "reciprocal",
-    "related",
-    "scale",
-    "stretched",
-    "symbol",
-    "symmetry",
-    "variable",
-    "zero",
-]
 
 #: A sum inside a sum is merged into it when it has at most this many terms. Merging more would
 #: copy long sums again and again where sums of sums are built one by one; see `flatten`.
@@ -142,10 +103,7 @@ def partial(x: Variable, by: Variable) -> Node:
 
 
 def related(
-    sizes: Sequence[Size],
-    coefficients: Sequence[int],
-    offset: int = 0,
-    is_equation: bool = True,
+    sizes: Sequence[Size], coefficients: Sequence[int], offset: int = 0, is_equation: bool = True
 ) -> Node:
     """Build the tensor that is 1 where indices of these sizes are related, and 0 elsewhere.
 

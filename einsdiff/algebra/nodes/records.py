@@ -10,7 +10,8 @@ and read again by the functions that make nodes. The list is as long as the grap
 neither way is recursive. It depends on the structure alone: the same expression has the same
 records in every process.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", ("m", 3)), variable("x", (3,))
 >>> for record in dumped([einsum([A, x], ["ij", "j"], "i")]).records:
 ...     print(record)
@@ -29,7 +30,7 @@ from typing import Any, NamedTuple, cast
 
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.graph import children, topological
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
@@ -38,10 +39,7 @@ from einsdiff.algebra.nodes.nodes import (
     Node,
     Number,
     Variable,
-    add,
-    call,
     constant,
-    einsum,
     interned_call,
     interned_delta,
     interned_einsum,
@@ -49,19 +47,9 @@ from einsdiff.algebra.nodes.nodes import (
     symbol,
     variable,
 )
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.algebra.nodes.relations import Relation
 from einsdiff.errors import OperandError
-
-__all__ = [
-    "FORMAT",
-    "Graph",
-    "damaged",
-    "digest",
-    "dumped",
-    "loaded",
-    "restored",
-    "structure_hash",
-]
 
 #: The number of this way of writing expressions down. It is raised when records change.
 FORMAT = 2

@@ -24,8 +24,6 @@ from typing import NamedTuple
 
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["Relation", "bounds", "is_digits", "simplified", "truth"]
-
 
 class Relation(NamedTuple):
     """``sum(c_k i_k) + offset`` is zero, or at least zero."""

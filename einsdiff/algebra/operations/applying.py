@@ -22,7 +22,8 @@ from functools import cache, partial
 from inspect import Parameter, Signature
 
 from einsdiff.algebra.nodes.function import FAMILIES, Function, lookup
-from einsdiff.algebra.nodes.nodes import Node, call, einsum, zero
+from einsdiff.algebra.nodes.interning import Node, zero
+from einsdiff.algebra.nodes.nodes import call, einsum
 from einsdiff.algebra.operations.arithmetic import entrywise
 from einsdiff.algebra.operations.explaining import explained
 from einsdiff.algebra.operations.shapes import (
@@ -35,8 +36,6 @@ from einsdiff.algebra.operations.shapes import (
 )
 from einsdiff.errors import OperandError, ShapeError, shapes_line
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["along", "check_square", "kept", "of_record"]
 
 
 @cache

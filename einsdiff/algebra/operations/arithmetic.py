@@ -5,7 +5,7 @@ r"""Arithmetic: functions of the entries of operands that are broadcast.
 Sums are sums and products are einsums; a quotient, a root and a reciprocal are powers, so that
 like factors meet. All else is an entry of the table.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x, y = variable("x", (3,)), variable("y", (2, 1))
 >>> add_(x, y).shape
 (2, 3)
@@ -21,7 +21,8 @@ from math import pi
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.algebra.nodes.nodes import Node, Number, add, call, constant, einsum, scale
+from einsdiff.algebra.nodes.interning import Node, Number, constant
+from einsdiff.algebra.nodes.nodes import add, call, einsum, scale
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.shapes import broadcast_shape, broadcast_to, placed
 

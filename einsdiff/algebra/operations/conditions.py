@@ -6,7 +6,7 @@ r"""Conditions, which are 1 where they hold and 0 elsewhere, and what is chosen 
 
 The derivative of a condition is 0, also at the step, where it has none.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> step(x) is less(zero(()), x), clip(x) is x
 (True, True)
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from fractions import Fraction
 
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
@@ -26,9 +26,9 @@ from einsdiff.algebra.nodes.nodes import (
     Node,
     Variable,
     constant,
-    scale,
     zero,
 )
+from einsdiff.algebra.nodes.nodes import scale
 from einsdiff.algebra.operations.arithmetic import add_, elementwise, multiply, subtract
 from einsdiff.algebra.operations.naming import beyond_numpy, numpys
 from einsdiff.algebra.operations.shapes import operands_line
@@ -133,7 +133,7 @@ def invert(x: Node) -> Node:
 def is_condition(x: Node, truths: Collection[str] = ()) -> bool:
     """Tell whether all entries are 0 or 1, as far as that is seen.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> is_condition(logical_not(step(x))), is_condition(x), is_condition(x, ["x"])
     (True, False, True)

@@ -8,7 +8,7 @@ r"""Diagonals and triangles of matrices.
 A diagonal beside the main one is two shifted indices, :math:`\delta_{i,d}\, \delta_{j,d+k}\,
 A_{ij}`.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, v = variable("A", (3, 4)), variable("v", (3,))
 >>> diagonal(A, 1).shape, diag(v, -1).shape, tril(A).shape
 ((3,), (4, 4), (3, 4))
@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Node, einsum, related
+from einsdiff.algebra.nodes.interning import Node
+from einsdiff.algebra.nodes.nodes import einsum, related
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reductions import sum_
 from einsdiff.algebra.operations.shapes import axis_of, need_numbers, operands_line

@@ -19,8 +19,6 @@ from textwrap import fill
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import About, Function
 
-__all__ = ["explained"]
-
 #: Those whose names mean something else in einsdiff: `einsdiff.equal` compares expressions.
 _NUMPYS = ("equal", "not_equal")
 

@@ -5,7 +5,7 @@ relation that leaves a single value:
 
 .. math:: x_{[a::s]}: \; \delta_{s i + a,\,p}\, x_p \qquad x_{[a]}: \; \delta_{p,\,a}\, x_p .
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A = variable("A", (4, 5))
 >>> index(A, (slice(None, None, -2), None, 0)).shape, index(A, ...) is A
 ((2, 1), True)
@@ -17,18 +17,13 @@ from collections.abc import Iterable, Sequence
 from operator import index as as_index
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Node, einsum, related
+from einsdiff.algebra.nodes.interning import Node
+from einsdiff.algebra.nodes.nodes import einsum, related
 from einsdiff.algebra.operations.arithmetic import subtract
 from einsdiff.algebra.operations.joining import concatenate
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel, reshape
-from einsdiff.algebra.operations.shapes import (
-    Axis,
-    axes_of,
-    axis_of,
-    need_numbers,
-    operands_line,
-)
+from einsdiff.algebra.operations.shapes import Axis, axes_of, axis_of, need_numbers, operands_line
 from einsdiff.errors import OperandError, RangeError
 from einsdiff.notation.subscripts import Size
 

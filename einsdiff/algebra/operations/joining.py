@@ -5,7 +5,7 @@ Every part is placed where it begins, by a relation between its index and that o
 .. math:: \operatorname{concatenate}(x, y)_p
     = \delta_{p,\,i}\, x_i + \delta_{p,\,j + m}\, y_j , \qquad 0 \le i < m .
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x, y = variable("x", (2,)), variable("y", (2,))
 >>> concatenate([x, y]).shape, stack([x, y]).shape, stack([x, y], axis=-1).shape
 ((4,), (2, 2), (2, 2))
@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Node, add, einsum, related
+from einsdiff.algebra.nodes.interning import Node
+from einsdiff.algebra.nodes.nodes import add, einsum, related
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel, reshape
 from einsdiff.algebra.operations.shapes import axis_of, need_numbers, operands_line

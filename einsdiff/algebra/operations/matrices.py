@@ -7,7 +7,7 @@ They are entries of the table, where their derivatives are; here shapes are chec
 collected in Petersen and Pedersen, *The Matrix Cookbook* (2012), and in Giles, *An extended
 collection of matrix derivative results* (2008).
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, b = variable("A", (4, 3, 3)), variable("b", (3,))
 >>> inv(A).shape, logdet(A).shape, solve(A, b).shape
 ((4, 3, 3), (4,), (4, 3))
@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import lookup
-from einsdiff.algebra.nodes.nodes import Node, call, einsum, zero
+from einsdiff.algebra.nodes.interning import Node, zero
+from einsdiff.algebra.nodes.nodes import call, einsum
 from einsdiff.algebra.operations.applying import check_square, of_record
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.products import check_inner, matmul

@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["BEYOND_NUMPY", "NUMPY", "beyond_numpy", "numpys"]
-
 #: NumPy's name of each function, and what it does with nodes.
 NUMPY: dict[str, Callable[..., Any]] = {}
 

@@ -5,7 +5,7 @@ r"""Norms of vectors and matrices.
     \|A\|_2 = \sqrt{\lambda_{\max}(A^\top A)} \qquad
     \|A\|_1 = \max_j \sum_i |A_{ij}| .
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> norm(x).shape, norm(x, keepdims=True).shape, norm(x) is norm(x, 2)
 ((), (1,), True)
@@ -19,19 +19,13 @@ from numbers import Real
 from operator import index as as_index
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Node, constant, zero
+from einsdiff.algebra.nodes.interning import Node, constant, zero
 from einsdiff.algebra.operations.applying import kept
 from einsdiff.algebra.operations.arithmetic import elementwise, power, sqrt, square
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.products import matmul
 from einsdiff.algebra.operations.reductions import max_, min_, sum_
-from einsdiff.algebra.operations.shapes import (
-    Axis,
-    axes_of,
-    need_numbers,
-    operands_line,
-    permuted,
-)
+from einsdiff.algebra.operations.shapes import Axis, axes_of, need_numbers, operands_line, permuted
 from einsdiff.algebra.operations.symmetric import eigvalsh
 from einsdiff.algebra.operations.transposing import matrix_transpose
 from einsdiff.errors import OperandError

@@ -10,7 +10,7 @@ relation (see `einsdiff.algebra.nodes.relations`), so that it is differentiated 
 Their docstrings are written for the users of `einsdiff.verbs.named_functions`, who apply them to
 tensors.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> NUMPY["matmul"](A, x).shape, NUMPY["outer"](x, x).shape, index(x, slice(1, None)).shape
 ((2,), (3, 3), (2,))
@@ -31,10 +31,7 @@ from typing import Any
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.operations import matrices, norms  # noqa: F401 (they name functions)
 from einsdiff.algebra.operations.applying import of_record
-from einsdiff.algebra.operations.conditions import is_condition
-from einsdiff.algebra.operations.indexing import index
 from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
-from einsdiff.algebra.operations.shapes import Axis
 from einsdiff.algebra.operations.symmetric import (
     cholesky,
     cholesky_of_triangle,
@@ -42,10 +39,7 @@ from einsdiff.algebra.operations.symmetric import (
     eigh_of_triangle,
     eigvalsh,
     eigvalsh_of_triangle,
-    is_symmetric,
 )
-
-__all__ = ["BEYOND_NUMPY", "NUMPY", "OF_TRIANGLES", "Axis", "index", "is_condition", "is_symmetric"]
 
 #: What NumPy reads one triangle for, and what it is a function of the symmetric part of.
 OF_TRIANGLES: dict[Callable[..., Any], Callable[..., Any]] = {

@@ -3,7 +3,7 @@ r"""Products of two tensors, all of them einsums.
 .. math:: (AB)_{ij} = A_{ik} B_{kj} \qquad (a \otimes b)_{ij} = a_i b_j \qquad
     (A \otimes B)_{pq} = \delta_{p,\,ki+k'}\, \delta_{q,\,lj+l'}\, A_{ij} B_{k'l'} .
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> matmul(A, x).shape, outer(x, x).shape, kron(A, A).shape
 ((2,), (3, 3), (4, 9))
@@ -16,7 +16,8 @@ from functools import reduce
 from operator import index as as_index
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Node, einsum, related, zero
+from einsdiff.algebra.nodes.interning import Node, zero
+from einsdiff.algebra.nodes.nodes import einsum, related
 from einsdiff.algebra.operations.arithmetic import multiply
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel

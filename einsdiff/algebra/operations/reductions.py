@@ -7,7 +7,7 @@ r"""Sums and other reductions over axes.
 Sums, means and variances are einsums, in which a size that is a name stays a factor. The largest
 entry, products and the like are records of the table, see `einsdiff.algebra.operations.applying`.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A = variable("A", (2, 3))
 >>> sum_(A, axis=1).shape, sum_(A, axis=1, keepdims=True).shape, max_(A).shape
 ((2,), (2, 1), ())
@@ -18,17 +18,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import Constant, Node, constant, einsum, scale, zero
+from einsdiff.algebra.nodes.interning import Constant, Node, constant, zero
+from einsdiff.algebra.nodes.nodes import einsum, scale
 from einsdiff.algebra.operations.applying import along, kept, of_record
 from einsdiff.algebra.operations.arithmetic import divide, elementwise, sqrt, square, subtract
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.reshaping import ravel
-from einsdiff.algebra.operations.shapes import (
-    Axis,
-    axes_of,
-    axis_of,
-    broadcast_to,
-)
+from einsdiff.algebra.operations.shapes import Axis, axes_of, axis_of, broadcast_to
 
 #: The largest, the smallest, and the product of entries: records of the table.
 max_, min_, prod_ = (of_record(FUNCTIONS[name]) for name in ("max", "min", "prod"))

@@ -8,7 +8,7 @@ A reshape is one such relation for every group of axes whose sizes have one prod
 after; a group of one axis on both sides is not touched. Sizes are multiplied as monomials, so that
 axes whose size is a name take part where no digit of them is needed.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A = variable("A", (2, 3, "n"))
 >>> reshape(A, (6, "n")).shape, reshape(A, (3, 2, -1)).shape
 ((6, 'n'), (3, 2, 'n'))
@@ -22,7 +22,8 @@ from math import prod
 from operator import index as as_index
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Node, Shape, einsum, related, zero
+from einsdiff.algebra.nodes.interning import Node, Shape, zero
+from einsdiff.algebra.nodes.nodes import einsum, related
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.shapes import as_shape, need_numbers, operands_line
 from einsdiff.algebra.operations.transposing import transpose

@@ -6,7 +6,7 @@ Axes are matched from the right, and one of size 1 is repeated along the axis it
 
 Repeating is a product with nothing: an einsum whose output has a label that no operand carries.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> a, b = variable("a", ("m", 1)), variable("b", ("n",))
 >>> broadcast_shape([a, b])
 ('m', 'n')
@@ -20,15 +20,10 @@ from collections.abc import Hashable, Iterable, Sequence
 from operator import index as as_index
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, constant, einsum, zero
+from einsdiff.algebra.nodes.interning import Node, Shape, Variable, constant, zero
+from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.algebra.operations.naming import numpys
-from einsdiff.errors import (
-    OperandError,
-    RangeError,
-    ShapeError,
-    shape_text,
-    shapes_line,
-)
+from einsdiff.errors import OperandError, RangeError, ShapeError, shape_text, shapes_line
 from einsdiff.notation.subscripts import Size, as_size
 
 #: One axis, several, or (None) all.
@@ -41,7 +36,7 @@ Axis = int | Sequence[int] | None
 def operands_line(nodes: Sequence[Node]) -> str:
     """Write operands and their shapes, as errors show them.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> operands_line([variable("A", (2, 3)), constant(1)])
     'A: (2, 3)   operand 1: ()'
     """
@@ -76,7 +71,7 @@ def axis_of(node: Node, axis: Any, rank: int | None = None) -> int:
 def axes_of(node: Node, axis: Any, rank: int | None = None) -> tuple[int, ...]:
     """Read axes, each of which may be named once; None means all.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A = variable("A", (2, 3))
     >>> axes_of(A, None), axes_of(A, -1), axes_of(A, (1, 0))
     ((0, 1), (1,), (1, 0))
@@ -108,7 +103,7 @@ def need_numbers(node: Node, axes: Iterable[int], what: str) -> list[int]:
 def permuted(a: Node, order: Sequence[int]) -> Node:
     """Put the axes in another order.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> permuted(variable("A", (2, 3, 4)), (2, 0, 1)).shape
     (4, 2, 3)
     """

@@ -10,7 +10,7 @@ entries that are not read have the derivative 0,
 
 .. math:: S_{ij} = [i \ge j]\, x_{ij} + [j > i]\, x_{ji} .
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> S = variable("S", (4, 3, 3))
 >>> cholesky(S).shape, eigvalsh(S).shape, eigh(S).eigenvectors.shape
 ((4, 3, 3), (4, 3), (4, 3, 3))
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Node
+from einsdiff.algebra.nodes.interning import Node
 from einsdiff.algebra.operations.applying import check_square, of_record
 from einsdiff.algebra.operations.arithmetic import add_
 from einsdiff.algebra.operations.diagonals import tril, triu
@@ -83,7 +83,7 @@ MOST_NODES = 100
 def is_symmetric(a: Node) -> bool:
     """Tell whether matrices are symmetric whatever the values are, as far as that is seen.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> X = variable("X", (3, 3))
     >>> is_symmetric(X), is_symmetric(add_(X, matrix_transpose(X)))
     (False, True)

@@ -4,7 +4,7 @@ r"""Axes in another order, and axes of size 1 put in and left out.
 
 These are einsums of one operand.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A = variable("A", (2, 3))
 >>> transpose(A).shape, expand_dims(A, 1).shape, squeeze(expand_dims(A, 1)) is A
 ((3, 2), (2, 1, 3), True)
@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Node, einsum
+from einsdiff.algebra.nodes.interning import Node
+from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.algebra.operations.naming import numpys
 from einsdiff.algebra.operations.shapes import (
     Axis,

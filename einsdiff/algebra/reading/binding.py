@@ -11,7 +11,8 @@ What is counted where is said in `einsdiff.notation.trees.in_product`.
 Parts are made of the tree (`einsdiff.algebra.reading.parts`), every letter is bound to an index of
 its scope, sizes are found, and nodes are built.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.notation.index_parser import parse_index
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> build(parse_index("A_ij x_j"), {"A": A, "x": x}, "i") is einsum(
@@ -27,7 +28,8 @@ from dataclasses import replace
 from typing import NoReturn
 
 from einsdiff.algebra.nodes.factors import Slot, multiplied, size_factor
-from einsdiff.algebra.nodes.nodes import Node, add, call, constant, delta, einsum, related
+from einsdiff.algebra.nodes.interning import Node, constant, delta
+from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.reading.choice import Argument, choose
 from einsdiff.algebra.reading.kinds import (
@@ -48,8 +50,6 @@ from einsdiff.errors import ShapeError
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Index, Symbol, Tree
-
-__all__ = ["Builder", "build"]
 
 
 def build(
@@ -153,10 +153,7 @@ class Builder:
                 self.sizes_differ(self.letters[b] or self.letters[a], known, (size, by, place))
 
     def sizes_differ(
-        self,
-        letter: str,
-        first: tuple[Size, str, int | None],
-        second: tuple[Size, str, int | None],
+        self, letter: str, first: tuple[Size, str, int | None], second: tuple[Size, str, int | None]
     ) -> NoReturn:
         """Say that an index has two sizes."""
         what = f"label '{letter}'" if letter else "an axis"

@@ -10,8 +10,6 @@ from itertools import product
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, Function, lookup
 from einsdiff.notation.trees import Index
 
-__all__ = ["ALIASES", "POWERS", "Argument", "Choice", "choose", "is_function"]
-
 #: Names for powers.
 POWERS: dict[str, int | Fraction] = {"sqrt": Fraction(1, 2), "square": 2, "reciprocal": -1}
 
@@ -58,10 +56,7 @@ class Choice:
 
 
 def choose(
-    name: str,
-    arguments: Sequence[Argument],
-    labels: Sequence[Index],
-    batch: int | None = None,
+    name: str, arguments: Sequence[Argument], labels: Sequence[Index], batch: int | None = None
 ) -> Choice | None:
     """Find the function that is meant, from the labels of its value and of its arguments.
 

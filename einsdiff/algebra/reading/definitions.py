@@ -3,7 +3,8 @@ r"""Functions of the table as what they are defined by.
 .. math:: \operatorname{softplus}(x) = \log(1 + e^x) .
 
 >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call, variable
+>>> from einsdiff.algebra.nodes.nodes import call
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> by_definition(call(FUNCTIONS["softplus"], [x])) is call(FUNCTIONS["softplus"], [x])
 False
@@ -17,12 +18,11 @@ from collections.abc import Callable, Sequence
 
 from einsdiff.algebra.nodes.function import RULE_LETTERS, Function
 from einsdiff.algebra.nodes.graph import rebuilt, topological
-from einsdiff.algebra.nodes.nodes import Call, Node, einsum
+from einsdiff.algebra.nodes.interning import Call, Node
+from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.entrywise import entrywise
 from einsdiff.notation.index_parser import parse_index
-
-__all__ = ["by_definition", "with_definitions"]
 
 
 def by_definition(node: Call) -> Node:
@@ -46,7 +46,8 @@ def with_definitions(
     """Put definitions in the place of functions that are not known, where they have one.
 
     >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
-    >>> from einsdiff.algebra.nodes.nodes import call, variable
+    >>> from einsdiff.algebra.nodes.nodes import call
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> softplus = call(FUNCTIONS["softplus"], [variable("x", ())])
     >>> with_definitions([softplus], lambda function: function.name == "log")[0].function
     log

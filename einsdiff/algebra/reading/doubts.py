@@ -41,8 +41,6 @@ from einsdiff.notation.trees import (
     walk,
 )
 
-__all__ = ["Doubts"]
-
 #: Names that are always meant as signs, unless they are operands.
 _SIGNS = {
     **dict.fromkeys(("sum", "Sum", "SUM"), "write the sign of a sum: Σ_i x_i"),
@@ -236,9 +234,7 @@ class Doubts:
                 assert isinstance(factor, Symbol)
                 action = INSTEAD.get(factor.name, "write it with labels")
                 self.fail(
-                    f"'{factor.name}' is no operand here",
-                    _word(factor),
-                    _given(action, factor),
+                    f"'{factor.name}' is no operand here", _word(factor), _given(action, factor)
                 )
         if self.labels or sum(_number(factor) is None for factor, _ in flat) < 2:
             return

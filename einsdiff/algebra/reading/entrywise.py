@@ -5,7 +5,7 @@ form, so that its parts all have the axes of the value, and nothing is to be mat
 Long chains of such functions are what this saves time for: `einsdiff.algebra.reading.binding` would
 come to the same node.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.notation.index_parser import parse_index
 >>> y = variable("y", (3,))
 >>> entrywise(parse_index("1 - y^2"), {"y": y}, (3,))
@@ -17,16 +17,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import (
-    Node,
-    Shape,
-    add,
-    call,
-    constant,
-    einsum,
-    reciprocal,
-    stretched,
-)
+from einsdiff.algebra.nodes.interning import Node, Shape, constant, reciprocal
+from einsdiff.algebra.nodes.nodes import add, call, einsum, stretched
 from einsdiff.algebra.reading.choice import POWERS
 from einsdiff.algebra.reading.parts import COMPARISONS
 from einsdiff.notation.trees import (
@@ -40,8 +32,6 @@ from einsdiff.notation.trees import (
     Symbol,
     Tree,
 )
-
-__all__ = ["entrywise"]
 
 
 def entrywise(tree: Tree, names: Mapping[str, Node], shape: Shape) -> Node:

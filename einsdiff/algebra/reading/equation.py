@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from einsdiff.algebra.nodes.function import parted_names
-from einsdiff.algebra.nodes.nodes import Node, Shape, Variable, partial, variable
+from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable
+from einsdiff.algebra.nodes.nodes import partial
 from einsdiff.algebra.reading.binding import Builder
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.doubts import Doubts
@@ -47,8 +48,6 @@ from einsdiff.notation.trees import (
     symbols_of,
     walk,
 )
-
-__all__ = ["Reading", "read"]
 
 #: Steps in which an order of the names is looked for; beyond, they are in order of appearance.
 MOST_COMPARED = 1_000_000

@@ -6,23 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.algebra.nodes.nodes import Number
+from einsdiff.algebra.nodes.interning import Number
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Index, letters_of
-
-__all__ = [
-    "Amount",
-    "Applied",
-    "Equal",
-    "Named",
-    "Part",
-    "Related",
-    "SizePart",
-    "TermPart",
-    "Tie",
-    "Total",
-    "places",
-]
 
 
 @dataclass(slots=True, eq=False)

@@ -22,7 +22,7 @@ from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, lookup
-from einsdiff.algebra.nodes.nodes import Number, Shape, reciprocal
+from einsdiff.algebra.nodes.interning import Number, Shape, reciprocal
 from einsdiff.algebra.reading.choice import ALIASES, POWERS, Argument, choose, is_function
 from einsdiff.algebra.reading.kinds import (
     Amount,
@@ -55,15 +55,6 @@ from einsdiff.notation.trees import (
     inverse,
     letters_of,
 )
-
-__all__ = [
-    "COMPARISONS",
-    "INSTEAD",
-    "MOST_EXPANDED",
-    "PartReader",
-    "is_exponential",
-    "near_function",
-]
 
 #: The function of each comparison, and whether its arguments change places.
 COMPARISONS = {
@@ -282,9 +273,7 @@ class PartReader:
     def derivative(self, tree: Partial) -> Symbol:
         """Return the name and the labels of a derivative that is a symbol."""
         return self.fail(
-            "a derivative cannot stand here",
-            [tree.column],
-            "write the names of operands",
+            "a derivative cannot stand here", [tree.column], "write the names of operands"
         )
 
     def symbol(self, tree: Symbol) -> Part:

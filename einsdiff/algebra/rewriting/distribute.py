@@ -2,7 +2,7 @@ r"""The distributive law, multiplying out: products of sums as sums of products.
 
 .. math:: (x + y)_i\, a_i = x_i a_i + y_i a_i \qquad (x + 1)^2 = x^2 + 2 x + 1
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> a, b, c = (variable(name, (3,)) for name in "abc")
 >>> product = einsum([a, add([(1, b), (1, c)])], ["i", "i"], "i")
 >>> multiplied_out(product)
@@ -18,7 +18,7 @@ from math import comb
 from einsdiff.algebra.functions.catalogue import FUNCTIONS, MOST_EXPANDED
 from einsdiff.algebra.nodes.factors import Slot, counted, multiplied, size_factor, slots
 from einsdiff.algebra.nodes.graph import children, topological
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     ONE,
     Add,
     Call,
@@ -26,23 +26,12 @@ from einsdiff.algebra.nodes.nodes import (
     Einsum,
     Node,
     Number,
-    add,
-    call,
     constant,
     delta,
-    einsum,
 )
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import Size
-
-__all__ = [
-    "MOST_TERMS",
-    "MOST_WRITTEN",
-    "check_terms",
-    "multiplied_out",
-    "out_of_reach",
-    "spread",
-]
 
 #: A sum that is multiplied out has at most this many terms.
 MOST_TERMS = 4096

@@ -5,7 +5,7 @@ r"""The distributive law, taking out: a factor that terms of a sum have in commo
 A factor is common to two terms if it is the same tensor and stands there in the same role: its axes
 are the same axes of the result, or are summed against the rest of the product in both.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> a, b, c = (variable(name, (3,)) for name in "abc")
 >>> total = add(
 ...     [(1, einsum([a, b], ["i", "i"], "i")), (1, einsum([a, c], ["i", "i"], "i"))]
@@ -20,10 +20,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from einsdiff.algebra.nodes.factors import Slot, multiplied, size_factor, slots
-from einsdiff.algebra.nodes.nodes import Add, Einsum, Node, Number, add, einsum, symmetry
+from einsdiff.algebra.nodes.interning import Add, Einsum, Node, Number, symmetry
+from einsdiff.algebra.nodes.nodes import add, einsum
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["factored"]
 
 Terms = list[tuple[Number, Node]]
 

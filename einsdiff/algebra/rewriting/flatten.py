@@ -8,7 +8,8 @@ since nothing is lost: the order of contraction is chosen by the planner from al
 product that is used twice is kept apart, because it will be computed once; but not, if it is to be
 computed, one that only places an array among zeros, as slices do. Sums likewise.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, B, C = (variable(name, (2, 2)) for name in "ABC")
 >>> AB = einsum([A, B], ["ij", "jk"], "ik")
 >>> (nested,) = flatten([einsum([AB, C], ["ik", "kl"], "il")])
@@ -21,19 +22,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from einsdiff.algebra.nodes.graph import children, rebuilt, use_counts
-from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Delta,
-    Einsum,
-    Node,
-    Number,
-    add,
-    delta,
-    einsum,
-)
+from einsdiff.algebra.nodes.interning import Add, Delta, Einsum, Node, Number, delta
+from einsdiff.algebra.nodes.nodes import add, einsum
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["MOST_COMPARED_FACTORS", "MOST_FACTORS", "MOST_REPEATED_FACTORS", "flatten"]
 
 #: A product that is to be computed has at most this many factors unless it was written with more:
 #: contraction paths of longer ones are costly.

@@ -6,7 +6,8 @@ Axes along which a sum or a function only repeats are taken out of it, and insid
 are deltas that all terms have: :math:`x_k (\delta_{ij} y_i + \delta_{ij} z_i)` is
 :math:`\delta_{ij} x_k (y_i + z_i)`.
 
->>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import add, einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, B, x = variable("A", (2, 2)), variable("B", (2, 2)), variable("x", (2,))
 >>> def t(node):
 ...     return einsum([node], ["ij"], "ji")
@@ -25,21 +26,9 @@ from typing import Any, NamedTuple
 
 from einsdiff.algebra.nodes.effort import budget, spend, within
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Call,
-    Delta,
-    Einsum,
-    Node,
-    add,
-    call,
-    delta,
-    einsum,
-    symmetry,
-)
+from einsdiff.algebra.nodes.interning import Add, Call, Delta, Einsum, Node, delta, symmetry
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.algebra.rewriting.flatten import MOST_COMPARED_FACTORS, MOST_REPEATED_FACTORS, flatten
-
-__all__ = ["NormalForms", "normal_form", "oriented"]
 
 #: So many orders are tried of axes that look alike, and of those of symmetric factors.
 MOST_TRIED = 120
@@ -77,7 +66,7 @@ def normal_form(node: Node) -> Node:
     as they are: what is printed is right all the same, but the same expression may be found in
     several forms.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, B, x = variable("A", (2, 3)), variable("B", (3, 4)), variable("x", (4,))
     >>> Bx = einsum([B, x], ["jk", "k"], "j")
     >>> len(normal_form(einsum([A, Bx], ["ij", "j"], "i")).operands)
@@ -89,7 +78,7 @@ def normal_form(node: Node) -> Node:
 class NormalForms:
     """The normal forms of several expressions; the parts that they share are put in order once.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, forms = variable("x", (2,)), NormalForms()
     >>> square = einsum([x, x], ["i", "i"], "i")
     >>> forms(square) is normal_form(square), forms(add([(1, square), (1, x)])) is forms(x)

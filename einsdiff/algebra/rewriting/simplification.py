@@ -14,7 +14,8 @@ number, `weight`, and a rule is used only where its result weighs less; so it en
 rules are.
 
 >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import add, call, constant, einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import add, call, einsum
+>>> from einsdiff.algebra.nodes.interning import constant, variable
 >>> x, A, b = variable("x", ()), variable("A", (3, 3)), variable("b", (3,))
 >>> square = call(FUNCTIONS["power"], [add([(1, x), (1, constant(1))]), constant(2)])
 >>> simplify(add([(1, square), (-1, einsum([x, x], ["", ""], "")), (-2, x)]))
@@ -37,7 +38,7 @@ from weakref import WeakKeyDictionary
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.nodes.factors import counted
 from einsdiff.algebra.nodes.graph import children, rebuilt, topological, use_counts
-from einsdiff.algebra.nodes.nodes import ONE, Add, Call, Constant, Einsum, Node, is_one
+from einsdiff.algebra.nodes.interning import ONE, Add, Call, Constant, Einsum, Node, is_one
 from einsdiff.algebra.rewriting.distribute import (
     MOST_WRITTEN,
     check_terms,
@@ -51,8 +52,6 @@ from einsdiff.algebra.rewriting.rules.function_rules import COMMUTATIVE, HOMOGEN
 from einsdiff.algebra.rewriting.rules.matrix_rules import transposed
 from einsdiff.algebra.rewriting.rules.patterns import Rule, is_negative, rule
 from einsdiff.algebra.rewriting.rules.rule_table import RULES
-
-__all__ = ["ALL_RULES", "collect", "expand", "simplify", "weight"]
 
 #: `simplify` multiplies out sums of at most so many terms, with so many factors in one of them,
 #: so many in all, and so many nodes: more costs more than it is likely to save.
@@ -86,7 +85,8 @@ def weight(node: Node) -> int:
     taken out of, such as ``sin(-x)`` and ``abs(2 x)``, it counts 3 or 2 more, as does the transpose
     of the argument of ``inv`` or ``det``.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import add, einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> a, b, c = (variable(name, (3,)) for name in "abc")
     >>> ab, ac = (einsum([a, other], ["i", "i"], "i") for other in (b, c))
     >>> (
@@ -243,7 +243,8 @@ def simplify(node: Node, *, is_complex: bool = False) -> Node:
     real numbers only, such as ``log(exp(x)) -> x``, are left out.
 
     >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
-    >>> from einsdiff.algebra.nodes.nodes import add, call, variable
+    >>> from einsdiff.algebra.nodes.nodes import add, call
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> simplify(call(FUNCTIONS["cos"], [add([(-1, x)])]))
     cos(x)
@@ -303,7 +304,8 @@ def expand(node: Node) -> Node:
     That is done in arguments of functions too. It is an `OperandError` if a sum would have more
     than 4096 terms, or all sums together more than 262144, or a term more than 64 factors.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import add, einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", ()), variable("y", ())
     >>> expand(einsum([add([(1, x), (1, y)]), add([(1, x), (-1, y)])], ["", ""], ""))
     Add((1, <Einsum ()>), (-1, <Einsum ()>))
@@ -324,7 +326,8 @@ def collect(node: Node) -> Node:
     That is done in arguments of functions too. What comes back is of no more `weight`, and the same
     node if no two terms of a sum share a factor.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import add, einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> a, b, c, d = (variable(name, (3,)) for name in "abcd")
     >>> terms = [einsum(pair, ["i", "i"], "i") for pair in ((a, b), (a, c), (d, b), (d, c))]
     >>> collect(add([(1, term) for term in terms]))

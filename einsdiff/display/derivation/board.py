@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from einsdiff.algebra.nodes.nodes import Node, Variable
+from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.algebra.rewriting.orient import NormalForms
-
-__all__ = ["Board"]
 
 #: A board has room for derivatives of so many factors in all, written out; it takes about a second.
 MOST_WRITTEN = 3000

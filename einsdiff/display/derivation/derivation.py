@@ -21,14 +21,12 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from textwrap import wrap
 
-from einsdiff.algebra.nodes.nodes import Node, Variable
+from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.display.html import formula_html
 from einsdiff.display.index.index_text import WIDTH, Written, equation, wrapped_equation
 from einsdiff.display.index.latex import aligned, index_latex, index_terms, wrapped
 from einsdiff.display.index.latex_names import latex_text
 from einsdiff.display.matrix.matrix_equation import MatrixEquation
-
-__all__ = ["Derivation", "Step"]
 
 
 @dataclass(frozen=True, slots=True)

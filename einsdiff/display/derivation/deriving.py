@@ -6,7 +6,8 @@ module writes it down three times, with :math:`\partial x/\partial x` as a symbo
 that it is, and with the deltas contracted. A function inside of another one gets a name, and is
 differentiated first.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> f = einsum([A, x], ["ij", "j"], "i")
 >>> J = einsum([x], ["q"], "iiq", {"i": 2})
@@ -39,7 +40,7 @@ from einsdiff.algebra.nodes.graph import (
     topological,
     variables_of,
 )
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Delta,
@@ -47,16 +48,11 @@ from einsdiff.algebra.nodes.nodes import (
     Node,
     Number,
     Variable,
-    add,
-    call,
     constant,
     delta,
-    einsum,
-    is_zero,
-    partial,
-    scale,
     variable,
 )
+from einsdiff.algebra.nodes.nodes import add, call, einsum, is_zero, partial, scale
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.display.derivation.board import Board
 from einsdiff.display.derivation.derivation import Derivation, Step
@@ -93,8 +89,6 @@ from einsdiff.notation.trees import (
     product,
     walk,
 )
-
-__all__ = ["Board", "derive"]
 
 #: A derivation names at most so many functions; no person reads more.
 MOST_NAMED = 40

@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, parted_names
-from einsdiff.algebra.nodes.nodes import SUPERSCRIPT, Number
+from einsdiff.algebra.nodes.interning import SUPERSCRIPT, Number
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.display.index.lettering import Heading
 from einsdiff.notation.index_parser import parse_equation
@@ -38,23 +38,6 @@ from einsdiff.notation.trees import (
     Tree,
     walk,
 )
-
-__all__ = [
-    "WIDTH",
-    "Written",
-    "affine_text",
-    "bare_partial",
-    "equation",
-    "format_heading",
-    "format_number",
-    "index_text",
-    "indexed",
-    "is_elementwise",
-    "terms",
-    "tree_of",
-    "wrapped_equation",
-    "write",
-]
 
 #: Lines are at most so long, unless a term is longer.
 WIDTH = 80
@@ -246,6 +229,7 @@ class TextWriter:
         self.done: dict[int, tuple[Tree, str]] = {}
 
     def text(self, tree: Tree) -> str:
+        """Write a tree."""
         return run(self.whole(tree))
 
     def whole(self, tree: Tree) -> Job[str]:
@@ -289,6 +273,7 @@ class TextWriter:
         return f"({text})" if is_open else text
 
     def sum(self, tree: Sum) -> Job[str]:
+        """Write terms with their signs."""
         text = ""
         for sign, term in tree.terms:
             part: str = yield self.factor(term)
@@ -296,6 +281,7 @@ class TextWriter:
         return text
 
     def product(self, tree: Product) -> Job[str]:
+        """Write factors side by side, and divisors after strokes."""
         text, name = "", ""
         for k, (factor, exponent) in enumerate(tree.factors):
             part: str = yield self.factor(factor)
@@ -325,6 +311,7 @@ class TextWriter:
         return text
 
     def compare(self, tree: Compare) -> Job[str]:
+        """Write a comparison in square brackets."""
         sides: list[str] = []
         is_index = not any(
             isinstance(part, Symbol) and (part.labels or part.name in self.names)
@@ -341,6 +328,7 @@ class TextWriter:
         return f"[{sides[0]} {_SIGNS[tree.sign]} {sides[1]}]"
 
     def call(self, tree: Apply) -> Job[str]:
+        """Write a function with its arguments."""
         shown: list[str] = []
         takes_all = tree.cores is None and not is_elementwise(tree)
         for arg in tree.arguments:

@@ -47,8 +47,6 @@ from einsdiff.notation.trees import (
     walk,
 )
 
-__all__ = ["aligned", "index_latex", "index_terms", "latex_width", "wrapped"]
-
 #: Macros that are replaced by others are expanded at most 1000 times in one formula by KaTeX.
 MOST_EXPANSIONS = 1000
 _EXPANSIONS = {r"\,": 3, r"\operatorname": 3, r"\neq": 4, r"\qquad": 1}

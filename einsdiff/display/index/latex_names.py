@@ -12,18 +12,9 @@ from fractions import Fraction
 from math import isfinite, isnan
 from unicodedata import normalize
 
-from einsdiff.algebra.nodes.nodes import Number
+from einsdiff.algebra.nodes.interning import Number
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Index
-
-__all__ = [
-    "latex_affine",
-    "latex_indices",
-    "latex_labels",
-    "latex_name",
-    "latex_number",
-    "latex_text",
-]
 
 #: Greek letters by their names in LaTeX; those that look like Latin ones have none.
 _GREEK = {

@@ -7,24 +7,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from einsdiff.algebra.nodes.graph import children, topological
-from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Call,
-    Einsum,
-    Node,
-    Variable,
-)
+from einsdiff.algebra.nodes.interning import Add, Call, Einsum, Node, Variable
 from einsdiff.notation.letters import first_unused
-
-__all__ = [
-    "Heading",
-    "Letters",
-    "assigned",
-    "axes_of",
-    "axis_spellings",
-    "places",
-    "without_repetition",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +142,7 @@ def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> I
     """Yield the letters of an axis, those of the variables inside that have it.
 
     >>> A = Letters({"A": (("i", "j"),)})
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> list(axis_spellings(A, variable("A", (2, 3)), 1))
     ['j']
     """
@@ -187,7 +171,7 @@ def axes_of(
 ) -> tuple[str, ...]:
     """Choose letters for the axes of what is named: the user's, where they are not taken.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> axes_of(variable("A", (2, 3)), Letters({"A": (("p", "q"),)}), "p")
     ('i', 'q')
     """

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Node
+from einsdiff.algebra.nodes.interning import Node
 from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.index.index_text import (
@@ -46,25 +46,14 @@ from einsdiff.notation.trees import (
     walk,
 )
 
-__all__ = [
-    "PrintedReader",
-    "contracted",
-    "counts",
-    "derivatives_in",
-    "is_reordered",
-    "normal_sides",
-    "normal_text",
-    "skeleton",
-    "summed",
-]
-
 
 def normal_text(node: Node, axes: Sequence[str], letters: Letters) -> Written:
     """Write the normal form of an expression in index notation.
 
     What is far too long to be written is not brought to its normal form first.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> normal_text(einsum([variable("x", (3,))] * 2, ["i", "i"], "i"), ("i",), Letters())
     'x_i^2'
     """
@@ -76,7 +65,8 @@ def normal_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
 
     The left-hand side has the ranges that one cannot see, see `format_sides`.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> normal_sides(einsum([x], ["i"], ""), Heading("f", ()), Letters())
     ('f', 'Σ_i x_i')

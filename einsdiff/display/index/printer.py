@@ -7,7 +7,8 @@ understood. A label that stands twice in the output of an einsum is printed as t
 that it is. What is printed is read back as the same expression
 (`einsdiff.algebra.reading.equation`), since letters are counted here by the same rules as there.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> J = einsum([x], ["q"], "iiq", {"i": 2})
 >>> format_index(J, ("i", "p", "q"), Letters())
@@ -22,7 +23,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import log10
 
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
@@ -35,7 +37,7 @@ from einsdiff.algebra.nodes.nodes import (
 )
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.reading.choice import Argument, choose
-from einsdiff.algebra.reading.parts import COMPARISONS, MOST_EXPANDED
+from einsdiff.algebra.reading.parts import COMPARISONS
 from einsdiff.display.index.index_text import (
     TextWriter,
     Written,
@@ -78,15 +80,6 @@ from einsdiff.notation.trees import (
     sides_of,
 )
 
-__all__ = [
-    "MOST_FACTORS",
-    "absorbable",
-    "format_equation",
-    "format_index",
-    "format_sides",
-    "summary",
-]
-
 #: The signs of comparisons, by the names of their functions.
 _SIGNS = {name: sign for sign, (name, is_swapped) in COMPARISONS.items() if not is_swapped}
 #: Printing writes a shared node out wherever it stands, which can be exponentially long; an
@@ -110,7 +103,8 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
     function are as on paper, unless they take a part of an axis or the derivative is zero. Of a
     variable alone, the variable is written.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, related, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum, related
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, first = variable("x", (5,)), related((4, 5), (1, -1), 0)
     >>> format_equation(einsum([x, first], ["p", "ip"], "i"), Heading("f", ("i",)), Letters())
     'f_{i<4} = x_{i+0}'
@@ -122,7 +116,7 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
 def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Written, Written]:
     """Write both sides of an equation, see `format_equation`.
 
-    >>> from einsdiff.algebra.nodes.nodes import zero
+    >>> from einsdiff.algebra.nodes.interning import zero
     >>> format_sides(zero((2,)), Heading("f", ("i",)), Letters())
     ('f_{i<2}', '0')
     """

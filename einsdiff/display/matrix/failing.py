@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["NoMatrixFormError"]
-
 
 class NoMatrixFormError(Exception):
     """An expression that matrix notation has no signs for; the message says why."""

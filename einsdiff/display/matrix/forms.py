@@ -28,40 +28,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Number, is_one
+from einsdiff.algebra.nodes.interning import Number, is_one
 from einsdiff.display.index.latex_names import latex_name
 from einsdiff.notation.subscripts import Size
-
-__all__ = [
-    "BOLD",
-    "Form",
-    "apply",
-    "chain",
-    "commutation",
-    "compare",
-    "cost",
-    "diag",
-    "entry",
-    "eye",
-    "hadamard",
-    "has_entries",
-    "inverse",
-    "is_negative",
-    "is_ones",
-    "kron",
-    "named",
-    "norm",
-    "number",
-    "ones",
-    "power",
-    "subforms",
-    "times",
-    "total",
-    "trace",
-    "transpose",
-    "unit",
-    "vec",
-]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -322,9 +291,7 @@ def _linear(op: str, form: Form, rank: int) -> Form:
     return times(c, [*above, Form(op, (whole,), None, rank)], below)
 
 
-def _peeled(
-    factors: Iterable[Form],
-) -> tuple[Number, list[Form], list[Form], list[Form]]:
+def _peeled(factors: Iterable[Form]) -> tuple[Number, list[Form], list[Form], list[Form]]:
     """Take the numbers out: the coefficient, those above, what is left, and those below."""
     c: Number = 1
     above: list[Form] = []

@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Node, Variable
+from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.algebra.rewriting.simplification import collect, expand
 from einsdiff.display.index.index_text import Written, bare_partial
 from einsdiff.display.index.lettering import Heading
@@ -21,8 +21,6 @@ from einsdiff.display.matrix.stacks import stacked
 from einsdiff.display.matrix.writers import SPELLED, write, write_latex
 from einsdiff.errors import OperandError
 from einsdiff.notation.trees import Symbol
-
-__all__ = ["MatrixEquation", "matrix_equation"]
 
 
 @dataclass(frozen=True, slots=True)

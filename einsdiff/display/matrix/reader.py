@@ -17,7 +17,8 @@ and with ``"F"`` the factors change places: the Jacobian of :math:`AXB` is :math
 or :math:`B^\top \otimes A`. See Magnus and Neudecker, *Matrix Differential Calculus* (1988).
 
 >>> from einsdiff.display.matrix.writers import write
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> J = einsum([x], ["q"], "iiq", {"i": 2})  # ∂f_i/∂A_pq = δ_ip x_q
 >>> (
@@ -36,16 +37,8 @@ from math import prod
 from typing import cast
 
 from einsdiff.algebra.nodes.graph import children, topological
-from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Call,
-    Constant,
-    Delta,
-    Einsum,
-    Node,
-    Variable,
-    is_zero,
-)
+from einsdiff.algebra.nodes.interning import Add, Call, Constant, Delta, Einsum, Node, Variable
+from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.display.index.printer import MOST_FACTORS
 from einsdiff.display.matrix.failing import NoMatrixFormError
 from einsdiff.display.matrix.forms import (
@@ -76,8 +69,6 @@ from einsdiff.display.matrix.walks import UNSEEN, Factor, Path, Walks, product
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["lengths", "matrix_form"]
-
 #: Functions inside of each other, and factors of one product, at most; no person reads more.
 DEEPEST = 100
 MOST_MULTIPLIED = 60
@@ -102,7 +93,8 @@ def matrix_form(
     norm. Names are also those of variables that do not stand in the expression.
 
     >>> from einsdiff.display.matrix.writers import write
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x, w = variable("A", (2, 3)), variable("x", (3,)), variable("w", (3,))
     >>> write(matrix_form(einsum([A, w, x], ["ij", "j", "j"], "i"), [0], []))
     'A (w ⊙ x)'

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from einsdiff.algebra.nodes.nodes import Number
+from einsdiff.algebra.nodes.interning import Number
 from einsdiff.display.matrix.forms import Form, number, times, total
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["stacked", "tells_size"]
 
 #: Rows and columns that are written out, at most.
 MOST_STACKED = 4

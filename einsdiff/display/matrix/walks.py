@@ -11,8 +11,6 @@ from einsdiff.display.matrix.forms import Form, chain, diag, hadamard, ones, tra
 from einsdiff.display.matrix.stacks import tells_size
 from einsdiff.notation.subscripts import Size
 
-__all__ = ["UNSEEN", "Factor", "Path", "Walks", "product"]
-
 
 @dataclass
 class Factor:

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
-from einsdiff.algebra.nodes.nodes import SUPERSCRIPT, Number, is_one
+from einsdiff.algebra.nodes.interning import SUPERSCRIPT, Number, is_one
 from einsdiff.display.index.index_text import format_number
 from einsdiff.display.index.latex_names import latex_name, latex_number, latex_text
 from einsdiff.display.matrix.forms import (
@@ -24,9 +24,6 @@ from einsdiff.display.matrix.forms import (
     transpose,
 )
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["SPELLED", "write", "write_latex"]
-
 
 _T = TypeVar("_T")
 

@@ -11,8 +11,6 @@ from einsdiff.display.network.palette import Panel, shortened
 from einsdiff.display.network.svg import _svg
 from einsdiff.errors import OperandError
 
-__all__ = ["Diagram", "diagram"]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Diagram:

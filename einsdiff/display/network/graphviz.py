@@ -8,8 +8,6 @@ from itertools import pairwise
 from einsdiff.display.network.network import Network, Term, Vertex
 from einsdiff.display.network.palette import BLUE, FILL, GREY, INK, RED, Panel, _mark
 
-__all__ = ["_dot"]
-
 
 def _quoted(text: str) -> str:
     r"""Write a text as DOT does: a quotation mark and a backslash are escaped.

@@ -9,7 +9,8 @@ taken by disappears from the network, and leaves the legs that it had: they are 
 
 The network is that of the printed formula, factor by factor and letter by letter.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> found = network(einsum([A, x], ["ij", "j"], "i"), ("i",), Letters())
 >>> for edge in found.terms[0].edges:
@@ -28,7 +29,7 @@ from fractions import Fraction
 
 from einsdiff.algebra.nodes.function import lookup
 from einsdiff.algebra.nodes.graph import children, rebuilt, topological, variables_of
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     SUPERSCRIPT,
     Add,
     Call,
@@ -38,10 +39,10 @@ from einsdiff.algebra.nodes.nodes import (
     Node,
     Number,
     Variable,
-    add,
     is_one,
     variable,
 )
+from einsdiff.algebra.nodes.nodes import add
 from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
@@ -58,15 +59,7 @@ from einsdiff.display.index.lettering import Letters
 from einsdiff.display.index.lines import PrintedReader
 from einsdiff.display.index.printer import format_index
 from einsdiff.notation.jobs import Job, run
-from einsdiff.notation.trees import (
-    Equation,
-    Summary,
-    in_bracket,
-    letters_of,
-    sides_of,
-)
-
-__all__ = ["Edge", "Network", "Term", "Vertex", "network"]
+from einsdiff.notation.trees import Equation, Summary, in_bracket, letters_of, sides_of
 
 #: A network of more factors than this is summarised: no person follows more lines.
 MOST_VERTICES = 60

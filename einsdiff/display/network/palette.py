@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from einsdiff.display.network.network import Network, Vertex
 
-__all__ = ["BLUE", "FILL", "GREY", "INK", "RED", "Panel", "_mark", "broken", "shortened"]
-
 
 @dataclass(frozen=True, slots=True)
 class Panel:

@@ -6,7 +6,7 @@ those of what was differentiated by last point down, so that :math:`\partial f_i
 drawn as the map from p to i that it is.
 
 >>> from einsdiff.display.network.diagram import diagram
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.display.index.lettering import Letters
 >>> from einsdiff.display.network.network import network
 >>> x = network(variable("x", (3,)), ("i",), Letters())
@@ -24,9 +24,6 @@ from unicodedata import combining, east_asian_width
 
 from einsdiff.display.network.network import Edge, Network, Term, Vertex
 from einsdiff.display.network.palette import BLUE, FILL, GREY, INK, RED, Panel, _mark, broken
-
-__all__ = ["_svg"]
-
 
 # --- SVG: drawings and how they are put together ----------------------------------------------
 

@@ -12,7 +12,8 @@ reads it.
 
 SymPy is imported when the first expression is written.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, "n")), variable("x", ("n",))
 >>> f = einsum([A, x], ["ij", "j"], "i")
 >>> indexed_form(f, Heading("f", ("i",)), Letters(), (A, x))
@@ -30,7 +31,7 @@ from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.graph import children, topological, variables_of
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     SUPERSCRIPT,
     Add,
     Call,
@@ -41,8 +42,8 @@ from einsdiff.algebra.nodes.nodes import (
     Number,
     Shape,
     Variable,
-    is_zero,
 )
+from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.printer import absorbable, summary
@@ -52,8 +53,6 @@ from einsdiff.display.sympy.vocabulary import OF_MATRICES, holds, spelled, sympy
 from einsdiff.errors import OperandError
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
-
-__all__ = ["DEEPEST", "array_form", "indexed_form", "matrix_expression"]
 
 #: Functions inside of each other, at most: SymPy prints and rewrites by recursion.
 DEEPEST = 100
@@ -165,7 +164,8 @@ def indexed_form(
 ) -> Any:
     """Write an expression entry by entry, as an equation for ``∂f/∂A(A, x)[i, p, q]``.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> J = einsum([x], ["q"], "iiq", {"i": 2})
     >>> indexed_form(J, Heading("f", ("i",), (("A", ("p", "q")),)), Letters(), (x,))
@@ -368,7 +368,8 @@ def array_form(node: Node) -> Any:
     ``Identity``, an axis along which nothing changes a ``OneArray``. Indices that are shifted or
     compared, and functions of several arrays, are refused.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> array_form(einsum([A, x], ["ij", "j"], "i"))
     ArrayContraction(ArrayTensorProduct(x, A), (0, 2))
@@ -509,7 +510,8 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
     a division entry by entry a ``HadamardProduct`` with a ``HadamardPower``. Where a matrix of one
     entry is a number, that is its ``Trace``.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> from einsdiff.display.matrix.matrix_equation import matrix_equation
     >>> A, x = variable("A", ("m", "n")), variable("x", ("n",))
     >>> f = einsum([A, x], ["ij", "j"], "i")

@@ -18,8 +18,6 @@ from typing import Any
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.errors import OperandError
 
-__all__ = ["OF_MATRICES", "SPELLED", "holds", "named_by_sympy", "spelled", "sympy_module"]
-
 #: What SymPy calls a function of each entry, by its name in the function table.
 SPELLED = {name: entry.sympy for name, entry in FUNCTIONS.items() if entry.sympy}
 

@@ -9,7 +9,8 @@ which that is possible is a case; in it those terms are left whose deltas are al
 indices written as one. As every index tuple makes each equation either true or false, it is in
 exactly one case.
 
->>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import add, einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> R = variable("R", ("m", "n"))
 >>> J = add(
 ...     [
@@ -31,14 +32,8 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 
 from einsdiff.algebra.nodes.graph import variables_of
-from einsdiff.algebra.nodes.nodes import (
-    Node,
-    Shape,
-    add,
-    einsum,
-    is_zero,
-    zero,
-)
+from einsdiff.algebra.nodes.interning import Node, Shape, zero
+from einsdiff.algebra.nodes.nodes import add, einsum, is_zero
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.html import formula_html
 from einsdiff.display.index.index_text import format_heading, index_text
@@ -50,8 +45,6 @@ from einsdiff.display.tables.deltas import Atom, CaseTerm, Pattern, delta_terms,
 from einsdiff.display.tables.table import width_of
 from einsdiff.errors import RangeError, SizeError
 from einsdiff.notation.trees import sides_of
-
-__all__ = ["Case", "Cases", "Condition", "by_cases"]
 
 #: So many cases are still read, and so many terms in all of them before those alike are added.
 MOST_CASES = 64

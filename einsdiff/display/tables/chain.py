@@ -11,7 +11,8 @@ chain rule is a product of matrices, one for each link:
 What lies between two such steps, such as the terms of a sum, belongs to one link.
 
 >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call, einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import call, einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> B, x = variable("B", ("m", "n")), variable("x", ("n",))
 >>> f = call(FUNCTIONS["tanh"], [einsum([B, x], ["ij", "j"], "i")])
 >>> for link in chain_links(f, x, Heading("f", ("i",), (("x", ("p",)),)), Letters()):
@@ -34,14 +35,13 @@ from einsdiff.algebra.nodes.graph import (
     topological,
     variables_of,
 )
-from einsdiff.algebra.nodes.nodes import Add, Call, Einsum, Node, Shape, Variable, is_zero, variable
+from einsdiff.algebra.nodes.interning import Add, Call, Einsum, Node, Shape, Variable, variable
+from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.display.index.index_text import Written, equation, format_heading
 from einsdiff.display.index.lettering import Heading, Letters, axes_of
 from einsdiff.display.index.lines import normal_sides, normal_text
 from einsdiff.errors import SizeError
 from einsdiff.notation.letters import DUMMY, fresh_letters
-
-__all__ = ["Link", "chain_links"]
 
 #: A chain is looked for in expressions with at most so many nodes.
 MOST_NODES = 2000

@@ -13,11 +13,10 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node, Number, Shape, einsum, is_zero
+from einsdiff.algebra.nodes.interning import Add, Delta, Einsum, Node, Number, Shape
+from einsdiff.algebra.nodes.nodes import einsum, is_zero
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.errors import SizeError
-
-__all__ = ["Atom", "CaseTerm", "Pattern", "delta_terms", "possible_patterns"]
 
 #: Products of sums with deltas in them are multiplied out up to so many terms.
 MOST_TERMS = 64

@@ -12,7 +12,8 @@ The derivative of a step is that of `einsdiff.algebra.derivatives.differentiate`
 the steps before it are unspecified functions of the variable, whose derivatives stay symbols.
 
 >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call, einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import call, einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", ())
 >>> f = call(FUNCTIONS["sin"], [einsum([x, x], ["", ""], "")])
 >>> for step in forward_steps(f, Heading("f", ()), Letters(), [x], x, ()):
@@ -42,7 +43,7 @@ from einsdiff.algebra.nodes.graph import (
     use_counts,
     variables_of,
 )
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
@@ -50,12 +51,9 @@ from einsdiff.algebra.nodes.nodes import (
     Einsum,
     Node,
     Variable,
-    add,
-    einsum,
-    is_zero,
-    partial,
     variable,
 )
+from einsdiff.algebra.nodes.nodes import add, einsum, is_zero, partial
 from einsdiff.display.index.index_text import Written, equation, format_heading, indexed
 from einsdiff.display.index.lettering import Heading, Letters, axes_of
 from einsdiff.display.index.lines import normal_sides, normal_text
@@ -63,8 +61,6 @@ from einsdiff.display.tables.table import Cell, Column, Table
 from einsdiff.errors import SizeError
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.trees import Apply, Summary, Symbol, bracketed, product
-
-__all__ = ["Row", "forward_steps", "reverse_steps", "steps_table"]
 
 #: A table has at most so many steps.
 MOST_STEPS = 200

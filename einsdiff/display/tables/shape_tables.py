@@ -6,22 +6,10 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import (
-    Shape,
-)
+from einsdiff.algebra.nodes.interning import Shape
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.tables.table import Block, Cell, Column, Table
 from einsdiff.notation.subscripts import Size
-
-__all__ = [
-    "kind_of",
-    "layouts_table",
-    "matrix_shape_text",
-    "product_text",
-    "shapes_table",
-    "sizes_text",
-]
-
 
 _KINDS = ("scalar", "vector", "matrix", "tensor")
 
@@ -51,11 +39,7 @@ def sizes_text(shape: Sequence[Size]) -> str:
 def product_text(shape: Sequence[Size]) -> str:
     """Write the number of entries: ``mn``, ``6``.
 
-    >>> (
-    ...     product_text(("m", "n")),
-    ...     product_text((2, 3)),
-    ...     product_text((2, "rows", "n")),
-    ... )
+    >>> (product_text(("m", "n")), product_text((2, 3)), product_text((2, "rows", "n")))
     ('mn', '6', '2·rows·n')
     >>> product_text(())
     '1'

@@ -15,9 +15,6 @@ from einsdiff.display.index.latex import index_latex
 from einsdiff.display.index.latex_names import latex_number, latex_text
 from einsdiff.errors import EinsdiffError
 
-__all__ = ["Block", "Cell", "Column", "Table", "formula_latex", "width_of"]
-
-
 #: Text is at most so wide, where it can be.
 WIDTH = 80
 

@@ -37,9 +37,6 @@ from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.views import PlannedCore
 from einsdiff.numeric.sparse import PLACING, check_room, entries, positions
 
-__all__ = ["BlockMatrix", "MatrixBlock", "checked_form", "linear_operator", "stand_in"]
-
-
 #: The forms of a Jacobian or a Hessian.
 MATRIX_FORMS = ("dense", "sparse", "operator")
 
@@ -207,9 +204,7 @@ def _count(program: Compiled) -> int:
 
 
 def linear_operator(
-    shape: tuple[int, int],
-    forward: Callable[[Any], Array],
-    adjoint: Callable[[Any], Array],
+    shape: tuple[int, int], forward: Callable[[Any], Array], adjoint: Callable[[Any], Array]
 ) -> Any:
     """Make a matrix that is only multiplied with vectors, from both sides."""
     linalg = scipy_module("sparse.linalg")

@@ -57,8 +57,6 @@ from einsdiff.verbs.calculus import grad, hvp, jvp, vjp
 from einsdiff.verbs.sources.accept import read_expression
 from einsdiff.verbs.sources.source import Arguments, Wrt, find_variable
 
-__all__ = ["Problem", "problem"]
-
 
 def problem(
     expression: Any,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from einsdiff.algebra.nodes.nodes import Variable
+from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.errors import (
     BindingError,
     EinsdiffError,
@@ -32,13 +32,11 @@ from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.refusals import signature
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.threads import cached_property
-from einsdiff.numeric.libraries.library import LIBRARIES, library_of
+from einsdiff.numeric.libraries.known import LIBRARIES
+from einsdiff.numeric.libraries.library import library_of
 from einsdiff.numeric.libraries.operands import Array, as_array, dtype_of
 from einsdiff.numeric.libraries.xarray import original
 from einsdiff.verbs.calculus import grad
-
-__all__ = ["Parameters", "accepted", "joined", "listed", "real"]
-
 
 #: By the names of operands.
 Shapes = Mapping[str, tuple[int, ...]]

@@ -26,7 +26,7 @@ from itertools import islice
 from typing import Any
 
 from einsdiff.algebra.nodes.graph import dependencies, topological
-from einsdiff.algebra.nodes.nodes import Node, Variable
+from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.sympy.vocabulary import sympy_module
 from einsdiff.errors import EinsdiffError, OperandError, ShapeError
@@ -38,20 +38,13 @@ from einsdiff.interop.sympy.symbols import name_of, parted, walk
 from einsdiff.interop.sympy.sympy_reader import SympyReader
 from einsdiff.notation.jobs import run
 
-__all__ = ["from_sympy"]
-
 #: An expression that is shared is written out where it stands, up to so many parts.
 MOST_PARTS = 200_000
 _IN_PARTS = "name a part of it with a symbol, and convert the parts"
 
 
 def from_sympy(
-    expr: Any,
-    /,
-    *,
-    axes: Sequence[Any] | None = None,
-    domain: int | None = None,
-    **operands: Any,
+    expr: Any, /, *, axes: Sequence[Any] | None = None, domain: int | None = None, **operands: Any
 ) -> Tensor:
     r"""Make a tensor of an expression of SymPy.
 

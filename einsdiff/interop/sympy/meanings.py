@@ -4,7 +4,7 @@ An entry, such as a sum or a comparison, is a tree of index notation; a matrix o
 ``MatMul`` or an ``ArrayContraction``, is a node with all of SymPy's axes. What needs to know the
 indices, names and sizes of the whole is in `einsdiff.interop.sympy.importing`.
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> TREES["Add"](None, Literal(1), Symbol("x")).terms[1]
 (1, Symbol(name='x', labels=()))
 >>> NODES["Transpose"](None, variable("A", (2, 3))).shape
@@ -19,27 +19,14 @@ from itertools import pairwise
 from typing import Any, NoReturn
 
 from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import Node, add, call, constant, einsum
+from einsdiff.algebra.nodes.interning import Node, constant
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.algebra.operations.arithmetic import power as power_of
 from einsdiff.algebra.operations.indexing import index
 from einsdiff.algebra.operations.matrices import matrix_power
 from einsdiff.algebra.operations.products import kron
 from einsdiff.errors import OperandError
 from einsdiff.notation.trees import Apply, Literal, Product, Sum, Symbol, Tree
-
-__all__ = [
-    "ARRAY_KINDS",
-    "NODES",
-    "NOT_READ",
-    "REWRITTEN",
-    "SIGNS",
-    "TREES",
-    "bracketed",
-    "refuse",
-    "shown",
-    "without_unit_axes",
-    "written_out",
-]
 
 #: An expression with at most so many parts is shown in a message, with so many characters.
 MOST_SHOWN = 100

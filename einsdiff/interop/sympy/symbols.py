@@ -19,14 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import Node, Variable, partial, variable
-from einsdiff.errors import (
-    BindingError,
-    OperandError,
-    ShapeError,
-    shape_text,
-    shapes_line,
-)
+from einsdiff.algebra.nodes.interning import Node, Variable, variable
+from einsdiff.algebra.nodes.nodes import partial
+from einsdiff.errors import BindingError, OperandError, ShapeError, shape_text, shapes_line
 from einsdiff.expressions.combining import join_values
 from einsdiff.expressions.tensor_class import Tensor, as_shape
 from einsdiff.interop.sympy.meanings import ARRAY_KINDS, refuse
@@ -35,8 +30,6 @@ from einsdiff.notation.names import as_name
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.notation.trees import Affine, Index
 from einsdiff.numeric.libraries.operands import Array, as_array
-
-__all__ = ["Scope", "Symbols", "name_of", "parted", "plain", "symbols_of", "walk"]
 
 #: The value of an index symbol, as an index.
 Scope = Mapping[Any, Affine]

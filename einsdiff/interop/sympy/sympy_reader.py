@@ -19,7 +19,8 @@ from itertools import product
 from typing import Any
 
 from einsdiff.algebra.nodes.function import FUNCTIONS, lookup
-from einsdiff.algebra.nodes.nodes import Node, call, delta, einsum, partial, zero
+from einsdiff.algebra.nodes.interning import Node, delta, zero
+from einsdiff.algebra.nodes.nodes import call, einsum, partial
 from einsdiff.algebra.operations.joining import concatenate
 from einsdiff.algebra.operations.reshaping import reshape
 from einsdiff.algebra.reading.binding import Builder
@@ -53,8 +54,6 @@ from einsdiff.notation.trees import (
     Symbol,
     Tree,
 )
-
-__all__ = ["SympyReader"]
 
 
 class SympyReader(Symbols):

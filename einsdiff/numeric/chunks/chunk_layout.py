@@ -9,7 +9,8 @@ function acts on as a whole, and those along which indices are shifted. An axis 
 is diagonal is never cut. Products of many factors are taken apart into products of two, so that
 each is computed from chunks of no more indices than it has.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, w = variable("A", (600, 20)), variable("w", (600,))
 >>> cutter = Cutter({A: ((300, 300), (20,)), w: ((200, 200, 200),)}, 8, 2**27)
 >>> (gradient,) = cutter.rewritten([einsum([A, w], ["np", "n"], "np")])
@@ -26,25 +27,13 @@ from typing import NamedTuple
 
 from einsdiff.algebra.nodes.function import lookup
 from einsdiff.algebra.nodes.graph import children, rebuilt, topological
-from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Call,
-    Delta,
-    Einsum,
-    Node,
-    Variable,
-    add,
-    call,
-    einsum,
-    variable,
-)
+from einsdiff.algebra.nodes.interning import Add, Call, Delta, Einsum, Node, Variable, variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.errors import OperandError, SizeError, shape_text
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.memory import format_bytes
 from einsdiff.numeric.orders.paths import find_path
 from einsdiff.numeric.planning.slicing import restricted
-
-__all__ = ["Chunking", "Chunks", "Cutter", "Layout", "Slice", "count_of", "form_of"]
 
 #: The lengths of the chunks of an axis.
 Chunks = tuple[int, ...]
@@ -125,7 +114,7 @@ def _numbers(shape: Iterable[Size]) -> tuple[int, ...]:
 def count_of(node: Node) -> int:
     """Return how many entries a node has.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> count_of(variable("A", (2, 3)))
     6
     """

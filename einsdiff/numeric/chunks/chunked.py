@@ -33,7 +33,7 @@ import numpy as np
 
 from einsdiff.algebra.nodes.function import revision
 from einsdiff.algebra.nodes.graph import variables_of
-from einsdiff.algebra.nodes.nodes import Node, Variable
+from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.errors import SizeError, shape_text
 from einsdiff.numeric.chunks.chunk_layout import Layout
 from einsdiff.numeric.chunks.fused import Spread, spread_out
@@ -41,8 +41,6 @@ from einsdiff.numeric.chunks.tasks import arrays_of
 from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.planning.rearrange import rearranged
 from einsdiff.numeric.planning.slicing import with_numbers
-
-__all__ = ["Chunked", "chunked"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,10 +119,7 @@ def _chunked(
 
 @lru_cache(maxsize=256)
 def _spread(
-    nodes: tuple[Node, ...],
-    layouts: tuple[tuple[Variable, Layout], ...],
-    itemsize: int,
-    most: int,
+    nodes: tuple[Node, ...], layouts: tuple[tuple[Variable, Layout], ...], itemsize: int, most: int
 ) -> Spread:
     return spread_out(nodes, dict(layouts), itemsize, most)
 

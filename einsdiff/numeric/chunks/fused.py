@@ -15,7 +15,8 @@ An index of a region that is in more than one chunk is an axis of its *grid*. Gr
 axes than the products in them need: products of many factors are taken apart into products of two
 first.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, w = variable("A", (600, 20)), variable("w", (20,))
 >>> gradient = einsum([A, A, w], ["np", "nq", "q"], "p")
 >>> spread = spread_out([gradient], {A: ((300, 300), (20,)), w: (None,)}, 8, 2**27)
@@ -34,7 +35,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
@@ -42,11 +43,9 @@ from einsdiff.algebra.nodes.nodes import (
     Einsum,
     Node,
     Variable,
-    add,
-    call,
-    einsum,
     variable,
 )
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.chunks.chunk_layout import (
     Chunking,
@@ -57,8 +56,6 @@ from einsdiff.numeric.chunks.chunk_layout import (
     count_of,
     form_of,
 )
-
-__all__ = ["ChunkTask", "Input", "Output", "Spread", "Symbol", "spread_out"]
 
 #: An axis of a grid: its chunks, and a number, since two axes may have the same.
 Symbol = tuple[Chunks, int]
@@ -104,10 +101,7 @@ class Spread(NamedTuple):
 
 
 def spread_out(
-    roots: Sequence[Node],
-    layouts: Mapping[Variable, Layout],
-    itemsize: int,
-    most: int,
+    roots: Sequence[Node], layouts: Mapping[Variable, Layout], itemsize: int, most: int
 ) -> Spread:
     """Find out what is computed from which chunks.
 

@@ -31,7 +31,7 @@ import numpy as np
 
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Call, Node
+from einsdiff.algebra.nodes.interning import Call, Node
 from einsdiff.algebra.nodes.records import digest, dumped
 from einsdiff.errors import OperandError
 from einsdiff.numeric.chunks.chunk_layout import Chunks
@@ -40,8 +40,6 @@ from einsdiff.numeric.libraries.memory import format_bytes, memory_limit
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.running.kernels import logsumexp
 from einsdiff.numeric.running.program import program_for
-
-__all__ = ["Kernel", "arrays_of", "combined"]
 
 #: A task that adds results of chunks reads so many of them, fewer if they are large.
 MOST_ADDED = 8

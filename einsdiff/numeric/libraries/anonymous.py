@@ -8,8 +8,6 @@ from weakref import finalize
 from einsdiff.notation.threads import in_child
 from einsdiff.numeric.libraries.operands import Array
 
-__all__ = ["anonymous_name", "is_anonymous"]
-
 
 class _Anonymous:
     """Gives names to arrays that no variable of the caller holds.

@@ -20,8 +20,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-__all__ = ["LIBRARIES", "ArrayLibrary", "at_least", "kind_of", "numpy_dtype"]
-
 #: The libraries whose arrays are taken, by name.
 LIBRARIES: dict[str, ArrayLibrary] = {}
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from einsdiff.numeric.libraries.array_library import ArrayLibrary
 
-__all__ = ["CuPy"]
-
 
 class CuPy(ArrayLibrary):
     """CuPy."""

@@ -9,8 +9,6 @@ from typing import Any
 from einsdiff.errors import OperandError, ShapeError
 from einsdiff.numeric.libraries.array_library import ArrayLibrary
 
-__all__ = ["Dask"]
-
 
 class Dask(ArrayLibrary):
     """Dask; see `einsdiff.numeric.chunks` for what is computed from which chunks."""

@@ -23,8 +23,6 @@ import torch
 from einsdiff.numeric.libraries.library import OWNERS
 from einsdiff.numeric.libraries.torch_arrays import PLACE
 
-__all__ = ["constant_result", "described", "functions", "prepared", "stand_in"]
-
 #: The functions that were made, by name. A namespace, since its attributes are read by what is
 #: compiled only after they were set.
 functions = SimpleNamespace()

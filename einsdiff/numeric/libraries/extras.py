@@ -8,8 +8,6 @@ from types import ModuleType
 
 from einsdiff.errors import OperandError
 
-__all__ = ["needs_extra", "needs_scipy", "scipy_module"]
-
 
 @cache
 def scipy_module(name: str) -> ModuleType | None:

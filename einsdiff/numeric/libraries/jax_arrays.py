@@ -6,14 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from einsdiff.numeric.libraries.array_library import (
-    ArrayLibrary,
-    at_least,
-    kind_of,
-    numpy_dtype,
-)
-
-__all__ = ["Jax"]
+from einsdiff.numeric.libraries.array_library import ArrayLibrary, at_least, kind_of, numpy_dtype
 
 
 class Jax(ArrayLibrary):

@@ -23,22 +23,6 @@ from einsdiff.numeric.libraries.array_library import kind_of
 from einsdiff.numeric.libraries.known import LIBRARIES
 from einsdiff.numeric.libraries.lazy import np
 
-__all__ = [
-    "LIBRARIES",
-    "OWNERS",
-    "are_dtypes_enough",
-    "as_numpy",
-    "check_places",
-    "common_library",
-    "dtype_kind",
-    "is_traced",
-    "kind_of",
-    "known_values",
-    "library_of",
-    "place_of",
-    "taken_to",
-]
-
 #: What makes functions for arrays, by number; see `einsdiff.numeric.libraries.dynamo`.
 OWNERS: WeakValueDictionary[int, Any] = WeakValueDictionary()
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import is_index
 
-__all__ = ["check_limit", "format_bytes", "memory_limit", "set_memory_limit"]
-
 #: The share of the machine's memory that a computation may take unless a limit is set.
 SHARE = 0.5
 #: What is taken for the machine's memory where the system does not say.

@@ -14,28 +14,14 @@ from typing import Any, Protocol, TypeAlias
 from zlib import crc32
 
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Add, Call, Constant, Node, Number
+from einsdiff.algebra.nodes.interning import Add, Call, Constant, Node, Number
 from einsdiff.algebra.nodes.records import damaged
 from einsdiff.errors import OperandError
 from einsdiff.numeric.libraries.array_library import at_least
+from einsdiff.numeric.libraries.known import LIBRARIES
 from einsdiff.numeric.libraries.lazy import np
-from einsdiff.numeric.libraries.library import LIBRARIES, dtype_kind, library_of
+from einsdiff.numeric.libraries.library import dtype_kind, library_of
 from einsdiff.numeric.libraries.xarray import are_told_apart, bare, is_named, original
-
-__all__ = [
-    "LEAST",
-    "AnyArray",
-    "Array",
-    "as_array",
-    "as_number",
-    "carried",
-    "dtype_of",
-    "is_unchangeable",
-    "received",
-    "result_dtype",
-    "same_array",
-    "same_memory",
-]
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 

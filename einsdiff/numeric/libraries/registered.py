@@ -26,8 +26,6 @@ import numpy as np
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.errors import OperandError
 
-__all__ = ["check_result", "checked"]
-
 #: The end of what NumPy says where an array that is not to be changed is.
 _READ_ONLY = "read-only"
 

@@ -7,14 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from einsdiff.errors import OperandError
-from einsdiff.numeric.libraries.array_library import (
-    ArrayLibrary,
-    at_least,
-    kind_of,
-    numpy_dtype,
-)
-
-__all__ = ["PLACE", "Torch"]
+from einsdiff.numeric.libraries.array_library import ArrayLibrary, at_least, kind_of, numpy_dtype
 
 #: The attribute of an array without values that says where the array is that it stands for.
 PLACE = "_einsdiff_place"

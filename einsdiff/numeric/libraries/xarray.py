@@ -13,7 +13,8 @@ Derivatives have axes of one dimension twice, ∂f_i/∂A_pq those of i and p. x
 only, so that the second one of ``time`` is ``d_time``, the third one ``d2_time``. Back as an
 operand, ``d_time`` is a ``time``.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> followed([einsum([A, x], ["ij", "j"], "i")], {}).of[-1]
 (Axis(name='A', place=0, is_whole=True),)
@@ -32,26 +33,9 @@ from typing import Any, NamedTuple
 from weakref import ref
 
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Add, Call, Delta, Einsum, Node, Variable
+from einsdiff.algebra.nodes.interning import Add, Call, Delta, Einsum, Node, Variable
 from einsdiff.errors import OperandError
 from einsdiff.numeric.libraries.lazy import np
-
-__all__ = [
-    "KNOWN",
-    "Axis",
-    "Conflict",
-    "Followed",
-    "are_told_apart",
-    "bare",
-    "conflict",
-    "dimensions",
-    "followed",
-    "is_named",
-    "named",
-    "original",
-    "own_name",
-    "shared_dimensions",
-]
 
 
 def is_named(value: object) -> bool:
@@ -343,10 +327,7 @@ def dimensions(arrays: Mapping[str, Any]) -> dict[str, tuple[Hashable, ...]]:
 
 
 def named(
-    result: Any,
-    expressions: Sequence[Node],
-    by: Sequence[Variable],
-    values: Mapping[str, Any],
+    result: Any, expressions: Sequence[Node], by: Sequence[Variable], values: Mapping[str, Any]
 ) -> Any:
     """Give a result the dimensions and coordinates of the arrays that it was computed from.
 

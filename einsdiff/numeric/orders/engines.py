@@ -24,8 +24,6 @@ from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import is_index
 from einsdiff.numeric.orders.networks import Path
 
-__all__ = ["Explicit", "Held", "Optimizer", "Searched", "as_optimizer", "searched"]
-
 #: Searches that try so many orders that they do not come to an end for more factors than these.
 MOST_FACTORS = {"optimal": 12, "branch-all": 12, "branch-2": 30}
 #: So many optimisers are known again.

@@ -27,20 +27,6 @@ from typing import NamedTuple
 
 from einsdiff.algebra.nodes.canonical import canonical
 
-__all__ = [
-    "BLAS",
-    "Path",
-    "Placed",
-    "TensorNetwork",
-    "Tree",
-    "annealed",
-    "cuts",
-    "hung",
-    "lightest",
-    "network_of",
-    "tree_of",
-]
-
 Path = tuple[tuple[int, ...], ...]
 
 

@@ -42,18 +42,6 @@ from einsdiff.numeric.orders.networks import (
 )
 from einsdiff.numeric.orders.slices import MOST_STEPS, NETWORK, Slices, steps_of
 
-__all__ = [
-    "BLAS",
-    "NETWORK",
-    "Finder",
-    "Given",
-    "Path",
-    "find_order",
-    "find_path",
-    "find_slices",
-    "given_path",
-]
-
 #: Products of so many factors, and no fewer, are searched greedily; all orders of others are tried.
 MANY_FACTORS = 5
 

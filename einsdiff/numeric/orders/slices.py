@@ -7,9 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import prod
 from typing import NamedTuple
 
-__all__ = ["MOST_STEPS", "NETWORK", "Slices", "steps_of"]
-
-
 #: Products of more tensors than these, their result being one, are searched as closed networks.
 NETWORK = 16
 

@@ -17,7 +17,8 @@ product of all s but two,
 
 so that a product with a matrix takes no array of four axes.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.algebra.nodes.function import FUNCTIONS
 >>> X = variable("X", (3, 3))
 >>> det, inv = call(FUNCTIONS["det"], [X]), call(FUNCTIONS["inv"], [X])
@@ -36,21 +37,17 @@ from typing import Any
 
 from einsdiff.algebra.nodes.function import FUNCTIONS, KERNELS, Function
 from einsdiff.algebra.nodes.graph import children, rebuilt, topological
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
     Einsum,
     Node,
     Number,
-    add,
-    call,
     constant,
-    einsum,
     interned_sum,
 )
-
-__all__ = ["with_cofactors"]
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 
 #: Sums are looked through for cofactors of an order up to this one.
 MOST_ORDER = 5

@@ -21,13 +21,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count, product
 from math import prod
 
-from einsdiff.numeric.orders.paths import NETWORK, Given, find_order, find_slices
+from einsdiff.numeric.orders.paths import Given, find_order, find_slices
+from einsdiff.numeric.orders.slices import NETWORK
 from einsdiff.numeric.planning.fusing import fused
 from einsdiff.numeric.planning.operations import Sliced
 from einsdiff.numeric.planning.steps import Handle, Labels, Steps, letters
 from einsdiff.numeric.planning.strides import entrywise, is_matrix, reshaped
-
-__all__ = ["Factor", "contract"]
 
 #: An array and the label of each of its axes.
 Factor = tuple[Handle, Labels]
@@ -205,10 +204,7 @@ LEAST_SYMMETRIC = 2**18
 
 
 def _symmetric(
-    steps: Steps,
-    factors: Sequence[Factor],
-    output: Collection[int],
-    size: Mapping[int, int],
+    steps: Steps, factors: Sequence[Factor], output: Collection[int], size: Mapping[int, int]
 ) -> Factor | None:
     r"""Recognise products of which half determines all, since two factors can be exchanged.
 
@@ -319,12 +315,7 @@ def _pair_once(
 
 
 def _pair(
-    steps: Steps,
-    a: Factor,
-    b: Factor,
-    needed: set[int],
-    final: Labels,
-    size: Mapping[int, int],
+    steps: Steps, a: Factor, b: Factor, needed: set[int], final: Labels, size: Mapping[int, int]
 ) -> Factor:
     """Contract two factors: a broadcast product where nothing is summed, else a matmul."""
     (array_a, labels_a), (array_b, labels_b) = a, b

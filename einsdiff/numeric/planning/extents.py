@@ -21,10 +21,9 @@ from math import prod
 from typing import Any
 
 from einsdiff.algebra.nodes.graph import rebuilt, topological, variables_of
-from einsdiff.algebra.nodes.nodes import Einsum, Node, Variable, einsum, variable
+from einsdiff.algebra.nodes.interning import Einsum, Node, Variable, variable
+from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.numeric.planning.operations import Instruction
-
-__all__ = ["Extent", "check_extents", "counted", "extents_of", "sum_of_multiples"]
 
 #: Extents are larger than this, and than the product of all sizes that are numbers.
 SMALLEST = 1009
@@ -117,7 +116,7 @@ def extents_of(nodes: Iterable[Node], names: Mapping[str, str]) -> dict[str, Ext
 
     They are primes that are larger than the product of all sizes that are numbers.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> found = extents_of([variable("x", ("n", 4))], {"n": "n"})
     >>> found, int(found["n"])
     ({'n': n}, 1013)

@@ -23,8 +23,6 @@ from dataclasses import replace
 
 from einsdiff.numeric.planning.operations import Instruction, is_entrywise
 
-__all__ = ["bases", "fused", "is_entrywise", "last_uses", "needed"]
-
 
 def fused(
     instructions: Sequence[Instruction], results: Sequence[str]

@@ -39,8 +39,6 @@ from einsdiff.numeric.planning.operations import Gather, IndexCondition, IndexSu
 from einsdiff.numeric.planning.steps import Handle, Labels, Range, Steps
 from einsdiff.numeric.planning.views import Contracted, View, laid_out, view, viewed, write
 
-__all__ = ["contract_related"]
-
 #: What adding an entry up costs, where taking one costs 1. Measured with NumPy 2.4: 0.6 to 2, where
 #: entries are taken at positions that may be outside.
 SCATTER_COST = 2

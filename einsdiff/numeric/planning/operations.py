@@ -25,20 +25,6 @@ from typing import Any, NamedTuple
 
 from einsdiff.algebra.nodes.function import Function
 
-__all__ = [
-    "MOST_PAIRS",
-    "OPERATIONS",
-    "VIEWS",
-    "Gather",
-    "IndexCondition",
-    "IndexSum",
-    "Instruction",
-    "Operation",
-    "Scatter",
-    "Sliced",
-    "is_entrywise",
-]
-
 Shapes = Sequence[tuple[int, ...]]
 
 #: So many pairs of columns are multiplied at a time, where the rest is their mirror image.

@@ -10,7 +10,8 @@ is ``x``, and it is written through the view of the zeroed result in which ``i``
 together. No identity matrix is ever formed, nor any product with one. Relations of indices, as a
 slice has them, become views as well (`einsdiff.numeric.planning.lowering`).
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> for step in plan([einsum([x], ["q"], "iiq", {"i": 2})], {}).instructions:
 ...     print(step.op, step.target, step.args, step.shape)
@@ -29,7 +30,7 @@ from types import MappingProxyType
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.graph import children, topological, variables_of
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
@@ -46,23 +47,17 @@ from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.orders.engines import Explicit, Optimizer
-from einsdiff.numeric.orders.paths import NETWORK, Finder, given_path
+from einsdiff.numeric.orders.paths import Finder, given_path
+from einsdiff.numeric.orders.slices import NETWORK
 from einsdiff.numeric.planning.contraction import Factor, contract
 from einsdiff.numeric.planning.extents import Extent, counted
 from einsdiff.numeric.planning.fusing import bases, fused, needed
 from einsdiff.numeric.planning.lowering import contract_related
-from einsdiff.numeric.planning.operations import VIEWS, Instruction
+from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.planning.rearrange import rearranged
 from einsdiff.numeric.planning.report import Cost, Report, costs, mode_of
 from einsdiff.numeric.planning.slicing import candidates, in_slices, with_numbers
-from einsdiff.numeric.planning.steps import (
-    ONES,
-    Handle,
-    Labels,
-    Steps,
-    letters,
-    literal,
-)
+from einsdiff.numeric.planning.steps import ONES, Handle, Labels, Steps, letters, literal
 from einsdiff.numeric.planning.strides import broadcast
 from einsdiff.numeric.planning.views import (
     Contracted,
@@ -74,8 +69,6 @@ from einsdiff.numeric.planning.views import (
     window,
     write,
 )
-
-__all__ = ["VIEWS", "Instruction", "Plan", "literal", "plain_plan", "plan"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ larger array than its terms. With :math:`s` the softmax of a matrix,
 
 needs no array with the axes i, k and l.
 
->>> from einsdiff.algebra.nodes.nodes import add, einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import add, einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> X, D, E = (variable(name, (100, 100)) for name in "XDE")
 >>> terms = [einsum([X, M, X], ["ki", "kl", "lj"], "ij") for M in (D, E)]
 >>> (node,) = rearranged([add([(1, term) for term in terms])], {})
@@ -28,15 +29,14 @@ from math import prod
 
 from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import rebuilt, use_counts
-from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node, Number, Shape, add, einsum
+from einsdiff.algebra.nodes.interning import Add, Delta, Einsum, Node, Number, Shape
+from einsdiff.algebra.nodes.nodes import add, einsum
 from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.algebra.rewriting.factor import factored
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.orders.paths import find_path
 from einsdiff.numeric.planning.stable import stable
-
-__all__ = ["rearranged"]
 
 #: A sum is looked through for common factors of some of its terms if it has at most so many;
 #: longer ones for factors that all terms have.

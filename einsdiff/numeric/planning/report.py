@@ -18,14 +18,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.nodes import Add, Delta, Einsum, Node
+from einsdiff.algebra.nodes.interning import Add, Delta, Einsum, Node
 from einsdiff.numeric.libraries.memory import format_bytes
 from einsdiff.numeric.orders.paths import find_path
 from einsdiff.numeric.orders.slices import steps_of
 from einsdiff.numeric.planning.fusing import bases, last_uses
 from einsdiff.numeric.planning.operations import Instruction, Sliced
-
-__all__ = ["Cost", "Report", "costs", "mode_of"]
 
 
 class Cost(NamedTuple):
@@ -124,7 +122,8 @@ def mode_of(node: Node, domain: int, sizes: Mapping[str, int]) -> str:
     those of x if it is done from the right, forward mode. The order is chosen by what it costs, and
     may be neither. The last axes of the derivative, its domain, are those of x.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, B = variable("A", (2, 50)), variable("B", (50, 50))
     >>> mode_of(einsum([A, B, B], ["ij", "jk", "kl"], "il"), 1, {})
     'reverse'

@@ -8,7 +8,8 @@ The array :math:`u_i + v_j` need not be known as a whole for the sum of its expo
 and a result with an axis i can be written slice by slice. Both are expressions again, in which
 every tensor with that index is replaced by a slice of it.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> u, v = variable("u", (4,)), variable("v", (3,))
 >>> f = einsum([u, v], ["i", "j"], "")
 >>> in_slices([f], [Cut(f, 0, 2)])
@@ -22,23 +23,10 @@ from math import prod
 from typing import NamedTuple
 
 from einsdiff.algebra.nodes.graph import rebuilt, topological
-from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Call,
-    Delta,
-    Einsum,
-    Node,
-    Variable,
-    add,
-    call,
-    einsum,
-    related,
-    variable,
-)
+from einsdiff.algebra.nodes.interning import Add, Call, Delta, Einsum, Node, Variable, variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.orders.slices import NETWORK
-
-__all__ = ["Cut", "candidates", "in_slices", "restricted", "with_numbers"]
 
 #: Into at most so many slices an axis is cut.
 MOST_SLICES = 64
@@ -231,12 +219,7 @@ def _restricted(
 
 
 def _restricted_axis(
-    node: Node,
-    axis: int,
-    start: int,
-    length: int,
-    memo: dict[tuple[Node, int], Node],
-    depth: int,
+    node: Node, axis: int, start: int, length: int, memo: dict[tuple[Node, int], Node], depth: int
 ) -> Node:
     if depth < MOST_DEPTH:
         if isinstance(node, Einsum) and node.output.count(node.output[axis]) == 1:

@@ -17,7 +17,8 @@ What stands on the right is a function of the table or a kernel (see
 `einsdiff.algebra.nodes.function.KERNELS`), which only computations have.
 
 >>> from einsdiff.algebra.nodes.function import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import add, constant, scale, variable
+>>> from einsdiff.algebra.nodes.nodes import add, scale
+>>> from einsdiff.algebra.nodes.interning import constant, variable
 >>> sigmoid, u = FUNCTIONS["sigmoid"], variable("u", ())
 >>> difference = add([(1, constant(1)), (-1, call(sigmoid, [u]))])
 >>> stable([difference])[0] is call(sigmoid, [scale(-1, u)])
@@ -32,23 +33,10 @@ from typing import Any
 
 from einsdiff.algebra.nodes.function import FUNCTIONS, KERNELS, Function, lookup
 from einsdiff.algebra.nodes.graph import rebuilt, topological
-from einsdiff.algebra.nodes.nodes import (
-    Add,
-    Call,
-    Constant,
-    Einsum,
-    Node,
-    Number,
-    add,
-    call,
-    constant,
-    einsum,
-    scale,
-)
+from einsdiff.algebra.nodes.interning import Add, Call, Constant, Einsum, Node, Number, constant
+from einsdiff.algebra.nodes.nodes import add, call, einsum, scale
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.planning.cofactors import with_cofactors
-
-__all__ = ["stable"]
 
 
 def _kernel(name: str, arity: int = 1, **facts: Any) -> Function:

@@ -28,23 +28,10 @@ from typing import Any
 
 import opt_einsum as oe
 
-from einsdiff.algebra.nodes.nodes import Number, is_one
+from einsdiff.algebra.nodes.interning import Number, is_one
 from einsdiff.numeric.orders.networks import Placed
-from einsdiff.numeric.planning.operations import MOST_PAIRS, OPERATIONS, Instruction
+from einsdiff.numeric.planning.operations import OPERATIONS, Instruction
 from einsdiff.numeric.planning.strides import contiguous, entrywise, reshaped
-
-__all__ = [
-    "MOST_PAIRS",
-    "ONES",
-    "Handle",
-    "Instruction",
-    "Labels",
-    "Range",
-    "Steps",
-    "indices",
-    "letters",
-    "literal",
-]
 
 Labels = tuple[int, ...]
 

@@ -15,8 +15,6 @@ import itertools
 from collections.abc import Sequence
 from math import prod
 
-__all__ = ["broadcast", "contiguous", "entrywise", "is_matrix", "reshaped"]
-
 Strides = tuple[int, ...]
 
 

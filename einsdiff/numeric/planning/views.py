@@ -26,21 +26,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.nodes import Number, is_one
+from einsdiff.algebra.nodes.interning import Number, is_one
 from einsdiff.numeric.planning.steps import Handle, Labels, Range, Steps, literal
-
-__all__ = [
-    "Contracted",
-    "PlannedCore",
-    "View",
-    "Window",
-    "is_full",
-    "laid_out",
-    "view",
-    "viewed",
-    "window",
-    "write",
-]
 
 
 class View(NamedTuple):

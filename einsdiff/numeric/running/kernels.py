@@ -18,7 +18,7 @@ import numpy as np
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
-from einsdiff.numeric.planning.steps import MOST_PAIRS
+from einsdiff.numeric.planning.operations import MOST_PAIRS
 
 __all__ = [
     "cholesky",

@@ -33,8 +33,6 @@ from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.strides import entrywise as along
 from einsdiff.numeric.planning.views import Window
 
-__all__ = ["LARGE", "assign", "entrywise", "sparse_zeros", "touches_little"]
-
 #: Arrays of so many bytes are large: more than the caches hold.
 LARGE = 2**25
 #: More threads than this do not write memory faster.

@@ -7,7 +7,8 @@ trace, differentiate and compile. A derivative with deltas,
 
 is zeros into which ``x`` is written, and no identity matrix is formed.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (2,))
 >>> function = portable((einsum([x], ["q"], "iiq", {"i": 2}),), (), "numpy", (x,))
 >>> function([np.array([1.0, 2.0])])
@@ -29,20 +30,14 @@ import numpy as np
 
 from einsdiff.algebra.nodes.function import Function, revision
 from einsdiff.algebra.nodes.graph import topological, variables_of
-from einsdiff.algebra.nodes.nodes import Call, Node, Variable
+from einsdiff.algebra.nodes.interning import Call, Node, Variable
 from einsdiff.errors import OperandError
-from einsdiff.numeric.libraries.library import (
-    LIBRARIES,
-    check_places,
-    library_of,
-    taken_to,
-)
+from einsdiff.numeric.libraries.known import LIBRARIES
+from einsdiff.numeric.libraries.library import check_places, library_of, taken_to
 from einsdiff.numeric.libraries.registered import check_result
 from einsdiff.numeric.orders.engines import Optimizer
 from einsdiff.numeric.planning.slicing import with_numbers
 from einsdiff.numeric.source.code import function_source
-
-__all__ = ["Portable", "portable"]
 
 
 @dataclass(frozen=True, slots=True)

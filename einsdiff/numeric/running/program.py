@@ -2,7 +2,8 @@ r"""Programs: plans written out as Python source, compiled once, kept for the ne
 
 What runs is a straight-line function of named arrays that needs NumPy and nothing else:
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> program = program_for((einsum([A, x], ["ij", "j"], "i"),), (), "float64")
 >>> print(program.source)
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.algebra.nodes.nodes import Node, Variable
+from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.numeric.libraries.registered import checked
 from einsdiff.numeric.orders.engines import Optimizer
 from einsdiff.numeric.planning.extents import sum_of_multiples
@@ -41,8 +42,6 @@ from einsdiff.numeric.planning.operations import (
 )
 from einsdiff.numeric.planning.plan import Plan, plan
 from einsdiff.numeric.running.parallel import LARGE, assign, entrywise, sparse_zeros, touches_little
-
-__all__ = ["Program", "program_for"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,14 +11,7 @@ import numpy as np
 
 from einsdiff.numeric.libraries.extras import scipy_module
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.solving.failures import (
-    SINGULAR,
-    SolveError,
-    scipy,
-)
-
-__all__ = ["Matrices", "check_finite", "factored"]
-
+from einsdiff.numeric.solving.failures import SINGULAR, SolveError, scipy
 
 #: For one matrix of more rows, LAPACK's triangles are used, if SciPy gives access to them.
 MOST_SMALL = 32

@@ -50,11 +50,7 @@ from einsdiff.numeric.libraries.extras import scipy_module
 from einsdiff.numeric.libraries.memory import memory_limit
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.solving.dense import Matrices, check_finite, factored
-from einsdiff.numeric.solving.failures import (
-    SINGULAR,
-    SolveError,
-    default_tolerance,
-)
+from einsdiff.numeric.solving.failures import SINGULAR, SolveError, default_tolerance
 from einsdiff.numeric.solving.frames import Evaluation, Factorisation, Frame, named, stack
 from einsdiff.numeric.solving.iterations import krylov
 from einsdiff.numeric.solving.kronecker import (
@@ -69,8 +65,6 @@ from einsdiff.numeric.solving.kronecker import (
     on_axis,
     scalar,
 )
-
-__all__ = ["factorised"]
 
 #: A matrix of up to so many rows is factorised; above it, SciPy's Krylov methods iterate.
 MOST_ROWS = 4096

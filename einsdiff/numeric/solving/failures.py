@@ -11,8 +11,6 @@ import numpy as np
 from einsdiff.errors import EinsdiffError
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 
-__all__ = ["SINGULAR", "SolveError", "default_tolerance", "scipy", "solving_dtype"]
-
 
 class SolveError(EinsdiffError, np.linalg.LinAlgError):
     """An equation without a unique solution, or one that an iteration did not solve.

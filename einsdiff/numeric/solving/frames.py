@@ -9,14 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from einsdiff.algebra.derivatives.structure import (
-    Group,
-    Split,
-)
-from einsdiff.algebra.nodes.nodes import Node
+from einsdiff.algebra.derivatives.structure import Group, Split
+from einsdiff.algebra.nodes.interning import Node
 from einsdiff.numeric.libraries.operands import Array
-
-__all__ = ["Evaluation", "Factorisation", "Frame", "along", "named", "stack"]
 
 
 @dataclass(frozen=True)

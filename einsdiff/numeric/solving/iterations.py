@@ -8,19 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from einsdiff.algebra.derivatives.linear_terms import diagonal, is_symmetric
-from einsdiff.algebra.derivatives.structure import (
-    Blocks,
-)
+from einsdiff.algebra.derivatives.structure import Blocks
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.solving.failures import (
-    SolveError,
-    scipy,
-)
+from einsdiff.numeric.solving.failures import SolveError, scipy
 from einsdiff.numeric.solving.frames import Evaluation, Factorisation
-
-__all__ = ["krylov"]
-
 
 #: The iterations of a Krylov method, and those of GMRES between its restarts.
 MOST_ITERATIONS = 5000

@@ -9,28 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from einsdiff.algebra.nodes.nodes import Number
+from einsdiff.algebra.nodes.interning import Number
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.solving.dense import Matrices
-from einsdiff.numeric.solving.failures import (
-    SINGULAR,
-    SolveError,
-    scipy,
-)
+from einsdiff.numeric.solving.failures import SINGULAR, SolveError, scipy
 from einsdiff.numeric.solving.frames import Frame, along, named
-
-__all__ = [
-    "ByEigenvectors",
-    "ByFactors",
-    "BySchurForms",
-    "added",
-    "check_spectrum",
-    "diagonalised",
-    "eigenvalues",
-    "is_hermitian",
-    "on_axis",
-    "scalar",
-]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ nothing but a view is written as one, and a derivative with deltas,
 is an array of zeros into which ``x`` is written along a diagonal. Sizes that are names are read
 from the arrays, so that one function serves arrays of any size.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", ("m", "n")), variable("x", ("n",))
 >>> node = einsum([x], ["q"], "iiq", {"i": "m"})
 >>> code = source(node, [A, x], "jacobian", "∂f_i/∂A_pq = δ_ip x_q", letters="ipq")
@@ -34,7 +35,7 @@ from typing import NamedTuple, TypeVar
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Delta, Node, Variable
+from einsdiff.algebra.nodes.interning import Delta, Node, Variable
 from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.errors import OperandError
 from einsdiff.notation.subscripts import Size
@@ -49,8 +50,6 @@ from einsdiff.numeric.source.statements import reshaped, transposed
 from einsdiff.numeric.source.syntax import assigned, listed, names_of, numbers_as_arrays
 from einsdiff.numeric.source.syntax import name as identity
 from einsdiff.numeric.source.writes import targets_of, uses_of, write_plan
-
-__all__ = ["check_code_backend", "docstring", "function_source", "identifier", "source"]
 
 #: What is given a name: variables and sizes.
 _K = TypeVar("_K")
@@ -165,7 +164,8 @@ def function_source(
     it takes as keywords, by their names. If it has floats, all arrays are of floating-point or
     complex numbers.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, variable
+    >>> from einsdiff.algebra.nodes.nodes import einsum
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A = variable("A", (2, 3))
     >>> text, _ = function_source([einsum([A], ["ij"], "i"), A], [A], "torch")
     >>> print(text[text.index("    assert") :])

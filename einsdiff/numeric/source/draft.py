@@ -5,7 +5,7 @@ used again or too long:
 
 .. math:: t = \exp(A x), \quad t\,(1 - t)
 
->>> from einsdiff.algebra.nodes.nodes import variable
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> plan = plain_plan(variable("x", (3,)), {})
 >>> draft = Draft(plan, "numpy", {"x_": "x"}, uses={}, reference="x")
@@ -55,8 +55,6 @@ from einsdiff.numeric.source.syntax import (
     whole,
     written,
 )
-
-__all__ = ["LINE", "WIDTH", "Draft", "Writer"]
 
 #: Lines are broken into several statements where an expression is longer than this.
 WIDTH = 72

@@ -5,7 +5,8 @@ it. A negative power is a quotient:
 
 .. math:: x^{-2} \mapsto \texttt{1 / x**2}
 
->>> from einsdiff.algebra.nodes.nodes import call, constant, variable
+>>> from einsdiff.algebra.nodes.nodes import call
+>>> from einsdiff.algebra.nodes.interning import constant, variable
 >>> from einsdiff.algebra.nodes.function import FUNCTIONS
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> plan = plain_plan(call(FUNCTIONS["power"], [variable("x", (3,)), constant(-2)]), {})
@@ -40,8 +41,6 @@ from einsdiff.numeric.source.pieces import (
 )
 from einsdiff.numeric.source.spelling import spelled
 from einsdiff.numeric.source.syntax import called, name
-
-__all__ = ["ARITHMETIC", "as_array"]
 
 
 def _operated(sign: str) -> Writer:

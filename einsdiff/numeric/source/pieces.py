@@ -38,36 +38,6 @@ from einsdiff.numeric.source.syntax import (
     written,
 )
 
-__all__ = [
-    "COMPLEX",
-    "EXACT",
-    "FLOAT",
-    "NO_ONE",
-    "OWN",
-    "REPEATED",
-    "SHARED",
-    "Piece",
-    "broadcast",
-    "entries",
-    "is_number",
-    "joined",
-    "matmul",
-    "names_in",
-    "negated",
-    "number_of",
-    "operation",
-    "product",
-    "quotient",
-    "range_of",
-    "read_number",
-    "reciprocal",
-    "shape_of",
-    "shape_text",
-    "transpose_of",
-    "view_of",
-    "whole_power",
-]
-
 #: What numbers become: they keep integers, make floats of them, or complex numbers.
 EXACT, FLOAT, COMPLEX = range(3)
 

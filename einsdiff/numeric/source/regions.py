@@ -23,8 +23,6 @@ from math import prod
 
 from einsdiff.numeric.planning.operations import Instruction
 
-__all__ = ["Region", "through", "whole"]
-
 
 @dataclass(frozen=True)
 class Region:

@@ -30,15 +30,6 @@ from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.numeric.libraries.known import LIBRARIES
 
-__all__ = [
-    "BACKENDS",
-    "RESERVED",
-    "helper",
-    "imports",
-    "is_spelled",
-    "spelled",
-]
-
 #: The libraries that have code of their own.
 BACKENDS = ("numpy", "torch", "jax")
 

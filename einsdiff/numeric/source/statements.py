@@ -5,7 +5,8 @@ the vector comes first:
 
 .. math:: v_i\, A_{ij} \mapsto \texttt{A.T @ v}
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> v, A = variable("v", (3,)), variable("A", (3, 2))
 >>> plan = plain_plan(einsum([v, A], ["i", "ij"], "j"), {})
@@ -38,8 +39,6 @@ from einsdiff.numeric.source.pieces import (
 )
 from einsdiff.numeric.source.subscripting import INDEXING
 from einsdiff.numeric.source.syntax import listed, string, whole
-
-__all__ = ["expanded", "reshaped", "transposed", "written"]
 
 
 def written(draft: Draft, step: Instruction) -> Piece:

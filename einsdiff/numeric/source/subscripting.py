@@ -6,7 +6,8 @@ selects:
 .. math:: \sum_j [i \ge j]\, x_j \mapsto \texttt{np.cumsum(x)} \qquad
     [i \ge j]\, A_{ij} \mapsto \texttt{np.tril(A)}
 
->>> from einsdiff.algebra.nodes.nodes import einsum, related, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum, related
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> triangle = related((3, 3), (1, -1), 0, False)
 >>> plan = plain_plan(einsum([triangle, variable("A", (3, 3))], ["ij", "ij"], "ij"), {})
@@ -22,20 +23,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from einsdiff.numeric.planning.operations import Gather, IndexSum, Instruction
+from einsdiff.numeric.planning.strides import broadcast
 from einsdiff.numeric.source.draft import WIDTH, Draft, Writer
 from einsdiff.numeric.source.pieces import (
     EXACT,
     NO_ONE,
     Piece,
-    broadcast,
     entries,
     joined,
     number_of,
     operation,
 )
 from einsdiff.numeric.source.syntax import name, summed
-
-__all__ = ["INDEXING", "index_range", "sum_of_indices"]
 
 
 def index_range(draft: Draft, size: int, after: int = 0) -> Piece:

@@ -37,34 +37,6 @@ from typing import Any
 
 from einsdiff.numeric.planning.extents import Extent
 
-__all__ = [
-    "Index",
-    "added",
-    "assigned",
-    "attribute",
-    "called",
-    "changed",
-    "filled",
-    "is_matmul",
-    "is_negative",
-    "is_product",
-    "keywords",
-    "listed",
-    "literal",
-    "multiplied",
-    "name",
-    "names_of",
-    "negative",
-    "numbers_as_arrays",
-    "operated",
-    "replaced",
-    "string",
-    "subscripted",
-    "summed",
-    "whole",
-    "written",
-]
-
 #: What stands in brackets after an array.
 Index = int | slice | EllipsisType | ast.expr | None
 

@@ -7,7 +7,8 @@ A derivative with deltas is an array of zeros into which is written where the de
 
 unless it is one expression: a diagonal matrix, or an array that is repeated.
 
->>> from einsdiff.algebra.nodes.nodes import einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> plan = plain_plan(einsum([variable("x", (3,))], ["q"], "iiq", {"i": 2}), {})
 >>> targets = targets_of(plan, "J", "ipq")
@@ -29,6 +30,7 @@ from itertools import combinations
 
 from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.planning.plan import Plan
+from einsdiff.numeric.planning.strides import broadcast
 from einsdiff.numeric.source.draft import LINE, Draft, Line
 from einsdiff.numeric.source.pieces import (
     EXACT,
@@ -36,7 +38,6 @@ from einsdiff.numeric.source.pieces import (
     NO_ONE,
     REPEATED,
     Piece,
-    broadcast,
     is_number,
     names_in,
     negated,
@@ -59,8 +60,6 @@ from einsdiff.numeric.source.syntax import (
     subscripted,
     written,
 )
-
-__all__ = ["Target", "Write", "targets_of", "uses_of", "write_plan"]
 
 #: So many places where an array is written are compared with each other.
 MOST_COMPARED = 64

@@ -12,25 +12,17 @@ from collections.abc import Mapping
 from typing import Any
 from unicodedata import normalize
 
-from einsdiff.errors import (
-    OperandError,
-)
+from einsdiff.errors import OperandError
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.lexer import is_index_notation
-from einsdiff.notation.subscripts import (
-    Size,
-    from_sublists,
-    parse_subscripts,
-)
+from einsdiff.notation.subscripts import Size, from_sublists, parse_subscripts
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
 from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, product
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.source import Arguments, Source
 from einsdiff.verbs.sources.traced import traced
-
-__all__ = ["read_expression", "take_keywords"]
 
 
 def read_expression(given: Arguments) -> Source:

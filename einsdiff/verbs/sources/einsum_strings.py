@@ -7,13 +7,10 @@ from functools import lru_cache
 from typing import Any
 from unicodedata import normalize
 
-from einsdiff.algebra.nodes.nodes import Variable
+from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.algebra.nodes.nodes import einsum as einsum_node
 from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.errors import (
-    EinsdiffError,
-    SubscriptsError,
-)
+from einsdiff.errors import EinsdiffError, SubscriptsError
 from einsdiff.expressions.combining import checked_arrays, join_values, warn_of_lost
 from einsdiff.expressions.formula import (
     Formula,
@@ -25,20 +22,12 @@ from einsdiff.expressions.formula import (
 from einsdiff.expressions.refusals import in_conflict
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.letters import DUMMY, fresh_letters
-from einsdiff.notation.subscripts import (
-    Size,
-    Subscripts,
-    as_size,
-    from_sublists,
-    resolve,
-)
+from einsdiff.notation.subscripts import Size, Subscripts, as_size, from_sublists, resolve
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array, as_number
 from einsdiff.numeric.libraries.xarray import KNOWN, conflict
 from einsdiff.verbs.sources.given import Operand, name_of_operand, operands_named
 from einsdiff.verbs.sources.source import Arguments, Source
-
-__all__ = ["are_labels", "interleaved", "product"]
 
 
 def are_labels(value: object) -> bool:
@@ -48,9 +37,7 @@ def are_labels(value: object) -> bool:
     return isinstance(value, list | tuple | range)
 
 
-def interleaved(
-    arguments: Sequence[Any],
-) -> tuple[Subscripts, dict[Any, str], list[Any]]:
+def interleaved(arguments: Sequence[Any]) -> tuple[Subscripts, dict[Any, str], list[Any]]:
     """Read einsum's other form: operands and lists of labels in turns."""
     output = arguments[-1] if len(arguments) % 2 else None
     pairs = len(arguments) // 2
@@ -173,9 +160,7 @@ def _checked_size(label: str, size: Any, labels: set[str], subscripts: Subscript
 
 @lru_cache(maxsize=1024)
 def _einsum(
-    subscripts: Subscripts,
-    operands: tuple[Operand, ...],
-    sizes: tuple[tuple[str, Size], ...],
+    subscripts: Subscripts, operands: tuple[Operand, ...], sizes: tuple[tuple[str, Size], ...]
 ) -> Formula:
     """Build the formula of a string and operands of these names and shapes."""
     shapes = [

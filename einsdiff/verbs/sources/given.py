@@ -8,27 +8,16 @@ from types import FrameType
 from typing import Any
 from unicodedata import normalize
 
-from einsdiff.algebra.nodes.nodes import Variable
-from einsdiff.errors import (
-    OperandError,
-)
-from einsdiff.expressions.formula import (
-    Formula,
-    number,
-)
+from einsdiff.algebra.nodes.interning import Variable
+from einsdiff.errors import OperandError
+from einsdiff.expressions.formula import Formula, number
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.names import as_name, name_of, value_of
-from einsdiff.notation.subscripts import (
-    Size,
-    is_index,
-)
+from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.numeric.libraries.anonymous import anonymous_name
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array, as_array, as_number, same_memory
 from einsdiff.numeric.libraries.xarray import own_name
-
-__all__ = ["Operand", "inexact", "name_of_operand", "operands_named"]
-
 
 #: What is known of an operand apart from its values: the formula of a tensor or a number, or the
 #: name and the shape, if known, of an array.

@@ -8,35 +8,21 @@ from typing import Any
 
 from einsdiff.algebra.nodes.function import parted_names, revision
 from einsdiff.algebra.nodes.graph import dependencies, topological, variables_of
-from einsdiff.algebra.nodes.nodes import Variable
+from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.algebra.reading.equation import Reading, read
 from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.errors import (
-    BindingError,
-    OperandError,
-    SubscriptsError,
-)
+from einsdiff.errors import BindingError, OperandError, SubscriptsError
 from einsdiff.expressions.combining import checked_arrays, join_values
 from einsdiff.expressions.dimensions import check_dimensions
-from einsdiff.expressions.formula import (
-    Formula,
-    joined_arguments,
-    joined_least,
-)
+from einsdiff.expressions.formula import Formula, joined_arguments, joined_least
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor, as_shape
 from einsdiff.notation.index_parser import names_in
 from einsdiff.notation.names import as_name, name_of
-from einsdiff.notation.subscripts import (
-    Size,
-    as_size,
-    is_index,
-)
+from einsdiff.notation.subscripts import Size, as_size, is_index
 from einsdiff.numeric.libraries.operands import Array, as_array
 from einsdiff.numeric.libraries.xarray import KNOWN, own_name
 from einsdiff.verbs.sources.source import Arguments, Source
-
-__all__ = ["read_index", "shapes_in"]
 
 
 def read_index(arguments: Arguments) -> Source:

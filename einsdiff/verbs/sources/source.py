@@ -8,24 +8,15 @@ from types import FrameType
 from typing import Any, TypeAlias
 from unicodedata import normalize
 
-from einsdiff.algebra.nodes.nodes import Variable
-from einsdiff.errors import (
-    NameNotFoundError,
-    shapes_line,
-)
+from einsdiff.algebra.nodes.interning import Variable
+from einsdiff.errors import NameNotFoundError, shapes_line
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.names import value_of
-from einsdiff.notation.subscripts import (
-    Subscripts,
-    is_index,
-)
+from einsdiff.notation.subscripts import Subscripts, is_index
 from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import library_of
 from einsdiff.numeric.libraries.operands import AnyArray, Array
-
-__all__ = ["Arguments", "Source", "Wrt", "find_variable"]
-
 
 #: What names a variable: its name, its position, a tensor that is it, or the array itself.
 Wrt: TypeAlias = "str | int | np.integer[Any] | Tensor | Array | AnyArray"

@@ -7,27 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from einsdiff.algebra.nodes.nodes import Variable
-from einsdiff.errors import (
-    BindingError,
-    EinsdiffError,
-    OperandError,
-)
+from einsdiff.algebra.nodes.interning import Variable
+from einsdiff.errors import BindingError, EinsdiffError, OperandError
 from einsdiff.expressions.combining import as_tensor, join_values
-from einsdiff.expressions.formula import (
-    joined_arguments,
-    symbol,
-)
+from einsdiff.expressions.formula import joined_arguments, symbol
 from einsdiff.expressions.refusals import TRACED
 from einsdiff.expressions.tensor_class import Tensor
-from einsdiff.notation.subscripts import (
-    is_index,
-)
+from einsdiff.notation.subscripts import is_index
 from einsdiff.numeric.libraries.operands import Array, as_array
 from einsdiff.verbs.sources.given import inexact
 from einsdiff.verbs.sources.source import Arguments, Source
-
-__all__ = ["traced"]
 
 
 def traced(given: Arguments) -> Source:

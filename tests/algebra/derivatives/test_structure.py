@@ -24,7 +24,8 @@ from einsdiff.algebra.derivatives.structure import (
     Scaled,
     structure,
 )
-from einsdiff.algebra.nodes.nodes import add, delta, einsum, related, scale, variable, zero
+from einsdiff.algebra.nodes.interning import delta, variable, zero
+from einsdiff.algebra.nodes.nodes import add, einsum, related, scale
 
 A, B, C = (variable(name, (n, n)) for name, n in (("A", 3), ("B", 4), ("C", 5)))
 D, E = variable("D", (3, 4)), variable("E", (3, 4, 4))

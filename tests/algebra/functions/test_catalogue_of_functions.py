@@ -32,7 +32,8 @@ from einsdiff.algebra.derivatives.differentiate import derivatives
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import FAMILIES, Function, lookup
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Node, call, constant, einsum, variable, zero
+from einsdiff.algebra.nodes.interning import Node, constant, variable, zero
+from einsdiff.algebra.nodes.nodes import call, einsum
 from einsdiff.expressions.combining import combined
 from einsdiff.expressions.formula import fresh
 from einsdiff.numeric.running.program import program_for
@@ -127,10 +128,7 @@ ELEMENTWISE: dict[str, Row] = {
     "arccosh": Row(np.arccosh, jnp.arccosh, sympy.acosh, ((1.3, 3.0),)),
     "arctanh": Row(np.arctanh, jnp.arctanh, sympy.atanh, ((-0.8, 0.8),)),
     "cbrt": Row(
-        np.cbrt,
-        jnp.cbrt,
-        lambda x: sympy.sign(x) * sympy.Abs(x) ** sympy.Rational(1, 3),
-        (KINKED,),
+        np.cbrt, jnp.cbrt, lambda x: sympy.sign(x) * sympy.Abs(x) ** sympy.Rational(1, 3), (KINKED,)
     ),
     "sigmoid": Row(scipy.special.expit, jax.nn.sigmoid, lambda x: 1 / (1 + sympy.exp(-x)), (REAL,)),
     "softplus": Row(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from einsdiff.algebra.nodes import canonical as search
 from einsdiff.algebra.nodes.canonical import Exchange, canonical, least
-from einsdiff.algebra.nodes.nodes import Node, einsum, partial, related, symbol, symmetry, variable
+from einsdiff.algebra.nodes.interning import Node, symbol, symmetry, variable
+from einsdiff.algebra.nodes.nodes import einsum, partial, related
 
 S = variable("S", (3, 3), symmetric=True)
 A = variable("A", (3, 3))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.graph import children, topological
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
@@ -27,16 +27,12 @@ from einsdiff.algebra.nodes.nodes import (
     Einsum,
     Node,
     Variable,
-    add,
-    call,
     constant,
     delta,
-    einsum,
-    related,
-    scale,
     variable,
     zero,
 )
+from einsdiff.algebra.nodes.nodes import add, call, einsum, related, scale
 from einsdiff.numeric.running.program import program_for
 from tests.oracle import brute_einsum
 

@@ -10,22 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.functions.catalogue import MOST_EXPANDED as READ_AS_PRODUCTS
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, lookup
-from einsdiff.algebra.nodes.nodes import (
-    add,
-    call,
-    constant,
-    delta,
-    einsum,
-    partial,
-    related,
-    scale,
-    variable,
-)
+from einsdiff.algebra.nodes.interning import constant, delta, variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum, partial, related, scale
 from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read
-from einsdiff.algebra.reading.parts import MOST_EXPANDED as READ_AS_PRODUCTS
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.errors import (
     EinsdiffError,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from einsdiff.algebra.nodes.graph import use_counts
-from einsdiff.algebra.nodes.nodes import Add, add, einsum, scale, variable
+from einsdiff.algebra.nodes.interning import Add, variable
+from einsdiff.algebra.nodes.nodes import add, einsum, scale
 from einsdiff.algebra.rewriting.flatten import MOST_FACTORS, flatten
 
 A, B, C = (variable(name, (2, 2)) for name in "ABC")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import add, call, einsum, variable, zero
+from einsdiff.algebra.nodes.interning import variable, zero
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.algebra.rewriting.orient import oriented
 
 A, B, S = variable("A", (2, 2)), variable("B", (2, 2)), variable("S", (2, 2), symmetric=True)

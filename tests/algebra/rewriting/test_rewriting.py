@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     ONE,
     Add,
     Call,
@@ -13,13 +13,10 @@ from einsdiff.algebra.nodes.nodes import (
     Einsum,
     Node,
     Variable,
-    add,
-    call,
     delta,
-    einsum,
-    scale,
     variable,
 )
+from einsdiff.algebra.nodes.nodes import add, call, einsum, scale
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.algebra.rewriting.orient import normal_form, oriented
 from einsdiff.algebra.rewriting.simplification import ALL_RULES, collect, expand, simplify

@@ -16,9 +16,11 @@ import einsdiff as ed
 from einsdiff.algebra.nodes import nodes
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra.nodes.graph import rebuilt, topological, variables_of
-from einsdiff.algebra.nodes.nodes import SUPERSCRIPT, Call, Node, call
+from einsdiff.algebra.nodes.interning import SUPERSCRIPT, Call, Node
+from einsdiff.algebra.nodes.nodes import call
+from einsdiff.display.derivation.board import Board
 from einsdiff.display.derivation.derivation import Derivation, Step
-from einsdiff.display.derivation.deriving import Board, _Deriver, derive
+from einsdiff.display.derivation.deriving import _Deriver, derive
 from einsdiff.display.index.index_text import terms
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.expressions.formula import Formula

@@ -14,16 +14,8 @@ import einsdiff as ed
 from einsdiff.algebra.derivatives.differentiate import derivatives
 from einsdiff.algebra.nodes.function import FUNCTIONS, lookup
 from einsdiff.algebra.nodes.graph import topological, variables_of
-from einsdiff.algebra.nodes.nodes import (
-    add,
-    call,
-    constant,
-    einsum,
-    partial,
-    related,
-    variable,
-    zero,
-)
+from einsdiff.algebra.nodes.interning import constant, variable, zero
+from einsdiff.algebra.nodes.nodes import add, call, einsum, partial, related
 from einsdiff.algebra.reading.equation import read
 from einsdiff.algebra.rewriting.flatten import MOST_COMPARED_FACTORS, flatten
 from einsdiff.algebra.rewriting.orient import oriented

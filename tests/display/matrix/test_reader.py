@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import Einsum
+from einsdiff.algebra.nodes.interning import Einsum
 from einsdiff.algebra.rewriting.simplification import expand
 from einsdiff.display.matrix import matrix_equation as matrix
 from einsdiff.display.matrix.failing import NoMatrixFormError
@@ -673,10 +673,7 @@ def test_names_that_look_alike_in_latex():
 
 @pytest.mark.parametrize(
     ("subscripts", "wrt", "text"),
-    [
-        ("ij->ij", ["A", "t"], "∂²f/∂A∂t"),
-        ("ij->", ["A", "A"], "∂²f/∂vec(A)∂vec(A)"),
-    ],
+    [("ij->ij", ["A", "t"], "∂²f/∂A∂t"), ("ij->", ["A", "A"], "∂²f/∂vec(A)∂vec(A)")],
 )
 def test_mixed_derivatives(subscripts, wrt, text):
     A, t = ed.tensor("A", ("m", "n")), ed.tensor("t", ())

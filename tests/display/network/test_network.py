@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.nodes import Add, Constant, Delta, Einsum, Variable, variable
+from einsdiff.algebra.nodes.interning import Add, Constant, Delta, Einsum, Variable, variable
 from einsdiff.display.index.lettering import Letters
 from einsdiff.display.network.network import MOST_EQUAL, MOST_TERMS, MOST_VERTICES, Network, network
 from tests.catalogue_rows import ROWS
@@ -28,10 +28,7 @@ def only_term(text, **names):
 def shown(term):
     """Return for each index the vertices at its ends, and its legs."""
     return {
-        "".join(edge.letters): (
-            [term.vertices[k].label for k in edge.ends],
-            "".join(edge.legs),
-        )
+        "".join(edge.letters): ([term.vertices[k].label for k in edge.ends], "".join(edge.legs))
         for edge in term.edges
     }
 

@@ -56,10 +56,7 @@ def boxes(svg):
     for element, x, y in placed(svg):
         if element.tag == SVG + "rect" and element.get("class"):
             left, top = x + float(element.get("x")), y + float(element.get("y"))
-            right, bottom = (
-                left + float(element.get("width")),
-                top + float(element.get("height")),
-            )
+            right, bottom = (left + float(element.get("width")), top + float(element.get("height")))
             found.append((left, top, right, bottom))
     return found
 

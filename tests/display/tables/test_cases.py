@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.nodes import add, einsum, related, variable, zero
+from einsdiff.algebra.nodes.interning import variable, zero
+from einsdiff.algebra.nodes.nodes import add, einsum, related
 from einsdiff.algebra.rewriting.orient import normal_form
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.tables import deltas as module
@@ -22,13 +23,7 @@ from tests.display.expressions import arrays_for, derivatives
 from tests.extras import katex_complaints
 from tests.grid import NoValueError, evaluate
 from tests.random_expressions import Expressions, points
-from tests.test_catalogue import (
-    arrays_of,
-    derivative,
-    substituted,
-    symbols_of,
-    tensors_of,
-)
+from tests.test_catalogue import arrays_of, derivative, substituted, symbols_of, tensors_of
 
 
 def values_of(cases: Cases, t: ed.Tensor, arrays=None) -> list[np.ndarray]:
@@ -80,11 +75,7 @@ GRAM = """\
 
 SHOWN = {
     "gram": ("K_pq = R_mp R_mq", "R", GRAM),
-    "one delta": (
-        "A_ij x_j",
-        "A",
-        "∂f_i/∂A_pq = ⎧ x_q  if i = p\n             ⎩ 0    otherwise",
-    ),
+    "one delta": ("A_ij x_j", "A", "∂f_i/∂A_pq = ⎧ x_q  if i = p\n             ⎩ 0    otherwise"),
     "two deltas": (
         "f_ij = A_ij",
         "A",
@@ -97,11 +88,7 @@ SHOWN = {
         "y",
         "∂f_ij/∂y_p = ⎧ x_i  if j = p\n             ⎩ 0    otherwise",
     ),
-    "a shift": (
-        "f_i = x_{i+1}",
-        "x",
-        "∂f_i/∂x_p = ⎧ 1  if p = i+1\n            ⎩ 0  otherwise",
-    ),
+    "a shift": ("f_i = x_{i+1}", "x", "∂f_i/∂x_p = ⎧ 1  if p = i+1\n            ⎩ 0  otherwise"),
     "a triangle": (
         "f_ij = [i ≥ j] A_ij",
         "A",
@@ -257,11 +244,7 @@ def test_shifts_of_large_axes_exclude_each_other():
         ]
     )
     cases = by_cases(node, Heading("f", ("i", "p")), Letters())
-    assert [str(case) for case in cases] == [
-        "x_p if p = i+1",
-        "y_p if p = i+2",
-        "0 otherwise",
-    ]
+    assert [str(case) for case in cases] == ["x_p if p = i+1", "y_p if p = i+2", "0 otherwise"]
 
 
 def test_inequalities_of_large_axes_exclude_each_other():

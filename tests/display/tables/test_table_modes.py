@@ -9,7 +9,8 @@ import pytest
 
 import einsdiff as ed
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import call, einsum, scale, variable
+from einsdiff.algebra.nodes.interning import variable
+from einsdiff.algebra.nodes.nodes import call, einsum, scale
 from einsdiff.display.html import formula_html
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.tables import modes as module
@@ -76,12 +77,7 @@ def test_a_table_is_its_rows():
     assert len(table) == 2
     assert [row[0] for row in table] == ["x", "f = x^2"]
     assert table[1] == ("f = x^2", 9.0, "∂f/∂x = 2 x", 6.0)
-    assert [column.name for column in table.columns] == [
-        "step",
-        "value",
-        "derivative",
-        "its value",
-    ]
+    assert [column.name for column in table.columns] == ["step", "value", "derivative", "its value"]
 
 
 def test_a_column_is_added():

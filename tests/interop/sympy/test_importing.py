@@ -403,10 +403,7 @@ READ = [
     (sympy.KroneckerDelta(i, j) * x[j], "f_i = x_i"),
     (x[2 * i + 1] * sympy.KroneckerDelta(i, j) * y[i], "f_j = x_{2j+1} y_j"),
     (sympy.Piecewise((y[i], y[i] > 0), (0, True)), "f_i = where([y_i > 0], y_i, 0)"),
-    (
-        sympy.Sum(sympy.Piecewise((y[i], y[i] > 0), (0, True)), (i, 0, n - 1)),
-        "f = [y_i > 0] y_i",
-    ),
+    (sympy.Sum(sympy.Piecewise((y[i], y[i] > 0), (0, True)), (i, 0, n - 1)), "f = [y_i > 0] y_i"),
     (
         sympy.Piecewise((1, (y[i] > 0) & (y[i] < 2)), (0, True)),
         "f_i = minimum([y_i > 0], [2 > y_i])",

@@ -93,11 +93,7 @@ def four_of(loss, arrays: dict[str, Any]) -> list[ed.Tensor]:
 @pytest.mark.parametrize("chunks", [(20, 3), (7, 3), (1, 3), (20, 2), (60, 1), ((10, 0, 50), 3)])
 def test_losses_of_samples_in_chunks(loss, chunks):
     arrays = samples()
-    lazy = {
-        "X": in_chunks(arrays["X"], *chunks),
-        "y": in_chunks(arrays["y"], 20),
-        "w": arrays["w"],
-    }
+    lazy = {"X": in_chunks(arrays["X"], *chunks), "y": in_chunks(arrays["y"], 20), "w": arrays["w"]}
     for t, wanted in zip(four_of(loss, lazy), four_of(loss, arrays), strict=True):
         check_lazy(t.dense(), np.asarray(wanted))
         np.testing.assert_allclose(np.asarray(t), np.asarray(wanted))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import einsdiff as ed
 from einsdiff.numeric.orders.networks import annealed, cuts, hung, lightest, network_of, tree_of
-from einsdiff.numeric.orders.paths import NETWORK, find_order, find_path, find_slices
+from einsdiff.numeric.orders.paths import find_order, find_path, find_slices
+from einsdiff.numeric.orders.slices import NETWORK
 from tests import networks
 from tests.networks import Net, grid, mixed, regular, tree
 

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.nodes import einsum, variable
-from einsdiff.numeric.orders.paths import BLAS, find_path
+from einsdiff.algebra.nodes.interning import variable
+from einsdiff.algebra.nodes.nodes import einsum
+from einsdiff.numeric.orders.networks import BLAS
+from einsdiff.numeric.orders.paths import find_path
 from einsdiff.numeric.planning.plan import plan
 
 

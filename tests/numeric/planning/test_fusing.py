@@ -21,23 +21,21 @@ from hypothesis import strategies as st
 import einsdiff as ed
 from einsdiff.algebra.nodes.function import Function, lookup
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
     Constant,
     Delta,
     Variable,
-    add,
-    call,
     constant,
-    einsum,
-    related,
     variable,
 )
+from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from einsdiff.expressions.combining import combined
-from einsdiff.numeric.planning.fusing import bases, fused, is_entrywise, last_uses
+from einsdiff.numeric.planning.fusing import bases, fused, last_uses
+from einsdiff.numeric.planning.operations import Instruction, is_entrywise
 from einsdiff.numeric.planning.plan import plan
-from einsdiff.numeric.planning.steps import Handle, Instruction, Steps
+from einsdiff.numeric.planning.steps import Handle, Steps
 from einsdiff.numeric.running.program import program_for
 from tests.oracle import random_array
 from tests.strategies import awkward
@@ -374,9 +372,7 @@ def everything_is_large(monkeypatch):
 
 @pytest.mark.usefixtures("everything_is_large")
 @settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(graphs(), st.integers(0, 3))
 def test_large_arrays_are_written_in_parts_with_the_same_values(graph, layout):

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from einsdiff.algebra.nodes.nodes import add, einsum, related, variable
+from einsdiff.algebra.nodes.interning import variable
+from einsdiff.algebra.nodes.nodes import add, einsum, related
 from einsdiff.numeric.planning.plan import plan
 from einsdiff.numeric.running.program import program_for
 from tests.oracle import random_array

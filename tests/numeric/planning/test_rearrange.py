@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.function import lookup
-from einsdiff.algebra.nodes.nodes import Add, Einsum, add, call, einsum, variable
+from einsdiff.algebra.nodes.interning import Add, Einsum, variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.numeric.planning import rearrange
 from einsdiff.numeric.planning.plan import plan
@@ -51,9 +52,7 @@ def test_the_values_stay_the_same(graph):
 
 
 @settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(graphs(), st.integers(0, 2**32))
 def test_the_values_stay_the_same_whatever_is_thought_to_cost_less(monkeypatch, graph, seed):
@@ -189,12 +188,7 @@ def test_nothing_is_taken_out_where_that_costs_more(monkeypatch):
 def test_a_factor_of_the_result_is_taken_out_of_deltas_and_others():
     x, b = variable("x", (40,)), variable("b", (40,))
     A = variable("A", (40, 40))
-    node = add(
-        [
-            (1, einsum([x, A], ["p", "qs"], "pqs")),
-            (1, einsum([x, b], ["p", "q"], "pqq")),
-        ]
-    )
+    node = add([(1, einsum([x, A], ["p", "qs"], "pqs")), (1, einsum([x, b], ["p", "q"], "pqq"))])
     (new,) = rearranged([node], {})
     assert isinstance(new, Einsum)
     assert plan([node], {}).report().flops <= 40**3 + 2 * 40**2
@@ -212,10 +206,7 @@ def test_a_sum_with_deltas_is_multiplied_out(monkeypatch):
     bracket = add([(1, einsum([], [], "kl", {"k": n, "l": n}))])
     delta = einsum([], [], "kk", {"k": n})
     bracket = add(
-        [
-            (1, einsum([delta], ["kl"], "ikl", {"i": n})),
-            (-1, einsum([s], ["il"], "ikl", {"k": n})),
-        ]
+        [(1, einsum([delta], ["kl"], "ikl", {"i": n})), (-1, einsum([s], ["il"], "ikl", {"k": n}))]
     )
     node = einsum([bracket, s, K, V], ["ikl", "ik", "lq", "kj"], "ijq")
     found, before = both(monkeypatch, [node])
@@ -455,9 +446,7 @@ def nothing_is_small(monkeypatch):
 
 @pytest.mark.usefixtures("nothing_is_small")
 @settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(graphs())
 def test_small_products_have_the_same_values_if_computed_as_large_ones(graph):
@@ -492,9 +481,7 @@ def symmetric_products(draw):
 
 @pytest.mark.usefixtures("nothing_is_small")
 @settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(symmetric_products(), st.sampled_from(["float64", "int64", "complex128"]))
 def test_products_with_a_factor_twice_have_their_values(drawn, dtype):

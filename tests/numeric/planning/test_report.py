@@ -10,10 +10,12 @@ from hypothesis import given, settings
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.function import lookup
-from einsdiff.algebra.nodes.nodes import add, call, einsum, variable
+from einsdiff.algebra.nodes.interning import variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum
+from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.planning.plan import plan
 from einsdiff.numeric.planning.report import Cost, costs, mode_of
-from einsdiff.numeric.planning.steps import Handle, Instruction, Steps
+from einsdiff.numeric.planning.steps import Handle, Steps
 from tests.numeric.planning.test_fusing import graphs
 from tests.numeric.running.test_program import peak_bytes
 

@@ -130,10 +130,7 @@ def root(a: Any, b: Any) -> Any:
 OF_TWO: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "logaddexp": (lambda a, b: sigma(a - b), lambda a, b: sigma(a - b) * sigma(b - a)),
     "hypot": (lambda a, b: a / root(a, b), lambda a, b: b * b / root(a, b) ** 3),
-    "arctan2": (
-        lambda a, b: b / (a * a + b * b),
-        lambda a, b: -2 * a * b / (a * a + b * b) ** 2,
-    ),
+    "arctan2": (lambda a, b: b / (a * a + b * b), lambda a, b: -2 * a * b / (a * a + b * b) ** 2),
 }
 
 

@@ -12,7 +12,8 @@ import pytest
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import Function, lookup
 from einsdiff.algebra.nodes.graph import not_analytic
-from einsdiff.algebra.nodes.nodes import add, call, constant, einsum, variable
+from einsdiff.algebra.nodes.interning import constant, variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.numeric.running.program import program_for
 
 x, y = variable("x", (3,)), variable("y", (3,))
@@ -116,7 +117,8 @@ def test_scipy_is_imported_only_where_it_is_needed():
     code = """
 import sys
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.nodes import call, variable
+from einsdiff.algebra.nodes.nodes import call
+from einsdiff.algebra.nodes.interning import variable
 from einsdiff.numeric.running.program import program_for
 import numpy as np
 x = variable("x", (3,))

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.nodes import einsum, variable
-from einsdiff.numeric.planning.plan import VIEWS, plan
+from einsdiff.algebra.nodes.interning import variable
+from einsdiff.algebra.nodes.nodes import einsum
+from einsdiff.numeric.planning.operations import VIEWS
+from einsdiff.numeric.planning.plan import plan
 from einsdiff.numeric.running.program import program_for
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from einsdiff.algebra.derivatives.structure import structure
-from einsdiff.algebra.nodes.nodes import add, delta, einsum, variable
+from einsdiff.algebra.nodes.interning import delta, variable
+from einsdiff.algebra.nodes.nodes import add, einsum
 from einsdiff.errors import OperandError
 from einsdiff.numeric.running.program import program_for
 from einsdiff.numeric.solving import dense as dense_module

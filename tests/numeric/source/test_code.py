@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import einsdiff as ed
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
 from einsdiff.algebra.nodes.graph import variables_of
-from einsdiff.algebra.nodes.nodes import add, call, constant, einsum, related, variable
+from einsdiff.algebra.nodes.interning import constant, variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from einsdiff.numeric.planning.extents import Extent
 from einsdiff.numeric.source.code import docstring, identifier, source
 from einsdiff.numeric.source.spelling import BACKENDS, RESERVED

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from einsdiff.numeric.planning.steps import Instruction
+from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.source.regions import Region, through, whole
 
 

@@ -10,23 +10,18 @@ from collections.abc import Mapping
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.factors import Slot, counted, multiplied, slots
 from einsdiff.algebra.nodes.function import lookup
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     ONE,
     Add,
     Call,
     Einsum,
     Node,
     Number,
-    add,
-    call,
     constant,
-    einsum,
     is_one,
-    ones,
-    scale,
-    stretched,
     zero,
 )
+from einsdiff.algebra.nodes.nodes import add, call, einsum, ones, scale, stretched
 from einsdiff.algebra.rewriting.rules.patterns import (
     CONDITIONS,
     Real,
@@ -45,8 +40,6 @@ from einsdiff.algebra.rewriting.rules.patterns import (
     rule,
     scaled,
 )
-
-__all__ = ["COMMUTATIVE", "HOMOGENEOUS", "SIGNED"]
 
 # --- functions of functions ------------------------------------------------------------------
 

@@ -9,20 +9,17 @@ from collections.abc import Sequence
 
 from einsdiff.algebra.nodes.factors import Slot, multiplied, slots
 from einsdiff.algebra.nodes.function import lookup
-from einsdiff.algebra.nodes.nodes import (
+from einsdiff.algebra.nodes.interning import (
     Delta,
     Einsum,
     Node,
-    call,
     constant,
     delta,
-    einsum,
     is_one,
-    ones,
     reciprocal,
-    scale,
     symmetry,
 )
+from einsdiff.algebra.nodes.nodes import call, einsum, ones, scale
 from einsdiff.algebra.rewriting.rules.patterns import (
     again,
     apply,
@@ -34,8 +31,6 @@ from einsdiff.algebra.rewriting.rules.patterns import (
     scaled,
 )
 
-__all__ = ["transposed"]
-
 #: The functions of a determinant.
 _OF_DETERMINANT = ("det", "logdet", "signdet")
 
@@ -43,7 +38,7 @@ _OF_DETERMINANT = ("det", "logdet", "signdet")
 def transposed(node: Node) -> Node | None:
     """Return the transpose of a node that is one.
 
-    >>> from einsdiff.algebra.nodes.nodes import variable
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A = variable("A", (3, 3))
     >>> transposed(einsum([A], ["ij"], "ji")), transposed(A)
     (A, None)

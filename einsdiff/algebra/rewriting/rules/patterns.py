@@ -8,28 +8,8 @@ from typing import NamedTuple
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.factors import Slot, counted, multiplied
-from einsdiff.algebra.nodes.nodes import ONE, Add, Call, Constant, Delta, Einsum, Node, Number, call
-
-__all__ = [
-    "CONDITIONS",
-    "Real",
-    "Rule",
-    "again",
-    "apply",
-    "arguments",
-    "as_factor",
-    "as_power",
-    "is_call",
-    "is_elementwise",
-    "is_even",
-    "is_negative",
-    "is_nonnegative",
-    "is_whole",
-    "number",
-    "product_of",
-    "rule",
-    "scaled",
-]
+from einsdiff.algebra.nodes.interning import ONE, Add, Call, Constant, Delta, Einsum, Node, Number
+from einsdiff.algebra.nodes.nodes import call
 
 Real = int | Fraction | float
 
@@ -102,7 +82,8 @@ def scaled(node: Node) -> tuple[Number, Node]:
 def is_negative(node: Node) -> bool:
     """Tell whether a node is written with a minus: of x and -x, of x - y and y - x, one is.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, variable
+    >>> from einsdiff.algebra.nodes.nodes import add
+    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", ()), variable("y", ())
     >>> is_negative(add([(1, x), (-1, y)])), is_negative(add([(1, y), (-1, x)]))
     (False, True)

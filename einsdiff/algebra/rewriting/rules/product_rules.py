@@ -9,20 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.nodes.factors import Slot, multiplied, slots
-from einsdiff.algebra.nodes.nodes import (
-    ONE,
-    Add,
-    Call,
-    Einsum,
-    Node,
-    Number,
-    add,
-    constant,
-    is_one,
-    is_zero,
-    scale,
-    stretched,
-)
+from einsdiff.algebra.nodes.interning import ONE, Add, Call, Einsum, Node, Number, constant, is_one
+from einsdiff.algebra.nodes.nodes import add, is_zero, scale, stretched
 from einsdiff.algebra.rewriting.rules.patterns import (
     CONDITIONS,
     apply,

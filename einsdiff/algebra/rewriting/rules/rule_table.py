@@ -12,7 +12,8 @@ as :math:`x / x \to 1` does at zero and :math:`\sin^2 u + \cos^2 u \to 1` where 
 are marked ``widens``. Those marked ``is_real`` hold for real numbers only.
 
 >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call, einsum, variable
+>>> from einsdiff.algebra.nodes.nodes import call, einsum
+>>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (3, 3)), variable("x", (3,))
 >>> log, exp, inv = (FUNCTIONS[name] for name in ("log", "exp", "inv"))
 >>> function_rules.inverse_function_real.apply(call(log, [call(exp, [x])]))
@@ -25,8 +26,6 @@ from __future__ import annotations
 
 from einsdiff.algebra.rewriting.rules import function_rules, matrix_rules, product_rules
 from einsdiff.algebra.rewriting.rules.patterns import Rule
-
-__all__ = ["RULES"]
 
 #: The rules of the three modules, in the order in which they stand there.
 RULES: tuple[Rule, ...] = tuple(
