@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from types import FrameType
 
-from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
+from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
 
 #: Packages whose functions are called by users, and call tensors.
 _CALLED = ("numpy", "scipy")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.interning import Node, Shape
 from einsdiff.algebra.operations.conditions import is_condition
-from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
+from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
 from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading
 from einsdiff.errors import (

@@ -8,8 +8,7 @@ from typing import Any
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.operations.indexing import index
-from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
-from einsdiff.algebra.operations.numpy_names import OF_TRIANGLES
+from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY, OF_TRIANGLES
 from einsdiff.algebra.operations.symmetric import is_symmetric
 from einsdiff.errors import OperandError, shapes_line
 from einsdiff.expressions.base import Bound, known_values

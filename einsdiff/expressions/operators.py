@@ -19,7 +19,7 @@ from typing import Any, Never, Self
 
 from einsdiff.algebra.nodes.nodes import scale
 from einsdiff.algebra.operations.indexing import index
-from einsdiff.algebra.operations.naming import NUMPY
+from einsdiff.algebra.operations.numpy_names import NUMPY
 from einsdiff.algebra.operations.shapes import Axis
 from einsdiff.errors import OperandError, ShapeError
 from einsdiff.expressions.base import Bound

@@ -20,7 +20,7 @@ from operator import index as as_index
 from typing import TYPE_CHECKING, Any
 
 from einsdiff.algebra.nodes.interning import Variable
-from einsdiff.algebra.operations.naming import NUMPY
+from einsdiff.algebra.operations.numpy_names import NUMPY
 from einsdiff.errors import BindingError, OperandError, ShapeError, shapes_line
 from einsdiff.expressions.asked import CHOOSE, PLAIN, asking, instead, outermost, outside
 from einsdiff.expressions.base import NamedSize

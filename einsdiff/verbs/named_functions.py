@@ -25,8 +25,7 @@ from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, RULE_LETTERS, F
 from einsdiff.algebra.nodes.interning import variable
 from einsdiff.algebra.nodes.nodes import call
 from einsdiff.algebra.operations.applying import of_record
-from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
-from einsdiff.algebra.operations.numpy_names import OF_TRIANGLES
+from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY, OF_TRIANGLES
 from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.equation import read

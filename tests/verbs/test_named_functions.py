@@ -24,7 +24,7 @@ import sympy
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
+from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
 from einsdiff.verbs.named_functions import PUBLIC
 from tests.algebra.operations.test_numpy_names import (
     EXPRESSIONS,

@@ -11,6 +11,7 @@ Their docstrings are written for the users of `einsdiff.verbs.named_functions`, 
 tensors.
 
 >>> from einsdiff.algebra.nodes.interning import variable
+>>> from einsdiff.algebra.operations.indexing import index
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> NUMPY["matmul"](A, x).shape, NUMPY["outer"](x, x).shape, index(x, slice(1, None)).shape
 ((2,), (3, 3), (2,))
@@ -40,6 +41,8 @@ from einsdiff.algebra.operations.symmetric import (
     eigvalsh,
     eigvalsh_of_triangle,
 )
+
+__all__ = ["BEYOND_NUMPY", "NUMPY", "OF_TRIANGLES"]
 
 #: What NumPy reads one triangle for, and what it is a function of the symmetric part of.
 OF_TRIANGLES: dict[Callable[..., Any], Callable[..., Any]] = {

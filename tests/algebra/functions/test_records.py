@@ -24,7 +24,7 @@ from einsdiff.algebra.nodes.function import FAMILIES, KERNELS, About, Function, 
 from einsdiff.algebra.nodes.interning import Node, variable
 from einsdiff.algebra.nodes.nodes import call, scale
 from einsdiff.algebra.operations.applying import of_record
-from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
+from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
 from einsdiff.algebra.reading.definitions import by_definition
 from einsdiff.algebra.rewriting.simplification import simplify
 from einsdiff.display.sympy.vocabulary import spelled as in_sympy

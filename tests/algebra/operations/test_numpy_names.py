@@ -21,7 +21,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.operations.naming import NUMPY
+from einsdiff.algebra.operations.numpy_names import NUMPY
 from einsdiff.expressions.operators import Operators
 
 jax.config.update("jax_enable_x64", True)
