@@ -140,7 +140,7 @@ class Bound:
         return self.formula.structure_hash
 
     def __str__(self) -> str:
-        return self.formula.text
+        return str(self.formula.text)  # without the tree that it carries
 
     def dense(
         self, out: Array | None = None, *, memory_limit: int | None = None, optimize: Any = None

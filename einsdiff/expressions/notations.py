@@ -111,7 +111,7 @@ class Notations(LinearMap):
         formula, values = self.formula, self.values
         check_layout(layout or "numerator", order)
         if notation == "index":
-            return formula.text
+            return str(formula.text)
         if notation == "einsum":
             from einsdiff.display.einsums import format_einsum
 
