@@ -18,8 +18,6 @@ seed are labels that occur twice (see `einsdiff.algebra.nodes.nodes`), so that r
 renaming. The result is an expression again, made of the nodes of the function, and its derivative
 is the same function once more.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> (J,) = derivatives(einsum([A, x], ["ij", "j"], "i"), [A])
 >>> J is einsum([x], ["q"], "iiq", {"i": 2})  # δ_ip x_q
@@ -110,7 +108,6 @@ def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> 
     The directions of variables, or of other nodes inside the expressions, are of the same shape as
     these. For each expression there is :math:`\sum_x \frac{\partial f}{\partial x_d} v_d`.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, v = variable("x", (3,)), variable("v", (3,))
     >>> f = einsum([x, x], ["i", "i"], "")
     >>> directional([f], {x: v})[0] is einsum([derivatives(f, [x])[0], v], ["i", "i"], "")
@@ -191,7 +188,6 @@ def local_derivatives(node: Node, active: Collection[Node]) -> Iterator[Local]:
     There is one for each term of a sum and each argument, and one for all equal factors of a
     product.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> (local,) = local_derivatives(einsum([x, x], ["i", "i"], ""), {x})
     >>> local.coefficient, local.factors
@@ -282,7 +278,6 @@ def recorded(expression: Node, wrt: Node) -> list[Change]:
     each node that changes, the variable first and the expression last; none if that does not
     change.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> [change.node for change in recorded(einsum([A, x], ["ij", "j"], "i"), x)]
     [x, Einsum((x, A), ((1,), (0, 1)), (0,))]

@@ -25,8 +25,6 @@ structure             expression                                      equations 
 
 A structure holds others: copies of a low-rank change of a Kronecker product are three of them.
 
->>> from einsdiff.algebra.nodes.interning import delta, variable
->>> from einsdiff.algebra.nodes.nodes import einsum
 >>> V = variable("V", (5, 2))
 >>> hessian = einsum([delta(9), V, V], ["pr", "jq", "js"], "pqrs")
 >>> found = structure(hessian, 2, ())
@@ -228,8 +226,6 @@ def structure(expr: Node, domain: int, sizes: tuple[tuple[str, int], ...]) -> St
     The last axes of the expression, which is best in its normal form, are those of the domain. What
     its named sizes stand for is said in pairs (size, number).
 
-    >>> from einsdiff.algebra.nodes.interning import delta, variable
-    >>> from einsdiff.algebra.nodes.nodes import einsum
     >>> A, B = variable("A", (3, 3)), variable("B", (2, 2))
     >>> product = einsum([A, B], ["ip", "jq"], "ijpq")
     >>> [group.node for group in structure(product, 2, ()).groups]

@@ -2,7 +2,6 @@ r"""Simpler nodes that calls of functions are as soon as they are made.
 
 .. math:: x^1 = x \qquad (x^2)^3 = x^6 \qquad \max(x, 0) = \operatorname{relu}(x) .
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", ())
 >>> fold_power(x, constant(1)) is x, fold_maximum(x, x) is x
 (True, True)

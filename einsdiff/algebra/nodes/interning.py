@@ -464,7 +464,6 @@ def symmetry(node: Node) -> Orders:
 
     True for all of them, False for none but its own, or else the blocks that change places.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
     >>> x = variable("x", (3,))
     >>> symmetry(einsum([x, x], ["i", "j"], "ij"))
     True
@@ -558,7 +557,6 @@ def interned_einsum(
 ) -> Einsum:
     """Return the product of factors whose order and labels are canonical already.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
     >>> x = variable("x", (3,))
     >>> interned_einsum((x, x), ((0,), (0,)), (), (3,)) is einsum([x, x], ["i", "i"], "")
     True

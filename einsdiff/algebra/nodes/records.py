@@ -10,8 +10,6 @@ and read again by the functions that make nodes. The list is as long as the grap
 neither way is recursive. It depends on the structure alone: the same expression has the same
 records in every process.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", ("m", 3)), variable("x", (3,))
 >>> for record in dumped([einsum([A, x], ["ij", "j"], "i")]).records:
 ...     print(record)

@@ -10,7 +10,6 @@ relation (see `einsdiff.algebra.nodes.relations`), so that it is differentiated 
 Their docstrings are written for the users of `einsdiff.verbs.named_functions`, who apply them to
 tensors.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.algebra.operations.indexing import index
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> NUMPY["matmul"](A, x).shape, NUMPY["outer"](x, x).shape, index(x, slice(1, None)).shape

@@ -10,7 +10,6 @@ entries that are not read have the derivative 0,
 
 .. math:: S_{ij} = [i \ge j]\, x_{ij} + [j > i]\, x_{ji} .
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> S = variable("S", (4, 3, 3))
 >>> cholesky(S).shape, eigvalsh(S).shape, eigh(S).eigenvectors.shape
 ((4, 3, 3), (4, 3), (4, 3, 3))
@@ -83,7 +82,6 @@ MOST_NODES = 100
 def is_symmetric(a: Node) -> bool:
     """Tell whether matrices are symmetric whatever the values are, as far as that is seen.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> X = variable("X", (3, 3))
     >>> is_symmetric(X), is_symmetric(add_(X, matrix_transpose(X)))
     (False, True)

@@ -5,7 +5,6 @@ product of three numbers, one of them to the power of another, and ``sum_i x_i``
 vectors. A text of which that is likely is refused, with what to write instead. What is given as an
 operand is that operand: then the text is clear.
 
->>> from einsdiff.notation.index_parser import parse_index
 >>> def fail(headline, columns, action):
 ...     raise ValueError(f"{headline}; {action.partition(',')[0]}")
 >>> Doubts(frozenset(), frozenset(), frozenset(), fail, bool, bool).check(

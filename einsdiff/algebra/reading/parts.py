@@ -5,7 +5,6 @@ name before a bracket is a function, which sign of equality compares indices, an
 letter stands in a part, from which follows where it is summed (see
 `einsdiff.notation.trees.in_product`).
 
->>> from einsdiff.notation.index_parser import parse_index
 >>> from einsdiff.notation.jobs import run
 >>> part = run(PartReader({"A": 2, "x": 1}).whole(parse_index("A_ij x_j + 1")))
 >>> part.counts

@@ -2,7 +2,6 @@ r"""The distributive law, multiplying out: products of sums as sums of products.
 
 .. math:: (x + y)_i\, a_i = x_i a_i + y_i a_i \qquad (x + 1)^2 = x^2 + 2 x + 1
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> a, b, c = (variable(name, (3,)) for name in "abc")
 >>> product = einsum([a, add([(1, b), (1, c)])], ["i", "i"], "i")
 >>> multiplied_out(product)

@@ -8,8 +8,6 @@ since nothing is lost: the order of contraction is chosen by the planner from al
 product that is used twice is kept apart, because it will be computed once; but not, if it is to be
 computed, one that only places an array among zeros, as slices do. Sums likewise.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, B, C = (variable(name, (2, 2)) for name in "ABC")
 >>> AB = einsum([A, B], ["ij", "jk"], "ik")
 >>> (nested,) = flatten([einsum([AB, C], ["ik", "kl"], "il")])

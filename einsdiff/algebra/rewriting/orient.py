@@ -6,8 +6,6 @@ Axes along which a sum or a function only repeats are taken out of it, and insid
 are deltas that all terms have: :math:`x_k (\delta_{ij} y_i + \delta_{ij} z_i)` is
 :math:`\delta_{ij} x_k (y_i + z_i)`.
 
->>> from einsdiff.algebra.nodes.nodes import add, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, B, x = variable("A", (2, 2)), variable("B", (2, 2)), variable("x", (2,))
 >>> def t(node):
 ...     return einsum([node], ["ij"], "ji")
@@ -66,7 +64,6 @@ def normal_form(node: Node) -> Node:
     as they are: what is printed is right all the same, but the same expression may be found in
     several forms.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, B, x = variable("A", (2, 3)), variable("B", (3, 4)), variable("x", (4,))
     >>> Bx = einsum([B, x], ["jk", "k"], "j")
     >>> len(normal_form(einsum([A, Bx], ["ij", "j"], "i")).operands)
@@ -78,7 +75,6 @@ def normal_form(node: Node) -> Node:
 class NormalForms:
     """The normal forms of several expressions; the parts that they share are put in order once.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, forms = variable("x", (2,)), NormalForms()
     >>> square = einsum([x, x], ["i", "i"], "i")
     >>> forms(square) is normal_form(square), forms(add([(1, square), (1, x)])) is forms(x)

@@ -82,8 +82,6 @@ def scaled(node: Node) -> tuple[Number, Node]:
 def is_negative(node: Node) -> bool:
     """Tell whether a node is written with a minus: of x and -x, of x - y and y - x, one is.
 
-    >>> from einsdiff.algebra.nodes.nodes import add
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", ()), variable("y", ())
     >>> is_negative(add([(1, x), (-1, y)])), is_negative(add([(1, y), (-1, x)]))
     (False, True)
