@@ -219,26 +219,12 @@ def resolve(
 ) -> Axes:
     """Match subscripts with operands: give every axis a label and every label a size.
 
-    Parameters
-    ----------
-    subscripts
-        What `parse_subscripts` returned.
-    shapes
-        The operands' shapes. None for an operand known by name only: its axes then have the
-        sizes that their labels have elsewhere, else sizes named m, n, ..
-    names
-        The operands' names, for messages; operands of one name and no shape share one shape.
-    sizes
-        Sizes of labels that no operand carries.
+    An operand known by name only has no shape: its axes then have the sizes that their labels have
+    elsewhere, else sizes named m, n, .., and operands of one name share one shape. `sizes` are
+    those of labels that no operand carries. There is a letter of its own for each axis that ``...``
+    stands for, and for each size-1 axis that is broadcast under ``...``; such an axis is summed,
+    over its one entry.
 
-    Returns
-    -------
-    Axes
-        With a letter of its own for each axis that ``...`` stands for, and for each size-1 axis
-        that is broadcast under ``...``; such an axis is summed, over its one entry.
-
-    Examples
-    --------
     >>> resolve(parse_subscripts("mp,mq->pq"), [None, None], ["R", "R"]).shapes
     (('m', 'n'), ('m', 'n'))
     """

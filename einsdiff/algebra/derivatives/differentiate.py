@@ -57,23 +57,12 @@ from einsdiff.notation.subscripts import Size
 def derivatives(
     expression: Node, wrt: Sequence[Node], seed: Node | None = None
 ) -> tuple[Node, ...]:
-    """Differentiate an expression with respect to several variables at once.
+    """Differentiate an expression with respect to several variables at once, or other nodes in it.
 
-    Parameters
-    ----------
-    expression
-        Of shape ``(m1, .., ms)``.
-    wrt
-        Variables, or other nodes inside the expression, of shapes ``(n1, .., nk)``.
-    seed
-        What the derivatives are multiplied by, of shape ``(.., m1, .., ms)``, contracted over
-        the axes of the expression; the identity if left out.
-
-    Returns
-    -------
-    tuple of Node
-        For each a node of shape ``(m1, .., ms, n1, .., nk)``, or ``(.., n1, .., nk)`` with a
-        seed; zero where it does not occur.
+    By one of shape ``(n1, .., nk)``, that of an expression of shape ``(m1, .., ms)`` has the shape
+    ``(m1, .., ms, n1, .., nk)``, and is zero where it does not occur. A seed of shape
+    ``(.., m1, .., ms)`` multiplies the derivatives, contracted over the axes of the expression, so
+    that their shapes are ``(.., n1, .., nk)``.
     """
     if seed is None:
         seed = _identity(expression.shape)

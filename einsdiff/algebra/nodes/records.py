@@ -56,27 +56,14 @@ Record = tuple[Any, ...]
 
 
 class Graph(NamedTuple):
-    """Expressions as data.
+    """Expressions as data."""
 
-    Attributes
-    ----------
-    format
-        In which way the records are written; see `FORMAT`.
-    version
-        That of the library. Another one may find other forms canonical.
-    records
-        For each node, those below it first, its kind and what makes it.
-    roots
-        Which of the records are the expressions.
-    check
-        A digest of the records, the roots and what else belongs to them, by which damage is found.
-        It is no protection from malice: whoever can change a pickle can have it call anything.
-    """
-
-    format: int
-    version: str
-    records: tuple[Record, ...]
-    roots: tuple[int, ...]
+    format: int  # in which way the records are written; see `FORMAT`
+    version: str  # that of the library; another one may find other forms canonical
+    records: tuple[Record, ...]  # for each node, those below it first, its kind and what makes it
+    roots: tuple[int, ...]  # which of the records are the expressions
+    #: A digest of the records, the roots and what else belongs to them, by which damage is found.
+    #: It is no protection from malice: whoever can change a pickle can have it call anything.
     check: str = ""
 
 

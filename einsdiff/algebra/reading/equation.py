@@ -55,24 +55,17 @@ MOST_COMPARED = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a text says.
-
-    Attributes
-    ----------
-    name, axes, wrt
-        The left-hand side: the name of the function, the letters of its axes, and for each
-        differentiation the variable's name and the letters of its axes.
-    letters
-        For each name the letters of its axes, as often as they differ, in order of appearance.
-    operands
-        The node of each name, in order of appearance; those on the left-hand side come last.
-    """
+    """What a text says."""
 
     node: Node
+    #: The left-hand side: the name of the function, the letters of its axes, and for each
+    #: differentiation the variable's name and the letters of its axes.
     name: str
     axes: tuple[str, ...]
     wrt: tuple[tuple[str, tuple[str, ...]], ...]
+    #: For each name the letters of its axes, as often as they differ, in order of appearance.
     letters: Mapping[str, tuple[tuple[str, ...], ...]]
+    #: The node of each name, in order of appearance; those on the left-hand side come last.
     operands: Mapping[str, Node]
 
 

@@ -114,18 +114,11 @@ INSTEAD = {
 class PartReader:
     """Makes parts of trees; its methods that take a tree are jobs, see `run`.
 
-    Parameters
-    ----------
-    ranks, size_names
-        The number of axes of each operand, None where it is not known yet; the names of sizes.
-    shapes, text
-        For messages: the shapes that are known, and what the trees were read from.
-    labels
-        The letters that stand at names, so that a comparison of them is one of indices; None if
-        every name that is no operand is a label.
-    batch
-        The labels of axes that operands with further axes have before their labelled ones, which
-        a rule knows; None where the labels of functions' values tell.
+    Operands have `ranks`, None where it is not known yet. For messages are the `shapes` that are
+    known, and the `text` that the trees were read from. `labels` are the letters that stand at
+    names, so that a comparison of them is one of indices; None if every name that is no operand is
+    one. `batch` are those of axes that operands with further axes have before their labelled ones,
+    which a rule knows; None where the labels of functions' values tell.
     """
 
     def __init__(

@@ -15,26 +15,13 @@ Real = int | Fraction | float
 
 
 class Rule(NamedTuple):
-    """What a rule does, and where it is tried.
+    """What a rule does, and where it is tried."""
 
-    Attributes
-    ----------
-    apply
-        Returns another node of the same value, or None.
-    at
-        The names of the functions that it is tried at, or ``"product"``, or ``"sum"``.
-    is_real
-        Whether it holds for real numbers only.
-    widens
-        Whether the result may have a value at points where the node has none.
-    once
-        Functions that it takes out of a product, which is worth it if they are used only there.
-    """
-
-    apply: Callable[[Node], Node | None]
-    at: tuple[str, ...]
-    is_real: bool = False
-    widens: bool = False
+    apply: Callable[[Node], Node | None]  # returns another node of the same value, or None
+    at: tuple[str, ...]  # the names of functions, or "product", or "sum"
+    is_real: bool = False  # whether it holds for real numbers only
+    widens: bool = False  # whether the result may have a value where the node has none
+    #: Functions that it takes out of a product, which is worth it if they are used only there.
     once: tuple[str, ...] = ()
 
     @property
