@@ -113,10 +113,6 @@ def _may_follow(char: str) -> bool:
     return f"_{char}".isidentifier() and char != "·" and not _raised_or_lowered(char)
 
 
-def _is_letter(char: str) -> bool:
-    return char.isalpha() and not _raised_or_lowered(char)
-
-
 @lru_cache(maxsize=1024)
 def _raised_or_lowered(char: str) -> str:
     """Return "<super>" or "<sub>" for a raised or a lowered letter or digit, else ""."""
@@ -411,13 +407,11 @@ class Lexer:
         text = self.text
         if not text.startswith("{", column):
             end = self.word(column)
-            items = []
-            for at in range(column, end):
-                action = (
-                    "a label is one letter or digit; part names by spaces, "
-                    "and write braces around longer labels: A_{i1,i2}"
-                )
-                items.append(self.item(at, action))
+            action = (
+                "a label is one letter or digit; part names by spaces, "
+                "and write braces around longer labels: A_{i1,i2}"
+            )
+            items = [self.item(at, action) for at in range(column, end)]
             if not items:
                 self.fail("a label is missing", column, "write labels after '_': A_ij")
             self.check_count(items, column)
@@ -452,18 +446,15 @@ class Lexer:
         is_affine = re.search(r"[-+−<*=%(]", plain) or re.fullmatch(r"[0-9]+\s*[^\W\d_]?", plain)
         if is_affine:
             return [self.index(text, column, False)]
-        items = []
-        for at, char in enumerate(text, column):
-            if not char.isspace():
-                items.append(self.item(at, "labels are letters: A_{ij}, or A_{i1,i2}"))
-        return items
+        action = "labels are letters: A_{ij}, or A_{i1,i2}"
+        return [self.item(at, action) for at, char in enumerate(text, column) if not char.isspace()]
 
     def item(self, column: int, action: str) -> _Item:
         """Read a label or an index of one character."""
         char = self.text[column]
         if char in "0123456789":
             return _Item(Affine((), int(char)), column)
-        if not _is_letter(char):
+        if not char.isalpha() or _raised_or_lowered(char):
             self.fail(f"{char!r} is no label", column, action)
         return _Item(self.label(char, column), column)
 

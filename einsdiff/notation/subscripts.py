@@ -23,9 +23,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
-from typing import Any, Never, TypeGuard, TypeVar
+from typing import Any, NamedTuple, Never, TypeGuard, TypeVar
 
-from einsdiff.errors import ShapeError, SubscriptsError, page, shapes_line
+from einsdiff.errors import ShapeError, SubscriptsError, shapes_line
 from einsdiff.notation.letters import DUMMY, fresh_letters
 
 #: The length of an axis: a number, or the name of a number that is not known yet.
@@ -354,19 +354,12 @@ def _label_sizes(
 _E = TypeVar("_E", bound=SubscriptsError | ShapeError)
 
 
-class _Reporter:
+class _Reporter(NamedTuple):
     """Builds the errors: they all show the string, the operands and their shapes."""
 
-    def __init__(
-        self,
-        subscripts: Subscripts,
-        shapes: Sequence[tuple[Size, ...] | None],
-        names: Sequence[str],
-    ) -> None:
-        self.subscripts = subscripts
-        self.names = names
-        self.shapes = shapes
-        self.line = shapes_line(zip(names, shapes, strict=True))
+    subscripts: Subscripts
+    shapes: Sequence[tuple[Size, ...] | None]
+    names: Sequence[str]
 
     def operand(self, k: int) -> str:
         return f"operand {k} ({self.names[k]})"
@@ -382,8 +375,8 @@ class _Reporter:
         return columns[axis]
 
     def error(self, kind: type[_E], headline: str, carets: Iterable[int], action: str) -> _E:
-        text = self.subscripts.text
-        return kind(page(headline, text=text, carets=carets, shapes=self.line, action=action))
+        text, shapes = self.subscripts.text, shapes_line(zip(self.names, self.shapes, strict=True))
+        return kind(headline, text=text, carets=carets, shapes=shapes, action=action)
 
     def operand_count(self) -> SubscriptsError:
         wanted, given = len(self.subscripts.inputs), len(self.names)

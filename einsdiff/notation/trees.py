@@ -292,13 +292,8 @@ def letters_of(indices: Iterable[Index]) -> list[str]:
     >>> letters_of(["i", Affine(((2, "i"), (1, "j")), 1)])
     ['i', 'i', 'j']
     """
-    found = []
-    for index in indices:
-        if isinstance(index, str):
-            found.append(index)
-        else:
-            found.extend(label for _, label in index.terms)
-    return found
+    terms = (((1, n),) if isinstance(n, str) else n.terms for n in indices)
+    return [label for own in terms for _, label in own]
 
 
 def sides_of(terms: Iterable[tuple[int, str]], offset: int) -> tuple[Index, Index]:

@@ -36,10 +36,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, product
 from math import prod
+from typing import NamedTuple
 
 from einsdiff.algebra.derivatives.linear_terms import (
     Axes,
@@ -66,8 +67,7 @@ SHARE = 4
 # --- structures -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """The axes of a map: those that are tied, and the rows and columns of each block.
 
     The codomain and the domain are in the order in which the map is given and wanted. Ties are
@@ -86,32 +86,28 @@ class Split:
         return tuple(c for c, _ in self.ties)
 
 
-@dataclass(frozen=True, slots=True)
-class Diagonal:
+class Diagonal(NamedTuple):
     """Every axis is tied: ``y_c = entries_c x_c``, the entries with an axis for each tie."""
 
     split: Split
     entries: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
+class Copies(NamedTuple):
     """The tied axes stand in no factor: the same map for all of their indices."""
 
     split: Split
     inner: Structure
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(NamedTuple):
     """A factor of the rows or of the columns, and the axes of the map that it has."""
 
     node: Node
     axes: Axes
 
 
-@dataclass(frozen=True, slots=True)
-class Scaled:
+class Scaled(NamedTuple):
     """A map whose rows, and then columns, are multiplied by numbers."""
 
     codomain: Axes
@@ -121,8 +117,7 @@ class Scaled:
     inner: Structure
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(NamedTuple):
     """A matrix of rows by columns for each index of the tied axes.
 
     The `node` has the tied axes, the rows and the columns; `whole` is the map itself, with its
@@ -134,8 +129,7 @@ class Blocks:
     whole: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """A factor of a Kronecker product, or a term of a Kronecker sum.
 
     `is_carried` tells for each tie whether the factor depends on it; its matrices have the axes of
@@ -148,8 +142,7 @@ class Group:
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Kronecker:
+class Kronecker(NamedTuple):
     """A Kronecker product, times a number, for each index of the tied axes.
 
     `otherwise` is the same as a matrix, here and in the structures below.
@@ -161,8 +154,7 @@ class Kronecker:
     otherwise: Blocks
 
 
-@dataclass(frozen=True, slots=True)
-class KroneckerTerms:
+class KroneckerTerms(NamedTuple):
     """A sum of Kronecker products that have one or two matrices for each group of axes.
 
     Each term has a coefficient, and says which matrix it has of each group.
@@ -174,8 +166,7 @@ class KroneckerTerms:
     otherwise: Blocks
 
 
-@dataclass(frozen=True, slots=True)
-class KroneckerSum:
+class KroneckerSum(NamedTuple):
     """A Kronecker sum for each index of the tied axes."""
 
     split: Split
@@ -183,8 +174,7 @@ class KroneckerSum:
     otherwise: Blocks
 
 
-@dataclass(frozen=True, slots=True)
-class LowRank:
+class LowRank(NamedTuple):
     r"""A map with structure plus one of low rank, :math:`J = K + \sum_t P^t Q^{t\,T}`.
 
     The sides are P and Q of each term, with the tied axes, the rows or the columns, and the r; the
@@ -198,8 +188,7 @@ class LowRank:
     otherwise: Blocks
 
 
-@dataclass(frozen=True, slots=True)
-class Deficient:
+class Deficient(NamedTuple):
     """A map whose rank is below its number of rows for all values, and so singular."""
 
     rank: int
@@ -371,8 +360,7 @@ class _StructureReader:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _CutMap:
+class _CutMap(NamedTuple):
     """A term as a product of two matrices, with `rank` indices between them."""
 
     rank: int
@@ -550,8 +538,7 @@ def _group(m: LinearTerms, split: Split, rows: Sequence[int], columns: Sequence[
 
 def _grouped(split: Split, groups: Sequence[Group]) -> Split:
     """Put the rows and columns in the order of the groups."""
-    return replace(
-        split,
+    return split._replace(
         rows=tuple(axis for group in groups for axis in group.rows),
         columns=tuple(axis for group in groups for axis in group.columns),
     )

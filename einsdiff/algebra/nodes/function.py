@@ -91,9 +91,8 @@ class Function:
     #: The n with f(c x) = c^n f(x) for positive numbers c, where `simplify` takes these out.
     degree: int | None = None
     is_nonnegative: bool = False  # whether its values are never negative
-    #: The function g with f(g(x)) = x wherever g has a value, and the same for real x only.
-    undoes: str = ""
-    undoes_real: str = ""
+    undoes: str = ""  # the function g with f(g(x)) = x wherever g has a value
+    undoes_real: str = ""  # the same for real x only
     #: Whether it takes axes to one number, and has no value if there are no entries.
     needs_entries: bool = False
     #: What it allocates on its way, in multiples of the larger of argument and result. Measured

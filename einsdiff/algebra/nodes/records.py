@@ -24,7 +24,7 @@ import copyreg
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.graph import children, topological
@@ -35,7 +35,6 @@ from einsdiff.algebra.nodes.interning import (
     Delta,
     Einsum,
     Node,
-    Number,
     Variable,
     constant,
     interned_call,
@@ -125,33 +124,16 @@ def dumped(roots: Iterable[Node], *marks: object) -> Graph:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _variable(below: Sequence[Node], name: str, shape: Any, symmetric: bool) -> Node:
-    return variable(name, shape, symmetric, cast("Sequence[Variable]", below))
-
-
-def _symbol(below: Sequence[Node]) -> Node:
-    base, *wrt = cast("Sequence[Variable]", below)
-    return symbol(base, tuple(wrt))
-
-
-def _delta(
-    _: Sequence[Node], shape: Any, coefficients: Any, offset: int, is_equation: bool
-) -> Node:
-    return interned_delta(shape, Relation(coefficients, offset, is_equation))
-
-
-def _sum(below: Sequence[Node], coefficients: Sequence[Number], shape: Any) -> Node:
-    return interned_sum(list(zip(coefficients, below, strict=True)), shape)
-
-
 #: What makes a node from those below it and the rest of its record, as it was.
 _AS_IT_WAS: Mapping[str, Callable[..., Node]] = {
-    "variable": _variable,
-    "symbol": _symbol,
+    "variable": lambda below, name, shape, symmetric: variable(name, shape, symmetric, below),
+    "symbol": lambda below: symbol(below[0], below[1:]),
     "constant": lambda _, value: constant(value),
-    "delta": _delta,
+    "delta": lambda _, shape, *relation: interned_delta(shape, Relation(*relation)),
     "einsum": lambda below, *rest: interned_einsum(below, *rest),
-    "add": _sum,
+    "add": lambda below, numbers, shape: interned_sum(
+        list(zip(numbers, below, strict=True)), shape
+    ),
     "call": lambda below, function: interned_call(function, below),
 }
 

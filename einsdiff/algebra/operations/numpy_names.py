@@ -29,25 +29,17 @@ from collections.abc import Callable
 from typing import Any
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.operations import matrices, norms  # noqa: F401 (they name functions)
+from einsdiff.algebra.operations import matrices, norms, symmetric  # noqa: F401 (they name some)
 from einsdiff.algebra.operations.applying import of_record
 from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
-from einsdiff.algebra.operations.symmetric import (
-    cholesky,
-    cholesky_of_triangle,
-    eigh,
-    eigh_of_triangle,
-    eigvalsh,
-    eigvalsh_of_triangle,
-)
 
 __all__ = ["BEYOND_NUMPY", "NUMPY", "OF_TRIANGLES"]
 
 #: What NumPy reads one triangle for, and what it is a function of the symmetric part of.
 OF_TRIANGLES: dict[Callable[..., Any], Callable[..., Any]] = {
-    cholesky_of_triangle: cholesky,
-    eigvalsh_of_triangle: eigvalsh,
-    eigh_of_triangle: eigh,
+    symmetric.cholesky_of_triangle: symmetric.cholesky,
+    symmetric.eigvalsh_of_triangle: symmetric.eigvalsh,
+    symmetric.eigh_of_triangle: symmetric.eigh,
 }
 
 #: NumPy's names that are not those of the table.

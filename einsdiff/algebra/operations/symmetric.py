@@ -119,24 +119,14 @@ def cholesky_of_triangle(a: Node, *, upper: bool = False, is_whole: bool = False
 
 
 @numpys("linalg.eigvalsh")
-def eigvalsh_of_triangle(
-    a: Node,
-    UPLO: str = "L",  # NumPy's name
-    *,
-    is_whole: bool = False,
-) -> Node:
+def eigvalsh_of_triangle(a: Node, UPLO: str = "L", *, is_whole: bool = False) -> Node:
     """Take the eigenvalues of symmetric matrices of which NumPy reads one triangle."""
     is_upper = _is_upper("eigvalsh", UPLO)
     return eigvalsh(a if is_whole else _from_triangle("eigvalsh", a, is_upper))
 
 
 @numpys("linalg.eigh")
-def eigh_of_triangle(
-    a: Node,
-    UPLO: str = "L",  # NumPy's name
-    *,
-    is_whole: bool = False,
-) -> Eigh:
+def eigh_of_triangle(a: Node, UPLO: str = "L", *, is_whole: bool = False) -> Eigh:
     """Take eigenvalues and eigenvectors of matrices of which NumPy reads one triangle."""
     is_upper = _is_upper("eigh", UPLO)
     return eigh(a if is_whole else _from_triangle("eigh", a, is_upper))

@@ -34,7 +34,7 @@ from einsdiff.algebra.reading.kinds import (
     TermPart,
     Total,
 )
-from einsdiff.errors import SubscriptsError, page, shapes_line
+from einsdiff.errors import SubscriptsError, shapes_line
 from einsdiff.notation.jobs import Job
 from einsdiff.notation.trees import (
     Affine,
@@ -141,15 +141,8 @@ class PartReader:
         self, headline: str, columns: Iterable[int], action: str, kind: type[Any] = SubscriptsError
     ) -> NoReturn:
         """Raise an error that shows the text."""
-        raise kind(
-            page(
-                headline,
-                text=self.text,
-                carets=columns if self.text else (),
-                shapes=shapes_line(self.shapes),
-                action=action,
-            )
-        )
+        carets, shapes = columns if self.text else (), shapes_line(self.shapes)
+        raise kind(headline, text=self.text, carets=carets, shapes=shapes, action=action)
 
     def whole(self, tree: Tree) -> Job[Part]:
         """Make a part of something whole: a sum, or a term."""

@@ -164,12 +164,7 @@ class _Turner:
 
     def product(self, node: Einsum) -> Node:
         """Put the cores of the factors into a product."""
-        found = self.least(
-            [self.views.get(operand, self.alone(operand)) for operand in node.operands],
-            node.subscripts,
-            node.output,
-            node,
-        )
+        found = self.least(node, node.output)
         if isinstance(found, Einsum) and not found.is_view and len(found.operands) == 1:
             # Without what only repeats it, a sum over axes of a sum may be the sum of those.
             alive = [axis for axis in range(len(found.shape)) if not _repeats(found, axis)]
@@ -184,31 +179,25 @@ class _Turner:
     def alone(self, node: Node) -> _TurnedView:
         return _TurnedView(self.done.get(node, node), (tuple(range(len(node.shape))),))
 
-    def least(
-        self,
-        views: Sequence[_TurnedView],
-        subscripts: Sequence[Sequence[int]],
-        output: Sequence[int],
-        like: Einsum,
-        most: int = MOST_TRIED,
-    ) -> Node:
+    def least(self, node: Einsum, output: Sequence[int], most: int = MOST_TRIED) -> Node:
         """Multiply, with the axes of symmetric factors in the order that gives the least node."""
+        views = [self.views.get(operand, self.alone(operand)) for operand in node.operands]
         sizes = {
-            n: size for n, size in enumerate(like.sizes) if n in output or n not in like.output
+            n: size for n, size in enumerate(node.sizes) if n in output or n not in node.output
         }
         ties = [
             (delta(view.core.shape[view.ways[0].index(a)]), (labels[a], labels[b]))
-            for view, labels in zip(views, subscripts, strict=True)
+            for view, labels in zip(views, node.subscripts, strict=True)
             for a, b in view.ties
         ]
         choices = [
             [tuple(labels[axis] for axis in axes) for axes in view.ways]
-            for view, labels in zip(views, subscripts, strict=True)
+            for view, labels in zip(views, node.subscripts, strict=True)
         ]
         spend(sum(map(len, choices)) // WAYS_A_STEP)
         if prod(map(len, choices)) > most:
             choices = [[_first(ways, output)] for ways in choices]
-        operands = [*(view.core for view in views), *(node for node, _ in ties)]
+        operands = [*(view.core for view in views), *(factor for factor, _ in ties)]
         tied = [labels for _, labels in ties]
         return min(
             (einsum(operands, [*chosen, *tied], output, sizes) for chosen in product(*choices)),
@@ -293,13 +282,7 @@ class _Turner:
     def cut(self, node: Node, axes: tuple[int, ...]) -> Node:
         if not isinstance(node, Einsum):
             return _only(node, axes)
-        return self.least(
-            [self.views.get(operand, self.alone(operand)) for operand in node.operands],
-            node.subscripts,
-            [node.output[axis] for axis in axes],
-            node,
-            MOST_COPIES,
-        )
+        return self.least(node, [node.output[axis] for axis in axes], MOST_COPIES)
 
     # What an axis is, as far as that does not depend on the order of the axes.
 

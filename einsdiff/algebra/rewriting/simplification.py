@@ -92,7 +92,9 @@ def weight(node: Node) -> int:
     """
     found = _weights.get(node)
     if found is None:
-        for inner in topological([node], _not_weighed):
+        for inner in topological(
+            [node], lambda part: tuple(child for child in children(part) if child not in _weights)
+        ):
             found = _weights[inner] = _weight(inner)
     assert found is not None
     return found
@@ -100,10 +102,6 @@ def weight(node: Node) -> int:
 
 #: The weights of nodes that were asked for, as long as the nodes are there.
 _weights: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
-
-
-def _not_weighed(node: Node) -> tuple[Node, ...]:
-    return tuple(child for child in children(node) if child not in _weights)
 
 
 def _weight(node: Node) -> int:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.algebra.functions.folds import Real, number
 from einsdiff.algebra.nodes.factors import Slot, counted, multiplied
 from einsdiff.algebra.nodes.interning import ONE, Add, Call, Constant, Delta, Einsum, Node, Number
 from einsdiff.algebra.nodes.nodes import call
-
-Real = int | Fraction | float
 
 
 class Rule(NamedTuple):
@@ -75,14 +73,6 @@ def is_negative(node: Node) -> bool:
     """
     c, _ = scaled(node)
     return not isinstance(c, complex) and c < 0
-
-
-def number(node: Node) -> Real | None:
-    """Return the real number that a node is."""
-    if isinstance(node, Add) and not node.terms and not node.shape:
-        return 0
-    value = node.value if isinstance(node, Constant) else None
-    return None if isinstance(value, complex) else value
 
 
 def as_power(node: Node) -> tuple[Node, Real] | None:
