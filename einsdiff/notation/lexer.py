@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from unicodedata import category, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError
@@ -94,8 +94,7 @@ class _Item:
     size: Size | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A part of the text.
 
     `kind` is a sign, or number, complex, name, braced (indices alone), power (a superscript).
@@ -229,7 +228,8 @@ class Lexer:
             if text.startswith(sign, column):
                 end = self.add(meaning, column, column + len(sign), sign)
                 if sign == ")" and text.startswith("_", end) and not self.is_name(end):
-                    return self.value_labels(end)
+                    groups, end = self.labels(end + 1)  # of the value, kept with the bracket
+                    self.tokens[-1] = self.tokens[-1]._replace(end=end, groups=groups)
                 return end
         return self.fail(f"{char!r} cannot stand here", column, self.instead(column))
 
@@ -394,13 +394,6 @@ class Lexer:
             self.fail(
                 f"there are {len(items)} labels in one place", column, f"{MOST_LABELS} are the most"
             )
-
-    def value_labels(self, column: int) -> int:
-        """Read the labels after a closing bracket into the token of the bracket."""
-        groups, end = self.labels(column + 1)
-        bracket = self.tokens.pop()
-        self.tokens.append(Token(")", ")", bracket.column, end, groups))
-        return end
 
     def labels(self, column: int) -> tuple[tuple[tuple[_Item, ...], ...], int]:
         """Read labels, from the place after the underscore."""

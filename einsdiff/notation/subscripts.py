@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
 from typing import Any, NamedTuple, Never, TypeGuard, TypeVar
@@ -38,8 +37,7 @@ FIRST_SYMBOL = "\xc0"
 SIZES = "mnklpqrstuvwxyzabcdefghijo"
 
 
-@dataclass(frozen=True, slots=True)
-class Subscripts:
+class Subscripts(NamedTuple):
     """A subscripts string, read but not yet matched with operands.
 
     `inputs` holds for each operand its labels, of which one may be ``"..."``; `output` is None
@@ -61,8 +59,7 @@ class Subscripts:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Axes:
+class Axes(NamedTuple):
     """Subscripts matched with operands: one label for each axis, one size for each label."""
 
     inputs: tuple[tuple[str, ...], ...]

@@ -27,10 +27,9 @@ True
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 from einsdiff.algebra.nodes.factors import multiplied
 from einsdiff.algebra.nodes.function import RULE_LETTERS
@@ -137,8 +136,7 @@ def _symmetrised(adjoint: Node, node: Node, codomain: int) -> Node:
 # --- local derivatives ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(NamedTuple):
     r"""What the change of one child adds to that of a node.
 
     .. math:: \partial \text{node}_v \mathrel{+}= c \,\text{factors}\; \partial \text{child}_o
@@ -248,8 +246,7 @@ def _of_definition(node: Call, k: int) -> Local:
 # --- one change after another -----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One step of a forward sweep: a node that changes, what its change is made of, its derivative.
 
     The derivative has first the node's own axes, and then those of the variable.

@@ -8,8 +8,8 @@ is its core.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from einsdiff.algebra.nodes.factors import Slot, multiplied, slots
 from einsdiff.algebra.nodes.interning import (
@@ -34,8 +34,7 @@ Axes = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LinearTerm:
+class LinearTerm(NamedTuple):
     """A coefficient times factors times deltas.
 
     The label of each axis of the expression is the first axis that deltas make it equal to; labels
@@ -47,8 +46,7 @@ class LinearTerm:
     labels: Axes
 
 
-@dataclass(frozen=True, slots=True)
-class LinearTerms:
+class LinearTerms(NamedTuple):
     """A sum of terms as a map from domain axes to codomain axes.
 
     The axes are positions in the expression, whose sizes are in `shape`; not all of them where this

@@ -36,7 +36,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, product
 from math import prod
@@ -293,7 +292,7 @@ class _StructureReader:
         if not chosen or rank * SHARE > n:
             return None
         others = tuple(term for term, cut in zip(m.terms, cuts, strict=True) if cut is None)
-        base = self.read(replace(m, terms=others))
+        base = self.read(m._replace(terms=others))
         if isinstance(base, Deficient) or self.largest(base) * SHARE > n:
             return None  # which is to be inverted, at less cost than the whole
         return LowRank(split, base, tuple((cut.left, cut.right) for cut in chosen), rank, blocks)
@@ -386,8 +385,7 @@ def _ties_are_apart(m: LinearTerms, split: Split) -> bool:
 
 def _without(m: LinearTerms, pairs: Pairs) -> LinearTerms:
     gone = {axis for pair in pairs for axis in pair}
-    return replace(
-        m,
+    return m._replace(
         codomain=tuple(axis for axis in m.codomain if axis not in gone),
         domain=tuple(axis for axis in m.domain if axis not in gone),
     )
@@ -413,10 +411,10 @@ def _extracted(m: LinearTerms, axes: Axes) -> tuple[Scale | None, LinearTerms]:
     for term, here in zip(m.terms, found, strict=True):
         gone = {k for slot, count in common.items() for k in here[slot][:count]}
         kept = tuple(slot for k, slot in enumerate(term.factors) if k not in gone)
-        terms.append(replace(term, factors=kept))
+        terms.append(term._replace(factors=kept))
     factors = list(common.elements())
     own = tuple(sorted({axis for _, labels in factors for axis in labels}))
-    return Scale(_product(m, factors, own), own), replace(m, terms=tuple(terms))
+    return Scale(_product(m, factors, own), own), m._replace(terms=tuple(terms))
 
 
 def _kronecker(m: LinearTerms, split: Split, blocks: Blocks) -> Structure | None:
@@ -451,8 +449,8 @@ def _kronecker(m: LinearTerms, split: Split, blocks: Blocks) -> Structure | None
             own[group_of.get(roots[0], 0) if roots else 0].append(slot)
         choice = []
         for k, (rows, columns) in enumerate(members.values()):
-            part = replace(term, coefficient=1, factors=tuple(own[k]))
-            group = _group(replace(m, terms=(part,)), split, rows, columns)
+            part = term._replace(coefficient=1, factors=tuple(own[k]))
+            group = _group(m._replace(terms=(part,)), split, rows, columns)
             if group not in options[k]:
                 options[k].append(group)
             choice.append(options[k].index(group))
@@ -515,7 +513,7 @@ def _kronecker_sum(m: LinearTerms, split: Split, blocks: Blocks) -> Structure | 
             if (parts.find(axes[0]) if axes else first) == root
         )
         columns = [partner[c] for c in rows]
-        groups.append(_group(replace(m, terms=own), split, rows, columns))
+        groups.append(_group(m._replace(terms=own), split, rows, columns))
     return KroneckerSum(_grouped(split, groups), tuple(groups), blocks)
 
 

@@ -149,11 +149,6 @@ def fold_greater(a: Node, b: Node, or_equal: bool = False) -> Node | None:
     return None
 
 
-def fold_greater_equal(a: Node, b: Node) -> Node | None:
-    """Compare numbers."""
-    return fold_greater(a, b, or_equal=True)
-
-
 def number(node: Node) -> Real | None:
     """Return the real number that a node is, None if it is none."""
     if is_zero(node) and not node.shape:

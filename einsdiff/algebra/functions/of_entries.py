@@ -10,12 +10,12 @@ r"""Functions of entries: powers, exponentials, angles, steps, comparisons.
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from einsdiff.algebra.functions.folds import (
     fold_greater,
-    fold_greater_equal,
     fold_logaddexp,
     fold_maximum,
     fold_minimum,
@@ -27,6 +27,9 @@ _FLAT = "The derivative is 0, also at the steps, where there is none."
 _CONDITION = "It is a number and can be multiplied. The derivative is 0, also at the step."
 _TIES = "Where both are equal, they share the derivative equally."
 
+#: Functions with f(-x) = -f(x), which are 0 at 0.
+_ODD = {"cbrt", "erf", "sign", "trunc", "rint"}
+_ODD |= {arc + name for arc in ("", "arc") for name in ("sin", "tan", "sinh", "tanh")}
 #: Functions that LaTeX has a command for.
 _LATEX = ["exp", "log", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"]
 
@@ -47,7 +50,8 @@ def _record(
         "numpy": f"{called}({slots})",
         "about": About(summary, gradient, note, source) if summary else None,
         "latex": rf"\{name}" if name in _LATEX else "",
-        "at_zero": 0 if facts.get("parity") == -1 else None,
+        "parity": -1 if name in _ODD else 0,
+        "at_zero": 0 if name in _ODD else None,
         "sympy": name.replace("arc", "a"),
         **facts,
     }
@@ -176,7 +180,6 @@ ENTRIES = (
         "cos(x)",
         "Take sines: ``y_i = sin(x_i)``, of angles in radians.",
         "∂f/∂x = cos(x)",
-        parity=-1,
         undoes="arcsin",
     ),
     _of_one(
@@ -193,7 +196,6 @@ ENTRIES = (
         "1 + y^2",
         "Take tangents: ``y_i = sin(x_i) / cos(x_i)``, of angles in radians.",
         "∂f/∂x = tan(x)^2 + 1",
-        parity=-1,
         undoes="arctan",
     ),
     _of_one(
@@ -202,7 +204,6 @@ ENTRIES = (
         "Take inverse sines: ``sin(y_i) = x_i``, between -π/2 and π/2.",
         "∂f/∂x = 1 / sqrt(1 - x^2)",
         "The derivative is inf at -1 and 1; outside, real values are nan.",
-        parity=-1,
     ),
     _of_one(
         "arccos",
@@ -216,14 +217,12 @@ ENTRIES = (
         "1 / (1 + x^2)",
         "Take inverse tangents: ``tan(y_i) = x_i``, between -π/2 and π/2.",
         "∂f/∂x = 1 / (x^2 + 1)",
-        parity=-1,
     ),
     _of_one(
         "sinh",
         "cosh(x)",
         "Take hyperbolic sines: ``y_i = (exp(x_i) - exp(-x_i)) / 2``.",
         "∂f/∂x = cosh(x)",
-        parity=-1,
         undoes="arcsinh",
     ),
     _of_one(
@@ -241,7 +240,6 @@ ENTRIES = (
         "1 - y^2",
         "Take hyperbolic tangents: ``y_i = sinh(x_i) / cosh(x_i)``.",
         "∂f/∂x = 1 - tanh(x)^2",
-        parity=-1,
         undoes="arctanh",
     ),
     _of_one(
@@ -249,7 +247,6 @@ ENTRIES = (
         "1 / sqrt(1 + x^2)",
         "Take inverse hyperbolic sines: ``y_i = log(x_i + sqrt(x_i^2 + 1))``.",
         "∂f/∂x = 1 / sqrt(x^2 + 1)",
-        parity=-1,
         undoes_real="sinh",
     ),
     _of_one(
@@ -265,7 +262,6 @@ ENTRIES = (
         "Take inverse hyperbolic tangents: ``y_i = 1/2 log((1 + x_i) / (1 - x_i))``.",
         "∂f/∂x = 1 / (1 - x^2)",
         "Outside of -1 to 1, real values are nan.",
-        parity=-1,
         undoes_real="tanh",
     ),
     _of_one(
@@ -278,7 +274,6 @@ ENTRIES = (
         is_analytic=False,
         code={"torch": "cbrt({0})"},
         sympy=lambda s, x: s.sign(x) * s.Abs(x) ** s.Rational(1, 3),
-        parity=-1,
     ),
     # Functions of networks and of statistics.
     _of_one(
@@ -322,7 +317,6 @@ ENTRIES = (
         implementation="erf",
         code={"torch": "torch.erf({0})"},
         scipy="erf",
-        parity=-1,
     ),
     _of_one(
         "gelu",
@@ -370,12 +364,7 @@ ENTRIES = (
         degree=1,
         is_nonnegative=True,
     ),
-    _flat(
-        "sign",
-        "Take signs: -1, 0 or 1 for negative numbers, 0 and positive ones.",
-        parity=-1,
-        degree=0,
-    ),
+    _flat("sign", "Take signs: -1, 0 or 1 for negative numbers, 0 and positive ones.", degree=0),
     _flat(
         "floor",
         "Round down: the largest whole number that is not larger.",
@@ -387,13 +376,12 @@ ENTRIES = (
         latex=r"\left\lceil{0}\right\rceil",
         sympy="ceiling",
     ),
-    _flat("trunc", "Round towards 0.", sympy=lambda s, x: s.sign(x) * s.floor(s.Abs(x)), parity=-1),
+    _flat("trunc", "Round towards 0.", sympy=lambda s, x: s.sign(x) * s.floor(s.Abs(x))),
     _flat(
         "rint",
         "Round to the nearest whole number, halves to the even one.",
         code={"torch": "torch.round({0})"},
         sympy="",
-        parity=-1,
     ),
     _comparison("greater", ">", ">", fold=fold_greater, sympy=lambda s, a, b: _holds(s, a > b)),
     _comparison(
@@ -401,7 +389,7 @@ ENTRIES = (
         "≥",
         ">=",
         r"\geq",
-        fold=fold_greater_equal,
+        fold=partial(fold_greater, or_equal=True),
         sympy=lambda s, a, b: _holds(s, a >= b),
     ),
     _comparison("equal", "=", "==", sympy=lambda s, a, b: _holds(s, s.Eq(a, b))),

@@ -16,8 +16,8 @@ are those that their labels have elsewhere, or else are called m, n, .. in the o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from einsdiff.algebra.nodes.function import parted_names
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable
@@ -53,8 +53,7 @@ from einsdiff.notation.trees import (
 MOST_COMPARED = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a text says."""
 
     node: Node

@@ -13,6 +13,7 @@ letter stands in a part, from which follows where it is summed (see
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -594,10 +595,7 @@ def _number(tree: Tree) -> Number | None:
 
 
 def _count(labels: Iterable[Index]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for letter in letters_of(labels):
-        counts[letter] = counts.get(letter, 0) + 1
-    return counts
+    return dict(Counter(letters_of(labels)))
 
 
 def _difference(a: Index, b: Index) -> Affine:

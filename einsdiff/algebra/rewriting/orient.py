@@ -167,7 +167,7 @@ class _Turner:
         found = self.least(node, node.output)
         if isinstance(found, Einsum) and not found.is_view and len(found.operands) == 1:
             # Without what only repeats it, a sum over axes of a sum may be the sum of those.
-            alive = [axis for axis in range(len(found.shape)) if not _repeats(found, axis)]
+            alive = _alive([found], len(found.shape))
             inner = _only(found, alive)
             if isinstance(inner, Add):
                 self.done.update((term, term) for _, term in inner.terms)
@@ -211,11 +211,7 @@ class _Turner:
             core, axes = _unviewed(terms[0])
             if isinstance(core, Add):
                 return _TurnedView(add([(node.terms[0][0], core)]), (axes,))
-        alive = [
-            axis
-            for axis in range(len(node.shape))
-            if not all(_repeats(term, axis) for term in terms)
-        ]
+        alive = _alive(terms, len(node.shape))
         if ties is None:
             ties = tuple(_ties(terms, alive))
         free = [axis for axis in alive if axis not in {b for _, b in ties}]
@@ -241,11 +237,7 @@ class _Turner:
         batched = [
             arg for arg, names in zip(node.args, given, strict=True) if len(arg.shape) > len(names)
         ]
-        alive = [
-            axis
-            for axis in range(count)
-            if not all(_repeats(self.done[arg], axis) for arg in batched)
-        ]
+        alive = _alive([self.done[arg] for arg in batched], count)
         tail = tuple(range(count, count + len(result)))
         found = []
         for order in _orders(_alike([self.colour(batched, axis) for axis in alive])):
@@ -435,6 +427,11 @@ def _repeats(node: Node, axis: int) -> bool:
         return False
     label = node.output[axis]
     return node.output.count(label) == 1 and label not in node.carried
+
+
+def _alive(nodes: Sequence[Node], count: int) -> list[int]:
+    """List the first axes along which not all nodes are the same, of so many."""
+    return [axis for axis in range(count) if not all(_repeats(node, axis) for node in nodes)]
 
 
 def _only(node: Node, axes: Sequence[int]) -> Node:
