@@ -7,9 +7,24 @@ from typing import Any
 import pytest
 
 import einsdiff
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.interning import constant, delta, variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum, scale
+from einsdiff.notation.index_parser import parse_index
+
+#: What makes nodes, for the examples of the rooms below the public functions.
+_BUILDERS = (add, call, constant, delta, einsum, lookup, parse_index, scale, variable)
 
 
 @pytest.fixture(autouse=True)
-def _names(doctest_namespace: dict[str, Any]) -> None:
-    """Docstrings of operations are written for users, whose `help` shows the import."""
+def _names(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) -> None:
+    """Examples of operations are for users, whose `help` shows the import; others are for readers.
+
+    What a module has by the same name is what its examples mean.
+    """
     doctest_namespace["ed"] = einsdiff
+    example = getattr(request.node, "dtest", None)
+    if example is not None and example.name.startswith("einsdiff.algebra."):
+        for name, value in {"FUNCTIONS": FUNCTIONS, **{f.__name__: f for f in _BUILDERS}}.items():
+            example.globs.setdefault(name, value)

@@ -232,7 +232,7 @@ class _Parser:
                 exponent = -1 if self.next().kind == "/" else 1
             elif factors:
                 self.check_line()
-            if self.is_sum_sign():
+            if self.peek() == "name" and self.tokens[self.at].text == "Σ":
                 if exponent == -1:
                     self.fail(
                         "a sum after '/' needs brackets",
@@ -253,9 +253,6 @@ class _Parser:
                 self.column(),
                 "write * between its factors; a text is one expression",
             )
-
-    def is_sum_sign(self) -> bool:
-        return self.peek() == "name" and self.tokens[self.at].text == "Σ"
 
     def over(self) -> Job[Tree]:
         sign = self.next()

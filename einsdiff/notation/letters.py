@@ -33,7 +33,5 @@ def fresh_letters(used: Container[str], preferred: str = DOMAIN) -> Iterator[str
 
 def first_unused(preferred: Iterable[str], used: Container[str], fallback: str = DUMMY) -> str:
     """Return the first of `preferred` that is not in `used`, else a fresh letter."""
-    for letter in preferred:
-        if letter not in used:
-            return letter
-    return next(fresh_letters(used, fallback))
+    first = (letter for letter in preferred if letter not in used)
+    return next(first, "") or next(fresh_letters(used, fallback))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from unicodedata import category, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError
@@ -94,8 +94,7 @@ class _Item:
     size: Size | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A part of the text.
 
     `kind` is a sign, or number, complex, name, braced (indices alone), power (a superscript).
@@ -111,10 +110,6 @@ class Token:
 
 def _may_follow(char: str) -> bool:
     return f"_{char}".isidentifier() and char != "·" and not _raised_or_lowered(char)
-
-
-def _is_letter(char: str) -> bool:
-    return char.isalpha() and not _raised_or_lowered(char)
 
 
 @lru_cache(maxsize=1024)
@@ -233,7 +228,8 @@ class Lexer:
             if text.startswith(sign, column):
                 end = self.add(meaning, column, column + len(sign), sign)
                 if sign == ")" and text.startswith("_", end) and not self.is_name(end):
-                    return self.value_labels(end)
+                    groups, end = self.labels(end + 1)  # of the value, kept with the bracket
+                    self.tokens[-1] = self.tokens[-1]._replace(end=end, groups=groups)
                 return end
         return self.fail(f"{char!r} cannot stand here", column, self.instead(column))
 
@@ -399,25 +395,16 @@ class Lexer:
                 f"there are {len(items)} labels in one place", column, f"{MOST_LABELS} are the most"
             )
 
-    def value_labels(self, column: int) -> int:
-        """Read the labels after a closing bracket into the token of the bracket."""
-        groups, end = self.labels(column + 1)
-        bracket = self.tokens.pop()
-        self.tokens.append(Token(")", ")", bracket.column, end, groups))
-        return end
-
     def labels(self, column: int) -> tuple[tuple[tuple[_Item, ...], ...], int]:
         """Read labels, from the place after the underscore."""
         text = self.text
         if not text.startswith("{", column):
             end = self.word(column)
-            items = []
-            for at in range(column, end):
-                action = (
-                    "a label is one letter or digit; part names by spaces, "
-                    "and write braces around longer labels: A_{i1,i2}"
-                )
-                items.append(self.item(at, action))
+            action = (
+                "a label is one letter or digit; part names by spaces, "
+                "and write braces around longer labels: A_{i1,i2}"
+            )
+            items = [self.item(at, action) for at in range(column, end)]
             if not items:
                 self.fail("a label is missing", column, "write labels after '_': A_ij")
             self.check_count(items, column)
@@ -452,18 +439,15 @@ class Lexer:
         is_affine = re.search(r"[-+−<*=%(]", plain) or re.fullmatch(r"[0-9]+\s*[^\W\d_]?", plain)
         if is_affine:
             return [self.index(text, column, False)]
-        items = []
-        for at, char in enumerate(text, column):
-            if not char.isspace():
-                items.append(self.item(at, "labels are letters: A_{ij}, or A_{i1,i2}"))
-        return items
+        action = "labels are letters: A_{ij}, or A_{i1,i2}"
+        return [self.item(at, action) for at, char in enumerate(text, column) if not char.isspace()]
 
     def item(self, column: int, action: str) -> _Item:
         """Read a label or an index of one character."""
         char = self.text[column]
         if char in "0123456789":
             return _Item(Affine((), int(char)), column)
-        if not _is_letter(char):
+        if not char.isalpha() or _raised_or_lowered(char):
             self.fail(f"{char!r} is no label", column, action)
         return _Item(self.label(char, column), column)
 

@@ -51,18 +51,13 @@ def name_of(value: object, frame: FrameType | None) -> str | None:
     if frame is None:
         return None
     local = frame.f_locals
-    for name, found in local.items():
-        if found is value and _is_spoken(name):
-            return name
-    for name, found in frame.f_globals.items():
-        if found is value and _is_spoken(name) and name not in local:
-            return name
+    for names in (local, frame.f_globals):
+        for name, found in names.items():
+            # Frames also hold names that the user did not write, such as "@py_assert1" and "_".
+            is_spoken = found is value and name[0] != "_" and name.isidentifier()
+            if is_spoken and (names is local or name not in local):
+                return name
     return None
-
-
-def _is_spoken(name: str) -> bool:
-    # Frames also hold names that the user did not write, such as "@py_assert1" and "_".
-    return name[0] != "_" and name.isidentifier()
 
 
 def value_of(name: str, frame: FrameType) -> object:

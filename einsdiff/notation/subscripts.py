@@ -20,12 +20,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
-from typing import Any, Never, TypeGuard, TypeVar
+from typing import Any, NamedTuple, Never, TypeGuard, TypeVar
 
-from einsdiff.errors import ShapeError, SubscriptsError, page, shapes_line
+from einsdiff.errors import ShapeError, SubscriptsError, shapes_line
 from einsdiff.notation.letters import DUMMY, fresh_letters
 
 #: The length of an axis: a number, or the name of a number that is not known yet.
@@ -38,8 +37,7 @@ FIRST_SYMBOL = "\xc0"
 SIZES = "mnklpqrstuvwxyzabcdefghijo"
 
 
-@dataclass(frozen=True, slots=True)
-class Subscripts:
+class Subscripts(NamedTuple):
     """A subscripts string, read but not yet matched with operands.
 
     `inputs` holds for each operand its labels, of which one may be ``"..."``; `output` is None
@@ -61,8 +59,7 @@ class Subscripts:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Axes:
+class Axes(NamedTuple):
     """Subscripts matched with operands: one label for each axis, one size for each label."""
 
     inputs: tuple[tuple[str, ...], ...]
@@ -219,26 +216,12 @@ def resolve(
 ) -> Axes:
     """Match subscripts with operands: give every axis a label and every label a size.
 
-    Parameters
-    ----------
-    subscripts
-        What `parse_subscripts` returned.
-    shapes
-        The operands' shapes. None for an operand known by name only: its axes then have the
-        sizes that their labels have elsewhere, else sizes named m, n, ..
-    names
-        The operands' names, for messages; operands of one name and no shape share one shape.
-    sizes
-        Sizes of labels that no operand carries.
+    An operand known by name only has no shape: its axes then have the sizes that their labels have
+    elsewhere, else sizes named m, n, .., and operands of one name share one shape. `sizes` are
+    those of labels that no operand carries. There is a letter of its own for each axis that ``...``
+    stands for, and for each size-1 axis that is broadcast under ``...``; such an axis is summed,
+    over its one entry.
 
-    Returns
-    -------
-    Axes
-        With a letter of its own for each axis that ``...`` stands for, and for each size-1 axis
-        that is broadcast under ``...``; such an axis is summed, over its one entry.
-
-    Examples
-    --------
     >>> resolve(parse_subscripts("mp,mq->pq"), [None, None], ["R", "R"]).shapes
     (('m', 'n'), ('m', 'n'))
     """
@@ -368,19 +351,12 @@ def _label_sizes(
 _E = TypeVar("_E", bound=SubscriptsError | ShapeError)
 
 
-class _Reporter:
+class _Reporter(NamedTuple):
     """Builds the errors: they all show the string, the operands and their shapes."""
 
-    def __init__(
-        self,
-        subscripts: Subscripts,
-        shapes: Sequence[tuple[Size, ...] | None],
-        names: Sequence[str],
-    ) -> None:
-        self.subscripts = subscripts
-        self.names = names
-        self.shapes = shapes
-        self.line = shapes_line(zip(names, shapes, strict=True))
+    subscripts: Subscripts
+    shapes: Sequence[tuple[Size, ...] | None]
+    names: Sequence[str]
 
     def operand(self, k: int) -> str:
         return f"operand {k} ({self.names[k]})"
@@ -396,8 +372,8 @@ class _Reporter:
         return columns[axis]
 
     def error(self, kind: type[_E], headline: str, carets: Iterable[int], action: str) -> _E:
-        text = self.subscripts.text
-        return kind(page(headline, text=text, carets=carets, shapes=self.line, action=action))
+        text, shapes = self.subscripts.text, shapes_line(zip(self.names, self.shapes, strict=True))
+        return kind(headline, text=text, carets=carets, shapes=shapes, action=action)
 
     def operand_count(self) -> SubscriptsError:
         wanted, given = len(self.subscripts.inputs), len(self.names)

@@ -111,21 +111,13 @@ class Compare:
 class Apply:
     """A function applied to arguments; or a name before a bracket, which may be a product.
 
-    Attributes
-    ----------
-    symbol
-        The name, with the labels between it and the bracket if there are any.
-    labels
-        Those of the value, after the closing bracket; None if there are none.
-    cores
-        The labels between name and bracket for each argument, with their sizes where written.
-    is_apart
-        Whether there is a space between name and bracket, as between factors.
+    `is_apart` tells whether there is a space between name and bracket, as between factors.
     """
 
-    symbol: Symbol
+    symbol: Symbol  # the name, with the labels between it and the bracket if there are any
     arguments: tuple[Tree, ...]
-    labels: tuple[Index, ...] | None = None
+    labels: tuple[Index, ...] | None = None  # those of the value, after the closing bracket
+    #: The labels between name and bracket for each argument, with their sizes where written.
     cores: tuple[tuple[tuple[str, Size | None], ...], ...] | None = None
     columns: tuple[int, ...] = field(default=(), compare=False, repr=False)
     is_apart: bool = field(default=False, compare=False, repr=False)
@@ -300,13 +292,8 @@ def letters_of(indices: Iterable[Index]) -> list[str]:
     >>> letters_of(["i", Affine(((2, "i"), (1, "j")), 1)])
     ['i', 'i', 'j']
     """
-    found = []
-    for index in indices:
-        if isinstance(index, str):
-            found.append(index)
-        else:
-            found.extend(label for _, label in index.terms)
-    return found
+    terms = (((1, n),) if isinstance(n, str) else n.terms for n in indices)
+    return [label for own in terms for _, label in own]
 
 
 def sides_of(terms: Iterable[tuple[int, str]], offset: int) -> tuple[Index, Index]:

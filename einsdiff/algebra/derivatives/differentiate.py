@@ -18,8 +18,6 @@ seed are labels that occur twice (see `einsdiff.algebra.nodes.nodes`), so that r
 renaming. The result is an expression again, made of the nodes of the function, and its derivative
 is the same function once more.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> (J,) = derivatives(einsum([A, x], ["ij", "j"], "i"), [A])
 >>> J is einsum([x], ["q"], "iiq", {"i": 2})  # δ_ip x_q
@@ -29,10 +27,9 @@ True
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 from einsdiff.algebra.nodes.factors import multiplied
 from einsdiff.algebra.nodes.function import RULE_LETTERS
@@ -59,23 +56,12 @@ from einsdiff.notation.subscripts import Size
 def derivatives(
     expression: Node, wrt: Sequence[Node], seed: Node | None = None
 ) -> tuple[Node, ...]:
-    """Differentiate an expression with respect to several variables at once.
+    """Differentiate an expression with respect to several variables at once, or other nodes in it.
 
-    Parameters
-    ----------
-    expression
-        Of shape ``(m1, .., ms)``.
-    wrt
-        Variables, or other nodes inside the expression, of shapes ``(n1, .., nk)``.
-    seed
-        What the derivatives are multiplied by, of shape ``(.., m1, .., ms)``, contracted over
-        the axes of the expression; the identity if left out.
-
-    Returns
-    -------
-    tuple of Node
-        For each a node of shape ``(m1, .., ms, n1, .., nk)``, or ``(.., n1, .., nk)`` with a
-        seed; zero where it does not occur.
+    By one of shape ``(n1, .., nk)``, that of an expression of shape ``(m1, .., ms)`` has the shape
+    ``(m1, .., ms, n1, .., nk)``, and is zero where it does not occur. A seed of shape
+    ``(.., m1, .., ms)`` multiplies the derivatives, contracted over the axes of the expression, so
+    that their shapes are ``(.., n1, .., nk)``.
     """
     if seed is None:
         seed = _identity(expression.shape)
@@ -110,7 +96,6 @@ def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> 
     The directions of variables, or of other nodes inside the expressions, are of the same shape as
     these. For each expression there is :math:`\sum_x \frac{\partial f}{\partial x_d} v_d`.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, v = variable("x", (3,)), variable("v", (3,))
     >>> f = einsum([x, x], ["i", "i"], "")
     >>> directional([f], {x: v})[0] is einsum([derivatives(f, [x])[0], v], ["i", "i"], "")
@@ -151,8 +136,7 @@ def _symmetrised(adjoint: Node, node: Node, codomain: int) -> Node:
 # --- local derivatives ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(NamedTuple):
     r"""What the change of one child adds to that of a node.
 
     .. math:: \partial \text{node}_v \mathrel{+}= c \,\text{factors}\; \partial \text{child}_o
@@ -191,7 +175,6 @@ def local_derivatives(node: Node, active: Collection[Node]) -> Iterator[Local]:
     There is one for each term of a sum and each argument, and one for all equal factors of a
     product.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> (local,) = local_derivatives(einsum([x, x], ["i", "i"], ""), {x})
     >>> local.coefficient, local.factors
@@ -263,8 +246,7 @@ def _of_definition(node: Call, k: int) -> Local:
 # --- one change after another -----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One step of a forward sweep: a node that changes, what its change is made of, its derivative.
 
     The derivative has first the node's own axes, and then those of the variable.
@@ -282,7 +264,6 @@ def recorded(expression: Node, wrt: Node) -> list[Change]:
     each node that changes, the variable first and the expression last; none if that does not
     change.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> [change.node for change in recorded(einsum([A, x], ["ij", "j"], "i"), x)]
     [x, Einsum((x, A), ((1,), (0, 1)), (0,))]

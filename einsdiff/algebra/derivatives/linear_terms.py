@@ -8,8 +8,8 @@ is its core.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from einsdiff.algebra.nodes.factors import Slot, multiplied, slots
 from einsdiff.algebra.nodes.interning import (
@@ -34,8 +34,7 @@ Axes = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LinearTerm:
+class LinearTerm(NamedTuple):
     """A coefficient times factors times deltas.
 
     The label of each axis of the expression is the first axis that deltas make it equal to; labels
@@ -47,8 +46,7 @@ class LinearTerm:
     labels: Axes
 
 
-@dataclass(frozen=True, slots=True)
-class LinearTerms:
+class LinearTerms(NamedTuple):
     """A sum of terms as a map from domain axes to codomain axes.
 
     The axes are positions in the expression, whose sizes are in `shape`; not all of them where this
@@ -67,7 +65,6 @@ def linear_map(expr: Node, domain: int) -> LinearTerms:
 
     Its last axes, `domain` many, are those of the domain.
 
-    >>> from einsdiff.algebra.nodes.interning import delta, variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> linear_map(einsum([delta(2), x], ["ip", "q"], "ipq"), 2).terms
     (LinearTerm(coefficient=1, factors=((x, (2,)),), labels=(0, 0, 2)),)
@@ -148,7 +145,6 @@ def ties(m: LinearTerms) -> Pairs:
 
     The pairs (codomain axis, domain axis) are in codomain order, with each axis at most once.
 
-    >>> from einsdiff.algebra.nodes.interning import delta
     >>> identity = einsum([delta(2), delta(3)], ["ip", "jq"], "ijqp")
     >>> ties(linear_map(identity, 2))
     ((0, 3), (1, 2))
@@ -169,7 +165,6 @@ def expression(m: LinearTerms, axes: Sequence[int]) -> Node:
 
     The axes that are left out are tied to others, or of no factor.
 
-    >>> from einsdiff.algebra.nodes.interning import delta, variable
     >>> x = variable("x", (3,))
     >>> expression(linear_map(einsum([delta(2), x], ["ip", "q"], "ipq"), 2), (2,))
     x
@@ -194,7 +189,6 @@ def contracted(expr: Node, axes: Sequence[int], vector: Node) -> Node:
     expression. A delta of a term becomes a substitution in the vector, so that nothing of the size
     of the expression is needed.
 
-    >>> from einsdiff.algebra.nodes.interning import delta, variable
     >>> A, v = variable("A", (3, 3)), variable("v", (3,))
     >>> J = add([(1, A), (1, delta(3))])
     >>> contracted(J, (1,), v) is add([(1, einsum([A, v], ["ij", "j"], "i")), (1, v)])
@@ -223,7 +217,6 @@ def diagonal(expr: Node, domain: int) -> Node:
     There are as many codomain as domain axes. A size that is a name in the codomain and a number in
     the domain is taken to be that number.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> outer = einsum([x, y], ["i", "p"], "ip")
     >>> diagonal(outer, 1) is einsum([x, y], ["i", "i"], "i")
@@ -248,7 +241,6 @@ def diagonal(expr: Node, domain: int) -> Node:
 def is_symmetric(expr: Node, domain: int) -> bool:
     """Tell whether a map is seen to be its own transpose, :math:`J_{cd} = J_{dc}`, for all values.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A = variable("A", (3, 3))
     >>> is_symmetric(einsum([A, A], ["ki", "kj"], "ij"), 1), is_symmetric(A, 1)
     (True, False)

@@ -25,8 +25,6 @@ structure             expression                                      equations 
 
 A structure holds others: copies of a low-rank change of a Kronecker product are three of them.
 
->>> from einsdiff.algebra.nodes.interning import delta, variable
->>> from einsdiff.algebra.nodes.nodes import einsum
 >>> V = variable("V", (5, 2))
 >>> hessian = einsum([delta(9), V, V], ["pr", "jq", "js"], "pqrs")
 >>> found = structure(hessian, 2, ())
@@ -38,10 +36,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, product
 from math import prod
+from typing import NamedTuple
 
 from einsdiff.algebra.derivatives.linear_terms import (
     Axes,
@@ -68,8 +66,7 @@ SHARE = 4
 # --- structures -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """The axes of a map: those that are tied, and the rows and columns of each block.
 
     The codomain and the domain are in the order in which the map is given and wanted. Ties are
@@ -88,32 +85,28 @@ class Split:
         return tuple(c for c, _ in self.ties)
 
 
-@dataclass(frozen=True, slots=True)
-class Diagonal:
+class Diagonal(NamedTuple):
     """Every axis is tied: ``y_c = entries_c x_c``, the entries with an axis for each tie."""
 
     split: Split
     entries: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
+class Copies(NamedTuple):
     """The tied axes stand in no factor: the same map for all of their indices."""
 
     split: Split
     inner: Structure
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(NamedTuple):
     """A factor of the rows or of the columns, and the axes of the map that it has."""
 
     node: Node
     axes: Axes
 
 
-@dataclass(frozen=True, slots=True)
-class Scaled:
+class Scaled(NamedTuple):
     """A map whose rows, and then columns, are multiplied by numbers."""
 
     codomain: Axes
@@ -123,8 +116,7 @@ class Scaled:
     inner: Structure
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(NamedTuple):
     """A matrix of rows by columns for each index of the tied axes.
 
     The `node` has the tied axes, the rows and the columns; `whole` is the map itself, with its
@@ -136,8 +128,7 @@ class Blocks:
     whole: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """A factor of a Kronecker product, or a term of a Kronecker sum.
 
     `is_carried` tells for each tie whether the factor depends on it; its matrices have the axes of
@@ -150,8 +141,7 @@ class Group:
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Kronecker:
+class Kronecker(NamedTuple):
     """A Kronecker product, times a number, for each index of the tied axes.
 
     `otherwise` is the same as a matrix, here and in the structures below.
@@ -163,8 +153,7 @@ class Kronecker:
     otherwise: Blocks
 
 
-@dataclass(frozen=True, slots=True)
-class KroneckerTerms:
+class KroneckerTerms(NamedTuple):
     """A sum of Kronecker products that have one or two matrices for each group of axes.
 
     Each term has a coefficient, and says which matrix it has of each group.
@@ -176,8 +165,7 @@ class KroneckerTerms:
     otherwise: Blocks
 
 
-@dataclass(frozen=True, slots=True)
-class KroneckerSum:
+class KroneckerSum(NamedTuple):
     """A Kronecker sum for each index of the tied axes."""
 
     split: Split
@@ -185,8 +173,7 @@ class KroneckerSum:
     otherwise: Blocks
 
 
-@dataclass(frozen=True, slots=True)
-class LowRank:
+class LowRank(NamedTuple):
     r"""A map with structure plus one of low rank, :math:`J = K + \sum_t P^t Q^{t\,T}`.
 
     The sides are P and Q of each term, with the tied axes, the rows or the columns, and the r; the
@@ -200,8 +187,7 @@ class LowRank:
     otherwise: Blocks
 
 
-@dataclass(frozen=True, slots=True)
-class Deficient:
+class Deficient(NamedTuple):
     """A map whose rank is below its number of rows for all values, and so singular."""
 
     rank: int
@@ -228,8 +214,6 @@ def structure(expr: Node, domain: int, sizes: tuple[tuple[str, int], ...]) -> St
     The last axes of the expression, which is best in its normal form, are those of the domain. What
     its named sizes stand for is said in pairs (size, number).
 
-    >>> from einsdiff.algebra.nodes.interning import delta, variable
-    >>> from einsdiff.algebra.nodes.nodes import einsum
     >>> A, B = variable("A", (3, 3)), variable("B", (2, 2))
     >>> product = einsum([A, B], ["ip", "jq"], "ijpq")
     >>> [group.node for group in structure(product, 2, ()).groups]
@@ -308,7 +292,7 @@ class _StructureReader:
         if not chosen or rank * SHARE > n:
             return None
         others = tuple(term for term, cut in zip(m.terms, cuts, strict=True) if cut is None)
-        base = self.read(replace(m, terms=others))
+        base = self.read(m._replace(terms=others))
         if isinstance(base, Deficient) or self.largest(base) * SHARE > n:
             return None  # which is to be inverted, at less cost than the whole
         return LowRank(split, base, tuple((cut.left, cut.right) for cut in chosen), rank, blocks)
@@ -375,8 +359,7 @@ class _StructureReader:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _CutMap:
+class _CutMap(NamedTuple):
     """A term as a product of two matrices, with `rank` indices between them."""
 
     rank: int
@@ -402,8 +385,7 @@ def _ties_are_apart(m: LinearTerms, split: Split) -> bool:
 
 def _without(m: LinearTerms, pairs: Pairs) -> LinearTerms:
     gone = {axis for pair in pairs for axis in pair}
-    return replace(
-        m,
+    return m._replace(
         codomain=tuple(axis for axis in m.codomain if axis not in gone),
         domain=tuple(axis for axis in m.domain if axis not in gone),
     )
@@ -429,10 +411,10 @@ def _extracted(m: LinearTerms, axes: Axes) -> tuple[Scale | None, LinearTerms]:
     for term, here in zip(m.terms, found, strict=True):
         gone = {k for slot, count in common.items() for k in here[slot][:count]}
         kept = tuple(slot for k, slot in enumerate(term.factors) if k not in gone)
-        terms.append(replace(term, factors=kept))
+        terms.append(term._replace(factors=kept))
     factors = list(common.elements())
     own = tuple(sorted({axis for _, labels in factors for axis in labels}))
-    return Scale(_product(m, factors, own), own), replace(m, terms=tuple(terms))
+    return Scale(_product(m, factors, own), own), m._replace(terms=tuple(terms))
 
 
 def _kronecker(m: LinearTerms, split: Split, blocks: Blocks) -> Structure | None:
@@ -467,8 +449,8 @@ def _kronecker(m: LinearTerms, split: Split, blocks: Blocks) -> Structure | None
             own[group_of.get(roots[0], 0) if roots else 0].append(slot)
         choice = []
         for k, (rows, columns) in enumerate(members.values()):
-            part = replace(term, coefficient=1, factors=tuple(own[k]))
-            group = _group(replace(m, terms=(part,)), split, rows, columns)
+            part = term._replace(coefficient=1, factors=tuple(own[k]))
+            group = _group(m._replace(terms=(part,)), split, rows, columns)
             if group not in options[k]:
                 options[k].append(group)
             choice.append(options[k].index(group))
@@ -531,7 +513,7 @@ def _kronecker_sum(m: LinearTerms, split: Split, blocks: Blocks) -> Structure | 
             if (parts.find(axes[0]) if axes else first) == root
         )
         columns = [partner[c] for c in rows]
-        groups.append(_group(replace(m, terms=own), split, rows, columns))
+        groups.append(_group(m._replace(terms=own), split, rows, columns))
     return KroneckerSum(_grouped(split, groups), tuple(groups), blocks)
 
 
@@ -554,8 +536,7 @@ def _group(m: LinearTerms, split: Split, rows: Sequence[int], columns: Sequence[
 
 def _grouped(split: Split, groups: Sequence[Group]) -> Split:
     """Put the rows and columns in the order of the groups."""
-    return replace(
-        split,
+    return split._replace(
         rows=tuple(axis for group in groups for axis in group.rows),
         columns=tuple(axis for group in groups for axis in group.columns),
     )

@@ -2,7 +2,6 @@ r"""Simpler nodes that calls of functions are as soon as they are made.
 
 .. math:: x^1 = x \qquad (x^2)^3 = x^6 \qquad \max(x, 0) = \operatorname{relu}(x) .
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", ())
 >>> fold_power(x, constant(1)) is x, fold_maximum(x, x) is x
 (True, True)
@@ -13,9 +12,12 @@ from __future__ import annotations
 from fractions import Fraction
 from math import isqrt
 
+from einsdiff.algebra.nodes.factors import counted, multiplied
 from einsdiff.algebra.nodes.function import FUNCTIONS
 from einsdiff.algebra.nodes.interning import Add, Call, Constant, Einsum, Node, constant, is_one
-from einsdiff.algebra.nodes.nodes import call, einsum, is_zero, scale
+from einsdiff.algebra.nodes.nodes import call, einsum, is_zero, ones, scale
+
+Real = int | Fraction | float
 
 #: Powers up to this one are products, in which equal factors meet and cancel by counting.
 MOST_EXPANDED = 16
@@ -26,7 +28,7 @@ MOST_EXACT = 1024
 def fold_power(base: Node, exponent: Node) -> Node | None:
     """``x^0 -> 1``, ``x^1 -> x``, ``(x^2)^3 -> x^6``, and numbers of numbers."""
     if is_zero(exponent):
-        return _ones(base)
+        return ones(base.shape)
     if not isinstance(exponent, Constant):
         return None
     n = exponent.value
@@ -78,11 +80,11 @@ def _whole_power(base: Node, n: int) -> Node | None:
         out = base.output
         plain = all(len(set(labels)) == len(labels) for labels in base.subscripts)
         if plain and len(set(out)) == len(out) and set(range(len(base.sizes))) == set(out):
-            counted: dict[tuple[Node, tuple[int, ...]], int] = {}
-            for slot in zip(base.operands, base.subscripts, strict=True):
-                counted[slot] = counted.get(slot, 0) + n
-            factors = [call(power, [node, constant(k)]) for (node, _), k in counted.items()]
-            return einsum(factors, [ls for _, ls in counted], out, dict(enumerate(base.sizes)))
+            powers = [
+                (call(power, [node, constant(k * n)]), labels)
+                for (node, labels), k in counted(base).items()
+            ]
+            return multiplied(powers, out, dict(enumerate(base.sizes)))
     return None
 
 
@@ -108,10 +110,6 @@ def _square_root(value: Fraction) -> Fraction | None:
         return None
     root = Fraction(isqrt(value.numerator), isqrt(value.denominator))
     return root if root * root == value else None
-
-
-def _ones(like: Node) -> Node:
-    return einsum([], [], range(len(like.shape)), dict(enumerate(like.shape)))
 
 
 def _beside_zero(a: Node, b: Node) -> Node | None:
@@ -145,22 +143,15 @@ def fold_logaddexp(a: Node, b: Node) -> Node | None:
 def fold_greater(a: Node, b: Node, or_equal: bool = False) -> Node | None:
     """Compare numbers."""
     if isinstance(a, Constant | Add) and isinstance(b, Constant | Add):
-        left, right = (_real(node) for node in (a, b))
+        left, right = (number(node) for node in (a, b))
         if left is not None and right is not None:
             return constant(int(left > right or (or_equal and left == right)))
     return None
 
 
-def fold_greater_equal(a: Node, b: Node) -> Node | None:
-    """Compare numbers."""
-    return fold_greater(a, b, or_equal=True)
-
-
-def _real(node: Node) -> int | Fraction | float | None:
-    """Return the number that a scalar node is, None if it is none."""
-    if node.shape:
-        return None
-    if is_zero(node):
+def number(node: Node) -> Real | None:
+    """Return the real number that a node is, None if it is none."""
+    if is_zero(node) and not node.shape:
         return 0
     value = node.value if isinstance(node, Constant) else None
     return None if isinstance(value, complex) else value

@@ -5,7 +5,6 @@ r"""Functions of all entries along some axes: the largest, products, shares.
 
 They act on any number of axes, those of a signature such as ``(n0,n1)->()``.
 
->>> from einsdiff.algebra.nodes.function import lookup
 >>> lookup("logsumexp", (2,)).jacobians, lookup("prod", (1,)).because.partition(":")[0]
 (('softmax(x)_ij',), 'leaving one factor out')
 """

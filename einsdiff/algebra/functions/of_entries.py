@@ -10,12 +10,12 @@ r"""Functions of entries: powers, exponentials, angles, steps, comparisons.
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from einsdiff.algebra.functions.folds import (
     fold_greater,
-    fold_greater_equal,
     fold_logaddexp,
     fold_maximum,
     fold_minimum,
@@ -27,6 +27,9 @@ _FLAT = "The derivative is 0, also at the steps, where there is none."
 _CONDITION = "It is a number and can be multiplied. The derivative is 0, also at the step."
 _TIES = "Where both are equal, they share the derivative equally."
 
+#: Functions with f(-x) = -f(x), which are 0 at 0.
+_ODD = {"cbrt", "erf", "sign", "trunc", "rint"}
+_ODD |= {arc + name for arc in ("", "arc") for name in ("sin", "tan", "sinh", "tanh")}
 #: Functions that LaTeX has a command for.
 _LATEX = ["exp", "log", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"]
 
@@ -47,7 +50,9 @@ def _record(
         "numpy": f"{called}({slots})",
         "about": About(summary, gradient, note, source) if summary else None,
         "latex": rf"\{name}" if name in _LATEX else "",
-        "at_zero": 0 if facts.get("parity") == -1 else None,
+        "parity": -1 if name in _ODD else 0,
+        "at_zero": 0 if name in _ODD else None,
+        "sympy": name.replace("arc", "a"),
         **facts,
     }
     return Function(name, jacobians, **facts)
@@ -121,7 +126,6 @@ ENTRIES = (
         "Take exponentials: ``y_i = exp(x_i)``.",
         "∂f/∂x = exp(x)",
         at_zero=1,
-        sympy="exp",
         is_nonnegative=True,
         undoes="log",
     ),
@@ -140,7 +144,6 @@ ENTRIES = (
         "Take natural logarithms: ``y_i = log(x_i)``.",
         "∂f/∂x = 1 / x",
         "Of negative real numbers it is nan, and -inf of 0.",
-        sympy="log",
         undoes_real="exp",
     ),
     _of_one(
@@ -177,8 +180,6 @@ ENTRIES = (
         "cos(x)",
         "Take sines: ``y_i = sin(x_i)``, of angles in radians.",
         "∂f/∂x = cos(x)",
-        sympy="sin",
-        parity=-1,
         undoes="arcsin",
     ),
     _of_one(
@@ -187,7 +188,6 @@ ENTRIES = (
         "Take cosines: ``y_i = cos(x_i)``, of angles in radians.",
         "∂f/∂x = -sin(x)",
         at_zero=1,
-        sympy="cos",
         parity=1,
         undoes="arccos",
     ),
@@ -196,8 +196,6 @@ ENTRIES = (
         "1 + y^2",
         "Take tangents: ``y_i = sin(x_i) / cos(x_i)``, of angles in radians.",
         "∂f/∂x = tan(x)^2 + 1",
-        sympy="tan",
-        parity=-1,
         undoes="arctan",
     ),
     _of_one(
@@ -206,8 +204,6 @@ ENTRIES = (
         "Take inverse sines: ``sin(y_i) = x_i``, between -π/2 and π/2.",
         "∂f/∂x = 1 / sqrt(1 - x^2)",
         "The derivative is inf at -1 and 1; outside, real values are nan.",
-        sympy="asin",
-        parity=-1,
     ),
     _of_one(
         "arccos",
@@ -215,23 +211,18 @@ ENTRIES = (
         "Take inverse cosines: ``cos(y_i) = x_i``, between 0 and π.",
         "∂f/∂x = -1 / sqrt(1 - x^2)",
         "The derivative is -inf at -1 and 1; outside, real values are nan.",
-        sympy="acos",
     ),
     _of_one(
         "arctan",
         "1 / (1 + x^2)",
         "Take inverse tangents: ``tan(y_i) = x_i``, between -π/2 and π/2.",
         "∂f/∂x = 1 / (x^2 + 1)",
-        sympy="atan",
-        parity=-1,
     ),
     _of_one(
         "sinh",
         "cosh(x)",
         "Take hyperbolic sines: ``y_i = (exp(x_i) - exp(-x_i)) / 2``.",
         "∂f/∂x = cosh(x)",
-        sympy="sinh",
-        parity=-1,
         undoes="arcsinh",
     ),
     _of_one(
@@ -240,7 +231,6 @@ ENTRIES = (
         "Take hyperbolic cosines: ``y_i = (exp(x_i) + exp(-x_i)) / 2``.",
         "∂f/∂x = sinh(x)",
         at_zero=1,
-        sympy="cosh",
         parity=1,
         is_nonnegative=True,
         undoes="arccosh",
@@ -250,8 +240,6 @@ ENTRIES = (
         "1 - y^2",
         "Take hyperbolic tangents: ``y_i = sinh(x_i) / cosh(x_i)``.",
         "∂f/∂x = 1 - tanh(x)^2",
-        sympy="tanh",
-        parity=-1,
         undoes="arctanh",
     ),
     _of_one(
@@ -259,8 +247,6 @@ ENTRIES = (
         "1 / sqrt(1 + x^2)",
         "Take inverse hyperbolic sines: ``y_i = log(x_i + sqrt(x_i^2 + 1))``.",
         "∂f/∂x = 1 / sqrt(x^2 + 1)",
-        sympy="asinh",
-        parity=-1,
         undoes_real="sinh",
     ),
     _of_one(
@@ -269,7 +255,6 @@ ENTRIES = (
         "Take inverse hyperbolic cosines: ``y_i = log(x_i + sqrt(x_i^2 - 1))``.",
         "∂f/∂x = 1 / sqrt(x + 1) / sqrt(x - 1)",
         "The derivative is inf at 1; below, real values are nan.",
-        sympy="acosh",
     ),
     _of_one(
         "arctanh",
@@ -277,8 +262,6 @@ ENTRIES = (
         "Take inverse hyperbolic tangents: ``y_i = 1/2 log((1 + x_i) / (1 - x_i))``.",
         "∂f/∂x = 1 / (1 - x^2)",
         "Outside of -1 to 1, real values are nan.",
-        sympy="atanh",
-        parity=-1,
         undoes_real="tanh",
     ),
     _of_one(
@@ -291,7 +274,6 @@ ENTRIES = (
         is_analytic=False,
         code={"torch": "cbrt({0})"},
         sympy=lambda s, x: s.sign(x) * s.Abs(x) ** s.Rational(1, 3),
-        parity=-1,
     ),
     # Functions of networks and of statistics.
     _of_one(
@@ -334,9 +316,7 @@ ENTRIES = (
         "The number in the derivative is ``2/√π``.",
         implementation="erf",
         code={"torch": "torch.erf({0})"},
-        sympy="erf",
         scipy="erf",
-        parity=-1,
     ),
     _of_one(
         "gelu",
@@ -384,18 +364,11 @@ ENTRIES = (
         degree=1,
         is_nonnegative=True,
     ),
-    _flat(
-        "sign",
-        "Take signs: -1, 0 or 1 for negative numbers, 0 and positive ones.",
-        sympy="sign",
-        parity=-1,
-        degree=0,
-    ),
+    _flat("sign", "Take signs: -1, 0 or 1 for negative numbers, 0 and positive ones.", degree=0),
     _flat(
         "floor",
         "Round down: the largest whole number that is not larger.",
         latex=r"\left\lfloor{0}\right\rfloor",
-        sympy="floor",
     ),
     _flat(
         "ceil",
@@ -403,12 +376,12 @@ ENTRIES = (
         latex=r"\left\lceil{0}\right\rceil",
         sympy="ceiling",
     ),
-    _flat("trunc", "Round towards 0.", sympy=lambda s, x: s.sign(x) * s.floor(s.Abs(x)), parity=-1),
+    _flat("trunc", "Round towards 0.", sympy=lambda s, x: s.sign(x) * s.floor(s.Abs(x))),
     _flat(
         "rint",
         "Round to the nearest whole number, halves to the even one.",
         code={"torch": "torch.round({0})"},
-        parity=-1,
+        sympy="",
     ),
     _comparison("greater", ">", ">", fold=fold_greater, sympy=lambda s, a, b: _holds(s, a > b)),
     _comparison(
@@ -416,7 +389,7 @@ ENTRIES = (
         "≥",
         ">=",
         r"\geq",
-        fold=fold_greater_equal,
+        fold=partial(fold_greater, or_equal=True),
         sympy=lambda s, a, b: _holds(s, a >= b),
     ),
     _comparison("equal", "=", "==", sympy=lambda s, a, b: _holds(s, s.Eq(a, b))),
@@ -462,7 +435,6 @@ ENTRIES = (
         "∂f/∂a = b / (a^2 + b^2)",
         "The point has the coordinates ``(b_i, a_i)``; at ``(0, 0)`` the derivatives are nan.",
         is_analytic=False,
-        sympy="atan2",
     ),
     _of_two(
         "hypot",

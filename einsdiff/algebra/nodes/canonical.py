@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from einsdiff.notation.subscripts import Size
@@ -208,8 +209,9 @@ class _Search:
             _, alike = min((len(found), c) for c, found in classes.items())
             return self.branch(labels, classes[alike], thorough)
         ordered = settled
-        for part in sorted((self.order(part, (), thorough) for part in parts), key=_certificate):
-            ordered = ordered + part.labels
+        leaves = (self.order(part, (), thorough) for part in parts)
+        for leaf in sorted(leaves, key=attrgetter("certificate")):
+            ordered = ordered + leaf.labels
         return self.leaf(ordered)
 
     def branch(self, labels: Sequence[int], alike: Sequence[int], thorough: bool) -> _Labelling:
@@ -224,7 +226,7 @@ class _Search:
             for label in self.representatives(labels, alike, saved):
                 self.restore(saved)
                 trials.append(self.tried(labels, [label], True))
-            found = min(trials, key=_certificate)
+            found = min(trials, key=attrgetter("certificate"))
         self.restore(saved)
         return found
 
@@ -381,7 +383,3 @@ class _Search:
             at = {n: place.get(n) or (0, self.colour[n]) for n in factor.labels}
             ends.append((factor.key, factor.ends(at)))
         return _Labelling(tuple(sorted(ends)), ordered)
-
-
-def _certificate(leaf: _Labelling) -> tuple[Any, ...]:
-    return leaf.certificate

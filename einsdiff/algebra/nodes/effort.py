@@ -6,8 +6,6 @@ are counted where products are built, one for each factor and one for the produc
 millionths of a second. Whoever starts a search says how many there may be, and what to do when they
 are used up. A count is the same on every machine, which a clock is not.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> def work():
 ...     return [einsum([x, x], ["i", "i"], "") for _ in range(100)][0]

@@ -1,6 +1,5 @@
 r"""A product as its factors, each a node with the labels of its axes.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> product = multiplied([(A, "ij"), (x, "j")], "i")
 >>> slots(product)
@@ -34,7 +33,6 @@ def multiplied(
 def slots(node: Node) -> list[Slot]:
     """List the factors of a term with their labels; named sizes are factors too.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> slots(variable("A", (2, 3)))
     [(A, (0, 1))]
     """
@@ -56,7 +54,6 @@ def size_factor(size: Size) -> Slot:
 def counted(node: Einsum) -> dict[Slot, int]:
     """Count equal factors of a product.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> counted(einsum([x, x], ["i", "i"], "i"))
     {(x, (0,)): 2}

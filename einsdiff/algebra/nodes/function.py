@@ -31,126 +31,74 @@ RULE_LETTERS = DUMMY
 
 
 class About(NamedTuple):
-    """What is told of a function besides its rule.
-
-    Attributes
-    ----------
-    summary
-        What it is, in one line.
-    gradient
-        What its derivative by its first argument prints, for functions of each entry.
-    note
-        What happens at kinks and borders.
-    source
-        Where it comes from, if it is not elementary.
-    example
-        Lines of a program that show it, in place of those that `gradient` gives.
-    """
+    """What is told of a function besides its rule."""
 
     summary: str
+    #: What its derivative by its first argument prints, for functions of each entry.
     gradient: str = ""
-    note: str = ""
-    source: str = ""
+    note: str = ""  # what happens at kinks and borders
+    source: str = ""  # where it comes from, if it is not elementary
+    #: Lines of a program that show it, in place of those that `gradient` gives.
     example: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    r"""The record of a function: all that the library knows of it.
+    """The record of a function: all that the library knows of it."""
 
-    Attributes
-    ----------
-    name
-        As it is written in index notation.
-    jacobians
-        For each argument the derivative as an index expression. With ``i``, ``j``, .. for the
-        axes of the value and the letters after these for the axes of the argument, the inverse
-        has ``-y_ik y_lj``, which is ∂y_ij/∂x_kl. They may be left out where there is a
-        `definition`.
-    numpy
-        How NumPy spells it, with ``{0}``, ``{1}``, .. for the arguments. Empty for what is only
-        computed by its `definition`.
-    signature
-        The axes that it acts on, as for NumPy's generalised ufuncs: ``()->()`` for a function of
-        each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes.
-    arguments
-        What the arguments are called in `jacobians`; the value is called ``y``.
-    latex
-        How LaTeX prints it: a name, ``\exp``, or the formula with ``{0}``, ``{1}``, .. for the
-        arguments, ``{0}^{-1}``. An argument at the beginning or after a space gets brackets
-        where it needs them. Empty for the name in upright letters.
-    text
-        How index notation prints it, if not as ``name(argument, ..)``.
-    fold
-        Returns a simpler node for some arguments, such as x for ``x^1``, else None.
-    at_zero
-        The exact value at zero, if there is one.
-    is_analytic
-        Whether it is differentiable for complex arguments; if not, they are refused.
-    keeps_integers
-        Whether the value of integers is an integer.
-    implementation
-        What the name of the function stands for in `numpy`, if NumPy has no such function: a
-        callable, or the name of one in `einsdiff.numeric.running.kernels`.
-    because
-        How one sees that the derivative is right, if it has a short reason: "by ..", with
-        formulas between backticks, in which ``{y}`` and the arguments stand for themselves.
-    definition
-        What it is in index notation, by its arguments: ``x sigmoid(x)``. A library that has no
-        spelling, SymPy and a derivative that is not given go by it.
-    code
-        How code for a library writes it, by library, where it is not `numpy` with the name of the
-        module exchanged. What NumPy's module is called, ``np``, is exchanged here too.
-    sympy
-        What SymPy calls it: an attribute of SymPy, or of the module before a colon; or what gives
-        it, of SymPy and the arguments.
-    scipy
-        The name of the ufunc of SciPy's that it is.
-    compares
-        The sign in Python, of a comparison, whose value is 0 or 1.
-    parity
-        1 if f(-x) is f(x), -1 if it is -f(x).
-    degree
-        The n with f(c x) = c^n f(x) for positive numbers c, where `simplify` takes these out.
-    is_nonnegative
-        Whether its values are never negative.
-    undoes, undoes_real
-        The function g with f(g(x)) = x wherever g has a value, and the same for real x only.
-    needs_entries
-        Whether it takes axes to one number, and has no value if there are no entries.
-    temporary
-        What it allocates on its way, in multiples of the larger of argument and result. Measured
-        with NumPy 2.4 and SciPy 1.17, which may need a little more or less elsewhere.
-    about
-        What is told of it, if it is public.
-    """
-
-    name: str
+    name: str  # as it is written in index notation
+    #: For each argument the derivative as an index expression. With ``i``, ``j``, .. for the axes
+    #: of the value and the letters after these for the axes of the argument, the inverse has
+    #: ``-y_ik y_lj``, which is ∂y_ij/∂x_kl. They may be left out where there is a `definition`.
     jacobians: tuple[str, ...] = ()
+    #: How NumPy spells it, with ``{0}``, ``{1}``, .. for the arguments. Empty for what is only
+    #: computed by its `definition`.
     numpy: str = ""
+    #: The axes that it acts on, as for NumPy's generalised ufuncs: ``()->()`` for a function of
+    #: each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes.
     signature: str = "()->()"
+    #: What the arguments are called in `jacobians`; the value is called ``y``.
     arguments: tuple[str, ...] = ("x",)
+    #: How LaTeX prints it: a name, ``\exp``, or the formula with ``{0}``, ``{1}``, .. for the
+    #: arguments, ``{0}^{-1}``. An argument at the beginning or after a space gets brackets where it
+    #: needs them. Empty for the name in upright letters.
     latex: str = ""
-    text: str = ""
+    text: str = ""  # how index notation prints it, if not as ``name(argument, ..)``
+    #: Returns a simpler node for some arguments, such as x for ``x^1``, else None.
     fold: Callable[..., Any] | None = None
-    at_zero: int | None = None
+    at_zero: int | None = None  # the exact value at zero, if there is one
+    #: Whether it is differentiable for complex arguments; if not, they are refused.
     is_analytic: bool = True
-    keeps_integers: bool = False
+    keeps_integers: bool = False  # whether the value of integers is an integer
+    #: What the name of the function stands for in `numpy`, if NumPy has no such function: a
+    #: callable, or the name of one in `einsdiff.numeric.running.kernels`.
     implementation: Callable[..., Any] | str | None = None
+    #: How one sees that the derivative is right, if it has a short reason: "by ..", with formulas
+    #: between backticks, in which ``{y}`` and the arguments stand for themselves.
     because: str = ""
+    #: What it is in index notation, by its arguments: ``x sigmoid(x)``. A library that has no
+    #: spelling, SymPy and a derivative that is not given go by it.
     definition: str = ""
+    #: How code for a library writes it, by library, where it is not `numpy` with the name of the
+    #: module exchanged. What NumPy's module is called, ``np``, is exchanged here too.
     code: Mapping[str, str] = field(default_factory=dict)
+    #: What SymPy calls it: an attribute of SymPy, or of the module before a colon; or what gives
+    #: it, of SymPy and the arguments.
     sympy: str | Callable[..., Any] = ""
-    scipy: str = ""
-    compares: str = ""
-    parity: int = 0
+    scipy: str = ""  # the name of the ufunc of SciPy's that it is
+    compares: str = ""  # the sign in Python, of a comparison, whose value is 0 or 1
+    parity: int = 0  # 1 if f(-x) is f(x), -1 if it is -f(x)
+    #: The n with f(c x) = c^n f(x) for positive numbers c, where `simplify` takes these out.
     degree: int | None = None
-    is_nonnegative: bool = False
-    undoes: str = ""
-    undoes_real: str = ""
+    is_nonnegative: bool = False  # whether its values are never negative
+    undoes: str = ""  # the function g with f(g(x)) = x wherever g has a value
+    undoes_real: str = ""  # the same for real x only
+    #: Whether it takes axes to one number, and has no value if there are no entries.
     needs_entries: bool = False
+    #: What it allocates on its way, in multiples of the larger of argument and result. Measured
+    #: with NumPy 2.4 and SciPy 1.17, which may need a little more or less elsewhere.
     temporary: float = 0
-    about: About | None = None
+    about: About | None = None  # what is told of it, if it is public
 
     def __repr__(self) -> str:
         return self.name

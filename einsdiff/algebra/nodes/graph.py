@@ -1,7 +1,5 @@
 """Walks over expressions, without recursion: a chain of ten thousand nodes is legitimate.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> len(topological([einsum([x, x], ["i", "i"], "")]))
 2
@@ -20,8 +18,6 @@ from einsdiff.algebra.nodes.nodes import add, call, einsum
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes that this one is computed from.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> children(einsum([variable("x", (3,))] * 2, ["i", "i"], ""))
     (x, x)
     """
@@ -37,7 +33,6 @@ def children(node: Node) -> tuple[Node, ...]:
 def dependencies(node: Node) -> tuple[Node, ...]:
     """Return the nodes that this one changes with: children, or what a function is one of.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> z = variable("z", ("k",))
     >>> dependencies(variable("x", ("n",), of=[z]))
     (z,)
@@ -52,8 +47,6 @@ def topological(
 
     What is `below` a node is its `children`, its `dependencies`, or what else is said.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> topological([einsum([x, x], ["i", "i"], "")])[0]
     x
@@ -81,8 +74,6 @@ def topological(
 def use_counts(roots: Iterable[Node]) -> dict[Node, int]:
     """Count for each node under the roots how often it is used; being a root counts.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> use_counts([einsum([x, x], ["i", "i"], "")])[x]
     2
@@ -100,8 +91,6 @@ def use_counts(roots: Iterable[Node]) -> dict[Node, int]:
 def variables_of(roots: Iterable[Node]) -> list[Variable]:
     """List the variables under the roots, each once.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> variables_of([einsum([variable("x", (3,))] * 2, ["i", "i"], "")])
     [x]
     """
@@ -111,8 +100,6 @@ def variables_of(roots: Iterable[Node]) -> list[Variable]:
 def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
     """Build a node from what its children became.
 
-    >>> from einsdiff.algebra.nodes.nodes import scale
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> rebuilt(scale(2, x), {x: y}) is scale(2, y)
     True
@@ -133,8 +120,6 @@ def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
 def substituted(node: Node, known: Mapping[Node, Node]) -> Node:
     """Put expressions in place of parts of an expression.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> substituted(einsum([x, x], ["i", "j"], "ij"), {x: y})
     Einsum((y, y), ((0,), (1,)), (0, 1))
@@ -151,9 +136,6 @@ def not_analytic(node: Node, complex_names: frozenset[str]) -> Function | None:
 
     It has no derivative there. Complex are the variables of these names, and complex numbers.
 
-    >>> from einsdiff.algebra.nodes.function import lookup
-    >>> from einsdiff.algebra.nodes.nodes import call
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> node = call(lookup("floor"), [variable("z", (3,))])
     >>> not_analytic(node, frozenset("z")), not_analytic(node, frozenset())
     (floor, None)

@@ -123,17 +123,9 @@ EQUAL = Relation((-1, 1), 0)
 class Core(NamedTuple):
     """What an einsum is made of: its value is ``node``, laid out, times ``sizes``.
 
-    The three belong together: a core without the sizes is another value.
-
-    Attributes
-    ----------
-    node
-        The product of the factors, a node that all expressions with these factors share.
-    axes
-        The label of the einsum that each axis of the node has.
-    sizes
-        Named sizes that the node is to be multiplied by: those of the summed labels that no
-        factor has.
+    The three belong together: a core without the sizes is another value. All expressions with
+    these factors share the node, of whose axes each has a label of the einsum. The sizes, by name,
+    are those of the summed labels that no factor has.
     """
 
     node: Node
@@ -144,16 +136,9 @@ class Core(NamedTuple):
 class Einsum(Node):
     """A sum of products.
 
-    Attributes
-    ----------
-    operands
-        The factors in canonical order; none of them is a number or a delta.
-    subscripts
-        For each factor the labels of its axes, integers from 0.
-    output
-        The labels of the result's axes. A label that occurs twice is a delta.
-    sizes
-        The size of each label.
+    The operands are the factors in canonical order; none of them is a number or a delta. For each
+    the subscripts have the labels of its axes, integers from 0. The output has those of the
+    result's axes, where a label that occurs twice is a delta; each label has a size.
     """
 
     __slots__ = ("_core", "_symmetric", "operands", "output", "sizes", "subscripts")
@@ -464,7 +449,6 @@ def symmetry(node: Node) -> Orders:
 
     True for all of them, False for none but its own, or else the blocks that change places.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
     >>> x = variable("x", (3,))
     >>> symmetry(einsum([x, x], ["i", "j"], "ij"))
     True
@@ -558,7 +542,6 @@ def interned_einsum(
 ) -> Einsum:
     """Return the product of factors whose order and labels are canonical already.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
     >>> x = variable("x", (3,))
     >>> interned_einsum((x, x), ((0,), (0,)), (), (3,)) is einsum([x, x], ["i", "i"], "")
     True

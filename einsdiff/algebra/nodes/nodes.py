@@ -179,24 +179,11 @@ def einsum(
 ) -> Node:
     """Multiply, and sum over the labels that are not in the output.
 
-    Parameters
-    ----------
-    operands, subscripts
-        The factors, and for each of them one label (any hashable) for each axis.
-    output
-        The labels of the result's axes. They may repeat, and need no operand.
-    sizes
-        Sizes of labels that no operand carries. Those not in the output count as a factor.
-    inline
-        Positions of operands, themselves products, whose factors become factors of this one.
+    Each axis of the operands has a label, any hashable; those of the output may repeat, and need no
+    operand. Sizes of labels that no operand carries, and that are not in the output, count as a
+    factor. The factors of operands at the places `inline`, themselves products, become factors of
+    this one. What comes back is an `Einsum`, or something simpler that equals it.
 
-    Returns
-    -------
-    Node
-        In canonical form: an `Einsum`, or something simpler that equals it.
-
-    Examples
-    --------
     >>> A = variable("A", (2, 2))
     >>> einsum([A], ["ij"], "ji")
     Einsum((A), ((1, 0),), (0, 1))

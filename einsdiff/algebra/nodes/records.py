@@ -10,8 +10,6 @@ and read again by the functions that make nodes. The list is as long as the grap
 neither way is recursive. It depends on the structure alone: the same expression has the same
 records in every process.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", ("m", 3)), variable("x", (3,))
 >>> for record in dumped([einsum([A, x], ["ij", "j"], "i")]).records:
 ...     print(record)
@@ -26,7 +24,7 @@ import copyreg
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.graph import children, topological
@@ -37,7 +35,6 @@ from einsdiff.algebra.nodes.interning import (
     Delta,
     Einsum,
     Node,
-    Number,
     Variable,
     constant,
     interned_call,
@@ -58,27 +55,14 @@ Record = tuple[Any, ...]
 
 
 class Graph(NamedTuple):
-    """Expressions as data.
+    """Expressions as data."""
 
-    Attributes
-    ----------
-    format
-        In which way the records are written; see `FORMAT`.
-    version
-        That of the library. Another one may find other forms canonical.
-    records
-        For each node, those below it first, its kind and what makes it.
-    roots
-        Which of the records are the expressions.
-    check
-        A digest of the records, the roots and what else belongs to them, by which damage is found.
-        It is no protection from malice: whoever can change a pickle can have it call anything.
-    """
-
-    format: int
-    version: str
-    records: tuple[Record, ...]
-    roots: tuple[int, ...]
+    format: int  # in which way the records are written; see `FORMAT`
+    version: str  # that of the library; another one may find other forms canonical
+    records: tuple[Record, ...]  # for each node, those below it first, its kind and what makes it
+    roots: tuple[int, ...]  # which of the records are the expressions
+    #: A digest of the records, the roots and what else belongs to them, by which damage is found.
+    #: It is no protection from malice: whoever can change a pickle can have it call anything.
     check: str = ""
 
 
@@ -140,33 +124,16 @@ def dumped(roots: Iterable[Node], *marks: object) -> Graph:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _variable(below: Sequence[Node], name: str, shape: Any, symmetric: bool) -> Node:
-    return variable(name, shape, symmetric, cast("Sequence[Variable]", below))
-
-
-def _symbol(below: Sequence[Node]) -> Node:
-    base, *wrt = cast("Sequence[Variable]", below)
-    return symbol(base, tuple(wrt))
-
-
-def _delta(
-    _: Sequence[Node], shape: Any, coefficients: Any, offset: int, is_equation: bool
-) -> Node:
-    return interned_delta(shape, Relation(coefficients, offset, is_equation))
-
-
-def _sum(below: Sequence[Node], coefficients: Sequence[Number], shape: Any) -> Node:
-    return interned_sum(list(zip(coefficients, below, strict=True)), shape)
-
-
 #: What makes a node from those below it and the rest of its record, as it was.
 _AS_IT_WAS: Mapping[str, Callable[..., Node]] = {
-    "variable": _variable,
-    "symbol": _symbol,
+    "variable": lambda below, name, shape, symmetric: variable(name, shape, symmetric, below),
+    "symbol": lambda below: symbol(below[0], below[1:]),
     "constant": lambda _, value: constant(value),
-    "delta": _delta,
+    "delta": lambda _, shape, *relation: interned_delta(shape, Relation(*relation)),
     "einsum": lambda below, *rest: interned_einsum(below, *rest),
-    "add": _sum,
+    "add": lambda below, numbers, shape: interned_sum(
+        list(zip(numbers, below, strict=True)), shape
+    ),
     "call": lambda below, function: interned_call(function, below),
 }
 

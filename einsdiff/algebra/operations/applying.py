@@ -5,7 +5,6 @@ r"""Records of the function table as functions of nodes, with NumPy's arguments 
 How a record is applied follows from the axes that it acts on: none, all of some, or those of
 matrices. What it is called by users, and how it is explained, stands in the record.
 
->>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
 >>> from inspect import signature
 >>> for name in ("maximum", "max", "softmax", "inv"):
 ...     print(name, signature(of_record(FUNCTIONS[name])))

@@ -5,7 +5,6 @@ r"""Arithmetic: functions of the entries of operands that are broadcast.
 Sums are sums and products are einsums; a quotient, a root and a reciprocal are powers, so that
 like factors meet. All else is an entry of the table.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x, y = variable("x", (3,)), variable("y", (2, 1))
 >>> add_(x, y).shape
 (2, 3)

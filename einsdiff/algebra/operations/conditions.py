@@ -6,7 +6,6 @@ r"""Conditions, which are 1 where they hold and 0 elsewhere, and what is chosen 
 
 The derivative of a condition is 0, also at the step, where it has none.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> step(x) is less(zero(()), x), clip(x) is x
 (True, True)
@@ -133,7 +132,6 @@ def invert(x: Node) -> Node:
 def is_condition(x: Node, truths: Collection[str] = ()) -> bool:
     """Tell whether all entries are 0 or 1, as far as that is seen.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> is_condition(logical_not(step(x))), is_condition(x), is_condition(x, ["x"])
     (True, False, True)

@@ -8,7 +8,6 @@ r"""Diagonals and triangles of matrices.
 A diagonal beside the main one is two shifted indices, :math:`\delta_{i,d}\, \delta_{j,d+k}\,
 A_{ij}`.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, v = variable("A", (3, 4)), variable("v", (3,))
 >>> diagonal(A, 1).shape, diag(v, -1).shape, tril(A).shape
 ((3,), (4, 4), (3, 4))

@@ -5,7 +5,6 @@ relation that leaves a single value:
 
 .. math:: x_{[a::s]}: \; \delta_{s i + a,\,p}\, x_p \qquad x_{[a]}: \; \delta_{p,\,a}\, x_p .
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A = variable("A", (4, 5))
 >>> index(A, (slice(None, None, -2), None, 0)).shape, index(A, ...) is A
 ((2, 1), True)

@@ -5,7 +5,6 @@ Every part is placed where it begins, by a relation between its index and that o
 .. math:: \operatorname{concatenate}(x, y)_p
     = \delta_{p,\,i}\, x_i + \delta_{p,\,j + m}\, y_j , \qquad 0 \le i < m .
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x, y = variable("x", (2,)), variable("y", (2,))
 >>> concatenate([x, y]).shape, stack([x, y]).shape, stack([x, y], axis=-1).shape
 ((4,), (2, 2), (2, 2))

@@ -7,7 +7,6 @@ They are entries of the table, where their derivatives are; here shapes are chec
 collected in Petersen and Pedersen, *The Matrix Cookbook* (2012), and in Giles, *An extended
 collection of matrix derivative results* (2008).
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, b = variable("A", (4, 3, 3)), variable("b", (3,))
 >>> inv(A).shape, logdet(A).shape, solve(A, b).shape
 ((4, 3, 3), (4,), (4, 3))

@@ -5,7 +5,6 @@ r"""Norms of vectors and matrices.
     \|A\|_2 = \sqrt{\lambda_{\max}(A^\top A)} \qquad
     \|A\|_1 = \max_j \sum_i |A_{ij}| .
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> norm(x).shape, norm(x, keepdims=True).shape, norm(x) is norm(x, 2)
 ((), (1,), True)

@@ -10,7 +10,6 @@ relation (see `einsdiff.algebra.nodes.relations`), so that it is differentiated 
 Their docstrings are written for the users of `einsdiff.verbs.named_functions`, who apply them to
 tensors.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.algebra.operations.indexing import index
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> NUMPY["matmul"](A, x).shape, NUMPY["outer"](x, x).shape, index(x, slice(1, None)).shape
@@ -30,25 +29,17 @@ from collections.abc import Callable
 from typing import Any
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.operations import matrices, norms  # noqa: F401 (they name functions)
+from einsdiff.algebra.operations import matrices, norms, symmetric  # noqa: F401 (they name some)
 from einsdiff.algebra.operations.applying import of_record
 from einsdiff.algebra.operations.naming import BEYOND_NUMPY, NUMPY
-from einsdiff.algebra.operations.symmetric import (
-    cholesky,
-    cholesky_of_triangle,
-    eigh,
-    eigh_of_triangle,
-    eigvalsh,
-    eigvalsh_of_triangle,
-)
 
 __all__ = ["BEYOND_NUMPY", "NUMPY", "OF_TRIANGLES"]
 
 #: What NumPy reads one triangle for, and what it is a function of the symmetric part of.
 OF_TRIANGLES: dict[Callable[..., Any], Callable[..., Any]] = {
-    cholesky_of_triangle: cholesky,
-    eigvalsh_of_triangle: eigvalsh,
-    eigh_of_triangle: eigh,
+    symmetric.cholesky_of_triangle: symmetric.cholesky,
+    symmetric.eigvalsh_of_triangle: symmetric.eigvalsh,
+    symmetric.eigh_of_triangle: symmetric.eigh,
 }
 
 #: NumPy's names that are not those of the table.

@@ -3,7 +3,6 @@ r"""Products of two tensors, all of them einsums.
 .. math:: (AB)_{ij} = A_{ik} B_{kj} \qquad (a \otimes b)_{ij} = a_i b_j \qquad
     (A \otimes B)_{pq} = \delta_{p,\,ki+k'}\, \delta_{q,\,lj+l'}\, A_{ij} B_{k'l'} .
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> matmul(A, x).shape, outer(x, x).shape, kron(A, A).shape
 ((2,), (3, 3), (4, 9))

@@ -7,7 +7,6 @@ r"""Sums and other reductions over axes.
 Sums, means and variances are einsums, in which a size that is a name stays a factor. The largest
 entry, products and the like are records of the table, see `einsdiff.algebra.operations.applying`.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A = variable("A", (2, 3))
 >>> sum_(A, axis=1).shape, sum_(A, axis=1, keepdims=True).shape, max_(A).shape
 ((2,), (2, 1), ())

@@ -8,7 +8,6 @@ A reshape is one such relation for every group of axes whose sizes have one prod
 after; a group of one axis on both sides is not touched. Sizes are multiplied as monomials, so that
 axes whose size is a name take part where no digit of them is needed.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A = variable("A", (2, 3, "n"))
 >>> reshape(A, (6, "n")).shape, reshape(A, (3, 2, -1)).shape
 ((6, 'n'), (3, 2, 'n'))

@@ -6,7 +6,6 @@ Axes are matched from the right, and one of size 1 is repeated along the axis it
 
 Repeating is a product with nothing: an einsum whose output has a label that no operand carries.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> a, b = variable("a", ("m", 1)), variable("b", ("n",))
 >>> broadcast_shape([a, b])
 ('m', 'n')
@@ -36,7 +35,6 @@ Axis = int | Sequence[int] | None
 def operands_line(nodes: Sequence[Node]) -> str:
     """Write operands and their shapes, as errors show them.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> operands_line([variable("A", (2, 3)), constant(1)])
     'A: (2, 3)   operand 1: ()'
     """
@@ -71,7 +69,6 @@ def axis_of(node: Node, axis: Any, rank: int | None = None) -> int:
 def axes_of(node: Node, axis: Any, rank: int | None = None) -> tuple[int, ...]:
     """Read axes, each of which may be named once; None means all.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A = variable("A", (2, 3))
     >>> axes_of(A, None), axes_of(A, -1), axes_of(A, (1, 0))
     ((0, 1), (1,), (1, 0))
@@ -103,7 +100,6 @@ def need_numbers(node: Node, axes: Iterable[int], what: str) -> list[int]:
 def permuted(a: Node, order: Sequence[int]) -> Node:
     """Put the axes in another order.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> permuted(variable("A", (2, 3, 4)), (2, 0, 1)).shape
     (4, 2, 3)
     """

@@ -10,7 +10,6 @@ entries that are not read have the derivative 0,
 
 .. math:: S_{ij} = [i \ge j]\, x_{ij} + [j > i]\, x_{ji} .
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> S = variable("S", (4, 3, 3))
 >>> cholesky(S).shape, eigvalsh(S).shape, eigh(S).eigenvectors.shape
 ((4, 3, 3), (4, 3), (4, 3, 3))
@@ -83,7 +82,6 @@ MOST_NODES = 100
 def is_symmetric(a: Node) -> bool:
     """Tell whether matrices are symmetric whatever the values are, as far as that is seen.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> X = variable("X", (3, 3))
     >>> is_symmetric(X), is_symmetric(add_(X, matrix_transpose(X)))
     (False, True)
@@ -93,21 +91,19 @@ def is_symmetric(a: Node) -> bool:
     return normal_form(a) is normal_form(matrix_transpose(a))
 
 
-def _from_triangle(what: str, a: Node, is_upper: bool) -> Node:
+def _of_triangle(what: str, a: Node, letter: Any, is_whole: bool) -> Node:
     """Return the symmetric matrix that has one triangle of a matrix on both sides."""
-    check_square(what, a)
-    if is_upper:
-        a = matrix_transpose(a)
-    return add_(tril(a), triu(matrix_transpose(a), 1))
-
-
-def _is_upper(what: str, letter: Any) -> bool:
     if not isinstance(letter, str) or letter.upper() not in ("L", "U"):
         raise OperandError(
             f"numpy.linalg.{what}: UPLO={letter!r} is no triangle",
             action="write UPLO='L' for the lower triangle, or 'U' for the upper one",
         )
-    return letter.upper() == "U"
+    if is_whole:
+        return a
+    check_square(what, a)
+    if letter.upper() == "U":
+        a = matrix_transpose(a)
+    return add_(tril(a), triu(matrix_transpose(a), 1))
 
 
 @numpys("linalg.cholesky")
@@ -116,29 +112,17 @@ def cholesky_of_triangle(a: Node, *, upper: bool = False, is_whole: bool = False
 
     Here and below `is_whole` says that both triangles are the same.
     """
-    factor = cholesky(a if is_whole else _from_triangle("cholesky", a, upper))
+    factor = cholesky(_of_triangle("cholesky", a, "U" if upper else "L", is_whole))
     return matrix_transpose(factor) if upper else factor
 
 
 @numpys("linalg.eigvalsh")
-def eigvalsh_of_triangle(
-    a: Node,
-    UPLO: str = "L",  # NumPy's name
-    *,
-    is_whole: bool = False,
-) -> Node:
+def eigvalsh_of_triangle(a: Node, UPLO: str = "L", *, is_whole: bool = False) -> Node:
     """Take the eigenvalues of symmetric matrices of which NumPy reads one triangle."""
-    is_upper = _is_upper("eigvalsh", UPLO)
-    return eigvalsh(a if is_whole else _from_triangle("eigvalsh", a, is_upper))
+    return eigvalsh(_of_triangle("eigvalsh", a, UPLO, is_whole))
 
 
 @numpys("linalg.eigh")
-def eigh_of_triangle(
-    a: Node,
-    UPLO: str = "L",  # NumPy's name
-    *,
-    is_whole: bool = False,
-) -> Eigh:
+def eigh_of_triangle(a: Node, UPLO: str = "L", *, is_whole: bool = False) -> Eigh:
     """Take eigenvalues and eigenvectors of matrices of which NumPy reads one triangle."""
-    is_upper = _is_upper("eigh", UPLO)
-    return eigh(a if is_whole else _from_triangle("eigh", a, is_upper))
+    return eigh(_of_triangle("eigh", a, UPLO, is_whole))

@@ -4,7 +4,6 @@ r"""Axes in another order, and axes of size 1 put in and left out.
 
 These are einsums of one operand.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A = variable("A", (2, 3))
 >>> transpose(A).shape, expand_dims(A, 1).shape, squeeze(expand_dims(A, 1)) is A
 ((3, 2), (2, 1, 3), True)

@@ -11,9 +11,6 @@ What is counted where is said in `einsdiff.notation.trees.in_product`.
 Parts are made of the tree (`einsdiff.algebra.reading.parts`), every letter is bound to an index of
 its scope, sizes are found, and nodes are built.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
->>> from einsdiff.notation.index_parser import parse_index
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> build(parse_index("A_ij x_j"), {"A": A, "x": x}, "i") is einsum(
 ...     [A, x], ["ij", "j"], "i"

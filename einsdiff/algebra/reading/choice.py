@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from typing import NamedTuple
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, Function, lookup
 from einsdiff.notation.trees import Index
@@ -30,8 +30,7 @@ def is_function(name: str) -> bool:
     return name in FUNCTIONS or name in FAMILIES or name in POWERS or name in ALIASES
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """What the choice of a function needs to know of an argument.
 
     `rank` is the number of axes of a name without labels, None if that is not known, -1 of others.
@@ -46,8 +45,7 @@ class Argument:
     is_given: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A function, the number of batch axes, and for each argument whether it has them."""
 
     function: Function

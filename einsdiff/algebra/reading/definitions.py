@@ -2,9 +2,6 @@ r"""Functions of the table as what they are defined by.
 
 .. math:: \operatorname{softplus}(x) = \log(1 + e^x) .
 
->>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> by_definition(call(FUNCTIONS["softplus"], [x])) is call(FUNCTIONS["softplus"], [x])
 False
@@ -45,9 +42,6 @@ def with_definitions(
 ) -> tuple[Node, ...]:
     """Put definitions in the place of functions that are not known, where they have one.
 
-    >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
-    >>> from einsdiff.algebra.nodes.nodes import call
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> softplus = call(FUNCTIONS["softplus"], [variable("x", ())])
     >>> with_definitions([softplus], lambda function: function.name == "log")[0].function
     log

@@ -5,7 +5,6 @@ product of three numbers, one of them to the power of another, and ``sum_i x_i``
 vectors. A text of which that is likely is refused, with what to write instead. What is given as an
 operand is that operand: then the text is clear.
 
->>> from einsdiff.notation.index_parser import parse_index
 >>> def fail(headline, columns, action):
 ...     raise ValueError(f"{headline}; {action.partition(',')[0]}")
 >>> Doubts(frozenset(), frozenset(), frozenset(), fail, bool, bool).check(
@@ -186,7 +185,8 @@ class Doubts:
                 self.fail(f"'^{exponent.name}' would be a power", _word(exponent), _TRANSPOSE)
             both = {base.name, exponent.name}
             if not both.issubset(self.shaped):
-                lower = _lower(exponent)
+                labels = (n if isinstance(n, str) else str(n.offset) for n in exponent.labels)
+                lower = f"_{''.join(labels)}"
                 self.fail(
                     f"'{base.name}^{exponent.name}{lower}' has an upper and a lower index, "
                     "or is a power",
@@ -309,11 +309,6 @@ def _number(tree: Tree) -> object:
     while isinstance(tree, Sum) and len(tree.terms) == 1 and tree.terms[0][0] == 1:
         tree = tree.terms[0][1]
     return tree.value if isinstance(tree, Literal) else None
-
-
-def _lower(symbol: Symbol) -> str:
-    labels = [label if isinstance(label, str) else str(label.offset) for label in symbol.labels]
-    return f"_{''.join(labels)}"
 
 
 def _word(symbol: Symbol) -> range:

@@ -5,8 +5,6 @@ form, so that its parts all have the axes of the value, and nothing is to be mat
 Long chains of such functions are what this saves time for: `einsdiff.algebra.reading.binding` would
 come to the same node.
 
->>> from einsdiff.algebra.nodes.interning import variable
->>> from einsdiff.notation.index_parser import parse_index
 >>> y = variable("y", (3,))
 >>> entrywise(parse_index("1 - y^2"), {"y": y}, (3,))
 Add((1, <Einsum (3,)>), (-1, <Einsum (3,)>))

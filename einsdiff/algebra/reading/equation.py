@@ -16,8 +16,8 @@ are those that their labels have elsewhere, or else are called m, n, .. in the o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from einsdiff.algebra.nodes.function import parted_names
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable
@@ -53,26 +53,18 @@ from einsdiff.notation.trees import (
 MOST_COMPARED = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a text says.
-
-    Attributes
-    ----------
-    name, axes, wrt
-        The left-hand side: the name of the function, the letters of its axes, and for each
-        differentiation the variable's name and the letters of its axes.
-    letters
-        For each name the letters of its axes, as often as they differ, in order of appearance.
-    operands
-        The node of each name, in order of appearance; those on the left-hand side come last.
-    """
+class Reading(NamedTuple):
+    """What a text says."""
 
     node: Node
+    #: The left-hand side: the name of the function, the letters of its axes, and for each
+    #: differentiation the variable's name and the letters of its axes.
     name: str
     axes: tuple[str, ...]
     wrt: tuple[tuple[str, tuple[str, ...]], ...]
+    #: For each name the letters of its axes, as often as they differ, in order of appearance.
     letters: Mapping[str, tuple[tuple[str, ...], ...]]
+    #: The node of each name, in order of appearance; those on the left-hand side come last.
     operands: Mapping[str, Node]
 
 

@@ -127,7 +127,6 @@ class Applied(Part):
 def places(part: Part, letter: str) -> Iterator[int]:
     """Yield the columns where a letter stands in a part, from left to right.
 
-    >>> from einsdiff.notation.index_parser import parse_index
     >>> from einsdiff.notation.jobs import run
     >>> from einsdiff.algebra.reading.parts import PartReader
     >>> part = run(PartReader({"x": 1}).whole(parse_index("x_i + 2 x_i")))

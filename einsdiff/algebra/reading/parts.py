@@ -5,7 +5,6 @@ name before a bracket is a function, which sign of equality compares indices, an
 letter stands in a part, from which follows where it is summed (see
 `einsdiff.notation.trees.in_product`).
 
->>> from einsdiff.notation.index_parser import parse_index
 >>> from einsdiff.notation.jobs import run
 >>> part = run(PartReader({"A": 2, "x": 1}).whole(parse_index("A_ij x_j + 1")))
 >>> part.counts
@@ -14,6 +13,7 @@ letter stands in a part, from which follows where it is summed (see
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -35,7 +35,7 @@ from einsdiff.algebra.reading.kinds import (
     TermPart,
     Total,
 )
-from einsdiff.errors import SubscriptsError, page, shapes_line
+from einsdiff.errors import SubscriptsError, shapes_line
 from einsdiff.notation.jobs import Job
 from einsdiff.notation.trees import (
     Affine,
@@ -115,18 +115,11 @@ INSTEAD = {
 class PartReader:
     """Makes parts of trees; its methods that take a tree are jobs, see `run`.
 
-    Parameters
-    ----------
-    ranks, size_names
-        The number of axes of each operand, None where it is not known yet; the names of sizes.
-    shapes, text
-        For messages: the shapes that are known, and what the trees were read from.
-    labels
-        The letters that stand at names, so that a comparison of them is one of indices; None if
-        every name that is no operand is a label.
-    batch
-        The labels of axes that operands with further axes have before their labelled ones, which
-        a rule knows; None where the labels of functions' values tell.
+    Operands have `ranks`, None where it is not known yet. For messages are the `shapes` that are
+    known, and the `text` that the trees were read from. `labels` are the letters that stand at
+    names, so that a comparison of them is one of indices; None if every name that is no operand is
+    one. `batch` are those of axes that operands with further axes have before their labelled ones,
+    which a rule knows; None where the labels of functions' values tell.
     """
 
     def __init__(
@@ -149,15 +142,8 @@ class PartReader:
         self, headline: str, columns: Iterable[int], action: str, kind: type[Any] = SubscriptsError
     ) -> NoReturn:
         """Raise an error that shows the text."""
-        raise kind(
-            page(
-                headline,
-                text=self.text,
-                carets=columns if self.text else (),
-                shapes=shapes_line(self.shapes),
-                action=action,
-            )
-        )
+        carets, shapes = columns if self.text else (), shapes_line(self.shapes)
+        raise kind(headline, text=self.text, carets=carets, shapes=shapes, action=action)
 
     def whole(self, tree: Tree) -> Job[Part]:
         """Make a part of something whole: a sum, or a term."""
@@ -609,10 +595,7 @@ def _number(tree: Tree) -> Number | None:
 
 
 def _count(labels: Iterable[Index]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for letter in letters_of(labels):
-        counts[letter] = counts.get(letter, 0) + 1
-    return counts
+    return dict(Counter(letters_of(labels)))
 
 
 def _difference(a: Index, b: Index) -> Affine:

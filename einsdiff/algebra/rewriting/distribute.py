@@ -2,7 +2,6 @@ r"""The distributive law, multiplying out: products of sums as sums of products.
 
 .. math:: (x + y)_i\, a_i = x_i a_i + y_i a_i \qquad (x + 1)^2 = x^2 + 2 x + 1
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> a, b, c = (variable(name, (3,)) for name in "abc")
 >>> product = einsum([a, add([(1, b), (1, c)])], ["i", "i"], "i")
 >>> multiplied_out(product)
@@ -116,7 +115,8 @@ def spread(node: Node, below: Sequence[Node], most_terms: int = MOST_TERMS) -> N
         return _distributed(node, below, most_terms)
     if isinstance(node, Call):
         n = _whole_power(node)
-        if n is not None and isinstance(below[0], Add) and _is_sum(below[0], n):
+        # A number times something is no sum.
+        if n and isinstance(below[0], Add) and (len(below[0].terms) != 1 or n <= MOST_EXPANDED):
             axes = tuple(range(len(node.shape)))
             factors = _Factors(most_terms, MOST_FACTORS)
             power = factors.power(factors.polynomial(below[0], axes), n)
@@ -170,11 +170,6 @@ def _merged(factors: Sequence[Node]) -> list[int]:
             inline.append(k)
             room -= len(factor.operands) - 1
     return inline
-
-
-def _is_sum(node: Add, n: int) -> bool:
-    """Tell whether a power of a sum is to be multiplied out; one number times something is not."""
-    return len(node.terms) != 1 or n <= MOST_EXPANDED
 
 
 class _Factors:

@@ -5,7 +5,6 @@ r"""The distributive law, taking out: a factor that terms of a sum have in commo
 A factor is common to two terms if it is the same tensor and stands there in the same role: its axes
 are the same axes of the result, or are summed against the rest of the product in both.
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> a, b, c = (variable(name, (3,)) for name in "abc")
 >>> total = add(
 ...     [(1, einsum([a, b], ["i", "i"], "i")), (1, einsum([a, c], ["i", "i"], "i"))]

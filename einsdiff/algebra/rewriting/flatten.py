@@ -8,8 +8,6 @@ since nothing is lost: the order of contraction is chosen by the planner from al
 product that is used twice is kept apart, because it will be computed once; but not, if it is to be
 computed, one that only places an array among zeros, as slices do. Sums likewise.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, B, C = (variable(name, (2, 2)) for name in "ABC")
 >>> AB = einsum([A, B], ["ij", "jk"], "ik")
 >>> (nested,) = flatten([einsum([AB, C], ["ik", "kl"], "il")])
@@ -44,17 +42,10 @@ def flatten(
 ) -> tuple[Node, ...]:
     """Merge what is used once: products into products, sums into sums.
 
-    Parameters
-    ----------
-    roots
-        Expressions that are used together; a node used by two of them counts as shared. The nodes
-        where nothing is merged stay the same.
-    most_factors
-        A product is merged into another one only if that has at most so many factors then.
-    most_repeated
-        A product that is used more than once is merged if it has at most so many factors.
-    merges_placed
-        Whether one that only places an array among zeros is merged however often it is used.
+    The roots are used together: a node used by two of them counts as shared. A product is merged
+    into another one only if that has `most_factors` at most then, and one that is used more than
+    once if it has `most_repeated` at most, or if it only places an array among zeros and
+    `merges_placed` is true. The nodes where nothing is merged stay the same.
     """
     roots = tuple(roots)
     while True:

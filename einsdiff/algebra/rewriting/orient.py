@@ -6,8 +6,6 @@ Axes along which a sum or a function only repeats are taken out of it, and insid
 are deltas that all terms have: :math:`x_k (\delta_{ij} y_i + \delta_{ij} z_i)` is
 :math:`\delta_{ij} x_k (y_i + z_i)`.
 
->>> from einsdiff.algebra.nodes.nodes import add, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, B, x = variable("A", (2, 2)), variable("B", (2, 2)), variable("x", (2,))
 >>> def t(node):
 ...     return einsum([node], ["ij"], "ji")
@@ -66,7 +64,6 @@ def normal_form(node: Node) -> Node:
     as they are: what is printed is right all the same, but the same expression may be found in
     several forms.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, B, x = variable("A", (2, 3)), variable("B", (3, 4)), variable("x", (4,))
     >>> Bx = einsum([B, x], ["jk", "k"], "j")
     >>> len(normal_form(einsum([A, Bx], ["ij", "j"], "i")).operands)
@@ -78,7 +75,6 @@ def normal_form(node: Node) -> Node:
 class NormalForms:
     """The normal forms of several expressions; the parts that they share are put in order once.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, forms = variable("x", (2,)), NormalForms()
     >>> square = einsum([x, x], ["i", "i"], "i")
     >>> forms(square) is normal_form(square), forms(add([(1, square), (1, x)])) is forms(x)
@@ -168,15 +164,10 @@ class _Turner:
 
     def product(self, node: Einsum) -> Node:
         """Put the cores of the factors into a product."""
-        found = self.least(
-            [self.views.get(operand, self.alone(operand)) for operand in node.operands],
-            node.subscripts,
-            node.output,
-            node,
-        )
+        found = self.least(node, node.output)
         if isinstance(found, Einsum) and not found.is_view and len(found.operands) == 1:
             # Without what only repeats it, a sum over axes of a sum may be the sum of those.
-            alive = [axis for axis in range(len(found.shape)) if not _repeats(found, axis)]
+            alive = _alive([found], len(found.shape))
             inner = _only(found, alive)
             if isinstance(inner, Add):
                 self.done.update((term, term) for _, term in inner.terms)
@@ -188,31 +179,25 @@ class _Turner:
     def alone(self, node: Node) -> _TurnedView:
         return _TurnedView(self.done.get(node, node), (tuple(range(len(node.shape))),))
 
-    def least(
-        self,
-        views: Sequence[_TurnedView],
-        subscripts: Sequence[Sequence[int]],
-        output: Sequence[int],
-        like: Einsum,
-        most: int = MOST_TRIED,
-    ) -> Node:
+    def least(self, node: Einsum, output: Sequence[int], most: int = MOST_TRIED) -> Node:
         """Multiply, with the axes of symmetric factors in the order that gives the least node."""
+        views = [self.views.get(operand, self.alone(operand)) for operand in node.operands]
         sizes = {
-            n: size for n, size in enumerate(like.sizes) if n in output or n not in like.output
+            n: size for n, size in enumerate(node.sizes) if n in output or n not in node.output
         }
         ties = [
             (delta(view.core.shape[view.ways[0].index(a)]), (labels[a], labels[b]))
-            for view, labels in zip(views, subscripts, strict=True)
+            for view, labels in zip(views, node.subscripts, strict=True)
             for a, b in view.ties
         ]
         choices = [
             [tuple(labels[axis] for axis in axes) for axes in view.ways]
-            for view, labels in zip(views, subscripts, strict=True)
+            for view, labels in zip(views, node.subscripts, strict=True)
         ]
         spend(sum(map(len, choices)) // WAYS_A_STEP)
         if prod(map(len, choices)) > most:
             choices = [[_first(ways, output)] for ways in choices]
-        operands = [*(view.core for view in views), *(node for node, _ in ties)]
+        operands = [*(view.core for view in views), *(factor for factor, _ in ties)]
         tied = [labels for _, labels in ties]
         return min(
             (einsum(operands, [*chosen, *tied], output, sizes) for chosen in product(*choices)),
@@ -226,11 +211,7 @@ class _Turner:
             core, axes = _unviewed(terms[0])
             if isinstance(core, Add):
                 return _TurnedView(add([(node.terms[0][0], core)]), (axes,))
-        alive = [
-            axis
-            for axis in range(len(node.shape))
-            if not all(_repeats(term, axis) for term in terms)
-        ]
+        alive = _alive(terms, len(node.shape))
         if ties is None:
             ties = tuple(_ties(terms, alive))
         free = [axis for axis in alive if axis not in {b for _, b in ties}]
@@ -256,11 +237,7 @@ class _Turner:
         batched = [
             arg for arg, names in zip(node.args, given, strict=True) if len(arg.shape) > len(names)
         ]
-        alive = [
-            axis
-            for axis in range(count)
-            if not all(_repeats(self.done[arg], axis) for arg in batched)
-        ]
+        alive = _alive([self.done[arg] for arg in batched], count)
         tail = tuple(range(count, count + len(result)))
         found = []
         for order in _orders(_alike([self.colour(batched, axis) for axis in alive])):
@@ -297,13 +274,7 @@ class _Turner:
     def cut(self, node: Node, axes: tuple[int, ...]) -> Node:
         if not isinstance(node, Einsum):
             return _only(node, axes)
-        return self.least(
-            [self.views.get(operand, self.alone(operand)) for operand in node.operands],
-            node.subscripts,
-            [node.output[axis] for axis in axes],
-            node,
-            MOST_COPIES,
-        )
+        return self.least(node, [node.output[axis] for axis in axes], MOST_COPIES)
 
     # What an axis is, as far as that does not depend on the order of the axes.
 
@@ -456,6 +427,11 @@ def _repeats(node: Node, axis: int) -> bool:
         return False
     label = node.output[axis]
     return node.output.count(label) == 1 and label not in node.carried
+
+
+def _alive(nodes: Sequence[Node], count: int) -> list[int]:
+    """List the first axes along which not all nodes are the same, of so many."""
+    return [axis for axis in range(count) if not all(_repeats(node, axis) for node in nodes)]
 
 
 def _only(node: Node, axes: Sequence[int]) -> Node:

@@ -13,9 +13,6 @@ terms of a sum share, and multiplies out where terms then cancel. What is simple
 number, `weight`, and a rule is used only where its result weighs less; so it ends, whatever the
 rules are.
 
->>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import add, call, einsum
->>> from einsdiff.algebra.nodes.interning import constant, variable
 >>> x, A, b = variable("x", ()), variable("A", (3, 3)), variable("b", (3,))
 >>> square = call(FUNCTIONS["power"], [add([(1, x), (1, constant(1))]), constant(2)])
 >>> simplify(add([(1, square), (-1, einsum([x, x], ["", ""], "")), (-2, x)]))
@@ -85,8 +82,6 @@ def weight(node: Node) -> int:
     taken out of, such as ``sin(-x)`` and ``abs(2 x)``, it counts 3 or 2 more, as does the transpose
     of the argument of ``inv`` or ``det``.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> a, b, c = (variable(name, (3,)) for name in "abc")
     >>> ab, ac = (einsum([a, other], ["i", "i"], "i") for other in (b, c))
     >>> (
@@ -97,7 +92,9 @@ def weight(node: Node) -> int:
     """
     found = _weights.get(node)
     if found is None:
-        for inner in topological([node], _not_weighed):
+        for inner in topological(
+            [node], lambda part: tuple(child for child in children(part) if child not in _weights)
+        ):
             found = _weights[inner] = _weight(inner)
     assert found is not None
     return found
@@ -105,10 +102,6 @@ def weight(node: Node) -> int:
 
 #: The weights of nodes that were asked for, as long as the nodes are there.
 _weights: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
-
-
-def _not_weighed(node: Node) -> tuple[Node, ...]:
-    return tuple(child for child in children(node) if child not in _weights)
 
 
 def _weight(node: Node) -> int:
@@ -242,9 +235,6 @@ def simplify(node: Node, *, is_complex: bool = False) -> Node:
     if nothing is to be done. Where variables may be complex, or a number is, rules that hold for
     real numbers only, such as ``log(exp(x)) -> x``, are left out.
 
-    >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
-    >>> from einsdiff.algebra.nodes.nodes import add, call
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> simplify(call(FUNCTIONS["cos"], [add([(-1, x)])]))
     cos(x)
@@ -304,8 +294,6 @@ def expand(node: Node) -> Node:
     That is done in arguments of functions too. It is an `OperandError` if a sum would have more
     than 4096 terms, or all sums together more than 262144, or a term more than 64 factors.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", ()), variable("y", ())
     >>> expand(einsum([add([(1, x), (1, y)]), add([(1, x), (-1, y)])], ["", ""], ""))
     Add((1, <Einsum ()>), (-1, <Einsum ()>))
@@ -326,8 +314,6 @@ def collect(node: Node) -> Node:
     That is done in arguments of functions too. What comes back is of no more `weight`, and the same
     node if no two terms of a sum share a factor.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> a, b, c, d = (variable(name, (3,)) for name in "abcd")
     >>> terms = [einsum(pair, ["i", "i"], "i") for pair in ((a, b), (a, c), (d, b), (d, c))]
     >>> collect(add([(1, term) for term in terms]))

@@ -310,7 +310,7 @@ class _Deriver:
             if child not in self.named and not isinstance(child, Variable):
                 yield None
                 return
-            spread = replace(local, value=tuple(letter))
+            spread = local._replace(value=tuple(letter))
             factor, change = c * local.coefficient, inner(child)
             whole = self.text(self.normal_form(scale(factor, local.forwards(change))), axes)
             if any(map(_has_range, walk(whole.tree))):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.algebra.functions.folds import Real, number
 from einsdiff.algebra.nodes.factors import Slot, counted, multiplied, slots
 from einsdiff.algebra.nodes.function import lookup
 from einsdiff.algebra.nodes.interning import (
@@ -24,7 +25,6 @@ from einsdiff.algebra.nodes.interning import (
 from einsdiff.algebra.nodes.nodes import add, call, einsum, ones, scale, stretched
 from einsdiff.algebra.rewriting.rules.patterns import (
     CONDITIONS,
-    Real,
     again,
     apply,
     arguments,
@@ -35,7 +35,6 @@ from einsdiff.algebra.rewriting.rules.patterns import (
     is_negative,
     is_nonnegative,
     is_whole,
-    number,
     product_of,
     rule,
     scaled,

@@ -38,7 +38,6 @@ _OF_DETERMINANT = ("det", "logdet", "signdet")
 def transposed(node: Node) -> Node | None:
     """Return the transpose of a node that is one.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A = variable("A", (3, 3))
     >>> transposed(einsum([A], ["ij"], "ji")), transposed(A)
     (A, None)

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.algebra.functions.folds import Real, number
 from einsdiff.algebra.nodes.factors import Slot, counted, multiplied
 from einsdiff.algebra.nodes.interning import ONE, Add, Call, Constant, Delta, Einsum, Node, Number
 from einsdiff.algebra.nodes.nodes import call
 
-Real = int | Fraction | float
-
 
 class Rule(NamedTuple):
-    """What a rule does, and where it is tried.
+    """What a rule does, and where it is tried."""
 
-    Attributes
-    ----------
-    apply
-        Returns another node of the same value, or None.
-    at
-        The names of the functions that it is tried at, or ``"product"``, or ``"sum"``.
-    is_real
-        Whether it holds for real numbers only.
-    widens
-        Whether the result may have a value at points where the node has none.
-    once
-        Functions that it takes out of a product, which is worth it if they are used only there.
-    """
-
-    apply: Callable[[Node], Node | None]
-    at: tuple[str, ...]
-    is_real: bool = False
-    widens: bool = False
+    apply: Callable[[Node], Node | None]  # returns another node of the same value, or None
+    at: tuple[str, ...]  # the names of functions, or "product", or "sum"
+    is_real: bool = False  # whether it holds for real numbers only
+    widens: bool = False  # whether the result may have a value where the node has none
+    #: Functions that it takes out of a product, which is worth it if they are used only there.
     once: tuple[str, ...] = ()
 
     @property
@@ -82,22 +67,12 @@ def scaled(node: Node) -> tuple[Number, Node]:
 def is_negative(node: Node) -> bool:
     """Tell whether a node is written with a minus: of x and -x, of x - y and y - x, one is.
 
-    >>> from einsdiff.algebra.nodes.nodes import add
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", ()), variable("y", ())
     >>> is_negative(add([(1, x), (-1, y)])), is_negative(add([(1, y), (-1, x)]))
     (False, True)
     """
     c, _ = scaled(node)
     return not isinstance(c, complex) and c < 0
-
-
-def number(node: Node) -> Real | None:
-    """Return the real number that a node is."""
-    if isinstance(node, Add) and not node.terms and not node.shape:
-        return 0
-    value = node.value if isinstance(node, Constant) else None
-    return None if isinstance(value, complex) else value
 
 
 def as_power(node: Node) -> tuple[Node, Real] | None:

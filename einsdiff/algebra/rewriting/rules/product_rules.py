@@ -131,8 +131,8 @@ def _readings(factor: Node, labels: tuple[int, ...]) -> list[tuple[str, Slot]]:
     """List how a factor may be read: as a function of what."""
     found = [("", (factor, labels))]
     inside, prefix = factor, ""
-    power = as_power(factor)
-    if power is not None and isinstance(power[1], int) and power[1] < 0:
+    power = _reciprocal(factor)
+    if power is not None:
         inside, prefix = power[0], "/"
         found = [(prefix, (inside, labels))]
     if isinstance(inside, Call) and inside.args[0].shape == factor.shape:
@@ -172,26 +172,18 @@ def _paired(node: Node, table: dict[tuple[str, str], tuple[str, ...]]) -> Node |
             for p, q in pairs:
                 used |= {p, q}
                 new += [(apply(name, x) if name else x, labels) for name in result]
-                new += [
-                    (_divided(factors[k][0]), factors[k][1])
-                    for k in (p, q)
-                    if _is_reciprocal(factors[k][0])
-                ]
+                for factor, own in (factors[p], factors[q]):
+                    if (power := _reciprocal(factor)) is not None:  # without one 1/x
+                        new.append((apply("power", power[0], constant(power[1] + 1)), own))
     if not new:
         return None
     return product_of(node, [*(s for k, s in enumerate(factors) if k not in used), *new], len(new))
 
 
-def _is_reciprocal(factor: Node) -> bool:
-    power = as_power(factor)
-    return power is not None and isinstance(power[1], int) and power[1] < 0
-
-
-def _divided(factor: Node) -> Node:
-    """Return what is left of ``x^-n`` without one ``1/x``."""
-    power = as_power(factor)
-    assert power is not None
-    return apply("power", power[0], constant(power[1] + 1))
+def _reciprocal(factor: Node) -> tuple[Node, int] | None:
+    """Return the base and the exponent of ``x^-n``."""
+    base, n = as_power(factor) or (factor, 1)
+    return (base, n) if isinstance(n, int) and n < 0 else None
 
 
 # --- sums ------------------------------------------------------------------------------------

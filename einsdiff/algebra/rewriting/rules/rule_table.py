@@ -11,9 +11,6 @@ A rule keeps the value wherever there is one. Some give a value also where there
 as :math:`x / x \to 1` does at zero and :math:`\sin^2 u + \cos^2 u \to 1` where u has none: these
 are marked ``widens``. Those marked ``is_real`` hold for real numbers only.
 
->>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (3, 3)), variable("x", (3,))
 >>> log, exp, inv = (FUNCTIONS[name] for name in ("log", "exp", "inv"))
 >>> function_rules.inverse_function_real.apply(call(log, [call(exp, [x])]))
