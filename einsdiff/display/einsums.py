@@ -99,19 +99,13 @@ class _Code:
 
 
 class _EinsumWriter:
-    """Writes the nodes of one expression; its methods are jobs, see `run`.
-
-    Attributes
-    ----------
-    functions
-        The functions that are called.
-    """
+    """Writes the nodes of one expression; its methods are jobs, see `run`."""
 
     def __init__(self, letters: Letters, first: Mapping[Node, int], prefix: str = "") -> None:
         self.letters = letters
         self.first = first
         self.prefix = prefix
-        self.functions: set[str] = set()
+        self.functions: set[str] = set()  # that are called
 
     def function(self, name: str) -> str:
         self.functions.add(name)

@@ -126,21 +126,7 @@ class _BoardLine:
 
 
 class _Deriver:
-    """Writes down what a recorded differentiation did.
-
-    Attributes
-    ----------
-    changes
-        What was recorded, of the nodes whose change reaches the root.
-    named
-        The names of functions inside of the expression.
-    results
-        Their derivatives, with names in them.
-    meaning
-        What symbols stand for.
-    formulas
-        Those in what is said, by their texts.
-    """
+    """Writes down what a recorded differentiation did."""
 
     def __init__(
         self,
@@ -164,10 +150,10 @@ class _Deriver:
             raise _too_long(f"of {len(self.nodes)} nodes")
         self.changes = _reaching(root, wrt)
         self.variables = variables_of([root])
-        self.meaning: dict[Variable, Node] = {}
-        self.results: dict[Node, Node] = {}
+        self.meaning: dict[Variable, Node] = {}  # of symbols
+        self.results: dict[Node, Node] = {}  # derivatives of what is named, with names in them
         self.known: set[Node] = set()  # whose names stand on the board already
-        self.formulas: dict[str, Written] = {}
+        self.formulas: dict[str, Written] = {}  # in what is said, by their texts
         inner = self._inner()
         #: How many factors the derivatives have when they are written out.
         self.length = self._length(inner, result)

@@ -147,24 +147,12 @@ _SIGNS = {">": ">", "<": "<", ">=": r"\geq", "<=": r"\leq", "=": "=", "!=": r"\n
 
 @dataclass(frozen=True, slots=True)
 class _Tex:
-    """A part of the formula.
-
-    Attributes
-    ----------
-    text
-        The text.
-    level
-        `SUM`, `PRODUCT`, `POWER` or `ATOM`.
-    is_tall
-        Whether brackets around it are to grow.
-    is_word
-        Whether it has a name of several letters, which needs space around it.
-    """
+    """A part of the formula."""
 
     text: str
-    level: int = ATOM
-    is_tall: bool = False
-    is_word: bool = False
+    level: int = ATOM  # `SUM`, `PRODUCT`, `POWER` or `ATOM`
+    is_tall: bool = False  # brackets around it are to grow
+    is_word: bool = False  # a name of several letters, which needs space around it
 
     def at(self, level: int) -> _Tex:
         """Return it with brackets, unless it holds together as tightly as that."""

@@ -53,21 +53,11 @@ class Letters:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A left-hand side: ``f_i``, or ``∂f_i/∂A_pq``, or ``∂²f/∂x_p∂x_q``.
+    """A left-hand side: ``f_i``, or ``∂f_i/∂A_pq``, or ``∂²f/∂x_p∂x_q``."""
 
-    Attributes
-    ----------
-    name
-        What the function is called.
-    axes
-        The letters of its axes.
-    wrt
-        For each differentiation the variable's name and the letters of its axes.
-    """
-
-    name: str
-    axes: tuple[str, ...]
-    wrt: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    name: str  # of the function
+    axes: tuple[str, ...]  # the letters of its axes
+    wrt: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of each variable the name, and letters
 
     @property
     def letters(self) -> tuple[str, ...]:

@@ -144,24 +144,12 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
 
 @dataclass(frozen=True, slots=True)
 class _TreePart:
-    """A part of what is printed.
-
-    Attributes
-    ----------
-    tree
-        The part.
-    counts
-        How often each letter stands in it, see `einsdiff.notation.trees.in_product`.
-    sized
-        The letters in it whose size one can see, from the operand at which they stand.
-    divides
-        Whether it is a divisor, to be written after a division sign.
-    """
+    """A part of what is printed."""
 
     tree: Tree
-    counts: Mapping[str, int] = field(default_factory=dict)
-    sized: frozenset[str] = frozenset()
-    divides: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)  # of letters, see `in_product`
+    sized: frozenset[str] = frozenset()  # letters whose size one can see, from their operand
+    divides: bool = False  # whether it is to be written after a division sign
 
     def atom(self) -> _TreePart:
         """Return it with brackets, unless it needs none as the base of a power."""
@@ -174,16 +162,7 @@ class _TreePart:
 
 
 class _Printer:
-    """Makes trees of the nodes of one expression; its methods are jobs, see `run`.
-
-    Attributes
-    ----------
-    equal
-        The pairs of letters that a delta says have one range.
-    cut, fits
-        The letters in relations of two indices, such as i+1 and p, which run over parts of axes,
-        and how far others can run at most.
-    """
+    """Makes trees of the nodes of one expression; its methods are jobs, see `run`."""
 
     def __init__(self, node: Node, letters: Letters) -> None:
         order, self.first, length = places(node, letters)
@@ -194,9 +173,9 @@ class _Printer:
         #: The sizes of the operands, by which a reader knows that a name is a size.
         self.sizes = {size for v in variables for size in v.shape}
         self.writer = TextWriter(self.names)
-        self.equal: set[tuple[str, str]] = set()
-        self.cut: set[str] = set()
-        self.fits: dict[str, int] = {}
+        self.equal: set[tuple[str, str]] = set()  # letters that a delta says have one range
+        self.cut: set[str] = set()  # in relations of two, i+1 and p: they run over parts of axes
+        self.fits: dict[str, int] = {}  # how far letters can run at most
 
     def whole(self, node: Node, axes: tuple[str, ...]) -> tuple[Written, frozenset[str]]:
         """Write the expression, and list the letters whose size one can see."""

@@ -35,24 +35,12 @@ from einsdiff.notation.subscripts import Size
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """A number, vector or matrix, as it is written.
+    """A number, vector or matrix, as it is written."""
 
-    Attributes
-    ----------
-    op
-        What it is.
-    args
-        What it is made of.
-    value
-        What else belongs to it: a name, a number, coefficients, an exponent.
-    rank
-        0 for a number, 1 for a column vector, 2 for a matrix or a row.
-    """
-
-    op: str
-    args: tuple[Form, ...] = ()
-    value: Any = None
-    rank: int = 0
+    op: str  # what it is
+    args: tuple[Form, ...] = ()  # what it is made of
+    value: Any = None  # what else: a name, a number, coefficients, an exponent
+    rank: int = 0  # 0: a number, 1: a column vector, 2: a matrix or a row
     _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

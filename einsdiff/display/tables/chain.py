@@ -49,29 +49,13 @@ MOST_NODES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A factor of the chain.
-
-    Attributes
-    ----------
-    heading
-        What is differentiated, and by what.
-    local
-        The Jacobian, as a function of the step that it is differentiated by.
-    node
-        The same, as a function of the variables.
-    right
-        The Jacobian in index notation.
-    definition
-        What is differentiated, in index notation; nothing for an unspecified function.
-    codomain, domain
-        The shapes of both.
-    """
+    """A factor of the chain."""
 
     heading: Heading
-    local: Node
-    node: Node
-    right: Written
-    definition: Written | None
+    local: Node  # as a function of the step that it is differentiated by
+    node: Node  # as a function of the variables
+    right: Written  # in index notation
+    definition: Written | None  # of what is differentiated; None for an unspecified function
     codomain: Shape
     domain: Shape
 

@@ -71,25 +71,13 @@ MOST_STEPS = 200
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the table of forward or of reverse mode.
-
-    Attributes
-    ----------
-    name
-        What it is called.
-    definition
-        How it is computed from the steps before it: ``v2 = sin(v1)``.
-    rule
-        Its derivative or adjoint, of steps that are in the table: ``∂v2/∂x = cos(v1) ∂v1/∂x``.
-    value, derivative
-        Both as expressions of the variables.
-    """
+    """A row of the table of forward or of reverse mode."""
 
     name: str
-    definition: Written
-    rule: Written
-    value: Node
-    derivative: Node
+    definition: Written  # from the steps before it: ``v2 = sin(v1)``
+    rule: Written  # of steps that are in the table: ``∂v2/∂x = cos(v1) ∂v1/∂x``
+    value: Node  # as a function of the variables
+    derivative: Node  # the same of the derivative or adjoint
 
 
 class _Stage(NamedTuple):

@@ -29,29 +29,16 @@ MOST_LINES = 8
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table.
-
-    Attributes
-    ----------
-    name
-        What stands at its head.
-    kind
-        What its cells are: formulas in index notation, plain text, numbers, or matrices, which
-        text shows below their row.
-    """
+    """A column of a table."""
 
     name: str
+    #: Formulas are in index notation; a block is a matrix, which text shows below its row.
     kind: Literal["formula", "text", "number", "block"] = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """A matrix of numbers as text.
-
-    Attributes
-    ----------
-    rows
-        The entries, ``…`` for those that were cut.
 
     Examples
     --------
@@ -60,7 +47,7 @@ class Block:
     [ 10   4 ]
     """
 
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str, ...], ...]  # ``…`` for entries that were cut
 
     def __str__(self) -> str:
         wide = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
