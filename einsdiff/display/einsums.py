@@ -37,7 +37,7 @@ from einsdiff.algebra.nodes.interning import (
 from einsdiff.algebra.nodes.nodes import call
 from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
-from einsdiff.display.index.printer import absorbable, format_index, summary
+from einsdiff.display.index.printer import absorbable, format_index, is_number, summary
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -271,7 +271,8 @@ class _EinsumWriter:
         base: _Code = yield self.sum(below, axes if below.shape else ())
         p: Number | None = above.value if isinstance(above, Constant) else None
         is_exact = isinstance(p, int | Fraction)
-        if isinstance(below, Constant) and (is_exact or isinstance(below.value, Fraction)):
+        value = below.value if isinstance(below, Constant) else Fraction(0)
+        if is_number(below) and (is_exact or isinstance(value, Fraction)):
             # Numbers alone are not left to Python, which would not keep them exact.
             exponent: _Code = yield self.sum(above, axes if above.shape else ())
             return _Code(f"{self.function('power')}({base.text}, {exponent.text})")
@@ -354,7 +355,7 @@ def _is_power(node: Node) -> TypeGuard[Call]:
 
 def _divides(node: Node) -> bool:
     """Tell whether a node is written after a division sign."""
-    if not _is_power(node) or isinstance(node.args[0], Constant):
+    if not _is_power(node) or is_number(node.args[0]):
         return False
     exponent = node.args[1]
     p = exponent.value if isinstance(exponent, Constant) else 1

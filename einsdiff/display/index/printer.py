@@ -369,7 +369,7 @@ class _Printer:
         below, above = node.args
         base: _TreePart = yield self.sum(below, axes if below.shape else (), used)
         p = above.value if isinstance(above, Constant) else None
-        exact = p if isinstance(p, int | Fraction) and not _is_number(below) else None
+        exact = p if isinstance(p, int | Fraction) and not is_number(below) else None
         divides = exact is not None and exact < 0
         if divides:
             assert exact is not None
@@ -407,7 +407,7 @@ class _Printer:
         trees = tuple(arg.tree for arg in args)
         tree: Tree = Apply(Symbol(function.name), trees)
         # Whole numbers alone in a comparison would be read as indices.
-        if function.name in _SIGNS and not all(map(_is_number, node.args)):
+        if function.name in _SIGNS and not all(map(is_number, node.args)):
             tree = Compare(_SIGNS[function.name], trees[0], trees[1])
         return _TreePart(tree, in_bracket(arg.counts for arg in args), _sized(args))
 
@@ -652,7 +652,8 @@ def _side(index: Index) -> Tree:
     return terms[0][1] if len(terms) == 1 and terms[0][0] > 0 else Sum(tuple(terms))
 
 
-def _is_number(node: Node) -> bool:
+def is_number(node: Node) -> bool:
+    """Tell whether a node is a number; zero is a sum of no terms."""
     return isinstance(node, Constant) or (isinstance(node, Add) and not node.terms)
 
 
