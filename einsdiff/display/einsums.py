@@ -4,9 +4,6 @@ What is written is Python, with the functions of `einsdiff` under their names: a
 one call, sums and functions of entries are operators and calls of tensors, as NumPy has them. Run
 with the variables, it gives the same expression.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
->>> from einsdiff.display.index.lettering import Letters
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> format_einsum(einsum([A, x], ["ij", "j"], "i"), ("i",), Letters())
 'einsum("ij,j->i", A, x)'
@@ -64,8 +61,6 @@ def format_einsum(node: Node, axes: Sequence[str], letters: Letters) -> str:
     and ``inf`` and ``nan`` as in `math`; where a variable has the name of a function that is
     called, with ``ed.`` before each function. Of what would be very long there is a summary.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x, y = variable("A", ("m", "n")), variable("x", ("n",)), variable("y", ("m",))
     >>> r = add([(1, y), (-1, einsum([A, x], ["ij", "j"], "i"))])
     >>> format_einsum(r, ("i",), Letters())

@@ -6,8 +6,6 @@ module writes it down three times, with :math:`\partial x/\partial x` as a symbo
 that it is, and with the deltas contracted. A function inside of another one gets a name, and is
 differentiated first.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> f = einsum([A, x], ["ij", "j"], "i")
 >>> J = einsum([x], ["q"], "iiq", {"i": 2})

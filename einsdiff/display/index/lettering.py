@@ -132,7 +132,6 @@ def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> I
     """Yield the letters of an axis, those of the variables inside that have it.
 
     >>> A = Letters({"A": (("i", "j"),)})
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> list(axis_spellings(A, variable("A", (2, 3)), 1))
     ['j']
     """
@@ -161,7 +160,6 @@ def axes_of(
 ) -> tuple[str, ...]:
     """Choose letters for the axes of what is named: the user's, where they are not taken.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> axes_of(variable("A", (2, 3)), Letters({"A": (("p", "q"),)}), "p")
     ('i', 'q')
     """

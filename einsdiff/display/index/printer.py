@@ -7,8 +7,6 @@ understood. A label that stands twice in the output of an einsum is printed as t
 that it is. What is printed is read back as the same expression
 (`einsdiff.algebra.reading.equation`), since letters are counted here by the same rules as there.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> J = einsum([x], ["q"], "iiq", {"i": 2})
 >>> format_index(J, ("i", "p", "q"), Letters())
@@ -103,8 +101,6 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
     function are as on paper, unless they take a part of an axis or the derivative is zero. Of a
     variable alone, the variable is written.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, related
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, first = variable("x", (5,)), related((4, 5), (1, -1), 0)
     >>> format_equation(einsum([x, first], ["p", "ip"], "i"), Heading("f", ("i",)), Letters())
     'f_{i<4} = x_{i+0}'
@@ -116,7 +112,6 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
 def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Written, Written]:
     """Write both sides of an equation, see `format_equation`.
 
-    >>> from einsdiff.algebra.nodes.interning import zero
     >>> format_sides(zero((2,)), Heading("f", ("i",)), Letters())
     ('f_{i<2}', '0')
     """

@@ -11,7 +11,6 @@ Functions with their argument in round brackets act on each entry, ``x^∘3`` is
 \operatorname{vec} X = \operatorname{vec} X^\top` for each :math:`X \in \mathbb R^{m \times n}`.
 Where a variable is called I, K or e, that sign is bold.
 
->>> from einsdiff.display.matrix.writers import write
 >>> A, x, y = named("A", 2), named("x", 1), named("y", 1)
 >>> residual = total([(1, y), (-1, chain([A, x]))])
 >>> write(times(-2, [chain([transpose(residual), A])]))
@@ -116,7 +115,6 @@ def commutation(rows: Size, columns: Size) -> Form:
 def transpose(form: Form) -> Form:
     """Return the transpose; that of a column is a row, of rank 2 here.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> X = named("X", 2)
     >>> write(transpose(inverse(X))), write(transpose(transpose(X)))
     ('X⁻ᵀ', 'X')
@@ -184,7 +182,6 @@ def inverse(form: Form, mark: str = "-1") -> Form:
 def chain(factors: Sequence[Form]) -> Form:
     """Return the matrix product; identities, and numbers before it, are taken out.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> A, x = named("A", 2), named("x", 1)
     >>> write(chain([transpose(x), A, x]))
     'xᵀA x'
@@ -234,7 +231,6 @@ def _is_row(form: Form) -> bool:
 def norm(form: Form) -> Form:
     """Return the Euclidean norm of a column, or the Frobenius norm of a matrix.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> write(norm(named("x", 1))), write(power(norm(named("X", 2)), 2))
     ('‖x‖', '‖X‖_F²')
     """
@@ -244,7 +240,6 @@ def norm(form: Form) -> Form:
 def trace(form: Form) -> Form:
     """Return the trace of a matrix.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> write(trace(times(2, [named("X", 2)])))
     '2 tr(X)'
     """
@@ -254,7 +249,6 @@ def trace(form: Form) -> Form:
 def diag(form: Form) -> Form:
     """Return the diagonal matrix of a vector, or the diagonal of a matrix.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> write(diag(named("x", 1))), write(diag(named("A", 2)))
     ('diag(x)', 'diag(A)')
     """
@@ -264,7 +258,6 @@ def diag(form: Form) -> Form:
 def vec(form: Form) -> Form:
     """Return the entries of a matrix as a column.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> write(total([(1, vec(named("A", 2))), (-2, vec(named("B", 2)))]))
     'vec(A - 2 B)'
     """
@@ -315,7 +308,6 @@ def kron(factors: Sequence[Form]) -> Form:
 def hadamard(factors: Sequence[Form]) -> Form:
     """Return the product entry by entry; negative powers divide.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> w, x = named("w", 1), named("x", 1)
     >>> write(hadamard([w, power(x, -2)])), write(hadamard([w, w, times(2, [w]), w]))
     ('w ⊘ (x ⊙ x)', '2 w^∘4')
@@ -441,7 +433,6 @@ def compare(template: str, latex: str, args: Sequence[Form], rank: int) -> Form:
 def times(c: Number, factors: Sequence[Form], below: Sequence[Form] = ()) -> Form:
     """Return a product of a coefficient, numbers, and at most one vector or matrix.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> X = named("X", 2)
     >>> write(times(1, [power(norm(X), -1), X]))
     'X / ‖X‖_F'

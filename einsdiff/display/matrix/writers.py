@@ -40,7 +40,7 @@ def write(form: Form, names: Collection[str] = ()) -> str:
 def write_latex(form: Form, names: Collection[str] = ()) -> str:
     r"""Write a form as LaTeX, see `write`.
 
-    >>> from einsdiff.display.matrix.forms import chain, named, transpose
+    >>> from einsdiff.display.matrix.forms import chain, named
     >>> print(write_latex(chain([named("A", 2), transpose(named("x", 1))])))
     A x^{\top}
     """

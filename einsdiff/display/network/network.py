@@ -9,8 +9,6 @@ taken by disappears from the network, and leaves the legs that it had: they are 
 
 The network is that of the printed formula, factor by factor and letter by letter.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> found = network(einsum([A, x], ["ij", "j"], "i"), ("i",), Letters())
 >>> for edge in found.terms[0].edges:

@@ -6,7 +6,6 @@ those of what was differentiated by last point down, so that :math:`\partial f_i
 drawn as the map from p to i that it is.
 
 >>> from einsdiff.display.network.diagram import diagram
->>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.display.index.lettering import Letters
 >>> from einsdiff.display.network.network import network
 >>> x = network(variable("x", (3,)), ("i",), Letters())

@@ -12,8 +12,6 @@ reads it.
 
 SymPy is imported when the first expression is written.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, "n")), variable("x", ("n",))
 >>> f = einsum([A, x], ["ij", "j"], "i")
 >>> indexed_form(f, Heading("f", ("i",)), Letters(), (A, x))
@@ -164,8 +162,6 @@ def indexed_form(
 ) -> Any:
     """Write an expression entry by entry, as an equation for ``∂f/∂A(A, x)[i, p, q]``.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> J = einsum([x], ["q"], "iiq", {"i": 2})
     >>> indexed_form(J, Heading("f", ("i",), (("A", ("p", "q")),)), Letters(), (x,))
@@ -368,8 +364,6 @@ def array_form(node: Node) -> Any:
     ``Identity``, an axis along which nothing changes a ``OneArray``. Indices that are shifted or
     compared, and functions of several arrays, are refused.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> array_form(einsum([A, x], ["ij", "j"], "i"))
     ArrayContraction(ArrayTensorProduct(x, A), (0, 2))
@@ -510,8 +504,6 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
     a division entry by entry a ``HadamardProduct`` with a ``HadamardPower``. Where a matrix of one
     entry is a number, that is its ``Trace``.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> from einsdiff.display.matrix.matrix_equation import matrix_equation
     >>> A, x = variable("A", ("m", "n")), variable("x", ("n",))
     >>> f = einsum([A, x], ["ij", "j"], "i")

@@ -9,8 +9,6 @@ which that is possible is a case; in it those terms are left whose deltas are al
 indices written as one. As every index tuple makes each equation either true or false, it is in
 exactly one case.
 
->>> from einsdiff.algebra.nodes.nodes import add, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> R = variable("R", ("m", "n"))
 >>> J = add(
 ...     [

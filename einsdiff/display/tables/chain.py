@@ -10,9 +10,6 @@ chain rule is a product of matrices, one for each link:
 
 What lies between two such steps, such as the terms of a sum, belongs to one link.
 
->>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> B, x = variable("B", ("m", "n")), variable("x", ("n",))
 >>> f = call(FUNCTIONS["tanh"], [einsum([B, x], ["ij", "j"], "i")])
 >>> for link in chain_links(f, x, Heading("f", ("i",), (("x", ("p",)),)), Letters()):

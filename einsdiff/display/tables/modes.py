@@ -11,9 +11,6 @@ back, with the adjoint :math:`\bar v = \partial f/\partial v`:
 The derivative of a step is that of `einsdiff.algebra.derivatives.differentiate`: in forward mode
 the steps before it are unspecified functions of the variable, whose derivatives stay symbols.
 
->>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", ())
 >>> f = call(FUNCTIONS["sin"], [einsum([x, x], ["", ""], "")])
 >>> for step in forward_steps(f, Heading("f", ()), Letters(), [x], x, ()):
