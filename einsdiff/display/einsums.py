@@ -19,6 +19,7 @@ from math import isfinite
 from typing import TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.nodes.graph import children
 from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
@@ -34,7 +35,13 @@ from einsdiff.algebra.nodes.interning import (
 from einsdiff.algebra.nodes.nodes import call
 from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
-from einsdiff.display.index.printer import absorbable, format_index, is_number, summary
+from einsdiff.display.index.printer import (
+    absorbable,
+    exact_exponent,
+    format_index,
+    is_number,
+    summary,
+)
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -350,11 +357,7 @@ def _is_power(node: Node) -> TypeGuard[Call]:
 
 def _divides(node: Node) -> bool:
     """Tell whether a node is written after a division sign."""
-    if not _is_power(node) or is_number(node.args[0]):
-        return False
-    exponent = node.args[1]
-    p = exponent.value if isinstance(exponent, Constant) else 1
-    return isinstance(p, int | Fraction) and p < 0
+    return (exact_exponent(node) or 0) < 0 and not is_number(children(node)[0])
 
 
 def _is_inner(node: Call) -> bool:

@@ -16,6 +16,7 @@ that it is. What is printed is read back as the same expression
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -374,8 +375,10 @@ class _Printer:
             return _TreePart(Apply(Symbol("sqrt"), (base.tree,)), counts, base.sized, divides)
         if divides and exact == 1:
             # 1 / sqrt(x) is one power of x, and 1 / (sqrt(x)) a power of another; 1 / x^n is clear.
-            kind = _kind_of_power(below)
-            base = base.bracketed() if kind == "exact" else base if kind else base.atom()
+            if exact_exponent(below) is not None:
+                base = base.bracketed()
+            elif not isinstance(below, Call) or below.function.name != "power":
+                base = base.atom()
             return replace(base, counts=counts, divides=True)
         base = base.atom()
         if below.shape == () and base.tree == Symbol("e"):  # e^x is the exponential function
@@ -594,10 +597,7 @@ def _deltas(output: tuple[int, ...], axes: tuple[str, ...]) -> list[_TreePart]:
 
 
 def _counted(letters: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for letter in letters:
-        counts[letter] = counts.get(letter, 0) + 1
-    return counts
+    return dict(Counter(letters))
 
 
 def _sized(parts: Iterable[_TreePart]) -> frozenset[str]:
@@ -657,10 +657,9 @@ def _place_in_delta(side: Index) -> tuple[int, str]:
     return (1, side) if isinstance(side, str) else (0 if side.terms else 2, "")
 
 
-def _kind_of_power(node: Node) -> str:
-    """Tell whether a node is a power, and whether its exponent is an exact number."""
+def exact_exponent(node: Node) -> int | Fraction | None:
+    """Return the exponent of a power, if it is an exact number."""
     if not isinstance(node, Call) or node.function.name != "power":
-        return ""
-    exponent = node.args[1]
-    is_exact = isinstance(exponent, Constant) and isinstance(exponent.value, int | Fraction)
-    return "exact" if is_exact else "other"
+        return None
+    p = node.args[1].value if isinstance(node.args[1], Constant) else None
+    return p if isinstance(p, int | Fraction) else None

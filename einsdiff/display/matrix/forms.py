@@ -189,12 +189,14 @@ def chain(factors: Sequence[Form]) -> Form:
     c, above, wholes, below = _peeled(factors)
     if number(0) in wholes:
         return number(0)
-    found: list[Form] = []
-    for factor in wholes:
-        found += factor.args if factor.op == "chain" else [factor]
+    found = _flat("chain", wholes)
     inner = [factor for factor in found if not _is_eye(factor)] or found[:1]
     whole = inner[0] if len(inner) == 1 else Form("chain", tuple(inner), None, _rank(inner))
     return times(c, [*above, whole], below)
+
+
+def _flat(op: str, factors: Iterable[Form]) -> list[Form]:
+    return [part for f in factors for part in (f.args if f.op == op else [f])]
 
 
 def _is_eye(form: Form) -> bool:
@@ -294,9 +296,7 @@ def kron(factors: Sequence[Form]) -> Form:
     c, above, wholes, below = _peeled(factors)
     if number(0) in wholes:
         return number(0)
-    found: list[Form] = []
-    for factor in wholes:
-        found += factor.args if factor.op == "kron" else [factor]
+    found = _flat("kron", wholes)
     rank = 1 if all(factor.rank == 1 for factor in found) else 2
     whole = found[0] if len(found) == 1 else Form("kron", tuple(found), None, rank)
     return times(c, [*above, whole], below)
@@ -333,7 +333,7 @@ def _multiplied(factors: Sequence[Form], n: int) -> Form:
     counted = [f for f in above if not is_ones(f)], below
     sides = _cancelled(*counted)
     if not any(sides):  # what is left would have no size
-        sides = _counts(*counted)
+        sides = tuple(list(_counted(side).items()) for side in counted)
     above, below = (
         [
             part
@@ -386,17 +386,10 @@ def power(base: Form, exponent: Number | Form) -> Form:
         if len(divided.args) == 1:
             (divided,) = above
         return times(1, [*under, divided], [number(c), *over])
-    if (
-        base.rank
-        and isinstance(exponent, int)
-        and (exponent <= MOST_MULTIPLIED or not _has_factors(base))
-    ):
+    is_short = base.op != "times" or is_one(base.value[0])
+    if base.rank and isinstance(exponent, int) and (is_short or exponent <= MOST_MULTIPLIED):
         return _multiplied([base], exponent)
     return _raised(base, exponent)
-
-
-def _has_factors(form: Form) -> bool:
-    return form.op == "times" and not is_one(form.value[0])
 
 
 def _raised(base: Form, exponent: Number | Form) -> Form:
@@ -439,8 +432,7 @@ def times(c: Number, factors: Sequence[Form], below: Sequence[Form] = ()) -> For
     """
     own, above, wholes, under = _peeled(factors)
     over, more, divisors, further = _peeled(below)
-    c = c * own
-    c = _ratio(c, over)
+    c = _ratio(c * own, over)
     above += further
     under += more + divisors
     whole: Form | None = None
@@ -477,19 +469,10 @@ def _ratio(a: Number, b: Number) -> Number:
     return a / b
 
 
-_Counts = list[tuple[Form, int]]
-
-
-def _counts(above: Iterable[Form], below: Iterable[Form]) -> tuple[_Counts, _Counts]:
-    """Count equal factors on both sides of a fraction."""
-    return list(_counted(above).items()), list(_counted(below).items())
-
-
-def _cancelled(above: Iterable[Form], below: Iterable[Form]) -> tuple[_Counts, _Counts]:
+def _cancelled(*sides: Iterable[Form]) -> tuple[list[tuple[Form, int]], ...]:
     """Count equal factors, less those on the other side of a fraction."""
-    over, under = (_counted(side) for side in (above, below))
-    shared = over & under
-    return list((over - shared).items()), list((under - shared).items())
+    over, under = map(_counted, sides)
+    return list((over - under).items()), list((under - over).items())
 
 
 def _counted(factors: Iterable[Form]) -> Counter[Form]:
@@ -549,8 +532,7 @@ def _joined(terms: Sequence[tuple[Number, Form]]) -> Form | None:
     for c, term in terms:
         own, above, (whole,), below = _peeled([term])
         kinds.add(whole.op)
-        is_row = whole.op == "transpose"
-        column = whole.args[0] if is_row else whole
+        column = whole.args[0] if whole.op == "transpose" else whole
         if column.op != "vec":
             return None
         inner.append((c, times(own, [*above, column.args[0]], below)))

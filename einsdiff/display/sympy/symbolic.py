@@ -28,7 +28,7 @@ from math import prod
 from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.algebra.nodes.graph import children, topological, variables_of
+from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.interning import (
     SUPERSCRIPT,
     Add,
@@ -47,6 +47,7 @@ from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_sp
 from einsdiff.display.index.printer import absorbable, summary
 from einsdiff.display.matrix.forms import Form, is_ones, subforms
 from einsdiff.display.matrix.matrix_equation import MatrixEquation
+from einsdiff.display.matrix.reader import lengths
 from einsdiff.display.sympy.vocabulary import OF_MATRICES, holds, spelled, sympy_module
 from einsdiff.errors import OperandError
 from einsdiff.notation.letters import first_unused
@@ -69,12 +70,10 @@ def _refuse(headline: str, action: str) -> NoReturn:
 
 
 def _check(node: Node) -> None:
-    depth: dict[Node, int] = {}
-    for part in topological([node]):
-        depth[part] = 1 + max((depth[child] for child in children(part)), default=0)
-    if depth[node] > DEEPEST:
+    _, depth = lengths(node)
+    if depth > DEEPEST:
         _refuse(
-            f"the expression is {depth[node]} levels deep, and SymPy goes down by recursion",
+            f"the expression is {depth} levels deep, and SymPy goes down by recursion",
             "name a part of it, ed.tensor('y', ..), and write the rest",
         )
 
