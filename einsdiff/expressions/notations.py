@@ -61,7 +61,6 @@ Detail = Literal["full", "brief"]
 #: The kinds of `Notations.table`.
 TABLES = ("forward", "reverse", "chain", "shapes", "layouts")
 #: The notations of `Notations.format`.
-NOTATIONS = ("index", "matrix", "einsum")
 #: The forms of `Notations.to_sympy`.
 SYMPY_FORMS = ("indexed", "array", "matrix")
 
@@ -110,21 +109,9 @@ class Notations(LinearMap):
         """
         formula, values = self.formula, self.values
         check_layout(layout or "numerator", order)
-        if notation == "index":
-            return str(formula.text)
-        if notation == "einsum":
-            from einsdiff.display.einsums import format_einsum
-
-            right = format_einsum(formula.normal_form, formula.heading.letters, formula.letters)
-            return f"{format_heading(formula.heading)} = {right}"
-        if notation == "matrix":
-            from einsdiff.expressions.matrix_forms import as_matrix_equation
-
-            equation = as_matrix_equation(formula, values, layout, order)
-            if isinstance(equation, str):
-                return f"{formula.text}  (no matrix form: {equation})"
-            return equation.text
-        raise _no_notation(notation, NOTATIONS)
+        if notation not in NOTATIONS:
+            raise _no_notation(notation, tuple(NOTATIONS))
+        return NOTATIONS[notation](formula, values, layout, order)
 
     def latex(
         self, notation: str = "index", *, layout: Layout | None = None, order: VecOrder = "C"
@@ -618,6 +605,36 @@ class Notations(LinearMap):
             return str(error).partition("\n")[0] or type(error).__name__
         text = np.array2string(values, max_line_width=80, threshold=100, edgeitems=3, precision=4)
         return f"{text}\n{count} entries, {values.dtype}" if count > 100 else text
+
+
+def _in_index_notation(formula: Formula, *_: object) -> str:
+    return str(formula.text)
+
+
+def _in_einsum_notation(formula: Formula, *_: object) -> str:
+    from einsdiff.display.einsums import format_einsum
+
+    right = format_einsum(formula.normal_form, formula.heading.letters, formula.letters)
+    return f"{format_heading(formula.heading)} = {right}"
+
+
+def _in_matrix_notation(
+    formula: Formula, values: Mapping[str, Any], layout: Layout | None, order: VecOrder
+) -> str:
+    from einsdiff.expressions.matrix_forms import as_matrix_equation
+
+    equation = as_matrix_equation(formula, values, layout, order)
+    if isinstance(equation, str):
+        return f"{formula.text}  (no matrix form: {equation})"
+    return equation.text
+
+
+#: What writes each notation of `format`, from a formula, values, a layout and a vec order.
+NOTATIONS: dict[str, Callable[..., str]] = {
+    "index": _in_index_notation,
+    "matrix": _in_matrix_notation,
+    "einsum": _in_einsum_notation,
+}
 
 
 def _folded(title: str, html: str) -> str:

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 
 import einsdiff as ed
 from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.expressions import notations
 from einsdiff.expressions.notations import MOST_LINES, MOST_TEXT
+from einsdiff.notation.trees import Apply, Product, Sum, Symbol
 from tests.catalogue_rows import ROWS
 from tests.display.expressions import derivatives, expressions
 from tests.test_catalogue import arrays_of, derivative, symbols_of, tensors_of
@@ -152,3 +154,29 @@ def test_the_matrix_form_of_what_is_long_is_not_looked_for():
     for k in range(10):
         x = ed.tanh(ed.tensor(f"W{k}", (5, 5)) @ x + ed.tensor(f"b{k}", 5))
     assert all(step.rule != "matrix" for step in ed.grad(x, wrt="x").explain())
+
+
+def in_polish_notation(formula, *_):
+    """Write what is applied before what it is applied to."""
+
+    def written(tree):
+        match tree:
+            case Sum(terms):
+                return f"(+ {' '.join('-' * (sign < 0) + written(term) for sign, term in terms)})"
+            case Product(factors):
+                return f"(* {' '.join(written(factor) for factor, _ in factors)})"
+            case Apply(name=name, arguments=arguments):
+                return f"({name} {' '.join(map(written, arguments))})"
+            case Symbol(name, labels):
+                return f"{name}[{' '.join(map(str, labels))}]" if labels else name
+        return str(tree)
+
+    return f"(= {written(formula.text.tree.left)} {written(formula.text.tree.right)})"
+
+
+def test_a_notation_is_one_writer(monkeypatch):
+    monkeypatch.setitem(notations.NOTATIONS, "polish", in_polish_notation)
+    f = ed.parse("f_i = tanh(A_ij x_j) b_i - c_i")
+    assert f.format("polish") == "(= f[i] (+ (* (tanh (* A[i j] x[j])) b[i]) -c[i]))"
+    with pytest.raises(ed.OperandError, match="'index', 'matrix', 'einsum', 'polish'"):
+        f.format("reverse polish")
