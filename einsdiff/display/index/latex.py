@@ -26,6 +26,7 @@ from einsdiff.display.index.latex_names import (
     latex_labels,
     latex_name,
     latex_number,
+    latex_operator,
     latex_text,
 )
 from einsdiff.notation.jobs import Job, run
@@ -304,7 +305,7 @@ class _LatexTreeWriter:
             args.append((yield self.tree(arg)))
         entry = lookup(tree.name)
         latex = _TEMPLATES.get(tree.name) or (entry.latex if entry is not None else "")
-        latex = latex or rf"\operatorname{{{_plain(tree.name)}}}"
+        latex = latex or latex_operator(tree.name)
         cores = [
             latex_labels(*zip(*core, strict=True)) if core else "" for core in tree.cores or ()
         ]
@@ -328,10 +329,6 @@ def _literal(tree: Literal) -> _Tex:
     text = latex_number(tree.value)
     level = PRODUCT if r"\cdot" in text or text.startswith("-") else POWER if "^" in text else ATOM
     return _Tex(text, level)
-
-
-def _plain(name: str) -> str:
-    return latex_text(name).removeprefix(r"\text{").removesuffix("}")
 
 
 def _signed(parts: Sequence[tuple[int, _Tex]]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from einsdiff.algebra.nodes.interning import SUPERSCRIPT, Number, is_one
 from einsdiff.display.index.index_text import format_number
-from einsdiff.display.index.latex_names import latex_name, latex_number, latex_text
+from einsdiff.display.index.latex_names import latex_name, latex_number, latex_operator, latex_text
 from einsdiff.display.matrix.forms import (
     BOLD,
     Form,
@@ -377,7 +377,7 @@ class _LatexWriter(_MatrixWriter):
         if "{0}" in template:
             text = self.filled(template, form.args)
             return text, _ATOM if text.startswith((r"\left", r"\sqrt")) else _PRODUCT
-        spelled = template or rf"\operatorname{{{latex_name(name)}}}"
+        spelled = template or latex_operator(name)
         return spelled + self.bracketed(", ".join(self.sum(arg) for arg in form.args)), _ATOM
 
     def compared(self, form: Form) -> str:
