@@ -11,6 +11,7 @@ with the variables, it gives the same expression.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,6 +38,7 @@ from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.printer import (
     absorbable,
+    counted_factors,
     exact_exponent,
     format_index,
     is_number,
@@ -151,14 +153,9 @@ class _EinsumWriter:
         used = set(axes)
         slices = _slices(node)
         letter = assigned(node, axes, self.letters, self.first, used, slices)
-        gone = {relation for _, _, relation in slices.values()}
-        slots: dict[tuple[Node, tuple[int, ...]], int] = {}
-        for k, slot in enumerate(zip(node.operands, node.subscripts, strict=True)):
-            if k not in gone:
-                slots[slot] = slots.get(slot, 0) + 1
-        counts: dict[tuple[int, tuple[str, ...], str, bool], int] = {}
+        counts: Counter[tuple[int, tuple[str, ...], str, bool]] = Counter()
         parts: dict[tuple[int, tuple[str, ...], str, bool], tuple[_Code, bool]] = {}
-        for (operand, labels), count in slots.items():
+        for (operand, labels), count in counted_factors(node, slices.values()).items():
             divides = not labels and _divides(operand)
             if slices.keys() & set(labels):
                 assert isinstance(operand, Variable)
@@ -170,7 +167,7 @@ class _EinsumWriter:
                 part = yield self.factor(operand, _distinct(own, used), divides)
             at = -1 if isinstance(operand, Delta) else self.first[operand]
             key = at, tuple(own), part.text, divides
-            counts[key] = counts.get(key, 0) + count
+            counts[key] += count
             parts[key] = part, _is_power(operand)
         output = tuple(letter[label] for label in node.output)
         factors: list[tuple[tuple[str, ...], _Code, bool]] = []

@@ -315,21 +315,17 @@ class _Deriver:
 
     def symbol(self, node: Node) -> Node:
         """Return ∂u/∂x as a symbol."""
-        if node is self.wrt:
-            if not node.shape:
-                return constant(1)
-            symbol = partial(self.wrt, self.wrt)
-            (own,) = variables_of([symbol])  # in whatever order its axes stand
-            self.meaning[own] = self.changes[node].tangent
-            return symbol
-        if node in self.named:
-            symbol = partial(self.named[node], self.wrt)
-            (own,) = variables_of([symbol])
-            self.meaning[own] = self.changes[node].tangent
+        if node is self.wrt and not node.shape:
+            return constant(1)
+        if node is not self.wrt and node not in self.named:
+            return self.changes[node].tangent
+        symbol = partial(self.named.get(node, self.wrt), self.wrt)
+        (own,) = variables_of([symbol])  # in whatever order its axes stand
+        self.meaning[own] = self.changes[node].tangent
+        if node is not self.wrt:
             axes = (*self._axes_of(node), *self.domain)
             self.letters = self.letters.with_axes(own.name, axes)
-            return symbol
-        return self.changes[node].tangent
+        return symbol
 
     def with_deltas(self, node: Node) -> Node:
         """Return the derivative of a node with its deltas as factors, not yet contracted."""

@@ -224,7 +224,6 @@ class _Printer:
         if not isinstance(node, Einsum):
             return self.joined(c, [], [(yield self.factor(node, axes, used))], {})
         absorbed = absorbable(node)
-        gone = {relation for _, _, relation in absorbed.values()}
         letter = assigned(node, axes, self.letters, self.first, used, absorbed)
         affine = {
             n: Affine(tuple((k, letter[m]) for k, m in terms), offset)
@@ -235,13 +234,9 @@ class _Printer:
             for n in range(len(node.sizes))
             if n in letter and n not in node.output
         }
-        slots: dict[tuple[Node, tuple[int, ...]], int] = {}
-        for k, slot in enumerate(zip(node.operands, node.subscripts, strict=True)):
-            if k not in gone:
-                slots[slot] = slots.get(slot, 0) + 1
         ties: list[_TreePart] = []
         groups: list[tuple[tuple[int, tuple[str, ...], str], list[_TreePart], int, set[str]]] = []
-        for (operand, labels), count in slots.items():
+        for (operand, labels), count in counted_factors(node, absorbed.values()).items():
             own: list[Index] = []
             for axis, n in enumerate(labels):
                 index: Index = affine[n] if n in affine else letter[n]
@@ -532,6 +527,15 @@ def absorbable(node: Einsum) -> dict[int, tuple[list[tuple[int, int]], int, int]
                 found[n] = terms, -own * offset, k
                 break
     return found
+
+
+def counted_factors(
+    node: Einsum, absorbed: Iterable[tuple[object, object, int]]
+) -> Counter[tuple[Node, tuple[int, ...]]]:
+    """Count equal factors with their labels, without the relations that are absorbed."""
+    gone = {relation for _, _, relation in absorbed}
+    slots = enumerate(zip(node.operands, node.subscripts, strict=True))
+    return Counter(slot for k, slot in slots if k not in gone)
 
 
 def _needs_tie(node: Node, axis: int) -> bool:

@@ -424,9 +424,7 @@ class _MergedFactors:
             self.output.append(merge.fast)
             both = position, len(self.output) - 1
             self.rows, self.columns = (
-                axes[:k] + both + axes[k + 1 :]
-                if (k := _index(axes, position)) is not None
-                else axes
+                tuple(a for axis in axes for a in (both if axis == position else (axis,)))
                 for axes in (self.rows, self.columns)
             )
             if max(len(self.rows), len(self.columns)) > MOST_AXES:
@@ -468,10 +466,6 @@ def _merges(factors: Iterable[Factor], sizes: Mapping[Hashable, Size]) -> Iterat
             if merged is None:
                 raise NoMatrixFormError("indices are shifted, merged or compared")
             yield _Merge(factor, *merged)
-
-
-def _index(axes: tuple[int, ...], position: int) -> int | None:
-    return axes.index(position) if position in axes else None
 
 
 def _merged(

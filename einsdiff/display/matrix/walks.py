@@ -88,10 +88,8 @@ class Walks:
 
     def labels(self) -> list[Hashable]:
         """List the labels of the output and of the factors."""
-        found = dict.fromkeys(self.output)
-        for factor in self.factors:
-            found.update(dict.fromkeys(factor.labels))
-        return list(found)
+        inside = (label for factor in self.factors for label in factor.labels)
+        return list(dict.fromkeys([*self.output, *inside]))
 
     def entrywise(self) -> Form | None:
         """Take out a matrix that stands on the diagonal of a tensor with four axes."""

@@ -265,10 +265,10 @@ class _Indices(_Writer):
         c, offset, is_equation = node.relation
         if node.is_identity:
             return self.sympy.KroneckerDelta(*indices)
-        terms = [(k, index) for k, index in zip(c, indices, strict=True)]
-        above = sum((k * index for k, index in terms if k > 0), self.sympy.Integer(max(offset, 0)))
-        below = sum(
-            (-k * index for k, index in terms if k < 0), self.sympy.Integer(-min(offset, 0))
+        terms, integer = list(zip(c, indices, strict=True)), self.sympy.Integer
+        above, below = (
+            sum((s * k * index for k, index in terms if s * k > 0), integer(max(s * offset, 0)))
+            for s in (1, -1)
         )
         if is_equation:
             return self.sympy.KroneckerDelta(above, below)
