@@ -9,12 +9,18 @@ import pytest
 import einsdiff
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function import lookup
-from einsdiff.algebra.nodes.interning import constant, delta, variable
-from einsdiff.algebra.nodes.nodes import add, call, einsum, scale
+from einsdiff.algebra.nodes.interning import constant, delta, variable, zero
+from einsdiff.algebra.nodes.nodes import add, call, einsum, related, scale
+from einsdiff.display.matrix.writers import write
 from einsdiff.notation.index_parser import parse_index
 
-#: What makes nodes, for the examples of the rooms below the public functions.
-_BUILDERS = (add, call, constant, delta, einsum, lookup, parse_index, scale, variable)
+#: What makes nodes and writes forms, for the examples of the rooms below the public functions.
+_INNER = {
+    function.__name__: function
+    for function in (add, call, constant, delta, einsum, lookup, parse_index)
+    + (related, scale, variable, write, zero)
+}
+_ROOMS = ("einsdiff.algebra.", "einsdiff.display.", "einsdiff.numeric.")
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +31,6 @@ def _names(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) ->
     """
     doctest_namespace["ed"] = einsdiff
     example = getattr(request.node, "dtest", None)
-    if example is not None and example.name.startswith("einsdiff.algebra."):
-        for name, value in {"FUNCTIONS": FUNCTIONS, **{f.__name__: f for f in _BUILDERS}}.items():
+    if example is not None and example.name.startswith(_ROOMS):
+        for name, value in {"FUNCTIONS": FUNCTIONS, **_INNER}.items():
             example.globs.setdefault(name, value)

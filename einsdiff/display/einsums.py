@@ -4,9 +4,6 @@ What is written is Python, with the functions of `einsdiff` under their names: a
 one call, sums and functions of entries are operators and calls of tensors, as NumPy has them. Run
 with the variables, it gives the same expression.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
->>> from einsdiff.display.index.lettering import Letters
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> format_einsum(einsum([A, x], ["ij", "j"], "i"), ("i",), Letters())
 'einsum("ij,j->i", A, x)'
@@ -14,6 +11,7 @@ with the variables, it gives the same expression.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +20,7 @@ from math import isfinite
 from typing import TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.nodes.graph import children
 from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
@@ -37,7 +36,14 @@ from einsdiff.algebra.nodes.interning import (
 from einsdiff.algebra.nodes.nodes import call
 from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
-from einsdiff.display.index.printer import absorbable, format_index, summary
+from einsdiff.display.index.printer import (
+    absorbable,
+    counted_factors,
+    exact_exponent,
+    format_index,
+    is_number,
+    summary,
+)
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -64,8 +70,6 @@ def format_einsum(node: Node, axes: Sequence[str], letters: Letters) -> str:
     and ``inf`` and ``nan`` as in `math`; where a variable has the name of a function that is
     called, with ``ed.`` before each function. Of what would be very long there is a summary.
 
-    >>> from einsdiff.algebra.nodes.nodes import add, einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x, y = variable("A", ("m", "n")), variable("x", ("n",)), variable("y", ("m",))
     >>> r = add([(1, y), (-1, einsum([A, x], ["ij", "j"], "i"))])
     >>> format_einsum(r, ("i",), Letters())
@@ -99,19 +103,13 @@ class _Code:
 
 
 class _EinsumWriter:
-    """Writes the nodes of one expression; its methods are jobs, see `run`.
-
-    Attributes
-    ----------
-    functions
-        The functions that are called.
-    """
+    """Writes the nodes of one expression; its methods are jobs, see `run`."""
 
     def __init__(self, letters: Letters, first: Mapping[Node, int], prefix: str = "") -> None:
         self.letters = letters
         self.first = first
         self.prefix = prefix
-        self.functions: set[str] = set()
+        self.functions: set[str] = set()  # that are called
 
     def function(self, name: str) -> str:
         self.functions.add(name)
@@ -155,14 +153,9 @@ class _EinsumWriter:
         used = set(axes)
         slices = _slices(node)
         letter = assigned(node, axes, self.letters, self.first, used, slices)
-        gone = {relation for _, _, relation in slices.values()}
-        slots: dict[tuple[Node, tuple[int, ...]], int] = {}
-        for k, slot in enumerate(zip(node.operands, node.subscripts, strict=True)):
-            if k not in gone:
-                slots[slot] = slots.get(slot, 0) + 1
-        counts: dict[tuple[int, tuple[str, ...], str, bool], int] = {}
+        counts: Counter[tuple[int, tuple[str, ...], str, bool]] = Counter()
         parts: dict[tuple[int, tuple[str, ...], str, bool], tuple[_Code, bool]] = {}
-        for (operand, labels), count in slots.items():
+        for (operand, labels), count in counted_factors(node, slices.values()).items():
             divides = not labels and _divides(operand)
             if slices.keys() & set(labels):
                 assert isinstance(operand, Variable)
@@ -174,7 +167,7 @@ class _EinsumWriter:
                 part = yield self.factor(operand, _distinct(own, used), divides)
             at = -1 if isinstance(operand, Delta) else self.first[operand]
             key = at, tuple(own), part.text, divides
-            counts[key] = counts.get(key, 0) + count
+            counts[key] += count
             parts[key] = part, _is_power(operand)
         output = tuple(letter[label] for label in node.output)
         factors: list[tuple[tuple[str, ...], _Code, bool]] = []
@@ -277,7 +270,8 @@ class _EinsumWriter:
         base: _Code = yield self.sum(below, axes if below.shape else ())
         p: Number | None = above.value if isinstance(above, Constant) else None
         is_exact = isinstance(p, int | Fraction)
-        if isinstance(below, Constant) and (is_exact or isinstance(below.value, Fraction)):
+        value = below.value if isinstance(below, Constant) else Fraction(0)
+        if is_number(below) and (is_exact or isinstance(value, Fraction)):
             # Numbers alone are not left to Python, which would not keep them exact.
             exponent: _Code = yield self.sum(above, axes if above.shape else ())
             return _Code(f"{self.function('power')}({base.text}, {exponent.text})")
@@ -360,11 +354,7 @@ def _is_power(node: Node) -> TypeGuard[Call]:
 
 def _divides(node: Node) -> bool:
     """Tell whether a node is written after a division sign."""
-    if not _is_power(node) or isinstance(node.args[0], Constant):
-        return False
-    exponent = node.args[1]
-    p = exponent.value if isinstance(exponent, Constant) else 1
-    return isinstance(p, int | Fraction) and p < 0
+    return (exact_exponent(node) or 0) < 0 and not is_number(children(node)[0])
 
 
 def _is_inner(node: Call) -> bool:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 
 import einsdiff as ed
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.interning import Variable, variable
-from einsdiff.algebra.nodes.nodes import einsum
+from einsdiff.algebra.nodes.interning import Variable, constant, variable, zero
+from einsdiff.algebra.nodes.nodes import call, einsum
 from einsdiff.display.einsums import format_einsum
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.expressions.formula import Formula, symbol
@@ -184,6 +185,16 @@ def test_long_chains_are_written():
     for _ in range(3000):
         f = ed.tanh(f)
     assert text_of(f) == "tanh(" * 3000 + "x" + ")" * 3000
+
+
+@pytest.mark.parametrize("exponent", [-1, -2, Fraction(-1, 2), -0.5])
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_powers_of_zero_that_have_no_value_are_no_divisions(shape, exponent):
+    nothing = call(FUNCTIONS["power"], [zero(shape), constant(exponent)])
+    f = einsum([nothing, variable("x", (3,))], ["i" * len(shape), "i"], "i")
+    text = format_einsum(normal(f), ("i",), Letters())
+    assert text.startswith("power(0, -")
+    assert run_text(text, {"x": ed.tensor("x", (3,))}).formula.normal_form is normal(f)
 
 
 def test_texts_are_quoted():

@@ -16,30 +16,17 @@ MOST_WRITTEN = 3000
 class Board:
     """What stands on the board already, which a higher derivative goes on from.
 
-    Attributes
-    ----------
-    avoided
-        Names and letters that are taken.
-    names
-        What functions are called.
-    results
-        Derivatives of these functions, with names in them, by the function and the variable.
-    normal_form
-        What brings expressions to their normal forms.
-    room
-        How many factors, written out, the derivatives that are added to it may have.
-    is_full
-        Whether steps were left out, since there was no room for them.
-
     Examples
     --------
     >>> Board().names
     {}
     """
 
-    avoided: Collection[str] = ()
-    names: dict[Node, str] = field(default_factory=dict)
-    results: dict[tuple[Node, Variable], Node] = field(default_factory=dict)
+    avoided: Collection[str] = ()  # names and letters that are taken
+    names: dict[Node, str] = field(default_factory=dict)  # what functions are called
+    results: dict[tuple[Node, Variable], Node] = field(default_factory=dict)  # with names in them
     normal_form: NormalForms = field(default_factory=NormalForms, repr=False)
+    #: How many factors, written out, what is added may have.
     room: int = field(default=MOST_WRITTEN, repr=False)
+    #: Whether steps were left out, since there was no room.
     is_full: bool = field(default=False, repr=False)

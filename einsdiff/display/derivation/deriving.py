@@ -6,8 +6,6 @@ module writes it down three times, with :math:`\partial x/\partial x` as a symbo
 that it is, and with the deltas contracted. A function inside of another one gets a name, and is
 differentiated first.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> f = einsum([A, x], ["ij", "j"], "i")
 >>> J = einsum([x], ["q"], "iiq", {"i": 2})
@@ -126,21 +124,7 @@ class _BoardLine:
 
 
 class _Deriver:
-    """Writes down what a recorded differentiation did.
-
-    Attributes
-    ----------
-    changes
-        What was recorded, of the nodes whose change reaches the root.
-    named
-        The names of functions inside of the expression.
-    results
-        Their derivatives, with names in them.
-    meaning
-        What symbols stand for.
-    formulas
-        Those in what is said, by their texts.
-    """
+    """Writes down what a recorded differentiation did."""
 
     def __init__(
         self,
@@ -164,10 +148,10 @@ class _Deriver:
             raise _too_long(f"of {len(self.nodes)} nodes")
         self.changes = _reaching(root, wrt)
         self.variables = variables_of([root])
-        self.meaning: dict[Variable, Node] = {}
-        self.results: dict[Node, Node] = {}
+        self.meaning: dict[Variable, Node] = {}  # of symbols
+        self.results: dict[Node, Node] = {}  # derivatives of what is named, with names in them
         self.known: set[Node] = set()  # whose names stand on the board already
-        self.formulas: dict[str, Written] = {}
+        self.formulas: dict[str, Written] = {}  # in what is said, by their texts
         inner = self._inner()
         #: How many factors the derivatives have when they are written out.
         self.length = self._length(inner, result)
@@ -331,21 +315,17 @@ class _Deriver:
 
     def symbol(self, node: Node) -> Node:
         """Return ∂u/∂x as a symbol."""
-        if node is self.wrt:
-            if not node.shape:
-                return constant(1)
-            symbol = partial(self.wrt, self.wrt)
-            (own,) = variables_of([symbol])  # in whatever order its axes stand
-            self.meaning[own] = self.changes[node].tangent
-            return symbol
-        if node in self.named:
-            symbol = partial(self.named[node], self.wrt)
-            (own,) = variables_of([symbol])
-            self.meaning[own] = self.changes[node].tangent
+        if node is self.wrt and not node.shape:
+            return constant(1)
+        if node is not self.wrt and node not in self.named:
+            return self.changes[node].tangent
+        symbol = partial(self.named.get(node, self.wrt), self.wrt)
+        (own,) = variables_of([symbol])  # in whatever order its axes stand
+        self.meaning[own] = self.changes[node].tangent
+        if node is not self.wrt:
             axes = (*self._axes_of(node), *self.domain)
             self.letters = self.letters.with_axes(own.name, axes)
-            return symbol
-        return self.changes[node].tangent
+        return symbol
 
     def with_deltas(self, node: Node) -> Node:
         """Return the derivative of a node with its deltas as factors, not yet contracted."""

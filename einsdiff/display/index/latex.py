@@ -26,6 +26,7 @@ from einsdiff.display.index.latex_names import (
     latex_labels,
     latex_name,
     latex_number,
+    latex_operator,
     latex_text,
 )
 from einsdiff.notation.jobs import Job, run
@@ -147,24 +148,12 @@ _SIGNS = {">": ">", "<": "<", ">=": r"\geq", "<=": r"\leq", "=": "=", "!=": r"\n
 
 @dataclass(frozen=True, slots=True)
 class _Tex:
-    """A part of the formula.
-
-    Attributes
-    ----------
-    text
-        The text.
-    level
-        `SUM`, `PRODUCT`, `POWER` or `ATOM`.
-    is_tall
-        Whether brackets around it are to grow.
-    is_word
-        Whether it has a name of several letters, which needs space around it.
-    """
+    """A part of the formula."""
 
     text: str
-    level: int = ATOM
-    is_tall: bool = False
-    is_word: bool = False
+    level: int = ATOM  # `SUM`, `PRODUCT`, `POWER` or `ATOM`
+    is_tall: bool = False  # brackets around it are to grow
+    is_word: bool = False  # a name of several letters, which needs space around it
 
     def at(self, level: int) -> _Tex:
         """Return it with brackets, unless it holds together as tightly as that."""
@@ -316,7 +305,7 @@ class _LatexTreeWriter:
             args.append((yield self.tree(arg)))
         entry = lookup(tree.name)
         latex = _TEMPLATES.get(tree.name) or (entry.latex if entry is not None else "")
-        latex = latex or rf"\operatorname{{{_plain(tree.name)}}}"
+        latex = latex or latex_operator(tree.name)
         cores = [
             latex_labels(*zip(*core, strict=True)) if core else "" for core in tree.cores or ()
         ]
@@ -340,10 +329,6 @@ def _literal(tree: Literal) -> _Tex:
     text = latex_number(tree.value)
     level = PRODUCT if r"\cdot" in text or text.startswith("-") else POWER if "^" in text else ATOM
     return _Tex(text, level)
-
-
-def _plain(name: str) -> str:
-    return latex_text(name).removeprefix(r"\text{").removesuffix("}")
 
 
 def _signed(parts: Sequence[tuple[int, _Tex]]) -> list[str]:

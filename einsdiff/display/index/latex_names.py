@@ -43,6 +43,15 @@ def latex_text(text: str) -> str:
     return rf"\text{{{''.join(_ESCAPES.get(c) or _letter(c) for c in text)}}}"
 
 
+def latex_operator(name: str) -> str:
+    r"""Write the name of a function, upright.
+
+    >>> print(latex_operator("log_softmax"))
+    \operatorname{log\_softmax}
+    """
+    return latex_text(name).replace(r"\text", r"\operatorname", 1)
+
+
 #: Scripts that KaTeX has in text, in its strict mode: Latin, Cyrillic, Armenian, those of India and
 #: beyond, Japanese, Chinese, Korean.
 _SCRIPTS = (

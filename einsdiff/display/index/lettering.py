@@ -53,21 +53,11 @@ class Letters:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A left-hand side: ``f_i``, or ``∂f_i/∂A_pq``, or ``∂²f/∂x_p∂x_q``.
+    """A left-hand side: ``f_i``, or ``∂f_i/∂A_pq``, or ``∂²f/∂x_p∂x_q``."""
 
-    Attributes
-    ----------
-    name
-        What the function is called.
-    axes
-        The letters of its axes.
-    wrt
-        For each differentiation the variable's name and the letters of its axes.
-    """
-
-    name: str
-    axes: tuple[str, ...]
-    wrt: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    name: str  # of the function
+    axes: tuple[str, ...]  # the letters of its axes
+    wrt: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of each variable the name, and letters
 
     @property
     def letters(self) -> tuple[str, ...]:
@@ -142,7 +132,6 @@ def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> I
     """Yield the letters of an axis, those of the variables inside that have it.
 
     >>> A = Letters({"A": (("i", "j"),)})
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> list(axis_spellings(A, variable("A", (2, 3)), 1))
     ['j']
     """
@@ -171,7 +160,6 @@ def axes_of(
 ) -> tuple[str, ...]:
     """Choose letters for the axes of what is named: the user's, where they are not taken.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> axes_of(variable("A", (2, 3)), Letters({"A": (("p", "q"),)}), "p")
     ('i', 'q')
     """

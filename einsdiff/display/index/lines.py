@@ -52,8 +52,6 @@ def normal_text(node: Node, axes: Sequence[str], letters: Letters) -> Written:
 
     What is far too long to be written is not brought to its normal form first.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> normal_text(einsum([variable("x", (3,))] * 2, ["i", "i"], "i"), ("i",), Letters())
     'x_i^2'
     """
@@ -65,8 +63,6 @@ def normal_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
 
     The left-hand side has the ranges that one cannot see, see `format_sides`.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> normal_sides(einsum([x], ["i"], ""), Heading("f", ()), Letters())
     ('f', 'Σ_i x_i')

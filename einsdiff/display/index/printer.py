@@ -7,8 +7,6 @@ understood. A label that stands twice in the output of an einsum is printed as t
 that it is. What is printed is read back as the same expression
 (`einsdiff.algebra.reading.equation`), since letters are counted here by the same rules as there.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> J = einsum([x], ["q"], "iiq", {"i": 2})
 >>> format_index(J, ("i", "p", "q"), Letters())
@@ -18,6 +16,7 @@ that it is. What is printed is read back as the same expression
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -103,8 +102,6 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
     function are as on paper, unless they take a part of an axis or the derivative is zero. Of a
     variable alone, the variable is written.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum, related
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, first = variable("x", (5,)), related((4, 5), (1, -1), 0)
     >>> format_equation(einsum([x, first], ["p", "ip"], "i"), Heading("f", ("i",)), Letters())
     'f_{i<4} = x_{i+0}'
@@ -116,7 +113,6 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
 def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Written, Written]:
     """Write both sides of an equation, see `format_equation`.
 
-    >>> from einsdiff.algebra.nodes.interning import zero
     >>> format_sides(zero((2,)), Heading("f", ("i",)), Letters())
     ('f_{i<2}', '0')
     """
@@ -144,24 +140,12 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
 
 @dataclass(frozen=True, slots=True)
 class _TreePart:
-    """A part of what is printed.
-
-    Attributes
-    ----------
-    tree
-        The part.
-    counts
-        How often each letter stands in it, see `einsdiff.notation.trees.in_product`.
-    sized
-        The letters in it whose size one can see, from the operand at which they stand.
-    divides
-        Whether it is a divisor, to be written after a division sign.
-    """
+    """A part of what is printed."""
 
     tree: Tree
-    counts: Mapping[str, int] = field(default_factory=dict)
-    sized: frozenset[str] = frozenset()
-    divides: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)  # of letters, see `in_product`
+    sized: frozenset[str] = frozenset()  # letters whose size one can see, from their operand
+    divides: bool = False  # whether it is to be written after a division sign
 
     def atom(self) -> _TreePart:
         """Return it with brackets, unless it needs none as the base of a power."""
@@ -174,16 +158,7 @@ class _TreePart:
 
 
 class _Printer:
-    """Makes trees of the nodes of one expression; its methods are jobs, see `run`.
-
-    Attributes
-    ----------
-    equal
-        The pairs of letters that a delta says have one range.
-    cut, fits
-        The letters in relations of two indices, such as i+1 and p, which run over parts of axes,
-        and how far others can run at most.
-    """
+    """Makes trees of the nodes of one expression; its methods are jobs, see `run`."""
 
     def __init__(self, node: Node, letters: Letters) -> None:
         order, self.first, length = places(node, letters)
@@ -194,9 +169,9 @@ class _Printer:
         #: The sizes of the operands, by which a reader knows that a name is a size.
         self.sizes = {size for v in variables for size in v.shape}
         self.writer = TextWriter(self.names)
-        self.equal: set[tuple[str, str]] = set()
-        self.cut: set[str] = set()
-        self.fits: dict[str, int] = {}
+        self.equal: set[tuple[str, str]] = set()  # letters that a delta says have one range
+        self.cut: set[str] = set()  # in relations of two, i+1 and p: they run over parts of axes
+        self.fits: dict[str, int] = {}  # how far letters can run at most
 
     def whole(self, node: Node, axes: tuple[str, ...]) -> tuple[Written, frozenset[str]]:
         """Write the expression, and list the letters whose size one can see."""
@@ -249,7 +224,6 @@ class _Printer:
         if not isinstance(node, Einsum):
             return self.joined(c, [], [(yield self.factor(node, axes, used))], {})
         absorbed = absorbable(node)
-        gone = {relation for _, _, relation in absorbed.values()}
         letter = assigned(node, axes, self.letters, self.first, used, absorbed)
         affine = {
             n: Affine(tuple((k, letter[m]) for k, m in terms), offset)
@@ -260,13 +234,9 @@ class _Printer:
             for n in range(len(node.sizes))
             if n in letter and n not in node.output
         }
-        slots: dict[tuple[Node, tuple[int, ...]], int] = {}
-        for k, slot in enumerate(zip(node.operands, node.subscripts, strict=True)):
-            if k not in gone:
-                slots[slot] = slots.get(slot, 0) + 1
         ties: list[_TreePart] = []
         groups: list[tuple[tuple[int, tuple[str, ...], str], list[_TreePart], int, set[str]]] = []
-        for (operand, labels), count in slots.items():
+        for (operand, labels), count in counted_factors(node, absorbed.values()).items():
             own: list[Index] = []
             for axis, n in enumerate(labels):
                 index: Index = affine[n] if n in affine else letter[n]
@@ -390,7 +360,7 @@ class _Printer:
         below, above = node.args
         base: _TreePart = yield self.sum(below, axes if below.shape else (), used)
         p = above.value if isinstance(above, Constant) else None
-        exact = p if isinstance(p, int | Fraction) and not _is_number(below) else None
+        exact = p if isinstance(p, int | Fraction) and not is_number(below) else None
         divides = exact is not None and exact < 0
         if divides:
             assert exact is not None
@@ -400,8 +370,10 @@ class _Printer:
             return _TreePart(Apply(Symbol("sqrt"), (base.tree,)), counts, base.sized, divides)
         if divides and exact == 1:
             # 1 / sqrt(x) is one power of x, and 1 / (sqrt(x)) a power of another; 1 / x^n is clear.
-            kind = _kind_of_power(below)
-            base = base.bracketed() if kind == "exact" else base if kind else base.atom()
+            if exact_exponent(below) is not None:
+                base = base.bracketed()
+            elif not isinstance(below, Call) or below.function.name != "power":
+                base = base.atom()
             return replace(base, counts=counts, divides=True)
         base = base.atom()
         if below.shape == () and base.tree == Symbol("e"):  # e^x is the exponential function
@@ -428,7 +400,7 @@ class _Printer:
         trees = tuple(arg.tree for arg in args)
         tree: Tree = Apply(Symbol(function.name), trees)
         # Whole numbers alone in a comparison would be read as indices.
-        if function.name in _SIGNS and not all(map(_is_number, node.args)):
+        if function.name in _SIGNS and not all(map(is_number, node.args)):
             tree = Compare(_SIGNS[function.name], trees[0], trees[1])
         return _TreePart(tree, in_bracket(arg.counts for arg in args), _sized(args))
 
@@ -557,6 +529,15 @@ def absorbable(node: Einsum) -> dict[int, tuple[list[tuple[int, int]], int, int]
     return found
 
 
+def counted_factors(
+    node: Einsum, absorbed: Iterable[tuple[object, object, int]]
+) -> Counter[tuple[Node, tuple[int, ...]]]:
+    """Count equal factors with their labels, without the relations that are absorbed."""
+    gone = {relation for _, _, relation in absorbed}
+    slots = enumerate(zip(node.operands, node.subscripts, strict=True))
+    return Counter(slot for k, slot in slots if k not in gone)
+
+
 def _needs_tie(node: Node, axis: int) -> bool:
     """Tell whether an axis that has the label of another one is written with a delta.
 
@@ -620,10 +601,7 @@ def _deltas(output: tuple[int, ...], axes: tuple[str, ...]) -> list[_TreePart]:
 
 
 def _counted(letters: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for letter in letters:
-        counts[letter] = counts.get(letter, 0) + 1
-    return counts
+    return dict(Counter(letters))
 
 
 def _sized(parts: Iterable[_TreePart]) -> frozenset[str]:
@@ -673,7 +651,8 @@ def _side(index: Index) -> Tree:
     return terms[0][1] if len(terms) == 1 and terms[0][0] > 0 else Sum(tuple(terms))
 
 
-def _is_number(node: Node) -> bool:
+def is_number(node: Node) -> bool:
+    """Tell whether a node is a number; zero is a sum of no terms."""
     return isinstance(node, Constant) or (isinstance(node, Add) and not node.terms)
 
 
@@ -682,10 +661,9 @@ def _place_in_delta(side: Index) -> tuple[int, str]:
     return (1, side) if isinstance(side, str) else (0 if side.terms else 2, "")
 
 
-def _kind_of_power(node: Node) -> str:
-    """Tell whether a node is a power, and whether its exponent is an exact number."""
+def exact_exponent(node: Node) -> int | Fraction | None:
+    """Return the exponent of a power, if it is an exact number."""
     if not isinstance(node, Call) or node.function.name != "power":
-        return ""
-    exponent = node.args[1]
-    is_exact = isinstance(exponent, Constant) and isinstance(exponent.value, int | Fraction)
-    return "exact" if is_exact else "other"
+        return None
+    p = node.args[1].value if isinstance(node.args[1], Constant) else None
+    return p if isinstance(p, int | Fraction) else None

@@ -11,7 +11,6 @@ Functions with their argument in round brackets act on each entry, ``x^∘3`` is
 \operatorname{vec} X = \operatorname{vec} X^\top` for each :math:`X \in \mathbb R^{m \times n}`.
 Where a variable is called I, K or e, that sign is bold.
 
->>> from einsdiff.display.matrix.writers import write
 >>> A, x, y = named("A", 2), named("x", 1), named("y", 1)
 >>> residual = total([(1, y), (-1, chain([A, x]))])
 >>> write(times(-2, [chain([transpose(residual), A])]))
@@ -35,24 +34,12 @@ from einsdiff.notation.subscripts import Size
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """A number, vector or matrix, as it is written.
+    """A number, vector or matrix, as it is written."""
 
-    Attributes
-    ----------
-    op
-        What it is.
-    args
-        What it is made of.
-    value
-        What else belongs to it: a name, a number, coefficients, an exponent.
-    rank
-        0 for a number, 1 for a column vector, 2 for a matrix or a row.
-    """
-
-    op: str
-    args: tuple[Form, ...] = ()
-    value: Any = None
-    rank: int = 0
+    op: str  # what it is
+    args: tuple[Form, ...] = ()  # what it is made of
+    value: Any = None  # what else: a name, a number, coefficients, an exponent
+    rank: int = 0  # 0: a number, 1: a column vector, 2: a matrix or a row
     _hash: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -128,7 +115,6 @@ def commutation(rows: Size, columns: Size) -> Form:
 def transpose(form: Form) -> Form:
     """Return the transpose; that of a column is a row, of rank 2 here.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> X = named("X", 2)
     >>> write(transpose(inverse(X))), write(transpose(transpose(X)))
     ('X⁻ᵀ', 'X')
@@ -196,7 +182,6 @@ def inverse(form: Form, mark: str = "-1") -> Form:
 def chain(factors: Sequence[Form]) -> Form:
     """Return the matrix product; identities, and numbers before it, are taken out.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> A, x = named("A", 2), named("x", 1)
     >>> write(chain([transpose(x), A, x]))
     'xᵀA x'
@@ -204,12 +189,14 @@ def chain(factors: Sequence[Form]) -> Form:
     c, above, wholes, below = _peeled(factors)
     if number(0) in wholes:
         return number(0)
-    found: list[Form] = []
-    for factor in wholes:
-        found += factor.args if factor.op == "chain" else [factor]
+    found = _flat("chain", wholes)
     inner = [factor for factor in found if not _is_eye(factor)] or found[:1]
     whole = inner[0] if len(inner) == 1 else Form("chain", tuple(inner), None, _rank(inner))
     return times(c, [*above, whole], below)
+
+
+def _flat(op: str, factors: Iterable[Form]) -> list[Form]:
+    return [part for f in factors for part in (f.args if f.op == op else [f])]
 
 
 def _is_eye(form: Form) -> bool:
@@ -246,7 +233,6 @@ def _is_row(form: Form) -> bool:
 def norm(form: Form) -> Form:
     """Return the Euclidean norm of a column, or the Frobenius norm of a matrix.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> write(norm(named("x", 1))), write(power(norm(named("X", 2)), 2))
     ('‖x‖', '‖X‖_F²')
     """
@@ -256,7 +242,6 @@ def norm(form: Form) -> Form:
 def trace(form: Form) -> Form:
     """Return the trace of a matrix.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> write(trace(times(2, [named("X", 2)])))
     '2 tr(X)'
     """
@@ -266,7 +251,6 @@ def trace(form: Form) -> Form:
 def diag(form: Form) -> Form:
     """Return the diagonal matrix of a vector, or the diagonal of a matrix.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> write(diag(named("x", 1))), write(diag(named("A", 2)))
     ('diag(x)', 'diag(A)')
     """
@@ -276,7 +260,6 @@ def diag(form: Form) -> Form:
 def vec(form: Form) -> Form:
     """Return the entries of a matrix as a column.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> write(total([(1, vec(named("A", 2))), (-2, vec(named("B", 2)))]))
     'vec(A - 2 B)'
     """
@@ -313,9 +296,7 @@ def kron(factors: Sequence[Form]) -> Form:
     c, above, wholes, below = _peeled(factors)
     if number(0) in wholes:
         return number(0)
-    found: list[Form] = []
-    for factor in wholes:
-        found += factor.args if factor.op == "kron" else [factor]
+    found = _flat("kron", wholes)
     rank = 1 if all(factor.rank == 1 for factor in found) else 2
     whole = found[0] if len(found) == 1 else Form("kron", tuple(found), None, rank)
     return times(c, [*above, whole], below)
@@ -327,7 +308,6 @@ def kron(factors: Sequence[Form]) -> Form:
 def hadamard(factors: Sequence[Form]) -> Form:
     """Return the product entry by entry; negative powers divide.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> w, x = named("w", 1), named("x", 1)
     >>> write(hadamard([w, power(x, -2)])), write(hadamard([w, w, times(2, [w]), w]))
     ('w ⊘ (x ⊙ x)', '2 w^∘4')
@@ -353,7 +333,7 @@ def _multiplied(factors: Sequence[Form], n: int) -> Form:
     counted = [f for f in above if not is_ones(f)], below
     sides = _cancelled(*counted)
     if not any(sides):  # what is left would have no size
-        sides = _counts(*counted)
+        sides = tuple(list(_counted(side).items()) for side in counted)
     above, below = (
         [
             part
@@ -406,17 +386,10 @@ def power(base: Form, exponent: Number | Form) -> Form:
         if len(divided.args) == 1:
             (divided,) = above
         return times(1, [*under, divided], [number(c), *over])
-    if (
-        base.rank
-        and isinstance(exponent, int)
-        and (exponent <= MOST_MULTIPLIED or not _has_factors(base))
-    ):
+    is_short = base.op != "times" or is_one(base.value[0])
+    if base.rank and isinstance(exponent, int) and (is_short or exponent <= MOST_MULTIPLIED):
         return _multiplied([base], exponent)
     return _raised(base, exponent)
-
-
-def _has_factors(form: Form) -> bool:
-    return form.op == "times" and not is_one(form.value[0])
 
 
 def _raised(base: Form, exponent: Number | Form) -> Form:
@@ -453,15 +426,13 @@ def compare(template: str, latex: str, args: Sequence[Form], rank: int) -> Form:
 def times(c: Number, factors: Sequence[Form], below: Sequence[Form] = ()) -> Form:
     """Return a product of a coefficient, numbers, and at most one vector or matrix.
 
-    >>> from einsdiff.display.matrix.writers import write
     >>> X = named("X", 2)
     >>> write(times(1, [power(norm(X), -1), X]))
     'X / ‖X‖_F'
     """
     own, above, wholes, under = _peeled(factors)
     over, more, divisors, further = _peeled(below)
-    c = c * own
-    c = _ratio(c, over)
+    c = _ratio(c * own, over)
     above += further
     under += more + divisors
     whole: Form | None = None
@@ -498,19 +469,10 @@ def _ratio(a: Number, b: Number) -> Number:
     return a / b
 
 
-_Counts = list[tuple[Form, int]]
-
-
-def _counts(above: Iterable[Form], below: Iterable[Form]) -> tuple[_Counts, _Counts]:
-    """Count equal factors on both sides of a fraction."""
-    return list(_counted(above).items()), list(_counted(below).items())
-
-
-def _cancelled(above: Iterable[Form], below: Iterable[Form]) -> tuple[_Counts, _Counts]:
+def _cancelled(*sides: Iterable[Form]) -> tuple[list[tuple[Form, int]], ...]:
     """Count equal factors, less those on the other side of a fraction."""
-    over, under = (_counted(side) for side in (above, below))
-    shared = over & under
-    return list((over - shared).items()), list((under - shared).items())
+    over, under = map(_counted, sides)
+    return list((over - under).items()), list((under - over).items())
 
 
 def _counted(factors: Iterable[Form]) -> Counter[Form]:
@@ -570,8 +532,7 @@ def _joined(terms: Sequence[tuple[Number, Form]]) -> Form | None:
     for c, term in terms:
         own, above, (whole,), below = _peeled([term])
         kinds.add(whole.op)
-        is_row = whole.op == "transpose"
-        column = whole.args[0] if is_row else whole
+        column = whole.args[0] if whole.op == "transpose" else whole
         if column.op != "vec":
             return None
         inner.append((c, times(own, [*above, column.args[0]], below)))

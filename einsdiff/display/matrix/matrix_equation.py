@@ -25,32 +25,16 @@ from einsdiff.notation.trees import Symbol
 
 @dataclass(frozen=True, slots=True)
 class MatrixEquation:
-    """A left-hand side and a matrix.
+    """A left-hand side and a matrix."""
 
-    Attributes
-    ----------
-    function, by
-        What stands above and below the line of a derivative, each a name and whether it is a vec.
-    form
-        The right-hand side.
-    note
-        The layout and the vec order of the matrix, or whose shape it has.
-    rows, columns
-        Which axes of the tensor are its rows and its columns.
-    names
-        What variables are called.
-    owner
-        Whose shape it has, if that is said.
-    """
-
-    function: tuple[str, bool]
-    by: tuple[tuple[str, bool], ...]
-    form: Form
-    note: str
-    rows: tuple[int, ...]
+    function: tuple[str, bool]  # its name, and whether it is a vec
+    by: tuple[tuple[str, bool], ...]  # the same of what it is differentiated by
+    form: Form  # the right-hand side
+    note: str  # the layout and the vec order, or whose shape it has
+    rows: tuple[int, ...]  # the axes of the tensor that are rows
     columns: tuple[int, ...]
-    names: frozenset[str] = frozenset()
-    owner: str = ""
+    names: frozenset[str] = frozenset()  # what variables are called
+    owner: str = ""  # whose shape it has, if that is said
 
     @property
     def right(self) -> str:

@@ -16,9 +16,6 @@ products. In vec order ``"C"``, where the last axis of a matrix runs fastest,
 and with ``"F"`` the factors change places: the Jacobian of :math:`AXB` is :math:`A \otimes B^\top`
 or :math:`B^\top \otimes A`. See Magnus and Neudecker, *Matrix Differential Calculus* (1988).
 
->>> from einsdiff.display.matrix.writers import write
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> J = einsum([x], ["q"], "iiq", {"i": 2})  # ∂f_i/∂A_pq = δ_ip x_q
 >>> (
@@ -92,9 +89,6 @@ def matrix_form(
     :math:`y^T A^T x`; of complex arrays, for which `is_real` is false, squares are those of no
     norm. Names are also those of variables that do not stand in the expression.
 
-    >>> from einsdiff.display.matrix.writers import write
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x, w = variable("A", (2, 3)), variable("x", (3,)), variable("w", (3,))
     >>> write(matrix_form(einsum([A, w, x], ["ij", "j", "j"], "i"), [0], []))
     'A (w ⊙ x)'
@@ -430,9 +424,7 @@ class _MergedFactors:
             self.output.append(merge.fast)
             both = position, len(self.output) - 1
             self.rows, self.columns = (
-                axes[:k] + both + axes[k + 1 :]
-                if (k := _index(axes, position)) is not None
-                else axes
+                tuple(a for axis in axes for a in (both if axis == position else (axis,)))
                 for axes in (self.rows, self.columns)
             )
             if max(len(self.rows), len(self.columns)) > MOST_AXES:
@@ -474,10 +466,6 @@ def _merges(factors: Iterable[Factor], sizes: Mapping[Hashable, Size]) -> Iterat
             if merged is None:
                 raise NoMatrixFormError("indices are shifted, merged or compared")
             yield _Merge(factor, *merged)
-
-
-def _index(axes: tuple[int, ...], position: int) -> int | None:
-    return axes.index(position) if position in axes else None
 
 
 def _merged(

@@ -16,7 +16,6 @@ def stacked(form: Form, rows: Size, columns: Size) -> Form:
     Other forms are returned as they are, and such of which more zeros than others would be written.
 
     >>> from einsdiff.display.matrix.forms import named, unit
-    >>> from einsdiff.display.matrix.writers import write
     >>> t = named("t", 0)
     >>> write(stacked(total([(1, times(2, [t, unit(1)])), (1, unit(0))]), 2, 1))
     '[1, 2 t]ᵀ'

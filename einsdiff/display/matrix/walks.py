@@ -88,35 +88,29 @@ class Walks:
 
     def labels(self) -> list[Hashable]:
         """List the labels of the output and of the factors."""
-        found = dict.fromkeys(self.output)
-        for factor in self.factors:
-            found.update(dict.fromkeys(factor.labels))
-        return list(found)
+        inside = (label for factor in self.factors for label in factor.labels)
+        return list(dict.fromkeys([*self.output, *inside]))
 
     def entrywise(self) -> Form | None:
         """Take out a matrix that stands on the diagonal of a tensor with four axes."""
         out = self.output
         if len(out) != 4 or len(set(out)) != 2 or any(out.count(a) != 2 for a in out):
             return None
-        a, b = out[0], out[1]
-        if a == b:
-            return None
+        a, b = out[:2]
         pair = [f for f in self.factors if set(f.labels) == {a, b}]
-        if not pair:
+        if a == b or not pair:
             return None
         forms = [f.form if f.labels == [a, b] else transpose(f.form) for f in pair]
-        rest = [f for f in self.factors if all(f is not other for other in pair)]
+        self._drop(*pair)
         for label, side in ((a, 0), (b, 1)):
             vectors, matrices, _ = self.ends(label)
-            matrices = [m for m in matrices if all(m is not other for other in pair)]
             if matrices:
-                raise NoMatrixFormError("an index stands three times in the result")
+                raise _stuck(2)
+            self._drop(*vectors)
             for vector in vectors:
-                rest = [f for f in rest if f is not vector]
                 spread = [ones(self.sizes[a]), ones(self.sizes[b])]
                 spread[side] = vector.form
                 forms.append(chain([spread[0], transpose(spread[1])]))
-        self.factors = rest
         self.output = []
         return hadamard(forms) if len(forms) > 1 else forms[0]
 
@@ -157,19 +151,13 @@ class Walks:
                 tip = hadamard([t.form for t in tips]) if tips else ones(self.sizes[far])
                 form = matrix.form if matrix.labels[0] == label else transpose(matrix.form)
                 matrix.form, matrix.labels = product([form, tip]), [label]
-                for t in tips:
-                    self._drop(t)
+                self._drop(*tips)
                 return True
         rest = len(matrices) + times_out
-        if len(vectors) > 1 and rest:
-            vectors[0].form = hadamard([v.form for v in vectors])
-            for v in vectors[1:]:
-                self._drop(v)
-            return True
-        if not rest:  # vectors alone
-            vectors[0].form = hadamard([v.form for v in vectors[:-1]])
-            for v in vectors[1:-1]:
-                self._drop(v)
+        if len(vectors) > 1 or not rest:
+            joined = vectors if rest else vectors[:-1]  # vectors alone: the last one is an end
+            vectors[0].form = hadamard([v.form for v in joined])
+            self._drop(*joined[1:])
             return True
         if vectors and rest == 2:
             self._diagonal(label, vectors[0], matrices)
@@ -199,8 +187,8 @@ class Walks:
             self.output[len(self.output) - 1 - self.output[::-1].index(label)] = new
         vector.form, vector.labels = diag(vector.form), [label, new]
 
-    def _drop(self, factor: Factor) -> None:
-        self.factors = [f for f in self.factors if f is not factor]
+    def _drop(self, *factors: Factor) -> None:
+        self.factors = [f for f in self.factors if all(f is not other for other in factors)]
 
     def paths(self) -> Iterable[Path]:
         """Follow the labels from end to end."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from einsdiff.algebra.nodes.interning import SUPERSCRIPT, Number, is_one
 from einsdiff.display.index.index_text import format_number
-from einsdiff.display.index.latex_names import latex_name, latex_number, latex_text
+from einsdiff.display.index.latex_names import latex_name, latex_number, latex_operator, latex_text
 from einsdiff.display.matrix.forms import (
     BOLD,
     Form,
@@ -40,7 +40,7 @@ def write(form: Form, names: Collection[str] = ()) -> str:
 def write_latex(form: Form, names: Collection[str] = ()) -> str:
     r"""Write a form as LaTeX, see `write`.
 
-    >>> from einsdiff.display.matrix.forms import chain, named, transpose
+    >>> from einsdiff.display.matrix.forms import chain, named
     >>> print(write_latex(chain([named("A", 2), transpose(named("x", 1))])))
     A x^{\top}
     """
@@ -62,7 +62,7 @@ class _MatrixWriter:
     For each kind of form there is a method that returns its text and how tightly it binds.
     """
 
-    ones = "𝟏"
+    ones, root = "𝟏", "sqrt({})"
     marks: Mapping[str, str] = {"T": "ᵀ", "-1": "⁻¹", "-T": "⁻ᵀ", "+": "⁺", "+T": "⁺ᵀ"}
     operators: Mapping[str, str] = {"⊙": "⊙", "⊘": "⊘", "⊗": "⊗"}
     bold: Mapping[str, str] = BOLD
@@ -109,9 +109,6 @@ class _MatrixWriter:
 
     def barred(self, text: str, bars: str, index: str) -> str:
         return f"{bars}{text}{bars}{index}"
-
-    def root(self, text: str) -> str:
-        return f"sqrt({text})"
 
     def called(self, form: Form) -> tuple[str, int]:
         name, _, _ = form.value
@@ -198,7 +195,7 @@ class _MatrixWriter:
 
     def write_power(self, form: Form) -> tuple[str, int]:
         if form.value == Fraction(1, 2):
-            return self.root(self.sum(form.args[0])), _ATOM
+            return self.root.format(self.sum(form.args[0])), _ATOM
         return self.powered(form), _FACTOR
 
     def write_apply(self, form: Form) -> tuple[str, int]:
@@ -320,8 +317,10 @@ def _is_close(left: Form, right: Form) -> bool:
 
 
 class _LatexWriter(_MatrixWriter):
-    ones = r"\mathbf{1}"
-    marks: Mapping[str, str] = {"T": r"\top", "-1": "-1", "-T": r"-\top", "+": "+", "+T": r"+\top"}
+    ones, root = r"\mathbf{1}", r"\sqrt{{{}}}"
+    marks: Mapping[str, str] = {
+        mark: f"^{{{mark}}}".replace("T", r"\top") for mark in _MatrixWriter.marks
+    }
     operators: Mapping[str, str] = {"⊙": r"\odot", "⊘": r"\oslash", "⊗": r"\otimes"}
     bold: Mapping[str, str] = {name: rf"\mathbf{{{name}}}" for name in BOLD}
     is_tight = False
@@ -352,9 +351,6 @@ class _LatexWriter(_MatrixWriter):
         is_short = all(len(text) == 1 and text.isalpha() for text in texts)
         return f"{name}_{{{('' if is_short else ',').join(texts)}}}"
 
-    def raised(self, base: str, mark: str) -> str:
-        return f"{base}^{{{self.marks[mark]}}}"
-
     def bracketed(self, text: str) -> str:
         return rf"\left({text}\right)" if _is_tall(text) else f"({text})"
 
@@ -369,15 +365,12 @@ class _LatexWriter(_MatrixWriter):
         sign = r"\Vert" if bars == "‖" else "|"
         return rf"\left{sign} {text} \right{sign}{index}"
 
-    def root(self, text: str) -> str:
-        return rf"\sqrt{{{text}}}"
-
     def called(self, form: Form) -> tuple[str, int]:
         name, template, _ = form.value
         if "{0}" in template:
             text = self.filled(template, form.args)
             return text, _ATOM if text.startswith((r"\left", r"\sqrt")) else _PRODUCT
-        spelled = template or rf"\operatorname{{{latex_name(name)}}}"
+        spelled = template or latex_operator(name)
         return spelled + self.bracketed(", ".join(self.sum(arg) for arg in form.args)), _ATOM
 
     def compared(self, form: Form) -> str:

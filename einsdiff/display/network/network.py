@@ -9,8 +9,6 @@ taken by disappears from the network, and leaves the legs that it had: they are 
 
 The network is that of the printed formula, factor by factor and letter by letter.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> found = network(einsum([A, x], ["ij", "j"], "i"), ("i",), Letters())
 >>> for edge in found.terms[0].edges:
@@ -74,55 +72,24 @@ MOST_TERMS = 8
 
 @dataclass(frozen=True, slots=True)
 class Vertex:
-    """A factor.
-
-    Attributes
-    ----------
-    label
-        What stands in it.
-    kind
-        ``"operand"``; ``"function"``, of what is inside; ``"sum"``, a bracket around the sum
-        that is inside; ``"relation"`` of indices, such as ``i ≥ j``; or ``"rest"``, what is not
-        shown.
-    axes
-        The letter of each axis.
-    inside
-        The networks of its arguments.
-    between
-        What stands between these.
-    is_ordered
-        Whether the picture must tell its axes apart: not if it is symmetric, or if the letters of
-        what is inside do so.
-    """
+    """A factor."""
 
     label: str
-    kind: str
-    axes: tuple[str, ...] = ()
-    inside: tuple[Network, ...] = ()
-    between: str = ","
-    is_ordered: bool = False
+    kind: str  # "operand", "function", "sum" (a bracket), "relation" of indices, or "rest"
+    axes: tuple[str, ...] = ()  # the letter of each axis
+    inside: tuple[Network, ...] = ()  # the networks of its arguments
+    between: str = ","  # what stands between these
+    is_ordered: bool = False  # whether the picture must tell its axes apart
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An index, or several that deltas make equal.
-
-    Attributes
-    ----------
-    letters
-        The letters of these.
-    ends
-        The vertices that it ends at, by position, one as often as it has the index.
-    axes
-        Which axis of each of these vertices it is.
-    legs
-        The letters of the free indices among them.
-    """
+    """An index, or several that deltas make equal."""
 
     letters: tuple[str, ...]
-    ends: tuple[int, ...]
-    axes: tuple[int, ...]
-    legs: tuple[str, ...]
+    ends: tuple[int, ...]  # vertices by position, each as often as it has the index
+    axes: tuple[int, ...]  # which axis of each of these vertices it is
+    legs: tuple[str, ...]  # the letters of the free indices among them
 
     @property
     def is_dot(self) -> bool:
@@ -141,18 +108,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A sum of products, all of which have the same legs.
+    """A sum of products, all of which have the same legs."""
 
-    Attributes
-    ----------
-    terms
-        The products; none of zero.
-    axes
-        The letters of the legs.
-    """
-
-    terms: tuple[Term, ...]
-    axes: tuple[str, ...]
+    terms: tuple[Term, ...]  # none of zero
+    axes: tuple[str, ...]  # the letters of the legs
 
     def vertices(self) -> Iterator[Vertex]:
         """Yield all vertices, and those inside of them.

@@ -9,27 +9,13 @@ from einsdiff.display.network.network import Network, Vertex
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A network with its formula.
-
-    Attributes
-    ----------
-    network
-        The network.
-    caption
-        The formula.
-    domain
-        The letters of the legs that point down: those of the last variable differentiated by.
-    by
-        The letters of all legs that differentiation left.
-    wrt
-        The name of the operand that is differentiated by next, which is marked.
-    """
+    """A network with its formula."""
 
     network: Network
-    caption: str
-    domain: frozenset[str] = frozenset()
-    by: frozenset[str] = frozenset()
-    wrt: str = ""
+    caption: str  # the formula
+    domain: frozenset[str] = frozenset()  # legs that point down: those of the last variable
+    by: frozenset[str] = frozenset()  # all legs that differentiation left
+    wrt: str = ""  # the operand that is differentiated by next, which is marked
 
 
 def shortened(text: str, most: int) -> str:

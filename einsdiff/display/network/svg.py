@@ -6,7 +6,6 @@ those of what was differentiated by last point down, so that :math:`\partial f_i
 drawn as the map from p to i that it is.
 
 >>> from einsdiff.display.network.diagram import diagram
->>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.display.index.lettering import Letters
 >>> from einsdiff.display.network.network import network
 >>> x = network(variable("x", (3,)), ("i",), Letters())
@@ -195,30 +194,14 @@ class _Shape:
 
 @dataclass(slots=True)
 class _Wire:
-    """A line between items of a row.
+    """A line between items of a row."""
 
-    Attributes
-    ----------
-    ends
-        The positions of the items that it joins, and how each end is marked.
-    label
-        What stands on it.
-    legs
-        The letters of legs that hang on it.
-    is_dot
-        Whether it has a dot.
-    side
-        Whether it runs above (-1) or below (1) the row; 0 if that is still to be chosen.
-    lane
-        How far away.
-    """
-
-    ends: tuple[tuple[int, str], ...]
+    ends: tuple[tuple[int, str], ...]  # positions of items, and marks
     label: str
-    legs: tuple[str, ...] = ()
+    legs: tuple[str, ...] = ()  # the letters of those that hang on it
     is_dot: bool = False
-    side: int = 0
-    lane: int = 0
+    side: int = 0  # above (-1) or below (1) the row; 0 if that is still to be chosen
+    lane: int = 0  # how far away
 
     @property
     def items(self) -> tuple[int, ...]:
@@ -376,15 +359,7 @@ class _Painter:
 
 
 class _ProductPainter:
-    """Draws a row of items with their lines and legs.
-
-    Attributes
-    ----------
-    parts, labels
-        What is drawn, the second on top of the first.
-    extent
-        How far the drawing reaches above and below the axis.
-    """
+    """Draws a row of items with their lines and legs."""
 
     def __init__(
         self,
@@ -409,9 +384,9 @@ class _ProductPainter:
             -1: max(item.drawing.up for item in items),
             1: max(item.drawing.down for item in items),
         }
-        self.extent: dict[int, float] = dict(self.tops)
+        self.extent: dict[int, float] = dict(self.tops)  # above and below the axis
         self.parts: list[str] = []
-        self.labels: list[str] = []
+        self.labels: list[str] = []  # on top of the parts
         for k, group in straight.items():
             self.between(k, group)
         for side in (-1, 1):

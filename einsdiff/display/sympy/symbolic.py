@@ -12,8 +12,6 @@ reads it.
 
 SymPy is imported when the first expression is written.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, "n")), variable("x", ("n",))
 >>> f = einsum([A, x], ["ij", "j"], "i")
 >>> indexed_form(f, Heading("f", ("i",)), Letters(), (A, x))
@@ -30,7 +28,7 @@ from math import prod
 from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.algebra.nodes.graph import children, topological, variables_of
+from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.interning import (
     SUPERSCRIPT,
     Add,
@@ -49,6 +47,7 @@ from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_sp
 from einsdiff.display.index.printer import absorbable, summary
 from einsdiff.display.matrix.forms import Form, is_ones, subforms
 from einsdiff.display.matrix.matrix_equation import MatrixEquation
+from einsdiff.display.matrix.reader import lengths
 from einsdiff.display.sympy.vocabulary import OF_MATRICES, holds, spelled, sympy_module
 from einsdiff.errors import OperandError
 from einsdiff.notation.letters import first_unused
@@ -71,12 +70,10 @@ def _refuse(headline: str, action: str) -> NoReturn:
 
 
 def _check(node: Node) -> None:
-    depth: dict[Node, int] = {}
-    for part in topological([node]):
-        depth[part] = 1 + max((depth[child] for child in children(part)), default=0)
-    if depth[node] > DEEPEST:
+    _, depth = lengths(node)
+    if depth > DEEPEST:
         _refuse(
-            f"the expression is {depth[node]} levels deep, and SymPy goes down by recursion",
+            f"the expression is {depth} levels deep, and SymPy goes down by recursion",
             "name a part of it, ed.tensor('y', ..), and write the rest",
         )
 
@@ -164,8 +161,6 @@ def indexed_form(
 ) -> Any:
     """Write an expression entry by entry, as an equation for ``∂f/∂A(A, x)[i, p, q]``.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x = variable("x", (3,))
     >>> J = einsum([x], ["q"], "iiq", {"i": 2})
     >>> indexed_form(J, Heading("f", ("i",), (("A", ("p", "q")),)), Letters(), (x,))
@@ -270,10 +265,10 @@ class _Indices(_Writer):
         c, offset, is_equation = node.relation
         if node.is_identity:
             return self.sympy.KroneckerDelta(*indices)
-        terms = [(k, index) for k, index in zip(c, indices, strict=True)]
-        above = sum((k * index for k, index in terms if k > 0), self.sympy.Integer(max(offset, 0)))
-        below = sum(
-            (-k * index for k, index in terms if k < 0), self.sympy.Integer(-min(offset, 0))
+        terms, integer = list(zip(c, indices, strict=True)), self.sympy.Integer
+        above, below = (
+            sum((s * k * index for k, index in terms if s * k > 0), integer(max(s * offset, 0)))
+            for s in (1, -1)
         )
         if is_equation:
             return self.sympy.KroneckerDelta(above, below)
@@ -368,8 +363,6 @@ def array_form(node: Node) -> Any:
     ``Identity``, an axis along which nothing changes a ``OneArray``. Indices that are shifted or
     compared, and functions of several arrays, are refused.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> array_form(einsum([A, x], ["ij", "j"], "i"))
     ArrayContraction(ArrayTensorProduct(x, A), (0, 2))
@@ -510,8 +503,6 @@ def matrix_expression(equation: MatrixEquation, node: Node) -> Any:
     a division entry by entry a ``HadamardProduct`` with a ``HadamardPower``. Where a matrix of one
     entry is a number, that is its ``Trace``.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> from einsdiff.display.matrix.matrix_equation import matrix_equation
     >>> A, x = variable("A", ("m", "n")), variable("x", ("n",))
     >>> f = einsum([A, x], ["ij", "j"], "i")

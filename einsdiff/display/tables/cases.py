@@ -9,8 +9,6 @@ which that is possible is a case; in it those terms are left whose deltas are al
 indices written as one. As every index tuple makes each equation either true or false, it is in
 exactly one case.
 
->>> from einsdiff.algebra.nodes.nodes import add, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> R = variable("R", ("m", "n"))
 >>> J = add(
 ...     [
@@ -60,27 +58,16 @@ WIDTH = 80
 class Condition:
     """An equation or inequality between indices that holds, or that does not.
 
-    Attributes
-    ----------
-    terms
-        Pairs (coefficient, letter).
-    offset
-        What is added to the sum of the letters times their coefficients.
-    is_equation
-        Whether the result is to be zero, or else at least zero.
-    holds
-        Whether it is.
-
     Examples
     --------
     >>> Condition(((1, "i"), (-1, "j")), 0, True, False)
     i ≠ j
     """
 
-    terms: tuple[tuple[int, str], ...]
-    offset: int
-    is_equation: bool
-    holds: bool
+    terms: tuple[tuple[int, str], ...]  # (coefficient, letter)
+    offset: int  # what is added to the sum of these
+    is_equation: bool  # whether the result is to be zero, or else at least zero
+    holds: bool  # whether it is
 
     def __repr__(self) -> str:
         return _conjunction([self])

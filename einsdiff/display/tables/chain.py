@@ -10,9 +10,6 @@ chain rule is a product of matrices, one for each link:
 
 What lies between two such steps, such as the terms of a sum, belongs to one link.
 
->>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> B, x = variable("B", ("m", "n")), variable("x", ("n",))
 >>> f = call(FUNCTIONS["tanh"], [einsum([B, x], ["ij", "j"], "i")])
 >>> for link in chain_links(f, x, Heading("f", ("i",), (("x", ("p",)),)), Letters()):
@@ -49,29 +46,13 @@ MOST_NODES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A factor of the chain.
-
-    Attributes
-    ----------
-    heading
-        What is differentiated, and by what.
-    local
-        The Jacobian, as a function of the step that it is differentiated by.
-    node
-        The same, as a function of the variables.
-    right
-        The Jacobian in index notation.
-    definition
-        What is differentiated, in index notation; nothing for an unspecified function.
-    codomain, domain
-        The shapes of both.
-    """
+    """A factor of the chain."""
 
     heading: Heading
-    local: Node
-    node: Node
-    right: Written
-    definition: Written | None
+    local: Node  # as a function of the step that it is differentiated by
+    node: Node  # as a function of the variables
+    right: Written  # in index notation
+    definition: Written | None  # of what is differentiated; None for an unspecified function
     codomain: Shape
     domain: Shape
 

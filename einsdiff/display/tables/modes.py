@@ -11,9 +11,6 @@ back, with the adjoint :math:`\bar v = \partial f/\partial v`:
 The derivative of a step is that of `einsdiff.algebra.derivatives.differentiate`: in forward mode
 the steps before it are unspecified functions of the variable, whose derivatives stay symbols.
 
->>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import call, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", ())
 >>> f = call(FUNCTIONS["sin"], [einsum([x, x], ["", ""], "")])
 >>> for step in forward_steps(f, Heading("f", ()), Letters(), [x], x, ()):
@@ -28,7 +25,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain, count
 from typing import Any, NamedTuple
 from unicodedata import normalize
@@ -57,7 +53,8 @@ from einsdiff.algebra.nodes.nodes import add, einsum, is_zero, partial
 from einsdiff.display.index.index_text import Written, equation, format_heading, indexed
 from einsdiff.display.index.lettering import Heading, Letters, axes_of
 from einsdiff.display.index.lines import normal_sides, normal_text
-from einsdiff.display.tables.table import Cell, Column, Table
+from einsdiff.display.index.printer import exact_exponent
+from einsdiff.display.tables.table import Column, Table
 from einsdiff.errors import SizeError
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.trees import Apply, Summary, Symbol, bracketed, product
@@ -71,25 +68,13 @@ MOST_STEPS = 200
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the table of forward or of reverse mode.
-
-    Attributes
-    ----------
-    name
-        What it is called.
-    definition
-        How it is computed from the steps before it: ``v2 = sin(v1)``.
-    rule
-        Its derivative or adjoint, of steps that are in the table: ``∂v2/∂x = cos(v1) ∂v1/∂x``.
-    value, derivative
-        Both as expressions of the variables.
-    """
+    """A row of the table of forward or of reverse mode."""
 
     name: str
-    definition: Written
-    rule: Written
-    value: Node
-    derivative: Node
+    definition: Written  # from the steps before it: ``v2 = sin(v1)``
+    rule: Written  # of steps that are in the table: ``∂v2/∂x = cos(v1) ∂v1/∂x``
+    value: Node  # as a function of the variables
+    derivative: Node  # the same of the derivative or adjoint
 
 
 class _Stage(NamedTuple):
@@ -103,10 +88,7 @@ class _Stage(NamedTuple):
 
 def _is_divisor(node: Node) -> bool:
     """Tell whether a node is written after a division sign."""
-    if not isinstance(node, Call) or node.function.name != "power":
-        return False
-    exponent = node.args[1].value if isinstance(node.args[1], Constant) else 0
-    return isinstance(exponent, int | Fraction) and exponent < 0
+    return (exact_exponent(node) or 0) < 0
 
 
 def _is_wrapper(node: Node) -> bool:
@@ -418,13 +400,12 @@ def steps_table(
     f = x  f̄ = 1
     x      x̄ = f̄
     """
-    columns = [Column("step", "formula"), Column(what, "formula")]
-    rows: list[tuple[Any, ...]] = [(step.definition, step.rule) for step in steps]
-    cells: list[tuple[Cell, ...]] = [(step.definition, step.rule) for step in steps]
-    if values is not None:
-        columns = [columns[0], Column("value", "number"), columns[1], Column("its value", "number")]
-        pairs = list(zip(steps, values, strict=True))
-        rows = [(s.definition, a, s.rule, b) for s, ((a, _), (b, _)) in pairs]
-        cells = [(s.definition, a, s.rule, b) for s, ((_, a), (_, b)) in pairs]
     known = (*names, *(step.name for step in steps))
-    return Table(title, tuple(columns), tuple(rows), tuple(cells), tuple(notes), names=known)
+    table = Table(title, (), ((),) * len(steps), ((),) * len(steps), tuple(notes), names=known)
+    for k, name in enumerate(("step", what)):
+        texts = [(step.definition, step.rule)[k] for step in steps]
+        table = table.with_column(Column(name, "formula"), texts, texts)
+        if values is not None:
+            rows, cells = [[pair[k][n] for pair in values] for n in (0, 1)]
+            table = table.with_column(Column(("value", "its value")[k], "number"), rows, cells)
+    return table

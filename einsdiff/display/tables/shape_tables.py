@@ -8,7 +8,7 @@ from typing import Any
 
 from einsdiff.algebra.nodes.interning import Shape
 from einsdiff.display.index.lettering import Heading
-from einsdiff.display.tables.table import Block, Cell, Column, Table
+from einsdiff.display.tables.table import Block, Column, Table
 from einsdiff.notation.subscripts import Size
 
 _KINDS = ("scalar", "vector", "matrix", "tensor")
@@ -137,30 +137,21 @@ def layouts_table(
     """
     split = len(shape) - domain
     sides = [(heading.letters[:split], shape[:split]), (heading.letters[split:], shape[split:])]
-    columns = [
-        Column("layout"),
-        Column("vec order"),
-        Column("shape"),
-        Column("rows"),
-        Column("columns"),
-    ]
+    columns = tuple(map(Column, ("layout", "vec order", "shape", "rows", "columns")))
     rows: list[tuple[Any, ...]] = []
     for layout, (rows_of, columns_of) in (("numerator", sides), ("denominator", sides[::-1])):
         for order in "CF":
             texts = [_fastest(letters, order) for letters, _ in (rows_of, columns_of)]
             rows.append((layout, order, matrix_shape_text(rows_of[1], columns_of[1]), *texts))
-    if notations is not None:
-        columns.append(Column("matrix notation"))
-        rows = [(*row, notation) for row, notation in zip(rows, notations, strict=True)]
-    cells: list[tuple[Cell, ...]] = list(rows)
-    if blocks is not None:
-        columns.append(Column("values", "block"))
-        rows = [(*row, data) for row, (data, _) in zip(rows, blocks, strict=True)]
-        cells = [(*row, text) for row, (_, text) in zip(cells, blocks, strict=True)]
-    said = []
     if split < 2 and domain < 2:
-        said.append("With one axis on each side at most, both vec orders are the same.")
-    return Table(title, tuple(columns), tuple(rows), tuple(cells), (*said, *notes))
+        notes = ("With one axis on each side at most, both vec orders are the same.", *notes)
+    table = Table(title, columns, tuple(rows), tuple(rows), tuple(notes))
+    if notations is not None:
+        table = table.with_column(Column("matrix notation"), notations)
+    if blocks is not None:
+        data, shown = zip(*blocks, strict=True)
+        table = table.with_column(Column("values", "block"), data, shown)
+    return table
 
 
 def _fastest(letters: Sequence[str], order: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from textwrap import wrap
@@ -29,29 +29,16 @@ MOST_LINES = 8
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table.
-
-    Attributes
-    ----------
-    name
-        What stands at its head.
-    kind
-        What its cells are: formulas in index notation, plain text, numbers, or matrices, which
-        text shows below their row.
-    """
+    """A column of a table."""
 
     name: str
+    #: Formulas are in index notation; a block is a matrix, which text shows below its row.
     kind: Literal["formula", "text", "number", "block"] = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """A matrix of numbers as text.
-
-    Attributes
-    ----------
-    rows
-        The entries, ``…`` for those that were cut.
 
     Examples
     --------
@@ -60,7 +47,7 @@ class Block:
     [ 10   4 ]
     """
 
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str, ...], ...]  # ``…`` for entries that were cut
 
     def __str__(self) -> str:
         wide = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
@@ -217,6 +204,16 @@ class Table:
 
     __repr__ = __str__
 
+    def _written(self, write: Callable[[Cell, str], str], mark: str) -> list[list[str]]:
+        """Write the cells, by their kinds, and mark those that are pointed out."""
+        return [
+            [
+                mark.format(write(cell, c.kind)) if (j, k) in self.marked else write(cell, c.kind)
+                for k, (cell, c) in enumerate(zip(row, self.columns, strict=True))
+            ]
+            for j, row in enumerate(self.cells)
+        ]
+
     def markdown(self) -> str:
         """Write it in Markdown, with formulas in LaTeX between dollar signs."""
 
@@ -227,11 +224,7 @@ class Table:
             return _markdown_text(cell)
 
         lines = [[_markdown_text(column.name) for column in self.columns]]
-        for j, row in enumerate(self.cells):
-            cells = [shown(cell, c.kind) for cell, c in zip(row, self.columns, strict=True)]
-            lines.append(
-                [f"**{cell}**" if (j, k) in self.marked else cell for k, cell in enumerate(cells)]
-            )
+        lines += self._written(shown, "**{}**")
         table = [f"| {' | '.join(line)} |" for line in lines]
         table.insert(1, "|" + "---|" * len(self.columns))
         title = [f"**{_markdown_text(self.title)}**"] if self.title else []
@@ -251,33 +244,21 @@ class Table:
         \end{array}
         """
         head = " & ".join(latex_text(c.name) if c.name else "" for c in self.columns)
-        rows = []
-        for j, row in enumerate(self.cells):
-            cells = [
-                _cell_latex(cell, c.kind, self.names)
-                for cell, c in zip(row, self.columns, strict=True)
-            ]
-            rows.append(
-                " & ".join(
-                    rf"\boxed{{{cell}}}" if (j, k) in self.marked else cell
-                    for k, cell in enumerate(cells)
-                )
-            )
-        body = " \\\\[5pt]\n".join(rows)  # so that fractions do not touch
+        cells = self._written(
+            lambda cell, kind: _cell_latex(cell, kind, self.names), r"\boxed{{{}}}"
+        )
+        body = " \\\\[5pt]\n".join(map(" & ".join, cells))  # so that fractions do not touch
         letters = "l" * len(self.columns)
         return f"\\begin{{array}}{{{letters}}}\n{head} \\\\ \\hline\n{body}\n\\end{{array}}"
 
     def _repr_html_(self) -> str:
         style = "text-align:left;vertical-align:top;padding:2px 1.2em 2px 0"
+        mark = ";box-shadow:0 0 0 2px #0072b2"
         line = ";border-bottom:1px solid"
         head = "".join(f'<th style="{style}{line}">{escape(c.name)}</th>' for c in self.columns)
-        body = ""
-        for j, row in enumerate(self.cells):
-            body += "<tr>"
-            for k, (cell, column) in enumerate(zip(row, self.columns, strict=True)):
-                mark = ";box-shadow:0 0 0 2px #0072b2" if (j, k) in self.marked else ""
-                body += f'<td style="{style}{mark}">{_cell_html(cell, column.kind)}</td>'
-            body += "</tr>"
+        cells = self._written(lambda cell, kind: f'">{_cell_html(cell, kind)}</td>', f"{mark}{{}}")
+        rows = ("".join(f'<td style="{style}{cell}' for cell in row) for row in cells)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
         title = f"<p><b>{escape(self.title)}</b></p>" if self.title else ""
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return (

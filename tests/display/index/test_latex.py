@@ -32,7 +32,7 @@ from tests.test_catalogue import symbols_of
 
 
 def latex(tensor: ed.Tensor) -> str:
-    return index_latex(str(tensor), [v.name for v in tensor.formula.arguments])
+    return index_latex(tensor.formula.text, [v.name for v in tensor.formula.arguments])
 
 
 @cache
