@@ -73,39 +73,19 @@ from einsdiff.numeric.planning.views import (
 
 @dataclass(frozen=True)
 class Plan:
-    """What a program will do.
+    """What a program will do."""
 
-    Attributes
-    ----------
-    inputs
-        The variables it reads, and the name that each has in it.
-    given
-        The shapes of these, by name.
-    instructions
-        The steps.
-    results
-        The names of the results.
-    shapes
-        The shapes of the results.
-    cores
-        In place of an array in which they are added up, the cores of each result.
-    pattern
-        The entries of a single result that can be other than zero; None for all.
-    nodes
-        The expressions as they are computed.
-    sizes
-        The number that each named size in them stands for.
-    """
-
-    inputs: tuple[tuple[Variable, str], ...]
-    given: Mapping[str, tuple[int, ...]]
-    instructions: tuple[Instruction, ...]
-    results: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
+    inputs: tuple[tuple[Variable, str], ...]  # the variables it reads, and what each is called
+    given: Mapping[str, tuple[int, ...]]  # the shapes of these, by name
+    instructions: tuple[Instruction, ...]  # the steps
+    results: tuple[str, ...]  # the names of the results
+    shapes: tuple[tuple[int, ...], ...]  # their shapes
+    #: In place of an array in which they are added up, the cores of each result.
     cores: tuple[tuple[PlannedCore, ...], ...] = ()
+    #: The entries of a single result that can be other than zero; None for all.
     pattern: tuple[Window, ...] | None = None
-    nodes: tuple[Node, ...] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    nodes: tuple[Node, ...] = ()  # the expressions as they are computed
+    sizes: Mapping[str, int] = field(default_factory=dict)  # what each named size stands for
 
     @cached_property
     def makes(self) -> dict[str, Instruction]:
