@@ -70,6 +70,9 @@ from einsdiff.numeric.planning.views import (
     write,
 )
 
+#: Sizes with names among the factors of products, by the variables that stand for them.
+Counts = Mapping[Variable, Extent]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -191,7 +194,7 @@ def _finder(optimizer: Optimizer, nodes: Sequence[Node], sizes: Mapping[str, int
         there = sorted({n for n in counts.values() if n > 1})
         raise _unfitting(wanted, len(fitting), list(map(str, there)))
     (node,) = fitting
-    number = [size if isinstance(size, int) else sizes[size] for size in node.sizes]
+    number = tuple(size if isinstance(size, int) else sizes[size] for size in node.sizes)
     rank = {name: k for k, name in enumerate(optimizer.names)}
     slots = [
         (rank.get(part.name, len(rank)) if isinstance(part, Variable) else len(rank), k)
@@ -203,7 +206,8 @@ def _finder(optimizer: Optimizer, nodes: Sequence[Node], sizes: Mapping[str, int
         carried.update(set(node.subscripts[k]))
     factors = [{n for n in node.subscripts[k] if carried[n] > 1} for _, k in sorted(slots)]
     output = set(node.output).intersection(*[set().union(*factors)])
-    return given_path(optimizer, [sorted(own) for own in factors], sorted(output), number)
+    own = [tuple(sorted(labels)) for labels in factors]
+    return given_path(optimizer, own, tuple(sorted(output)), number)
 
 
 def _unfitting(wanted: int, fitting: int, there: Sequence[str]) -> OperandError:
@@ -246,7 +250,7 @@ def _planned(
     is_plain: bool = False,
     finder: Finder = None,
     room: int | None = None,
-    counts: Mapping[Variable, Extent] = MappingProxyType({}),
+    counts: Counts = MappingProxyType({}),
 ) -> Plan:
     planner = _Planner(outputs, sizes, Steps(is_plain, finder, room), counts)
     cores: tuple[tuple[PlannedCore, ...], ...] = ()
@@ -281,11 +285,7 @@ class _PlannedTerm:
 
 class _Planner:
     def __init__(
-        self,
-        outputs: Sequence[Node],
-        sizes: Mapping[str, int],
-        steps: Steps,
-        counts: Mapping[Variable, Extent],
+        self, outputs: Sequence[Node], sizes: Mapping[str, int], steps: Steps, counts: Counts
     ) -> None:
         self.sizes = sizes
         self.steps = steps
