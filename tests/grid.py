@@ -123,7 +123,7 @@ def _called(
     if careful and on_the_edge(node, args):
         raise NoValueError
     names = {"np": np, "dtype": "float"}
-    names |= {name: getattr(special, name) for name in special.__all__}
+    names |= vars(special)
     spelled = node.function.numpy.replace("{dtype}", "float")
     code = spelled.format(*(f"a{k}" for k in range(len(args))))
     names |= {f"a{k}": arg for k, arg in enumerate(args)}

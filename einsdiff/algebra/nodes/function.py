@@ -172,6 +172,13 @@ def enter(*entries: Function) -> None:
     _revision += 1
 
 
+def kernel(name: str, numpy: str, signature: str, **facts: Any) -> Function:
+    """Enter a function that only computations have, by what computes it."""
+    computes = numpy.partition("(")[0]
+    entry = Function(f"_{name}", (), numpy, signature, implementation=computes, **facts)
+    return KERNELS.setdefault(entry.name, entry)
+
+
 def family(
     name: str, entry: Callable[[tuple[int, ...]], Function | None], is_public: bool = True
 ) -> None:

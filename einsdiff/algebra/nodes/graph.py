@@ -7,12 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from einsdiff.algebra.nodes.function import Function
 from einsdiff.algebra.nodes.interning import Add, Call, Constant, Einsum, Node, Variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum
+from einsdiff.notation.subscripts import Size
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -108,13 +109,38 @@ def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
     new = [done[child] for child in below]
     if all(a is b for a, b in zip(below, new, strict=True)):
         return node
+    return remade(node, new, node.sizes if isinstance(node, Einsum) else node.shape)
+
+
+def remade(node: Node, parts: Sequence[Node], sizes: Sequence[Size]) -> Node:
+    """Build a node of other parts, and of other sizes: those of a product's labels, or its shape.
+
+    >>> from einsdiff.algebra.nodes.interning import variable
+    >>> remade(variable("x", (3,)), [], (3,))
+    x
+    """
     if isinstance(node, Einsum):
-        return einsum(new, node.subscripts, node.output, dict(enumerate(node.sizes)))
+        return einsum(parts, node.subscripts, node.output, dict(enumerate(sizes)))
     if isinstance(node, Add):
-        terms = [(c, term) for (c, _), term in zip(node.terms, new, strict=True)]
-        return add(terms, node.shape)
-    assert isinstance(node, Call)
-    return call(node.function, new)
+        terms = [(c, part) for (c, _), part in zip(node.terms, parts, strict=True)]
+        return add(terms, sizes)
+    return call(node.function, parts) if isinstance(node, Call) else node
+
+
+def rewritten(nodes: Iterable[Node], rule: Callable[[Node], Node]) -> tuple[Node, ...]:
+    """Apply a rule to all that expressions are made of, each part made of what those below became.
+
+    >>> from einsdiff.algebra.nodes.nodes import scale
+    >>> from einsdiff.algebra.nodes.interning import variable
+    >>> x, y = variable("x", (3,)), variable("y", (3,))
+    >>> rewritten([scale(2, x)], lambda node: y if node is x else node)[0] is scale(2, y)
+    True
+    """
+    roots = tuple(nodes)
+    done: dict[Node, Node] = {}
+    for part in topological(roots):
+        done[part] = rule(rebuilt(part, done))
+    return tuple(done[root] for root in roots)
 
 
 def substituted(node: Node, known: Mapping[Node, Node]) -> Node:

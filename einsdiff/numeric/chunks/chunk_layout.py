@@ -26,7 +26,7 @@ from math import prod
 from typing import NamedTuple
 
 from einsdiff.algebra.nodes.function import lookup
-from einsdiff.algebra.nodes.graph import children, rebuilt, topological
+from einsdiff.algebra.nodes.graph import children, rebuilt, rewritten, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Delta, Einsum, Node, Variable, variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.errors import OperandError, SizeError, shape_text
@@ -230,10 +230,7 @@ class Cutter:
 
     def rewritten(self, roots: Sequence[Node]) -> tuple[Node, ...]:
         """Write expressions so that they can be computed chunk by chunk."""
-        done: dict[Node, Node] = {}
-        for node in topological(roots):
-            done[node] = self._known(rebuilt(node, done))
-        return tuple(done[root] for root in roots)
+        return rewritten(roots, self._known)
 
     def _known(self, node: Node) -> Node:
         """Rewrite what is new in an expression."""

@@ -34,18 +34,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.graph import topological
-from einsdiff.algebra.nodes.interning import (
-    Add,
-    Call,
-    Constant,
-    Delta,
-    Einsum,
-    Node,
-    Variable,
-    variable,
-)
-from einsdiff.algebra.nodes.nodes import add, call, einsum
+from einsdiff.algebra.nodes.graph import remade, topological
+from einsdiff.algebra.nodes.interning import Add, Constant, Delta, Einsum, Node, Variable, variable
+from einsdiff.algebra.nodes.nodes import add, einsum
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.chunks.chunk_layout import (
     Chunking,
@@ -287,7 +278,7 @@ class _Regions:
                         cut = member.cut(labels)
                         inputs[key] = Input(operand, cut, key[1], name), v
                     parts.append(inputs[key][1])
-            built[node] = _rebuilt(node, parts, sizes)
+            built[node] = remade(node, parts, sizes)
         given = []
         for node in outputs:
             member = self.members[node]
@@ -323,13 +314,3 @@ def _resized(node: Node, shape: tuple[Size, ...]) -> Node:
     if isinstance(node, Einsum):
         return einsum([], [], range(len(shape)), dict(enumerate(shape)))
     return add([], shape) if isinstance(node, Add) else node
-
-
-def _rebuilt(node: Node, parts: Sequence[Node], sizes: Sequence[Size]) -> Node:
-    """Return a node of other operands and sizes."""
-    if isinstance(node, Einsum):
-        return einsum(parts, node.subscripts, node.output, dict(enumerate(sizes)))
-    if isinstance(node, Add):
-        terms = [(c, part) for (c, _), part in zip(node.terms, parts, strict=True)]
-        return add(terms, sizes)
-    return call(node.function, parts) if isinstance(node, Call) else node

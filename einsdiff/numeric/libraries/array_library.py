@@ -30,53 +30,31 @@ _KINDS = {"bool": "b", "uint": "u", "int": "i", "float": "f", "bfloat": "f", "co
 
 
 class ArrayLibrary:
-    """NumPy; a subclass is another library, and has what it does not say otherwise from NumPy.
+    """NumPy; a subclass is another library, and has what it does not say otherwise from NumPy."""
 
-    Attributes
-    ----------
-    name, title, array
-        What it is called in the interface, and what it and one of its arrays are in messages.
-    packages
-        The packages of its types.
-    module, alias
-        The module of its functions, and what that is called in code.
-    code
-        The library whose code is its own, but for the module: its functions are called alike.
-    operations
-        How it writes operations. ``{np}`` is the module, ``{0}`` an argument, in brackets unless it
-        is a name or the like. Blank where there is no such operation.
-    takes_numpy
-        Whether NumPy arrays and numbers go with its arrays as they are.
-    takes_numbers
-        Whether functions of entries take numbers.
-    is_strict
-        Whether what is not of `module` takes arrays only.
-    is_lazy
-        Whether arrays are computed in chunks, when they are asked for.
-    changes_in_place
-        Whether a part of an array can be written into; else a changed copy is made.
-    has_ogrid, has_negative_steps
-        Whether it has ``ogrid``, and slices that go backwards.
-    promote
-        The function of two dtypes that joins them, where none joins arrays and numbers.
-    """
-
-    name: ClassVar[str] = "numpy"
-    title: ClassVar[str] = "NumPy"
-    array: ClassVar[str] = "a NumPy array"
-    packages: ClassVar[tuple[str, ...]] = ("numpy",)
-    module: ClassVar[str] = "numpy"
-    alias: ClassVar[str] = "np"
+    name: ClassVar[str] = "numpy"  # what it is called in the interface
+    title: ClassVar[str] = "NumPy"  # and in messages
+    array: ClassVar[str] = "a NumPy array"  # what one of its arrays is, in messages
+    packages: ClassVar[tuple[str, ...]] = ("numpy",)  # those of its types
+    module: ClassVar[str] = "numpy"  # that of its functions
+    alias: ClassVar[str] = "np"  # what the module is called in code
+    #: The library whose code is its own, but for the module: its functions are called alike.
     code: ClassVar[str] = "numpy"
+    #: Whether NumPy arrays and numbers go with its arrays as they are.
     takes_numpy: ClassVar[bool] = False
-    takes_numbers: ClassVar[bool] = True
-    is_strict: ClassVar[bool] = False
+    takes_numbers: ClassVar[bool] = True  # whether functions of entries take numbers
+    is_strict: ClassVar[bool] = False  # whether what is not of `module` takes arrays only
+    #: Whether arrays are computed in chunks, when they are asked for.
     is_lazy: ClassVar[bool] = False
+    #: Whether a part of an array can be written into; else a changed copy is made.
     changes_in_place: ClassVar[bool] = True
-    has_ogrid: ClassVar[bool] = True
-    has_negative_steps: ClassVar[bool] = True
+    has_ogrid: ClassVar[bool] = True  # whether it has ``ogrid``
+    has_negative_steps: ClassVar[bool] = True  # whether it has slices that go backwards
+    #: The function of two dtypes that joins them, where none joins arrays and numbers.
     promote: ClassVar[str] = ""
 
+    #: How it writes operations. ``{np}`` is the module, ``{0}`` an argument, in brackets unless it
+    #: is a name or the like. Blank where there is no such operation.
     operations: ClassVar[Mapping[str, str]] = {
         "transpose": "{0}.transpose(*{axes})",
         "reshape": "{0}.reshape(*{sizes})",

@@ -27,7 +27,9 @@ from typing import NamedTuple
 
 from einsdiff.algebra.nodes.canonical import canonical
 
-Path = tuple[tuple[int, ...], ...]
+Labels = tuple[int, ...]
+#: For each step the positions of what is multiplied.
+Path = tuple[Labels, ...]
 
 
 class TensorNetwork(NamedTuple):

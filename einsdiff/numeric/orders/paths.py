@@ -29,8 +29,8 @@ import opt_einsum as oe
 from einsdiff.numeric.orders.engines import Explicit, Held, Searched, searched
 from einsdiff.numeric.orders.networks import (
     BLAS,
+    Labels,
     Path,
-    Placed,
     TensorNetwork,
     Tree,
     annealed,
@@ -85,13 +85,16 @@ class Given:
 #: Who finds paths, once a path that was given is known to be for one product.
 Finder = str | bool | Held | Given | None
 
+#: Products: the labels of each factor, in an order or without.
+Factors = tuple[Labels, ...]
+Sets = Sequence[frozenset[int]]
+#: Orders the tensors of a closed network.
+Place = Callable[[Sequence[Labels], Mapping[int, int]], TensorNetwork]
+
 
 @lru_cache(maxsize=4096)
 def find_path(
-    factors: tuple[tuple[int, ...], ...],
-    output: tuple[int, ...],
-    sizes: tuple[int, ...],
-    finder: Finder = None,
+    factors: Factors, output: Labels, sizes: Labels, finder: Finder = None
 ) -> tuple[Path, float]:
     """Find an order in which to multiply factors with these labels, keeping those of the output.
 
@@ -149,34 +152,27 @@ class _Closed(NamedTuple):
 
 
 def _closed(
-    factors: Sequence[frozenset[int]],
-    kept: frozenset[int],
-    sizes: Sequence[int],
-    names: Sequence[str] = (),
-    placed: Placed | None = None,
+    factors: Sets, kept: frozenset[int], sizes: Sequence[int], place: Place = network_of
 ) -> _Closed:
     tensors = [tuple(sorted(labels)) for labels in factors]
     if kept:
         tensors.append(tuple(sorted(kept)))
     size = {n: sizes[n] for labels in tensors for n in labels}
-    if placed is None:
-        return _Closed(network_of(tensors, size), tuple(tensors), bool(kept))
-    return _Closed(placed.network(tensors, size, names), tuple(tensors), bool(kept))
+    return _Closed(place(tensors, size), tuple(tensors), bool(kept))
 
 
 def _network_path(
-    factors: Sequence[frozenset[int]],
+    factors: Sets,
     kept: frozenset[int],
     sizes: Sequence[int],
     finder: Finder,
-    names: Sequence[str] = (),
-    placed: Placed | None = None,
+    place: Place = network_of,
 ) -> Path | None:
     """Return the path of the tree of a product's network, hung up at its result."""
     is_network = len(factors) + bool(kept) > NETWORK
     if not is_network and not isinstance(finder, Given):
         return None
-    closed = _closed(factors, kept, sizes, names, placed)
+    closed = _closed(factors, kept, sizes, place)
     if isinstance(finder, Given) and finder.key == closed.network.key:
         tree = finder.tree
     elif is_network:
@@ -234,10 +230,7 @@ def _own_tree(tensors: Sequence[tuple[int, ...]], sizes: Sequence[int]) -> Tree:
 
 
 def given_path(
-    explicit: Explicit,
-    factors: Sequence[Sequence[int]],
-    output: Sequence[int],
-    sizes: Sequence[int],
+    explicit: Explicit, factors: Sequence[Labels], output: Labels, sizes: Labels
 ) -> Given:
     """Say for which product a path was given.
 
@@ -259,33 +252,31 @@ def given_path(
 
 
 def find_order(
-    factors: tuple[tuple[int, ...], ...],
-    output: tuple[int, ...],
-    sizes: tuple[int, ...],
+    factors: Factors,
+    output: Labels,
+    sizes: Labels,
     finder: Finder = None,
-    names: Sequence[str] = (),
-    placed: Placed | None = None,
+    place: Place = network_of,
 ) -> Path:
     """Find an order in which to multiply factors, as `find_path` does, not what it costs.
 
-    The networks of factors with such names may have been seen before.
+    What places the tensors of a network may have seen it before; see `Placed`.
 
     >>> find_order(((0, 1), (1, 2), (2,)), (0,), (100, 200, 300))
     ((1, 2), (0, 1))
     """
     left = list(map(frozenset, factors))
-    path = _network_path(left, frozenset(output), sizes, finder, names, placed)
+    path = _network_path(left, frozenset(output), sizes, finder, place)
     return find_path(factors, output, sizes, finder)[0] if path is None else path
 
 
 def find_slices(
-    factors: tuple[tuple[int, ...], ...],
-    output: tuple[int, ...],
-    sizes: tuple[int, ...],
+    factors: Factors,
+    output: Labels,
+    sizes: Labels,
     finder: Finder = None,
     room: int | None = None,
-    names: Sequence[str] = (),
-    placed: Placed | None = None,
+    place: Place = network_of,
 ) -> tuple[Path, frozenset[int]]:
     """Find an order in which to multiply factors, for one value of some labels at a time.
 
@@ -296,7 +287,7 @@ def find_slices(
     >>> find_slices(ring, (), (10, 10, 10, 10), room=40)[1]
     frozenset({0})
     """
-    path = first = find_order(factors, output, sizes, finder, names, placed)
+    path = first = find_order(factors, output, sizes, finder, place)
     left = [frozenset(labels) for labels in factors]
     kept = frozenset(output)
     wanted: frozenset[int] = frozenset()
@@ -304,14 +295,14 @@ def find_slices(
         if len(left) + bool(kept) <= NETWORK:
             wanted = frozenset(_searched(finder, factors, output, sizes).sliced)
         else:
-            network = _closed(left, kept, sizes, names, placed).network
+            network = _closed(left, kept, sizes, place).network
             found = _tree(network.key, network.leaves, finder)[1]
             wanted = frozenset(network.labels[k] for k in found)
     if room is None or len(factors) < 2:
         return path, wanted
     choice = Slices(left, kept, sizes, wanted)
     if finder is None and len(left) + bool(kept) > NETWORK and choice.need(path) > room:
-        closed = _closed(left, kept, sizes, names, placed)
+        closed = _closed(left, kept, sizes, place)
         for share in SHARES:
             roomy = _roomy_tree(closed.network.key, closed.network.leaves, room // share)
             if roomy is None:
@@ -380,10 +371,7 @@ def _sliced_work(unions: Sequence[frozenset[int]], sizes: Sequence[float], label
 
 @lru_cache(maxsize=1024)
 def _searched(
-    finder: str | bool | Held,
-    factors: tuple[tuple[int, ...], ...],
-    output: tuple[int, ...],
-    sizes: tuple[int, ...],
+    finder: str | bool | Held, factors: Factors, output: Labels, sizes: Labels
 ) -> Searched:
     """Search once: what searches at random finds something else the next time."""
     return searched(finder, factors, output, {n: sizes[n] for own in factors for n in own})
@@ -403,7 +391,7 @@ def _orders(count: int) -> tuple[Path, ...]:
     )
 
 
-def _alike(factors: Sequence[frozenset[int]]) -> tuple[int, int] | None:
+def _alike(factors: Sets) -> tuple[int, int] | None:
     """Find two factors with the same axes."""
     seen: dict[frozenset[int], int] = {}
     for k, labels in enumerate(factors):
@@ -414,10 +402,7 @@ def _alike(factors: Sequence[frozenset[int]]) -> tuple[int, int] | None:
 
 
 def _found(
-    search: Callable[..., Any],
-    factors: Sequence[frozenset[int]],
-    kept: frozenset[int],
-    size: Mapping[int, int],
+    search: Callable[..., Any], factors: Sets, kept: frozenset[int], size: Mapping[int, int]
 ) -> Path:
     if len(factors) < 3:
         return ((0, 1),) if len(factors) == 2 else ()
@@ -425,10 +410,7 @@ def _found(
 
 
 def _cost(
-    factors: Sequence[frozenset[int]],
-    kept: frozenset[int],
-    sizes: Sequence[int],
-    path: Sequence[Sequence[int]],
+    factors: Sets, kept: frozenset[int], sizes: Sequence[int], path: Sequence[Sequence[int]]
 ) -> float:
     total = 0.0
     arrays = list(factors)

@@ -28,15 +28,16 @@ so that a product with a matrix takes no array of four axes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import combinations, permutations
 from math import factorial
 from typing import Any
 
-from einsdiff.algebra.nodes.function import FUNCTIONS, KERNELS, Function
-from einsdiff.algebra.nodes.graph import children, rebuilt, topological
+from einsdiff.algebra.nodes.function import FUNCTIONS, Function, kernel
+from einsdiff.algebra.nodes.graph import children, rewritten, topological
 from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
@@ -61,10 +62,7 @@ def _kernel(name: str, spelled: str, signature: str) -> Function:
     called = spelled.partition("(")[0]
     is_factor = called in ("cofactor_left", "cofactor_right")  # of whatever order
     code = dict.fromkeys(("numpy", "torch", "jax"), f"{called}({{0}})") if is_factor else {}
-    entry = Function(
-        f"_{name}", (), spelled, signature, implementation=called, code=code, temporary=7
-    )
-    return KERNELS.setdefault(entry.name, entry)
+    return kernel(name, spelled, signature, code=code, temporary=7)
 
 
 _COFACTOR = _kernel("cofactor", "cofactor({0})", "(n,n)->(n,n)")
@@ -95,8 +93,8 @@ def with_cofactors(nodes: Sequence[Node]) -> tuple[Node, ...]:
     for is_spread in (True, False):
         room = _Room(MOST_PRODUCTS)
         try:
-            found = _rebuilt(nodes, _spread, room) if is_spread else tuple(nodes)
-            found = _rebuilt(found, _written, room)
+            found = rewritten(nodes, partial(_spread, room=room)) if is_spread else tuple(nodes)
+            found = rewritten(found, partial(_written, room=room))
         except _TooManyError:
             continue
         if not is_spread or not any(True for part in topological(found) for _ in _terms(part)):
@@ -128,17 +126,6 @@ def _is_divided(node: Node) -> bool:
     base = node.args[0]
     is_det = isinstance(base, Call) and base.function is FUNCTIONS["det"]
     return is_det and _determinant(node) is None
-
-
-def _rebuilt(
-    nodes: Sequence[Node], rewrite: Callable[[Node, _Room], Node], room: _Room
-) -> tuple[Node, ...]:
-    """Rewrite sums and products, what is below first."""
-    done: dict[Node, Node] = {}
-    for part in topological(nodes):
-        new = rebuilt(part, done)
-        done[part] = rewrite(new, room) if isinstance(new, Add | Einsum) else new
-    return tuple(done[node] for node in nodes)
 
 
 # --- terms ------------------------------------------------------------------------------------

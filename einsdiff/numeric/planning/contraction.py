@@ -18,9 +18,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import count, product
 from math import prod
 
+from einsdiff.numeric.orders.networks import Path
 from einsdiff.numeric.orders.paths import Given, find_order, find_slices
 from einsdiff.numeric.orders.slices import NETWORK
 from einsdiff.numeric.planning.fusing import fused
@@ -30,17 +32,18 @@ from einsdiff.numeric.planning.strides import entrywise, is_matrix, reshaped
 
 #: An array and the label of each of its axes.
 Factor = tuple[Handle, Labels]
+Factors = Sequence[Factor]
+#: Labels of a product of two: those of a batch, of rows, of columns, and those that are summed.
+Groups = tuple[list[int], list[int], list[int], list[int]]
+#: The size of each label.
+Sizes = Mapping[int, int]
 
 #: So many equal factors are computed as a power.
 FEWEST_POWER = 3
 
 
 def contract(
-    steps: Steps,
-    factors: Sequence[Factor],
-    output: Collection[int],
-    order: Labels,
-    size: Mapping[int, int],
+    steps: Steps, factors: Factors, output: Collection[int], order: Labels, size: Sizes
 ) -> Factor:
     """Multiply factors, of which there is at least one, and sum over labels not in the output.
 
@@ -64,11 +67,11 @@ def contract(
         tuple(map(int, size.values())),
         steps.finder,
     )
-    names = [array.name for array, _ in left]
+    place = partial(steps.placed.network, names=[array.name for array, _ in left])
     if steps.finder is None and steps.room is None:
-        path = find_order(*product, names, steps.placed)
+        path = find_order(*product, place)
         return _multiplied(steps, left, path, output, order, size)
-    path, sliced = find_slices(*product, steps.room, names, steps.placed)
+    path, sliced = find_slices(*product, steps.room, place)
     if not sliced or steps.is_plain:  # what people read has no loops
         return _multiplied(steps, left, path, output, order, size)
     back = list(size)
@@ -84,12 +87,7 @@ def _carried(factors: Iterable[Factor], output: Iterable[int]) -> Counter[int]:
 
 
 def _multiplied(
-    steps: Steps,
-    factors: Sequence[Factor],
-    path: Sequence[Sequence[int]],
-    output: Collection[int],
-    order: Labels,
-    size: Mapping[int, int],
+    steps: Steps, factors: Factors, path: Path, output: Collection[int], order: Labels, size: Sizes
 ) -> Factor:
     """Multiply factors in the order of a path."""
     left = list(factors)
@@ -128,11 +126,11 @@ def _multiplied(
 
 def _in_slices(
     steps: Steps,
-    factors: Sequence[Factor],
-    path: Sequence[Sequence[int]],
+    factors: Factors,
+    path: Path,
     output: Collection[int],
     order: Labels,
-    size: Mapping[int, int],
+    size: Sizes,
     sliced: Collection[int],
 ) -> Factor:
     """Multiply factors for one value of some labels at a time, and add up.
@@ -153,7 +151,7 @@ def _in_slices(
             for _, labels in own:
                 carried.subtract(labels)
             kept = {n for _, labels in own for n in labels if carried[n]}
-            line = [(0, 1), *[(0, k) for k in range(len(own) - 2, 0, -1)]]
+            line = ((0, 1), *[(0, k) for k in range(len(own) - 2, 0, -1)])
             known[made] = _multiplied(steps, own, line, kept, (), size)
             carried.update(known[made][1])
         else:
@@ -170,7 +168,7 @@ def _in_slices(
     for group, made in later:
         inner_path.append(tuple(sorted(map(numbers.index, group))))
         numbers = [*(k for k in numbers if k not in group), made]
-    value, labels = _multiplied(loop, list(parts.values()), inner_path, rest, rest, size)
+    value, labels = _multiplied(loop, list(parts.values()), tuple(inner_path), rest, rest, size)
     value = loop.arrange(value, labels, rest)
     instructions, (name,) = fused(loop.instructions, [value.name])
     detail = Sliced(
@@ -204,7 +202,7 @@ LEAST_SYMMETRIC = 2**18
 
 
 def _symmetric(
-    steps: Steps, factors: Sequence[Factor], output: Collection[int], size: Mapping[int, int]
+    steps: Steps, factors: Factors, output: Collection[int], size: Sizes
 ) -> Factor | None:
     r"""Recognise products of which half determines all, since two factors can be exchanged.
 
@@ -239,13 +237,7 @@ def _symmetric(
     return None
 
 
-def _halved(
-    steps: Steps,
-    factor: Factor,
-    rest: Sequence[Factor],
-    groups: tuple[list[int], list[int], list[int], list[int]],
-    size: Mapping[int, int],
-) -> Factor:
+def _halved(steps: Steps, factor: Factor, rest: Factors, groups: Groups, size: Sizes) -> Factor:
     """Compute a product with a factor that stands in it twice."""
     array, labels = factor
     summed, rows, columns, left = groups
@@ -266,7 +258,7 @@ def _halved(
     return steps.reshape(result, [size[label] for label in both]), both
 
 
-def _powers(steps: Steps, factors: Sequence[Factor]) -> Sequence[Factor]:
+def _powers(steps: Steps, factors: Factors) -> Factors:
     """Make one power of each three or more equal factors."""
     if len(factors) < FEWEST_POWER:
         return factors
@@ -296,9 +288,7 @@ def _reduce(steps: Steps, array: Handle, labels: Labels, needed: set[int]) -> Fa
     return array, kept
 
 
-def _pair_once(
-    steps: Steps, a: Factor, b: Factor, needed: set[int], size: Mapping[int, int]
-) -> Factor:
+def _pair_once(steps: Steps, a: Factor, b: Factor, needed: set[int], size: Sizes) -> Factor:
     """Contract two factors, unless that was done before with other names of their labels.
 
     The derivatives of a network have most of their products in common.
@@ -315,7 +305,7 @@ def _pair_once(
 
 
 def _pair(
-    steps: Steps, a: Factor, b: Factor, needed: set[int], final: Labels, size: Mapping[int, int]
+    steps: Steps, a: Factor, b: Factor, needed: set[int], final: Labels, size: Sizes
 ) -> Factor:
     """Contract two factors: a broadcast product where nothing is summed, else a matmul."""
     (array_a, labels_a), (array_b, labels_b) = a, b
@@ -400,12 +390,7 @@ def _row(shape: Sequence[int], operands: Sequence[Sequence[tuple[int, int]]]) ->
 
 
 def _plain_product(
-    steps: Steps,
-    a: Factor,
-    b: Factor,
-    groups: tuple[list[int], list[int], list[int], list[int]],
-    final: Labels,
-    size: Mapping[int, int],
+    steps: Steps, a: Factor, b: Factor, groups: Groups, final: Labels, size: Sizes
 ) -> Factor:
     """Contract two factors by ``@`` if that is all it takes, else as an einsum."""
     (array_a, labels_a), (array_b, labels_b) = a, b
@@ -431,12 +416,7 @@ def _plain_product(
 
 
 def _matrix_product(
-    steps: Steps,
-    a: Factor,
-    b: Factor,
-    groups: tuple[list[int], list[int], list[int], list[int]],
-    final: Labels,
-    size: Mapping[int, int],
+    steps: Steps, a: Factor, b: Factor, groups: Groups, final: Labels, size: Sizes
 ) -> Factor:
     """Contract two factors by a matrix product, or by one for each index of the batch axes.
 

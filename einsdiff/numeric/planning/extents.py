@@ -20,7 +20,7 @@ from itertools import count
 from math import prod
 from typing import Any
 
-from einsdiff.algebra.nodes.graph import rebuilt, topological, variables_of
+from einsdiff.algebra.nodes.graph import rewritten, variables_of
 from einsdiff.algebra.nodes.interning import Einsum, Node, Variable, variable
 from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.numeric.planning.operations import Instruction
@@ -127,7 +127,7 @@ def extents_of(nodes: Iterable[Node], names: Mapping[str, str]) -> dict[str, Ext
 
 def counted(
     nodes: Sequence[Node], extents: Mapping[str, int]
-) -> tuple[list[Node], dict[Variable, Extent]]:
+) -> tuple[tuple[Node, ...], dict[Variable, Extent]]:
     """Put a variable in the place of each factor that is a named size; return which extent each is.
 
     A coefficient may become any number, a fraction or a complex one, which would forget the name.
@@ -141,21 +141,21 @@ def counted(
     # No variable of theirs is called so.
     longest = max((len(v.name) for v in variables_of(nodes)), default=0)
     found: dict[Variable, Extent] = {}
-    done: dict[Node, Node] = {}
-    for part in topological(nodes):
-        new = rebuilt(part, done)
-        if isinstance(new, Einsum):
-            loose = {n: extents.get(str(new.sizes[n])) for n in new.loose}
-            known = {n: extent for n, extent in loose.items() if isinstance(extent, Extent)}
-            if known:
-                factors = [variable(f"{new.sizes[n]} {longest * '_'}", ()) for n in known]
-                found.update(zip(factors, known.values(), strict=True))
-                sizes = {n: size for n, size in enumerate(new.sizes) if n not in known}
-                operands = [*new.operands, *factors]
-                subscripts = [*new.subscripts, *[()] * len(factors)]
-                new = einsum(operands, subscripts, new.output, sizes)
-        done[part] = new
-    return [done[node] for node in nodes], found
+
+    def with_factors(node: Node) -> Node:
+        if not isinstance(node, Einsum):
+            return node
+        loose = {n: extents.get(str(node.sizes[n])) for n in node.loose}
+        known = {n: extent for n, extent in loose.items() if isinstance(extent, Extent)}
+        if not known:
+            return node
+        factors = [variable(f"{node.sizes[n]} {longest * '_'}", ()) for n in known]
+        found.update(zip(factors, known.values(), strict=True))
+        sizes = {n: size for n, size in enumerate(node.sizes) if n not in known}
+        subscripts = [*node.subscripts, *[()] * len(factors)]
+        return einsum([*node.operands, *factors], subscripts, node.output, sizes)
+
+    return rewritten(nodes, with_factors), found
 
 
 def check_extents(instructions: Iterable[Instruction], nodes: Iterable[Node]) -> None:

@@ -33,7 +33,7 @@ from itertools import combinations
 from math import gcd, prod
 
 from einsdiff.algebra.nodes.relations import Relation, bounds, is_digits, truth
-from einsdiff.numeric.planning.contraction import Factor, contract
+from einsdiff.numeric.planning.contraction import Factor, Factors, Sizes, contract
 from einsdiff.numeric.planning.extents import Extent
 from einsdiff.numeric.planning.operations import Gather, IndexCondition, IndexSum, Scatter
 from einsdiff.numeric.planning.steps import Handle, Labels, Range, Steps
@@ -43,14 +43,12 @@ from einsdiff.numeric.planning.views import Contracted, View, laid_out, view, vi
 #: entries are taken at positions that may be outside.
 SCATTER_COST = 2
 
+#: Relations of indices, and the label of each index.
+Relations = Sequence[tuple[Relation, Labels]]
+
 
 def contract_related(
-    steps: Steps,
-    factors: Sequence[Factor],
-    relations: Sequence[tuple[Relation, Labels]],
-    output: Labels,
-    order: Labels,
-    size: Mapping[int, int],
+    steps: Steps, factors: Factors, relations: Relations, output: Labels, order: Labels, size: Sizes
 ) -> Contracted:
     """Multiply factors and relations, and sum over labels not in the output, which are distinct.
 
@@ -88,12 +86,7 @@ class _LoweredProduct:
     """A product whose relations become views and steps, one after the other."""
 
     def __init__(
-        self,
-        steps: Steps,
-        factors: Sequence[Factor],
-        relations: Sequence[tuple[Relation, Labels]],
-        output: Labels,
-        size: Mapping[int, int],
+        self, steps: Steps, factors: Factors, relations: Relations, output: Labels, size: Sizes
     ) -> None:
         self.steps = steps
         self.factors = list(factors)

@@ -38,30 +38,14 @@ WITHOUT_OUT = frozenset({"where"})
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One step of a program.
+    """One step of a program."""
 
-    Attributes
-    ----------
-    op
-        What to do, a key of `OPERATIONS`.
-    target
-        The name of the array that it makes or writes into.
-    args
-        Names of arrays, or numbers.
-    detail
-        What else the operation needs; of the type that its record says.
-    shape
-        The shape of the target.
-    into
-        The array that the result is written into, if not into a new one.
-    """
-
-    op: str
-    target: str
-    args: tuple[str, ...]
-    detail: Any
-    shape: tuple[int, ...]
-    into: str = ""
+    op: str  # what to do, a key of `OPERATIONS`
+    target: str  # the name of the array that it makes or writes into
+    args: tuple[str, ...]  # names of arrays, or numbers
+    detail: Any  # what else the operation needs; of the type that its record says
+    shape: tuple[int, ...]  # of the target
+    into: str = ""  # the array that the result is written into, if not into a new one
 
     @property
     def operation(self) -> Operation:
@@ -206,44 +190,23 @@ def _beside_call(step: Instruction, read: Shapes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is known of an operation.
+    """What is known of an operation."""
 
-    Attributes
-    ----------
-    detail
-        The type of what it needs besides its arguments.
-    is_view
-        Whether its result may be a view of its argument.
-    copies
-        Whether such a result is a copy all the same, unless there is nothing to be done.
-    is_write
-        Whether it changes its target, which it does not make.
-    is_entrywise
-        Whether NumPy can write its result anywhere, since it is computed entry by entry.
-    is_changed
-        Whether what it makes is there to be changed, so that it is made anew each time.
-    is_product
-        Whether it is a product of matrices, or of vectors with these.
-    takes_out
-        Whether its result can be written into the array that the caller of a program passes.
-    is_for_speed
-        Whether plans that people read are without it.
-    flops
-        How many operations on numbers it takes, from the step and the shapes of what it reads.
-    temporary
-        How many entries it allocates and frees again.
-    """
-
-    detail: type = NoneType
-    is_view: bool = False
-    copies: bool = False
-    is_write: bool = False
+    detail: type = NoneType  # the type of what it needs besides its arguments
+    is_view: bool = False  # whether its result may be a view of its argument
+    copies: bool = False  # whether that is a copy all the same, unless there is nothing to be done
+    is_write: bool = False  # whether it changes its target, which it does not make
+    #: Whether NumPy can write its result anywhere, since it is computed entry by entry.
     is_entrywise: bool = False
+    #: Whether what it makes is there to be changed, so that it is made anew each time.
     is_changed: bool = False
-    is_product: bool = False
+    is_product: bool = False  # whether it is a product of matrices, or of vectors with these
+    #: Whether its result can be written into the array that the caller of a program passes.
     takes_out: bool = False
-    is_for_speed: bool = False
+    is_for_speed: bool = False  # whether plans that people read are without it
+    #: How many operations on numbers it takes, from the step and the shapes of what it reads.
     flops: Callable[[Instruction, Shapes], int] = _of_entries
+    #: How many entries it allocates and frees again.
     temporary: Callable[[Instruction, Shapes], int] = _nothing
 
 

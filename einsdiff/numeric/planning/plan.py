@@ -70,42 +70,25 @@ from einsdiff.numeric.planning.views import (
     write,
 )
 
+#: Sizes with names among the factors of products, by the variables that stand for them.
+Counts = Mapping[Variable, Extent]
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What a program will do.
+    """What a program will do."""
 
-    Attributes
-    ----------
-    inputs
-        The variables it reads, and the name that each has in it.
-    given
-        The shapes of these, by name.
-    instructions
-        The steps.
-    results
-        The names of the results.
-    shapes
-        The shapes of the results.
-    cores
-        In place of an array in which they are added up, the cores of each result.
-    pattern
-        The entries of a single result that can be other than zero; None for all.
-    nodes
-        The expressions as they are computed.
-    sizes
-        The number that each named size in them stands for.
-    """
-
-    inputs: tuple[tuple[Variable, str], ...]
-    given: Mapping[str, tuple[int, ...]]
-    instructions: tuple[Instruction, ...]
-    results: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
+    inputs: tuple[tuple[Variable, str], ...]  # the variables it reads, and what each is called
+    given: Mapping[str, tuple[int, ...]]  # the shapes of these, by name
+    instructions: tuple[Instruction, ...]  # the steps
+    results: tuple[str, ...]  # the names of the results
+    shapes: tuple[tuple[int, ...], ...]  # their shapes
+    #: In place of an array in which they are added up, the cores of each result.
     cores: tuple[tuple[PlannedCore, ...], ...] = ()
+    #: The entries of a single result that can be other than zero; None for all.
     pattern: tuple[Window, ...] | None = None
-    nodes: tuple[Node, ...] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    nodes: tuple[Node, ...] = ()  # the expressions as they are computed
+    sizes: Mapping[str, int] = field(default_factory=dict)  # what each named size stands for
 
     @cached_property
     def makes(self) -> dict[str, Instruction]:
@@ -211,7 +194,7 @@ def _finder(optimizer: Optimizer, nodes: Sequence[Node], sizes: Mapping[str, int
         there = sorted({n for n in counts.values() if n > 1})
         raise _unfitting(wanted, len(fitting), list(map(str, there)))
     (node,) = fitting
-    number = [size if isinstance(size, int) else sizes[size] for size in node.sizes]
+    number = tuple(size if isinstance(size, int) else sizes[size] for size in node.sizes)
     rank = {name: k for k, name in enumerate(optimizer.names)}
     slots = [
         (rank.get(part.name, len(rank)) if isinstance(part, Variable) else len(rank), k)
@@ -223,7 +206,8 @@ def _finder(optimizer: Optimizer, nodes: Sequence[Node], sizes: Mapping[str, int
         carried.update(set(node.subscripts[k]))
     factors = [{n for n in node.subscripts[k] if carried[n] > 1} for _, k in sorted(slots)]
     output = set(node.output).intersection(*[set().union(*factors)])
-    return given_path(optimizer, [sorted(own) for own in factors], sorted(output), number)
+    own = [tuple(sorted(labels)) for labels in factors]
+    return given_path(optimizer, own, tuple(sorted(output)), number)
 
 
 def _unfitting(wanted: int, fitting: int, there: Sequence[str]) -> OperandError:
@@ -266,7 +250,7 @@ def _planned(
     is_plain: bool = False,
     finder: Finder = None,
     room: int | None = None,
-    counts: Mapping[Variable, Extent] = MappingProxyType({}),
+    counts: Counts = MappingProxyType({}),
 ) -> Plan:
     planner = _Planner(outputs, sizes, Steps(is_plain, finder, room), counts)
     cores: tuple[tuple[PlannedCore, ...], ...] = ()
@@ -301,11 +285,7 @@ class _PlannedTerm:
 
 class _Planner:
     def __init__(
-        self,
-        outputs: Sequence[Node],
-        sizes: Mapping[str, int],
-        steps: Steps,
-        counts: Mapping[Variable, Extent],
+        self, outputs: Sequence[Node], sizes: Mapping[str, int], steps: Steps, counts: Counts
     ) -> None:
         self.sizes = sizes
         self.steps = steps

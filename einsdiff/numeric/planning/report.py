@@ -27,47 +27,23 @@ from einsdiff.numeric.planning.operations import Instruction, Sliced
 
 
 class Cost(NamedTuple):
-    """What a step costs.
+    """What a step costs."""
 
-    Attributes
-    ----------
-    flops
-        Operations.
-    entries
-        The entries that it reads and writes.
-    alive
-        The entries of all arrays that are allocated while it runs, those that a function allocates
-        on its way included.
-    """
-
-    flops: int
-    entries: int
-    alive: int
+    flops: int  # operations
+    entries: int  # the entries that it reads and writes
+    alive: int  # those of all arrays while it runs, also of those that a function makes on its way
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a program does and costs; it prints as a table.
+    """What a program does and costs; it prints as a table."""
 
-    Attributes
-    ----------
-    steps
-        The instructions.
-    costs
-        What each of them costs.
-    itemsize
-        The bytes of an entry.
-    mode
-        In which order the chain rule is multiplied out, for a derivative: see `mode_of`.
-    copied
-        The entries of operands that are converted first, since they have another dtype. They are
-        alive in each step.
-    """
-
-    steps: tuple[Instruction, ...]
-    costs: tuple[Cost, ...]
-    itemsize: int = 8
-    mode: str = ""
+    steps: tuple[Instruction, ...]  # the instructions
+    costs: tuple[Cost, ...]  # what each of them costs
+    itemsize: int = 8  # the bytes of an entry
+    mode: str = ""  # in which order a derivative's chain rule is multiplied out: see `mode_of`
+    #: The entries of operands that are converted first, since they have another dtype. They are
+    #: alive in each step.
     copied: int = 0
 
     @property

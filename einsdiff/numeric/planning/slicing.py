@@ -18,11 +18,11 @@ every tensor with that index is replaced by a slice of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.graph import rebuilt, topological
+from einsdiff.algebra.nodes.graph import children, rebuilt, remade, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Delta, Einsum, Node, Variable, variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from einsdiff.notation.subscripts import Size
@@ -55,22 +55,14 @@ def with_numbers(nodes: Sequence[Node], sizes: Mapping[str, int]) -> tuple[Node,
 
     done: dict[Node, Node] = {}
     for node in topological(nodes):
+        numbers = [number(n) for n in (node.sizes if isinstance(node, Einsum) else node.shape)]
         if isinstance(node, Variable):
             # What it is a function of has no part in its value.
-            done[node] = variable(node.name, tuple(map(number, node.shape)), node.symmetric)
-        elif isinstance(node, Einsum):
-            numbers = {n: number(size) for n, size in enumerate(node.sizes)}
-            parts = [done[operand] for operand in node.operands]
-            done[node] = einsum(parts, node.subscripts, node.output, numbers)
-        elif isinstance(node, Add):
-            shape = tuple(map(number, node.shape))
-            done[node] = add([(c, done[term]) for c, term in node.terms], shape)
-        elif isinstance(node, Call):
-            done[node] = call(node.function, [done[arg] for arg in node.args])
+            done[node] = variable(node.name, numbers, node.symmetric)
         elif isinstance(node, Delta):
-            done[node] = related([number(size) for size in node.shape], *node.relation)
+            done[node] = related(numbers, *node.relation)
         else:
-            done[node] = node
+            done[node] = remade(node, [done[part] for part in children(node)], numbers)
     return tuple(done[node] for node in nodes)
 
 
@@ -161,17 +153,8 @@ def _ranges(size: int, count: int) -> Iterator[tuple[int, int]]:
 
 def _summed(node: Einsum, cut: Cut) -> Node:
     """Sum over a label in slices."""
-    terms: list[Node] = []
-    for start, length in _ranges(_number(node.sizes[cut.label]), cut.slices):
-        memo: dict[tuple[Node, int], Node] = {}
-        parts = [
-            _restricted(
-                part, [k for k, n in enumerate(labels) if n == cut.label], start, length, memo
-            )
-            for part, labels in zip(node.operands, node.subscripts, strict=True)
-        ]
-        sizes = {**dict(enumerate(node.sizes)), cut.label: length}
-        terms.append(einsum(parts, node.subscripts, node.output, sizes))
+    ranges = _ranges(_number(node.sizes[cut.label]), cut.slices)
+    terms = [_Part(start, length).of_product(node, cut.label) for start, length in ranges]
     return add([(1, term) for term in terms], node.shape)
 
 
@@ -182,7 +165,7 @@ def _placed(node: Node, cut: Cut) -> Node:
     whole = len(labels)
     terms = []
     for start, length in _ranges(size, cut.slices):
-        part = _restricted(node, [cut.label], start, length, {})
+        part = _Part(start, length).of(node, [cut.label])
         place = related((length, size), (1, -1), start)
         output = [whole if n == cut.label else n for n in labels]
         terms.append((1, einsum([place, part], [(cut.label, whole), labels], output)))
@@ -198,67 +181,50 @@ def restricted(node: Node, axes: Sequence[int], start: int, length: int) -> Node
     >>> restricted(einsum([x, x], ["i", "i"], "i"), [0], 1, 2).shape
     (2,)
     """
-    return _restricted(node, axes, start, length, {})
+    return _Part(start, length).of(node, axes)
 
 
-def _restricted(
-    node: Node,
-    axes: Sequence[int],
-    start: int,
-    length: int,
-    memo: dict[tuple[Node, int], Node],
-    depth: int = 0,
-) -> Node:
-    """Take a slice of axes of a node, by slices of what it is made of."""
-    for axis in axes:
-        key = node, axis
-        if key not in memo:
-            memo[key] = _restricted_axis(node, axis, start, length, memo, depth)
-        node = memo[key]
-    return node
+class _Part:
+    """A range of an axis, taken of what nodes are made of, and of each of these once."""
 
+    def __init__(self, start: int, length: int) -> None:
+        self.start = start
+        self.length = length
+        self.known: dict[tuple[Node, int], Node] = {}
 
-def _restricted_axis(
-    node: Node, axis: int, start: int, length: int, memo: dict[tuple[Node, int], Node], depth: int
-) -> Node:
-    if depth < MOST_DEPTH:
-        if isinstance(node, Einsum) and node.output.count(node.output[axis]) == 1:
-            label = node.output[axis]
-            parts = [
-                _restricted(
-                    part,
-                    [k for k, n in enumerate(labels) if n == label],
-                    start,
-                    length,
-                    memo,
-                    depth + 1,
-                )
-                for part, labels in zip(node.operands, node.subscripts, strict=True)
-            ]
-            sizes = {**dict(enumerate(node.sizes)), label: length}
-            return einsum(parts, node.subscripts, node.output, sizes)
-        if isinstance(node, Add):
-            shape = [length if k == axis else size for k, size in enumerate(node.shape)]
-            return add(
-                [
-                    (c, _restricted(term, [axis], start, length, memo, depth + 1))
-                    for c, term in node.terms
-                ],
-                shape,
-            )
-        if isinstance(node, Call) and axis < len(node.batch):
-            rank = len(node.batch)
-            args = [
-                _restricted(arg, [axis], start, length, memo, depth + 1)
-                if len(arg.shape) - len(core) == rank
-                else arg
-                for arg, core in zip(node.args, node.function.cores[0], strict=True)
-            ]
-            return call(node.function, args)
-    labels = list(range(len(node.shape)))
-    taken = related((length, node.shape[axis]), (1, -1), start)
-    output = [len(labels) if n == axis else n for n in labels]
-    return einsum([taken, node], [(len(labels), axis), labels], output)
+    def of(self, node: Node, axes: Iterable[int], depth: int = 0) -> Node:
+        """Take that part of axes of a node."""
+        for axis in axes:
+            key = node, axis
+            if key not in self.known:
+                self.known[key] = self.along(node, axis, depth)
+            node = self.known[key]
+        return node
 
+    def of_product(self, node: Einsum, label: int, depth: int = 0) -> Node:
+        """Take that part of a label of a product."""
+        parts = [
+            self.of(part, [k for k, n in enumerate(labels) if n == label], depth)
+            for part, labels in zip(node.operands, node.subscripts, strict=True)
+        ]
+        return remade(node, parts, [*node.sizes[:label], self.length, *node.sizes[label + 1 :]])
 
-# --- networks ---------------------------------------------------------------------------------
+    def along(self, node: Node, axis: int, depth: int) -> Node:
+        below = depth + 1
+        if depth < MOST_DEPTH:
+            if isinstance(node, Einsum) and node.output.count(node.output[axis]) == 1:
+                return self.of_product(node, node.output[axis], below)
+            if isinstance(node, Add):
+                shape = [self.length if k == axis else size for k, size in enumerate(node.shape)]
+                return remade(node, [self.of(term, [axis], below) for _, term in node.terms], shape)
+            if isinstance(node, Call) and axis < len(node.batch):
+                rank = len(node.batch)
+                args = [
+                    self.of(arg, [axis], below) if len(arg.shape) - len(core) == rank else arg
+                    for arg, core in zip(node.args, node.function.cores[0], strict=True)
+                ]
+                return call(node.function, args)
+        labels = list(range(len(node.shape)))
+        taken = related((self.length, node.shape[axis]), (1, -1), self.start)
+        output = [len(labels) if n == axis else n for n in labels]
+        return einsum([taken, node], [(len(labels), axis), labels], output)

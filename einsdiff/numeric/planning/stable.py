@@ -31,8 +31,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from einsdiff.algebra.nodes.function import FUNCTIONS, KERNELS, Function, lookup
-from einsdiff.algebra.nodes.graph import rebuilt, topological
+from einsdiff.algebra.nodes.function import FUNCTIONS, Function, kernel, lookup
+from einsdiff.algebra.nodes.graph import rewritten, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Constant, Einsum, Node, Number, constant
 from einsdiff.algebra.nodes.nodes import add, call, einsum, scale
 from einsdiff.notation.subscripts import Size
@@ -44,15 +44,7 @@ def _kernel(name: str, arity: int = 1, **facts: Any) -> Function:
     arguments = tuple("abc"[:arity])
     slots = ", ".join(f"{{{k}}}" for k in range(arity))
     signature = ",".join(["()"] * arity) + "->()"
-    entry = Function(
-        f"_{name}_entry",
-        numpy=f"{name}({slots})",
-        signature=signature,
-        arguments=arguments,
-        implementation=name,
-        **facts,
-    )
-    return KERNELS.setdefault(entry.name, entry)
+    return kernel(f"{name}_entry", f"{name}({slots})", signature, arguments=arguments, **facts)
 
 
 _SECH2 = _kernel("sech2", temporary=1.25)
@@ -69,16 +61,12 @@ _ROOTS = _HYPOTENUSE, FUNCTIONS["hypot"]
 
 #: ``n (n - 1) .. x^(n - k)``, by k.
 _FALLING = {
-    k: KERNELS.setdefault(
-        f"_falling_power{k}",
-        Function(
-            f"_falling_power{k}",
-            numpy=f"falling_power({{0}}, {{1}}, {k})",
-            signature="(),()->()",
-            arguments=("x", "n"),
-            implementation="falling_power",
-            temporary=4.25,
-        ),
+    k: kernel(
+        f"falling_power{k}",
+        f"falling_power({{0}}, {{1}}, {k})",
+        "(),()->()",
+        arguments=("x", "n"),
+        temporary=4.25,
     )
     for k in range(1, 4)
 }
@@ -88,9 +76,7 @@ def _over_axes(name: str, rank: int, keeps: bool) -> Function:
     """Enter a function of the last axes, that of so many."""
     axes = ",".join(f"n{k}" for k in range(rank))
     signature = f"({axes})->({axes if keeps else ''})"
-    spelled = f"{name}({{0}}, {rank})"
-    entry = Function(f"_{name}{rank}", (), spelled, signature, implementation=name, temporary=0.25)
-    return KERNELS.setdefault(entry.name, entry)
+    return kernel(f"{name}{rank}", f"{name}({{0}}, {rank})", signature, temporary=0.25)
 
 
 #: The norm of the last axes, and what is divided by it, by how many these are.
@@ -105,22 +91,25 @@ _CONCERNED = frozenset(["tanh", "sigmoid", "erf", "expm1", "power", "exp", "det"
 
 def stable(nodes: Sequence[Node]) -> tuple[Node, ...]:
     """Put what keeps digits in the place of what loses them, in expressions computed together."""
-    parts = topological(nodes)
-    names = {part.function.name for part in parts if isinstance(part, Call)}
+    names = {part.function.name for part in topological(nodes) if isinstance(part, Call)}
     if names.isdisjoint(_CONCERNED):
         return tuple(nodes)
-    done: dict[Node, Node] = {}
-    for part in parts:
-        new = rebuilt(part, done)
-        if isinstance(new, Add):
-            new = _sum(new)
-        elif isinstance(new, Einsum):
-            new = _product(new)
-        elif isinstance(new, Call):
-            new = _called(new)
-        done[part] = new
-    found = tuple(done[node] for node in nodes)
+    found = rewritten(nodes, _stable)
     return with_cofactors(found) if names.issuperset(("det", "inv")) else found
+
+
+def _stable(node: Node) -> Node:
+    """Write one node so; what it is made of was."""
+    match node:
+        case Add():
+            return _sum(node)
+        case Einsum():
+            return _product(node)
+        case Call(function=function) if function is FUNCTIONS["power"]:
+            return _power(node)
+        case Call(function=function) if function is FUNCTIONS["exp"]:
+            return _share(node)
+    return node
 
 
 #: A factor with its labels.
@@ -356,14 +345,6 @@ def _root(node: Node) -> Node | None:
     (a, b), (left, right) = node.operands, node.subscripts
     is_square = a is b and left == right == tuple(node.output)
     return a if is_square and len(set(left)) == len(left) else None
-
-
-def _called(node: Call) -> Node:
-    if node.function is FUNCTIONS["power"]:
-        return _power(node)
-    if node.function is FUNCTIONS["exp"]:
-        return _share(node)
-    return node
 
 
 def _power(node: Call) -> Node:

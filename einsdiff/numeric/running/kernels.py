@@ -20,38 +20,6 @@ from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.planning.operations import MOST_PAIRS
 
-__all__ = [
-    "cholesky",
-    "cofactor",
-    "cofactor_left",
-    "cofactor_rest",
-    "cofactor_right",
-    "damped_product",
-    "dexpm",
-    "eigvalsh",
-    "eigvectors",
-    "erf",
-    "erfc",
-    "expm",
-    "falling_power",
-    "gelu",
-    "gram",
-    "hypotenuse",
-    "log_softmax",
-    "logsumexp",
-    "others",
-    "pairs",
-    "root_of_squares",
-    "sech2",
-    "sigmoid",
-    "softmax",
-    "softplus",
-    "solve",
-    "unit_part",
-    "unit_part_of_two",
-    "xlogy",
-]
-
 Array = np.ndarray[Any, np.dtype[Any]]
 Axes = tuple[int, ...]
 
@@ -463,8 +431,9 @@ def dexpm(X: Array, order: int) -> Array:
 
 
 for _entry in FUNCTIONS.values():
-    if isinstance(_entry.implementation, str) and _entry.implementation not in __all__:
+    _named = _entry.implementation
+    if isinstance(_named, str) and not callable(globals().get(_named)):
         raise TypeError(
-            f"the record of '{_entry.name}' is incomplete: its implementation, "
-            f"'{_entry.implementation}', is no function of {__name__}"
+            f"the record of '{_entry.name}' is incomplete: its implementation, '{_named}', "
+            f"is no function of {__name__}"
         )

@@ -260,10 +260,16 @@ def _product(line: _Spelling) -> list[str]:
     made = (
         f"{step.target} = {f'{a}.dot({b})' if step.op == 'dot' else f'{a} @ {b}'}  # {step.shape}"
     )
-    if not line.out or not step.shape:
+    if not step.shape:
         return [made]
-    into_out = f"    {step.target} = np.matmul({a}, {b}, out=out)"
-    return ["if out is None:", f"    {made}", "else:", into_out]
+    return _either(line, made, f"{step.target} = np.matmul({a}, {b}, out=out)")
+
+
+def _either(line: _Spelling, fresh: str, *given: str) -> list[str]:
+    """Write what makes a new array, and what writes into the one that the caller may pass."""
+    if not line.out:
+        return [fresh]
+    return ["if out is None:", f"    {fresh}", "else:", *(f"    {text}" for text in given)]
 
 
 def _cumsum(line: _Spelling) -> list[str]:
@@ -278,10 +284,7 @@ def _cumsum(line: _Spelling) -> list[str]:
 def _copy(line: _Spelling) -> list[str]:
     step = line.step
     fresh = f"{step.target} = np.array({step.args[0]}, dtype={line.dtype!r})  # {step.shape}"
-    if not line.out:
-        return [fresh]
-    given = [f"    np.copyto(out, {step.args[0]})", f"    {step.target} = out"]
-    return ["if out is None:", f"    {fresh}", "else:", *given]
+    return _either(line, fresh, f"np.copyto(out, {step.args[0]})", f"{step.target} = out")
 
 
 def _new(line: _Spelling) -> list[str]:
@@ -290,12 +293,8 @@ def _new(line: _Spelling) -> list[str]:
     if step.detail and touches_little(step.shape, step.detail, np.dtype(dtype).itemsize):
         made = "sparse_zeros"
     fresh = f"{step.target} = {made}({step.shape}, dtype={dtype!r})"
-    if not line.out:
-        return [fresh]
-    lines = ["if out is None:", f"    {fresh}", "else:", f"    {step.target} = out"]
-    if step.op == "zeros":
-        lines += ["    if clear:", f"        {step.target}[...] = 0"]
-    return lines
+    clear = ["if clear:", f"    {step.target}[...] = 0"] if step.op == "zeros" else []
+    return _either(line, fresh, f"{step.target} = out", *clear)
 
 
 def _assign(line: _Spelling) -> list[str]:

@@ -143,7 +143,8 @@ def _kronecker(found: Kronecker, e: Evaluation) -> Factorisation:
     stacks = [stack(group, found.split, e) for group in found.groups]
     stacks[0] = (stacks[0] * scalar(found.coefficient)).astype(e.dtype, copy=False)
     parts = tuple(map(factored, stacks))
-    return ByFactors(Frame(found.split, e.size), tuple(n for n, _ in shapes), parts)
+    made = ByFactors(tuple(n for n, _ in shapes), parts)
+    return _Blockwise(Frame(found.split, e.size), made)
 
 
 def _kronecker_sum(found: KroneckerSum, e: Evaluation) -> Factorisation:
@@ -159,13 +160,9 @@ def _kronecker_sum(found: KroneckerSum, e: Evaluation) -> Factorisation:
         spectrum = added([values for values, _ in pairs])
         check_spectrum(spectrum, sizes, e.dtype)
         kind = "Sylvester equation" if len(sizes) == 2 else "Kronecker sum"
-        return ByEigenvectors(
-            frame,
-            sizes,
-            tuple(vectors for _, vectors in pairs),
-            spectrum.astype(e.dtype),
-            f"{kind} of {named(sizes)}, by eigenvectors",
-        )
+        vectors = tuple(vectors for _, vectors in pairs)
+        method = f"{kind} of {named(sizes)}, by eigenvectors"
+        return _Blockwise(frame, ByEigenvectors(sizes, vectors, spectrum.astype(e.dtype), method))
     linalg = scipy_module("linalg")
     if len(stacks) != 2 or linalg is None:
         return _dense(found.otherwise, e)
@@ -173,7 +170,7 @@ def _kronecker_sum(found: KroneckerSum, e: Evaluation) -> Factorisation:
     forms = [[linalg.schur(matrix, output) for matrix in matrices] for matrices in stacks]
     values = [np.stack([eigenvalues(t) for t, _ in stack]) for stack in forms]
     check_spectrum(added(values), sizes, e.dtype)
-    return BySchurForms(frame, sizes, tuple(map(tuple, forms)))
+    return _Blockwise(frame, BySchurForms(sizes, tuple(map(tuple, forms))))
 
 
 def _kronecker_terms(found: KroneckerTerms, e: Evaluation) -> Factorisation:
@@ -197,21 +194,17 @@ def _kronecker_terms(found: KroneckerTerms, e: Evaluation) -> Factorisation:
             return _dense(found.otherwise, e)
         values.append(pencil[0])
         vectors.append(pencil[1])
-    frame = Frame(found.split, e.size)
     spectrum: Array = np.zeros((1,) * (len(sizes) + 1))
     for c, choice in found.terms:
         one: Array = np.full((1,) * (len(sizes) + 1), scalar(c))
         for k, which in enumerate(choice):
             one = one * on_axis(values[k][which], k, len(sizes))
         spectrum = spectrum + one
-    made = ByEigenvectors(
-        frame,
-        sizes,
-        tuple(vectors),
-        spectrum.astype(e.dtype),
-        f"sum of {len(found.terms)} Kronecker products of {named(sizes)}, by eigenvectors",
-    )
-    return _checked(made, found.otherwise, e) if spectrum.all() else _dense(found.otherwise, e)
+    if not spectrum.all():
+        return _dense(found.otherwise, e)
+    method = f"sum of {len(found.terms)} Kronecker products of {named(sizes)}, by eigenvectors"
+    made = ByEigenvectors(sizes, tuple(vectors), spectrum.astype(e.dtype), method)
+    return _checked(_Blockwise(Frame(found.split, e.size), made), found.otherwise, e)
 
 
 # --- low rank ---------------------------------------------------------------------------------
@@ -293,7 +286,7 @@ def _norms(b: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Blockwise:
-    """A matrix for each index of the tied axes."""
+    """Matrices that act on sides in the form of a frame, one for each index of the tied axes."""
 
     frame: Frame
     matrices: Matrices

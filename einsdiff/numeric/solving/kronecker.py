@@ -13,14 +13,13 @@ from einsdiff.algebra.nodes.interning import Number
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.solving.dense import Matrices
 from einsdiff.numeric.solving.failures import SINGULAR, SolveError, scipy
-from einsdiff.numeric.solving.frames import Frame, along, named
+from einsdiff.numeric.solving.frames import along, named
 
 
 @dataclass(frozen=True)
 class ByFactors:
     """A Kronecker product, whose factors act on one axis each."""
 
-    frame: Frame
     sizes: tuple[int, ...]
     parts: tuple[Matrices, ...]
 
@@ -28,12 +27,10 @@ class ByFactors:
     def method(self) -> str:
         return f"Kronecker product of {named(self.sizes)}, factor by factor"
 
-    def solve(self, b: Array, tolerance: float) -> Array:
-        del tolerance
-        x = self.frame.stacked(b)
+    def solve(self, b: Array) -> Array:
         for k, part in enumerate(self.parts):
-            x = along(x, self.sizes, k, part.solve)
-        return self.frame.spread(x)
+            b = along(b, self.sizes, k, part.solve)
+        return b
 
 
 def scalar(c: Number) -> complex:
@@ -119,28 +116,25 @@ def check_spectrum(spectrum: Array, sizes: Sequence[int], dtype: np.dtype[Any]) 
 class ByEigenvectors:
     """A sum of Kronecker products of Hermitian matrices: diagonal in their eigenvectors."""
 
-    frame: Frame
     sizes: tuple[int, ...]
     vectors: tuple[Array, ...]
     spectrum: Array
     method: str
 
-    def solve(self, b: Array, tolerance: float) -> Array:
-        del tolerance
-        x = self.frame.stacked(b)
+    def solve(self, b: Array) -> Array:
+        x = b
         for k, vectors in enumerate(self.vectors):
             x = along(x, self.sizes, k, vectors.conj().swapaxes(1, 2).__matmul__)
         x = (x.reshape(len(x), *self.sizes, -1) / self.spectrum[..., None]).reshape(x.shape)
         for k, vectors in enumerate(self.vectors):
             x = along(x, self.sizes, k, vectors.__matmul__)
-        return self.frame.spread(x)
+        return x
 
 
 @dataclass(frozen=True)
 class BySchurForms:
     """Sylvester's equation ``A X + X B^T = F``: triangular in the Schur forms of A and B."""
 
-    frame: Frame
     sizes: tuple[int, ...]
     forms: tuple[tuple[tuple[Array, Array], ...], ...]
 
@@ -148,16 +142,13 @@ class BySchurForms:
     def method(self) -> str:
         return f"Sylvester equation of {named(self.sizes)}, by Schur forms"
 
-    def solve(self, b: Array, tolerance: float) -> Array:
-        del tolerance
-        stacked = self.frame.stacked(b)
-        x = np.empty_like(stacked)
+    def solve(self, b: Array) -> Array:
+        x = np.empty_like(b)
         for k, right in np.ndindex(len(x), x.shape[-1]):
             first, second = (forms[k if len(forms) > 1 else 0] for forms in self.forms)
-            x[k, :, right] = self.sylvester(
-                first, second, stacked[k, :, right].reshape(self.sizes)
-            ).ravel()
-        return self.frame.spread(x)
+            f = b[k, :, right].reshape(self.sizes)
+            x[k, :, right] = self.sylvester(first, second, f).ravel()
+        return x
 
     def sylvester(self, first: tuple[Array, Array], second: tuple[Array, Array], f: Array) -> Array:
         """Solve a triangular Sylvester equation, both of whose factors are Schur forms."""

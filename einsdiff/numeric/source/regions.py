@@ -22,6 +22,7 @@ from itertools import count
 from math import prod
 
 from einsdiff.numeric.planning.operations import Instruction
+from einsdiff.numeric.planning.steps import indices
 
 
 @dataclass(frozen=True)
@@ -112,18 +113,17 @@ def _slice(region: Region, step: Instruction) -> Region:
     sizes: dict[int, int] = {}
     terms: dict[int, dict[int, int]] = {}
     offsets: dict[int, int] = {}
-    texts = [text for text in step.detail if text != "..."]
-    texts += [":"] * (len(region.sizes) - len(texts))
+    parts = indices(step.detail)
+    parts += [slice(None)] * (len(region.sizes) - len(parts))
     lengths = iter(step.shape)
-    for (axis, size), text in zip(region.sizes.items(), texts, strict=True):
-        if ":" not in text:
-            terms[axis], offsets[axis] = {}, int(text)
+    for (axis, size), part in zip(region.sizes.items(), parts, strict=True):
+        if isinstance(part, int):
+            terms[axis], offsets[axis] = {}, part
             continue
-        start, _, stride = (*text.split(":"), "")[:3]
-        n = next(new)
+        n, stride = next(new), part.step or 1
         sizes[n] = next(lengths)
-        terms[axis] = {n: int(stride or 1)}
-        offsets[axis] = int(start) if start else 0 if terms[axis][n] > 0 else size - 1
+        terms[axis] = {n: stride}
+        offsets[axis] = (0 if stride > 0 else size - 1) if part.start is None else part.start
     return _replaced(region, sizes, terms, offsets)
 
 
