@@ -15,11 +15,8 @@ from einsdiff.display.matrix.writers import write
 from einsdiff.notation.index_parser import parse_index
 
 #: What makes nodes and writes forms, for the examples of the rooms below the public functions.
-_INNER = {
-    function.__name__: function
-    for function in (add, call, constant, delta, einsum, lookup, parse_index)
-    + (related, scale, variable, write, zero)
-}
+_INNER: list[Any] = [add, call, constant, delta, einsum, lookup, parse_index, related, scale]
+_INNER += [variable, write, zero]
 _ROOMS = ("einsdiff.algebra.", "einsdiff.display.", "einsdiff.numeric.")
 
 
@@ -32,5 +29,5 @@ def _names(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) ->
     doctest_namespace["ed"] = einsdiff
     example = getattr(request.node, "dtest", None)
     if example is not None and example.name.startswith(_ROOMS):
-        for name, value in {"FUNCTIONS": FUNCTIONS, **_INNER}.items():
+        for name, value in [("FUNCTIONS", FUNCTIONS), *((f.__name__, f) for f in _INNER)]:
             example.globs.setdefault(name, value)

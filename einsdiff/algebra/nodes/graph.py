@@ -115,7 +115,6 @@ def rebuilt(node: Node, done: Mapping[Node, Node]) -> Node:
 def remade(node: Node, parts: Sequence[Node], sizes: Sequence[Size]) -> Node:
     """Build a node of other parts, and of other sizes: those of a product's labels, or its shape.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> remade(variable("x", (3,)), [], (3,))
     x
     """
@@ -130,8 +129,6 @@ def remade(node: Node, parts: Sequence[Node], sizes: Sequence[Size]) -> Node:
 def rewritten(nodes: Iterable[Node], rule: Callable[[Node], Node]) -> tuple[Node, ...]:
     """Apply a rule to all that expressions are made of, each part made of what those below became.
 
-    >>> from einsdiff.algebra.nodes.nodes import scale
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> rewritten([scale(2, x)], lambda node: y if node is x else node)[0] is scale(2, y)
     True

@@ -4,7 +4,6 @@ What is written is read back as the same tree, which `parse_equation` tells of w
 A sum within something else has brackets, and where others are needed the tree has a sum of one term
 in their place, see `einsdiff.notation.trees.atom`; so that nothing is decided here but spelling.
 
->>> from einsdiff.notation.index_parser import parse_index
 >>> str(write(parse_index("A_ij  x_j+1/2 (b_i)")))
 'A_ij x_j + 1/2 (b_i)'
 """

@@ -9,8 +9,6 @@ function acts on as a whole, and those along which indices are shifted. An axis 
 is diagonal is never cut. Products of many factors are taken apart into products of two, so that
 each is computed from chunks of no more indices than it has.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, w = variable("A", (600, 20)), variable("w", (600,))
 >>> cutter = Cutter({A: ((300, 300), (20,)), w: ((200, 200, 200),)}, 8, 2**27)
 >>> (gradient,) = cutter.rewritten([einsum([A, w], ["np", "n"], "np")])
@@ -114,7 +112,6 @@ def _numbers(shape: Iterable[Size]) -> tuple[int, ...]:
 def count_of(node: Node) -> int:
     """Return how many entries a node has.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> count_of(variable("A", (2, 3)))
     6
     """

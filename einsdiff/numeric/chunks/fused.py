@@ -15,8 +15,6 @@ An index of a region that is in more than one chunk is an axis of its *grid*. Gr
 axes than the products in them need: products of many factors are taken apart into products of two
 first.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, w = variable("A", (600, 20)), variable("w", (20,))
 >>> gradient = einsum([A, A, w], ["np", "nq", "q"], "p")
 >>> spread = spread_out([gradient], {A: ((300, 300), (20,)), w: (None,)}, 8, 2**27)

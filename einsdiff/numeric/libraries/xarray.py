@@ -13,8 +13,6 @@ Derivatives have axes of one dimension twice, ∂f_i/∂A_pq those of i and p. x
 only, so that the second one of ``time`` is ``d_time``, the third one ``d2_time``. Back as an
 operand, ``d_time`` is a ``time``.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> followed([einsum([A, x], ["ij", "j"], "i")], {}).of[-1]
 (Axis(name='A', place=0, is_whole=True),)

@@ -17,9 +17,6 @@ product of all s but two,
 
 so that a product with a matrix takes no array of four axes.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
->>> from einsdiff.algebra.nodes.function import FUNCTIONS
 >>> X = variable("X", (3, 3))
 >>> det, inv = call(FUNCTIONS["det"], [X]), call(FUNCTIONS["inv"], [X])
 >>> with_cofactors([einsum([det, inv], ["", "ji"], "ij")])

@@ -116,7 +116,6 @@ def extents_of(nodes: Iterable[Node], names: Mapping[str, str]) -> dict[str, Ext
 
     They are primes that are larger than the product of all sizes that are numbers.
 
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> found = extents_of([variable("x", ("n", 4))], {"n": "n"})
     >>> found, int(found["n"])
     ({'n': n}, 1013)
@@ -133,7 +132,6 @@ def counted(
     A coefficient may become any number, a fraction or a complex one, which would forget the name.
     Numbers that have no names stay as they are.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
     >>> (node,), found = counted([einsum([], [], "", {"k": "n"})], {"n": Extent.named("n", 11)})
     >>> node in found, list(found.values())
     (True, [n])

@@ -79,7 +79,6 @@ def is_entrywise(step: Instruction) -> bool:
 def _takes_out(function: Function) -> bool:
     """Tell whether a function is one of NumPy's that can write its result anywhere.
 
-    >>> from einsdiff.algebra.functions.catalogue import FUNCTIONS
     >>> _takes_out(FUNCTIONS["tanh"]), _takes_out(FUNCTIONS["softplus"])
     (True, False)
     """

@@ -10,8 +10,6 @@ is ``x``, and it is written through the view of the zeroed result in which ``i``
 together. No identity matrix is ever formed, nor any product with one. Relations of indices, as a
 slice has them, become views as well (`einsdiff.numeric.planning.lowering`).
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (3,))
 >>> for step in plan([einsum([x], ["q"], "iiq", {"i": 2})], {}).instructions:
 ...     print(step.op, step.target, step.args, step.shape)

@@ -12,8 +12,6 @@ larger array than its terms. With :math:`s` the softmax of a matrix,
 
 needs no array with the axes i, k and l.
 
->>> from einsdiff.algebra.nodes.nodes import add, einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> X, D, E = (variable(name, (100, 100)) for name in "XDE")
 >>> terms = [einsum([X, M, X], ["ki", "kl", "lj"], "ij") for M in (D, E)]
 >>> (node,) = rearranged([add([(1, term) for term in terms])], {})

@@ -98,8 +98,6 @@ def mode_of(node: Node, domain: int, sizes: Mapping[str, int]) -> str:
     those of x if it is done from the right, forward mode. The order is chosen by what it costs, and
     may be neither. The last axes of the derivative, its domain, are those of x.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A, B = variable("A", (2, 50)), variable("B", (50, 50))
     >>> mode_of(einsum([A, B, B], ["ij", "jk", "kl"], "il"), 1, {})
     'reverse'

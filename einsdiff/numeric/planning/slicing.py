@@ -8,8 +8,6 @@ The array :math:`u_i + v_j` need not be known as a whole for the sum of its expo
 and a result with an axis i can be written slice by slice. Both are expressions again, in which
 every tensor with that index is replaced by a slice of it.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> u, v = variable("u", (4,)), variable("v", (3,))
 >>> f = einsum([u, v], ["i", "j"], "")
 >>> in_slices([f], [Cut(f, 0, 2)])

@@ -16,9 +16,6 @@ overflows long before a norm does, and a quotient by one is a part of a directio
 What stands on the right is a function of the table or a kernel (see
 `einsdiff.algebra.nodes.function.KERNELS`), which only computations have.
 
->>> from einsdiff.algebra.nodes.function import FUNCTIONS
->>> from einsdiff.algebra.nodes.nodes import add, scale
->>> from einsdiff.algebra.nodes.interning import constant, variable
 >>> sigmoid, u = FUNCTIONS["sigmoid"], variable("u", ())
 >>> difference = add([(1, constant(1)), (-1, call(sigmoid, [u]))])
 >>> stable([difference])[0] is call(sigmoid, [scale(-1, u)])

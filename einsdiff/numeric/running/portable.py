@@ -7,8 +7,6 @@ trace, differentiate and compile. A derivative with deltas,
 
 is zeros into which ``x`` is written, and no identity matrix is formed.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> x = variable("x", (2,))
 >>> function = portable((einsum([x], ["q"], "iiq", {"i": 2}),), (), "numpy", (x,))
 >>> function([np.array([1.0, 2.0])])

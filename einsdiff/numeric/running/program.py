@@ -2,8 +2,6 @@ r"""Programs: plans written out as Python source, compiled once, kept for the ne
 
 What runs is a straight-line function of named arrays that needs NumPy and nothing else:
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", (2, 3)), variable("x", (3,))
 >>> program = program_for((einsum([A, x], ["ij", "j"], "i"),), (), "float64")
 >>> print(program.source)

@@ -8,8 +8,6 @@ nothing but a view is written as one, and a derivative with deltas,
 is an array of zeros into which ``x`` is written along a diagonal. Sizes that are names are read
 from the arrays, so that one function serves arrays of any size.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> A, x = variable("A", ("m", "n")), variable("x", ("n",))
 >>> node = einsum([x], ["q"], "iiq", {"i": "m"})
 >>> code = source(node, [A, x], "jacobian", "∂f_i/∂A_pq = δ_ip x_q", letters="ipq")
@@ -164,8 +162,6 @@ def function_source(
     it takes as keywords, by their names. If it has floats, all arrays are of floating-point or
     complex numbers.
 
-    >>> from einsdiff.algebra.nodes.nodes import einsum
-    >>> from einsdiff.algebra.nodes.interning import variable
     >>> A = variable("A", (2, 3))
     >>> text, _ = function_source([einsum([A], ["ij"], "i"), A], [A], "torch")
     >>> print(text[text.index("    assert") :])

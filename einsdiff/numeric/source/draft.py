@@ -5,7 +5,6 @@ used again or too long:
 
 .. math:: t = \exp(A x), \quad t\,(1 - t)
 
->>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> plan = plain_plan(variable("x", (3,)), {})
 >>> draft = Draft(plan, "numpy", {"x_": "x"}, uses={}, reference="x")

@@ -5,9 +5,6 @@ it. A negative power is a quotient:
 
 .. math:: x^{-2} \mapsto \texttt{1 / x**2}
 
->>> from einsdiff.algebra.nodes.nodes import call
->>> from einsdiff.algebra.nodes.interning import constant, variable
->>> from einsdiff.algebra.nodes.function import FUNCTIONS
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> plan = plain_plan(call(FUNCTIONS["power"], [variable("x", (3,)), constant(-2)]), {})
 >>> (step,) = plan.instructions

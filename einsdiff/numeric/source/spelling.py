@@ -37,7 +37,6 @@ BACKENDS = ("numpy", "torch", "jax")
 def spelled(function: Function, backend: str) -> str | None:
     """Return how a library writes a function of the table; None for a callable of the user's.
 
-    >>> from einsdiff.algebra.nodes.function import lookup
     >>> spelled(lookup("tanh"), "jax"), spelled(lookup("max", (2,)), "torch")
     ('jnp.tanh({0})', 'torch.amax({0}, dim=(-2, -1))')
     """

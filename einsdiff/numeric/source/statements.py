@@ -5,8 +5,6 @@ the vector comes first:
 
 .. math:: v_i\, A_{ij} \mapsto \texttt{A.T @ v}
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> v, A = variable("v", (3,)), variable("A", (3, 2))
 >>> plan = plain_plan(einsum([v, A], ["i", "ij"], "j"), {})

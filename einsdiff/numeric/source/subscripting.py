@@ -6,8 +6,6 @@ selects:
 .. math:: \sum_j [i \ge j]\, x_j \mapsto \texttt{np.cumsum(x)} \qquad
     [i \ge j]\, A_{ij} \mapsto \texttt{np.tril(A)}
 
->>> from einsdiff.algebra.nodes.nodes import einsum, related
->>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> triangle = related((3, 3), (1, -1), 0, False)
 >>> plan = plain_plan(einsum([triangle, variable("A", (3, 3))], ["ij", "ij"], "ij"), {})

@@ -7,8 +7,6 @@ A derivative with deltas is an array of zeros into which is written where the de
 
 unless it is one expression: a diagonal matrix, or an array that is repeated.
 
->>> from einsdiff.algebra.nodes.nodes import einsum
->>> from einsdiff.algebra.nodes.interning import variable
 >>> from einsdiff.numeric.planning.plan import plain_plan
 >>> plan = plain_plan(einsum([variable("x", (3,))], ["q"], "iiq", {"i": 2}), {})
 >>> targets = targets_of(plan, "J", "ipq")
