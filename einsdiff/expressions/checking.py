@@ -116,25 +116,7 @@ def checked(
     tolerance: float | None = None,
     seed: int = 0,
 ) -> Check:
-    """Compare a derivative with a numerical estimate.
-
-    Parameters
-    ----------
-    derivative
-        A formula that knows what it is the derivative of.
-    values
-        Arrays for its variables; those that are missing are drawn at random.
-    tolerance
-        The largest error that passes; by default 1e-8 for the complex step and 1e-5 for
-        differences, in double precision.
-    seed
-        For what is drawn at random.
-
-    Raises
-    ------
-    OperandError
-        The formula is no derivative.
-    """
+    """Compare a derivative with a numerical estimate."""
     if derivative.source is None:
         raise OperandError(
             "this is no derivative of a known function, so there is nothing to compare with",
@@ -290,11 +272,7 @@ def sampled(
 ) -> dict[str, Array]:
     """Give every variable that the value depends on an array, drawn at random if it has none.
 
-    Returns
-    -------
-    dict
-        An array for each variable. Named sizes become small numbers, different ones for
-        different names.
+    Named sizes become small numbers, different ones for different names.
     """
     sizes = sizes_of(formula, values)
     names = sorted({*formula.named_sizes, *_sizes_of_variables(formula)} - sizes.keys())
@@ -312,19 +290,10 @@ def _sizes_of_variables(formula: Formula) -> set[str]:
 
 
 def sample(variable: Variable, shape: Any, rng: np.random.Generator, kind: str = "normal") -> Array:
-    """Draw an array for a variable.
+    """Draw an array for a variable, with its symmetry.
 
-    Parameters
-    ----------
-    variable
-        Whose symmetry the array is to have.
-    shape
-        Its shape, in numbers.
-    rng
-        The generator.
-    kind
-        ``"normal"``: of both signs; ``"positive"``: between 1/2 and 3/2, matrices with a dominant
-        diagonal; ``"unit"``: between 0 and 1.
+    Of both signs if `kind` is ``"normal"``; ``"positive"``: between 1/2 and 3/2, matrices with a
+    dominant diagonal; ``"unit"``: between 0 and 1.
     """
     shape = tuple(shape)
     if kind == "normal":

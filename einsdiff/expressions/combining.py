@@ -54,13 +54,7 @@ NodeFunction = Callable[..., Any]
 
 
 def checked_arrays(f: Bound, arrays: Mapping[str, Any]) -> dict[str, Array]:
-    """Check arrays that are given by name; whether all are there is seen when they are needed.
-
-    Raises
-    ------
-    BindingError
-        A name is that of no variable.
-    """
+    """Check arrays that are given by name; whether all are there is seen when they are needed."""
     known = {argument.name: argument for argument in f.formula.arguments}
     found = {}
     for name, value in arrays.items():
@@ -84,13 +78,7 @@ def checked_arrays(f: Bound, arrays: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def join_values(into: dict[str, Array], values: Mapping[str, Array]) -> None:
-    """Add arrays to those of an expression.
-
-    Raises
-    ------
-    BindingError
-        One name stands for two different arrays.
-    """
+    """Add arrays to those of an expression."""
     for name, array in values.items():
         known = into.setdefault(name, array)
         if known is not array and not same_array(known, array):
@@ -117,13 +105,7 @@ def combined(
 
 
 def as_direction(value: Any, name: str, shape: Shape, f: _B) -> _B:
-    """Make what a derivative is multiplied by a tensor.
-
-    Raises
-    ------
-    ShapeError
-        It has another shape.
-    """
+    """Make what a derivative is multiplied by a tensor."""
     sizes = sizes_of(f.formula, f.values)
     wanted = tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
     if isinstance(value, Bound) and value.expr.shape != shape and value.shape == wanted:
@@ -195,18 +177,7 @@ def applied(
     args: Sequence[Any],
     options: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Apply a function of nodes to tensors, arrays and numbers.
-
-    Parameters
-    ----------
-    kind
-        The class of tensors.
-    function
-        One of `einsdiff.algebra.operations.numpy_names`, whose annotations say which arguments are
-        nodes.
-    args, options
-        Its arguments; where it takes a node, a tensor, an array or a number.
-    """
+    """Apply a function of nodes to tensors, arrays and numbers."""
     parts: list[_B] = []
     plain: dict[int, Any] = {}
     ways, names = parameters_of(function)
@@ -302,13 +273,7 @@ def _axes(node: Node, parts: Sequence[Bound]) -> tuple[str, ...]:
 
 
 def as_tensor(value: Any, kind: type[_B]) -> _B:
-    """Make an operand a tensor: an array is called what the caller calls it.
-
-    Raises
-    ------
-    OperandError
-        It is not an array of numbers.
-    """
+    """Make an operand a tensor: an array is called what the caller calls it."""
     if isinstance(value, kind):
         return value
     if isinstance(value, NamedSize):

@@ -164,13 +164,7 @@ class Cores:
 
 
 def evaluate_cores(formula: Formula, values: Mapping[str, Array]) -> Cores:
-    """Compute the cores of a formula.
-
-    Raises
-    ------
-    BindingError, OperandError, ShapeError, SizeError
-        As for `einsdiff.expressions.evaluation.evaluate`.
-    """
+    """Compute the cores of a formula."""
     prepared: Prepared = prepare([formula], values, in_cores=True)
     (places,) = prepared.program.plan.cores
     arrays = prepared.run(values)

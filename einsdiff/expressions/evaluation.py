@@ -55,13 +55,7 @@ MOST_AXES = 32, 64
 
 
 def sizes_of(formula: Formula, values: Mapping[str, Array]) -> dict[str, int]:
-    """Find the number that each named size stands for, and check all shapes.
-
-    Raises
-    ------
-    ShapeError
-        An array has not the shape of its variable, or two arrays disagree on a size.
-    """
+    """Find the number that each named size stands for, and check all shapes."""
     sizes: dict[str, int] = {}
     origin: dict[str, str] = {}
     for argument in formula.arguments:
@@ -90,13 +84,7 @@ def prepare(
     limit: int | None = None,
     optimize: Any = None,
 ) -> Prepared:
-    """Check NumPy arrays, and plan the evaluation of formulas for them.
-
-    Raises
-    ------
-    BindingError, OperandError, ShapeError
-        As for `evaluate`.
-    """
+    """Check NumPy arrays, and plan the evaluation of formulas for them."""
     if KNOWN:
         check_dimensions(formulas, values)
     common_library(values)
@@ -140,18 +128,8 @@ def prepare_anywhere(
 ) -> Prepared | Elsewhere:
     """Check arrays of any library, and make what computes formulas from them.
 
-    Parameters
-    ----------
-    formulas, values, limit, optimize
-        As for `prepare`.
-    matrix
-        The number of domain axes, the layout and the vec order, if the one result is to be a
-        matrix. With NumPy arrays it is left to the caller.
-
-    Raises
-    ------
-    BindingError, OperandError, ShapeError, SizeError
-        As for `evaluate`; and arrays of several libraries, dtypes or devices.
+    The one result is a matrix if `matrix` is given: the number of domain axes, the layout and the
+    vec order. With NumPy arrays it is left to the caller.
     """
     library = common_library(values)
     if library == "numpy":
@@ -295,30 +273,8 @@ def evaluate(
 ) -> Array:
     """Compute a formula.
 
-    Parameters
-    ----------
-    formula
-        What is to be evaluated.
-    values
-        An array for each variable that the value depends on.
-    out
-        An array of the result's shape and dtype to write into. If it is what an earlier call gave
-        or wrote, only the entries that can be other than zero are written.
-    order
-        The memory layout of a new result.
-    limit
-        The most bytes to allocate at one time; None for the limit that `set_memory_limit` sets.
-    optimize
-        Who searches for the order of products; see `einsdiff.numeric.orders.engines.as_optimizer`.
-
-    Raises
-    ------
-    BindingError
-        A variable has no array, or a named size no number.
-    OperandError
-        Complex values for a function of real numbers.
-    ShapeError, SizeError
-        Arrays that do not fit, or a result that memory does not hold.
+    If `out` is what an earlier call gave or wrote, only the entries that can be other than zero
+    are written. The memory layout of a new result is `order`.
     """
     if KNOWN:
         check_dimensions([formula], values)
@@ -331,13 +287,7 @@ def evaluate(
 def evaluate_matrix(
     formula: Formula, values: Mapping[str, Any], layout: Layout, order: VecOrder
 ) -> Any:
-    """Compute a formula, and reshape it to a matrix.
-
-    Raises
-    ------
-    BindingError, OperandError, ShapeError, SizeError
-        As for `evaluate`.
-    """
+    """Compute a formula, and reshape it to a matrix."""
     domain = formula.domain or 0
     if KNOWN:
         check_dimensions([formula], values)
@@ -399,12 +349,6 @@ def _prepared_before(
 def _reversed(node: Node) -> Node:
     labels = range(len(node.shape))
     return einsum([node], [labels], labels[::-1])
-
-
-# --- arrays that were written before ----------------------------------------------------------
-
-
-# --- named dimensions -------------------------------------------------------------------------
 
 
 # --- what does not fit ------------------------------------------------------------------------

@@ -34,33 +34,20 @@ class Formula:
 
     Formulas hold no arrays, so that what is derived, planned or printed for one of them is kept
     for every call with other data.
-
-    Attributes
-    ----------
-    expr
-        The expression.
-    heading
-        What stands on the left-hand side when it is printed.
-    letters
-        The letters that the user gave to the axes of the variables.
-    arguments
-        The variables of the function, in order of appearance; also those that a derivative no
-        longer depends on.
-    domain
-        The number of axes, the last ones, that belong to what was differentiated by; None if
-        this is no derivative.
-    source
-        What a derivative is the derivative of, and by which variable.
-    least
-        The least dtype of the value, as `einsdiff.numeric.libraries.operands.dtype_of` takes it.
     """
 
     expr: Node
-    heading: Heading
-    letters: Letters
+    heading: Heading  # what stands on the left-hand side when it is printed
+    letters: Letters  # the letters that the user gave to the axes of the variables
+    #: The variables of the function, in order of appearance; also those that a derivative no longer
+    #: depends on.
     arguments: tuple[Variable, ...]
+    #: The number of axes, the last ones, that belong to what was differentiated by; None if this is
+    #: no derivative.
     domain: int | None = None
+    #: What a derivative is the derivative of, and by which variable.
     source: tuple[Formula, Variable] | None = None
+    #: The least dtype of the value, as `einsdiff.numeric.libraries.operands.dtype_of` takes it.
     least: str = ""
 
     @cached_property
@@ -116,11 +103,7 @@ class Formula:
 def dumped(formulas: Iterable[Formula]) -> tuple[Any, ...]:
     """Write formulas as data, which is how they are pickled; what they share is written once.
 
-    Returns
-    -------
-    tuple
-        The graph of all their expressions, and a record for each formula: those asked for, and
-        those they come from. Expressions and variables are places in the graph.
+    Expressions and variables are places in the graph of all of them, which comes first.
     """
     graph, records = _data(formulas)
     return tuple(graph), records
@@ -152,13 +135,7 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
 
 
 def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
-    """Read formulas that were written as data.
-
-    Raises
-    ------
-    OperandError
-        The data was written in a way that this version of the library does not know, or it is
-        not what was written.
+    """Read formulas that were written as data, by this version of the library.
 
     Examples
     --------
@@ -226,13 +203,7 @@ def number(value: Number) -> Formula:
 
 
 def joined_arguments(formulas: Iterable[Formula]) -> tuple[Variable, ...]:
-    """List the variables of several formulas, each once.
-
-    Raises
-    ------
-    BindingError
-        One name stands for tensors of different shapes.
-    """
+    """List the variables of several formulas, each once."""
     formulas = list(formulas)
     arguments = dict(formulas[0].by_name) if formulas else {}
     for formula in formulas[1:]:

@@ -43,25 +43,7 @@ def check_layout(layout: str, order: str) -> None:
 
 
 def as_matrix(array: Any, domain: int, layout: str = "numerator", order: str = "C") -> Any:
-    """Reshape a derivative to a matrix.
-
-    Parameters
-    ----------
-    array
-        Of shape ``(m1, .., ms, n1, .., nk)``.
-    domain
-        The number k of domain axes.
-    layout
-        ``"numerator"`` for shape ``(m, n)``, ``"denominator"`` for ``(n, m)``, where m and n are
-        the products of the codomain's and the domain's sizes, 1 where there are no axes.
-    order
-        The vec order of rows and columns.
-
-    Raises
-    ------
-    LayoutError
-        If the layout or the order does not exist.
-    """
+    """Reshape a derivative to a matrix."""
     check_layout(layout, order)
     split = array.ndim - domain
     matrix = array.reshape((prod(array.shape[:split]), prod(array.shape[split:])), order=order)

@@ -65,11 +65,6 @@ class LinearMap(Operators):
         A derivative is a sum of arrays, most of them small, each at its place in the result:
         :math:`\delta_{ip}\, x_q` is ``x`` along a diagonal.
 
-        Parameters
-        ----------
-        None
-            There are none.
-
         Returns
         -------
         Cores
@@ -388,11 +383,6 @@ class LinearMap(Operators):
         Where :math:`\delta_{pr}` stands in every term, nothing but the entries with p = r can
         differ from zero, and these are the blocks.
 
-        Parameters
-        ----------
-        None
-            There are none.
-
         Returns
         -------
         Tensor
@@ -434,11 +424,6 @@ class LinearMap(Operators):
         The structure is told from the expression: copies of one block, a diagonal, a Kronecker
         product or a sum of them (Sylvester's equation), a change of low rank (Woodbury's
         identity); else there is a matrix, or above 4096 rows an iteration of SciPy's.
-
-        Parameters
-        ----------
-        None
-            There are none.
 
         Returns
         -------

@@ -324,11 +324,6 @@ class Notations(LinearMap):
     def cases(self) -> Cases:
         r"""Write the derivative by cases, as its deltas tell them.
 
-        Parameters
-        ----------
-        None
-            There are none.
-
         Returns
         -------
         Cases
@@ -424,11 +419,6 @@ class Notations(LinearMap):
         its first index is, and a tensor of more axes has numbers. Functions are boxes around
         their arguments. A derivative stands beside its function; what the function is
         differentiated by is marked, and so are the legs that it leaves.
-
-        Parameters
-        ----------
-        None
-            There are none.
 
         Returns
         -------

@@ -333,11 +333,6 @@ class Operators(Bound):
     def copy(self) -> Self:
         """Return the tensor itself, which never changes.
 
-        Parameters
-        ----------
-        None
-            There are none.
-
         Returns
         -------
         Tensor

@@ -126,30 +126,15 @@ def _figure_class() -> type[Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Entries:
-    """The entries of a tensor that can be other than zero.
-
-    Attributes
-    ----------
-    shape
-        The shape of the tensor.
-    index
-        For each axis the indices of these entries.
-    values
-        Their values, of complex numbers the absolute ones; None where some variable has none.
-    is_complex
-        Whether they are of complex numbers.
-    sizes
-        The sizes that are names, and the numbers that were given for them.
-    stand_ins
-        Those that were not given, and what stands for them here.
-    """
+    """The entries of a tensor that can be other than zero."""
 
     shape: tuple[int, ...]
-    index: tuple[Array, ...]
+    index: tuple[Array, ...]  # for each axis the indices of these entries
+    #: Their values, of complex numbers the absolute ones; None where some variable has none.
     values: Array | None
     is_complex: bool
-    sizes: Mapping[str, int]
-    stand_ins: Mapping[str, int]
+    sizes: Mapping[str, int]  # the sizes that are names, and the numbers that were given for them
+    stand_ins: Mapping[str, int]  # those that were not given, and what stands for them here
 
 
 def _entries(formula: Formula, values: Mapping[str, Array], sizes: Mapping[str, int]) -> _Entries:
@@ -202,22 +187,12 @@ def _entries(formula: Formula, values: Mapping[str, Array], sizes: Mapping[str, 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The rows or the columns of a matrix: axes that become one.
+    """The rows or the columns of a matrix: axes that become one."""
 
-    Attributes
-    ----------
-    axes
-        The axes of the tensor, the slowest first.
-    letters, sizes
-        Of these.
-    cell
-        How many entries a cell stands for.
-    """
-
-    axes: tuple[int, ...]
+    axes: tuple[int, ...]  # the axes of the tensor, the slowest first
     letters: tuple[str, ...]
     sizes: tuple[int, ...]
-    cell: int
+    cell: int  # how many entries a cell stands for
 
     @property
     def count(self) -> int:
@@ -329,31 +304,15 @@ class _Matrix:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """What is drawn in one pair of axes.
+    """What is drawn in one pair of axes."""
 
-    Attributes
-    ----------
-    matrices
-        With equal sides.
-    rows, columns
-        These sides.
-    width, height
-        Of all of them, in entries.
-    head
-        The room above them for their titles.
-    text, notes
-        What is written above: the formula, and what is to be known of the picture.
-    has_values
-        Whether the cells have values.
-    """
-
-    matrices: tuple[_Matrix, ...]
-    rows: _Side
+    matrices: tuple[_Matrix, ...]  # with equal sides
+    rows: _Side  # these sides, and of all of them the width and the height, in entries
     columns: _Side
     width: float
     height: float
-    head: float
-    text: str
+    head: float  # the room above them for their titles
+    text: str  # what is written above: the formula, and what is to be known of the picture
     notes: tuple[str, ...]
     has_values: bool
 

@@ -24,29 +24,14 @@ from einsdiff.expressions.refusals import result_too_large, size_error
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A program for arrays of certain shapes and dtypes, which were checked.
-
-    Attributes
-    ----------
-    program
-        The program.
-    dtype
-        In which it computes.
-    names
-        The names of the arrays it takes, in order.
-    shapes
-        The shapes of the results.
-    bytes
-        How many it allocates at one time, copies of operands of other dtypes included.
-    limit
-        How many it may allocate; None for the limit that `set_memory_limit` sets.
-    """
+    """A program for arrays of certain shapes and dtypes, which were checked."""
 
     program: Program
-    dtype: np.dtype[Any]
-    names: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
-    bytes: int
+    dtype: np.dtype[Any]  # in which it computes
+    names: tuple[str, ...]  # the names of the arrays it takes, in order
+    shapes: tuple[tuple[int, ...], ...]  # of the results
+    bytes: int  # how many it allocates at one time, copies of operands of other dtypes included
+    #: How many it may allocate; None for the limit that `set_memory_limit` sets.
     limit: int | None = None
 
     def run(self, values: Mapping[str, Array], out: Array | None = None) -> Any:
@@ -105,33 +90,15 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What is computed by another library than NumPy, for arrays that were checked.
+    """What is computed by another library than NumPy, for arrays that were checked."""
 
-    Attributes
-    ----------
-    library
-        Which it is, of `einsdiff.numeric.libraries.library.LIBRARIES`.
-    names
-        The names of the arrays it takes, in order.
-    dtype
-        In which it computes; one of that library.
-    function
-        Takes these arrays, all of that dtype.
-    source
-        The statements it runs.
-    is_kept
-        Whether it is for all arrays of these shapes and dtypes.
-    bytes
-        None of NumPy's.
-    """
-
-    library: str
-    names: tuple[str, ...]
-    dtype: Any
-    function: Callable[[Sequence[Any]], Any]
-    source: str
-    is_kept: bool = True
-    bytes: int = 0
+    library: str  # which it is, of `einsdiff.numeric.libraries.library.LIBRARIES`
+    names: tuple[str, ...]  # the names of the arrays it takes, in order
+    dtype: Any  # in which it computes; one of that library
+    function: Callable[[Sequence[Any]], Any]  # takes these arrays, all of that dtype
+    source: str  # that it runs
+    is_kept: bool = True  # whether it is for all arrays of these shapes and dtypes
+    bytes: int = 0  # none of NumPy's
 
     def run(self, values: Mapping[str, Any], out: Any = None) -> Any:
         """Compute from arrays by name, numbers and lists among them."""

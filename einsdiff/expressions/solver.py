@@ -163,25 +163,14 @@ def _product_of(formula: Formula, node: Node, summed: tuple[int, ...]) -> tuple[
 
 @dataclass(frozen=True)
 class Products:
-    """The products of a derivative's matrix and of its adjoint with the columns of an array.
-
-    Attributes
-    ----------
-    formula, values
-        The derivative.
-    shape
-        Its shape.
-    sides
-        For the matrix and for its transpose which axes are left and which are summed.
-    order
-        How several axes become one.
-    """
+    """The products of a derivative's matrix and of its adjoint with the columns of an array."""
 
     formula: Formula
     values: Mapping[str, Array]
     shape: tuple[int, ...]
+    #: For the matrix and for its transpose which axes are left and which are summed.
     sides: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
-    order: VecOrder
+    order: VecOrder  # how several axes become one
 
     def forward(self, x: Array) -> Array:
         """Multiply by the matrix."""

@@ -21,11 +21,7 @@ def expressions(
 ) -> tuple[list[Formula], Mapping[str, Array], Callable[[Iterable[Any]], Any] | None]:
     """Read one expression or several, as `compile` takes them.
 
-    Returns
-    -------
-    tuple
-        The formulas; the arrays by name; and what nests several results as they were given, None
-        for the one result of an expression alone.
+    The last of what is returned nests several results as they were given.
     """
     expression, operands = given.expression, given.operands
     if isinstance(expression, Tensor | tuple | list) and all(

@@ -67,11 +67,6 @@ def take_keywords(given: Arguments) -> None:
     """Tell operands by keyword from arguments, which a name may collide with.
 
     ``optimize=`` is left out: the order of products is chosen when they are computed.
-
-    Raises
-    ------
-    OperandError
-        An argument of ``numpy.einsum`` that is none here.
     """
     expression, operands, sizes, named = given.expression, given.operands, given.sizes, given.named
     if not named and (sizes is None or isinstance(sizes, Mapping)):

@@ -24,46 +24,27 @@ Wrt: TypeAlias = "str | int | np.integer[Any] | Tensor | Array | AnyArray"
 
 @dataclass(slots=True)
 class Arguments:
-    """What a verb is called with.
+    """What a verb is called with."""
 
-    Attributes
-    ----------
-    expression
-        An einsum string, a string of index notation, a function of arrays, a tensor, or the first
-        operand of the interleaved form.
-    operands, sizes, named
-        What the verbs take after it.
-    frame
-        The caller's frame, where arrays find their names.
-    wanted
-        What is to be differentiated by: a name there is a name for an operand.
-    """
-
+    #: An einsum string, a string of index notation, a function of arrays, a tensor, or the first
+    #: operand of the interleaved form.
     expression: Any
-    operands: Sequence[Any]
+    operands: Sequence[Any]  # what the verbs take after the expression
     sizes: Any
     named: Mapping[str, Any]
-    frame: FrameType
+    frame: FrameType  # the caller's frame, where arrays find their names
+    #: What is to be differentiated by: a name there is a name for an operand.
     wanted: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is differentiated: the expression, and for each operand its object and its name.
-
-    Attributes
-    ----------
-    tensor
-        The expression with its values.
-    sources
-        The operands as they were passed, and what they are called.
-    subscripts
-        The einsum string, if there was one.
-    """
+    """What is differentiated: the expression, and for each operand its object and its name."""
 
     tensor: Tensor
+    #: The operands as they were passed, and what they are called.
     sources: tuple[tuple[Any, str], ...] = ()
-    subscripts: Subscripts | None = None
+    subscripts: Subscripts | None = None  # the einsum string, if there was one
 
     def called(self, value: object) -> str:
         """Return what an object is called that is an operand or an operand's array, else ""."""
@@ -72,13 +53,7 @@ class Source:
 
 
 def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
-    """Find the variable that a `wrt` means.
-
-    Raises
-    ------
-    NameNotFoundError
-        There is no such variable; the message lists those there are.
-    """
+    """Find the variable that a `wrt` means."""
     variables = {v.name: v for v in function.tensor.formula.arguments}
     if not variables:
         raise _not_found("there is no variable to differentiate by", function)
