@@ -70,18 +70,7 @@ exit codes: 0 done, 1 the expression or the data are wrong, 2 the command line i
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    arguments
-        The words after the command's name; those of the process if left out.
-
-    Returns
-    -------
-    int
-        The exit code: 0, or 1 after an error in the expression or the data, printed on stderr.
-    """
+    """Run the command with these words, or those of the process; return the exit code."""
     for stream in (sys.stdout, sys.stderr):
         _make_unicode(stream)
     given = sys.argv[1:] if arguments is None else arguments
@@ -531,9 +520,7 @@ def _as_data(result: Tensor, options: argparse.Namespace, has_values: bool) -> d
         steps = result.explain(options.explain)
         data["explain"] = [{name: getattr(step, name) for name in fields} for step in steps]
     if options.cases:
-        data["cases"] = [
-            {"value": case.value, "condition": case.condition} for case in result.cases()
-        ]
+        data["cases"] = [{"value": c.value, "condition": c.condition} for c in result.cases()]
     if options.table:
         data["table"] = str(result.table(options.table))
     if options.code:

@@ -146,12 +146,8 @@ def _called(piece: str) -> Iterator[str]:
             name = _last_name(tree.value)
             yield name if name in _INSTEAD else "[]"
         return
-    yield _last_name_of_text(piece)
+    yield piece.partition("(")[0].rpartition(".")[2].strip()
 
 
 def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-
-
-def _last_name_of_text(piece: str) -> str:
-    return piece.partition("(")[0].rpartition(".")[2].strip()

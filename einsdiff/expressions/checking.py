@@ -127,7 +127,7 @@ def checked(
     rng = np.random.default_rng(seed)
     _check_known(derivative, values)
     values = sampled(derivative, known_values(values), rng)
-    values = {name: _as_float(array) for name, array in values.items()}
+    values = {n: a if a.dtype.kind in "fc" else a.astype(float) for n, a in values.items()}
     x = values[by.name]
     exact = evaluate(derivative, values)
     value = np.asarray(evaluate(function, values))
@@ -135,7 +135,8 @@ def checked(
     chosen: Sequence[int] = range(count)
     if count > MOST_ENTRIES:
         chosen = sorted(rng.choice(count, MOST_ENTRIES, replace=False).tolist())
-    complex_step = _takes_complex_step(function, values, by)
+    is_real = all(array.dtype == np.float64 for array in values.values())
+    complex_step = is_real and not_analytic(function.expr, frozenset([by.name])) is None
     directions = _basis(by, x)
     estimated = _complex_step if complex_step else _differences
     flat = exact.reshape(*value.shape, count)
@@ -176,10 +177,6 @@ def _check_known(derivative: Formula, values: Mapping[str, Any]) -> None:
             )
 
 
-def _as_float(array: Array) -> Array:
-    return array if array.dtype.kind in "fc" else array.astype(float)
-
-
 def _basis(by: Variable, x: Array) -> Any:
     """Return the directions of the entries; symmetric ones for a symmetric variable."""
 
@@ -215,11 +212,6 @@ def _swapped(array: Array, a: Sequence[int], b: Sequence[int]) -> Array:
     for one, other in zip(a, b, strict=True):
         order[one], order[other] = other, one
     return array.transpose(order)
-
-
-def _takes_complex_step(function: Formula, values: Mapping[str, Array], by: Variable) -> bool:
-    is_real = all(array.dtype == np.float64 for array in values.values())
-    return is_real and not_analytic(function.expr, frozenset([by.name])) is None
 
 
 def _complex_step(
@@ -275,7 +267,8 @@ def sampled(
     Named sizes become small numbers, different ones for different names.
     """
     sizes = sizes_of(formula, values)
-    names = sorted({*formula.named_sizes, *_sizes_of_variables(formula)} - sizes.keys())
+    of_variables = {n for v in formula.arguments for n in v.shape if isinstance(n, str)}
+    names = sorted((formula.named_sizes | of_variables) - sizes.keys())
     for k, name in enumerate(names):
         sizes[name] = 2 + k % 3
     found = dict(values)
@@ -283,10 +276,6 @@ def sampled(
         if v.name not in found:
             found[v.name] = sample(v, [sizes.get(str(n), n) for n in v.shape], rng, kind)
     return found
-
-
-def _sizes_of_variables(formula: Formula) -> set[str]:
-    return {n for v in formula.arguments for n in v.shape if isinstance(n, str)}
 
 
 def sample(variable: Variable, shape: Any, rng: np.random.Generator, kind: str = "normal") -> Array:

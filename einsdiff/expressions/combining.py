@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from inspect import signature as signature_of
-from itertools import count
 from typing import Any, TypeVar
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
@@ -38,7 +37,7 @@ from einsdiff.expressions.formula import (
     symbol,
 )
 from einsdiff.expressions.refusals import TRACED, signature
-from einsdiff.notation.letters import first_unused
+from einsdiff.notation.letters import first_unused, numbered
 from einsdiff.notation.names import as_name, name_of
 from einsdiff.numeric.libraries.anonymous import anonymous_name
 from einsdiff.numeric.libraries.array_library import kind_of
@@ -116,7 +115,7 @@ def as_direction(value: Any, name: str, shape: Shape, f: _B) -> _B:
     else:
         array = None if value is None else as_array(value, f"operand '{name}'")
         given = shape if array is None or array.shape == wanted else array.shape
-        name = _unused_name(name, f.names)
+        name = first_unused(numbered(name), f.names)
         direction = type(f)(symbol(name, shape), {} if array is None else {name: array})
     if given != shape:
         raise ShapeError(
@@ -125,11 +124,6 @@ def as_direction(value: Any, name: str, shape: Shape, f: _B) -> _B:
             action=f"pass {name} of shape {shape_text(wanted)}",
         )
     return direction
-
-
-def _unused_name(name: str, names: Iterable[str]) -> str:
-    taken = set(names)
-    return first_unused([name, *(f"{name}{k}" for k in range(1, len(taken) + 2))], taken)
 
 
 #: Functions of the bits of integers, which are taken of conditions only.
@@ -203,7 +197,7 @@ def applied(
     if function in _BITWISE:
         for part in parts:
             _check_truth(part)
-    if function in _CONJUGATING and any(map(_is_complex, parts)):
+    if function in _CONJUGATING and any(kind_of(part.dtype) == "c" for part in parts):
         raise OperandError(
             f"{function.__name__.strip('_')} of complex numbers conjugates them, which has no "
             "derivative here",
@@ -247,10 +241,6 @@ def warn_of_lost(plain: Mapping[int, Any], parts: Sequence[Bound]) -> None:
                 "np.asarray or float;\nif a constant is meant, name it: ed.tensor('w', array)",
             )
             warnings.warn(LostDependenceWarning(told), stacklevel=depth())
-
-
-def _is_complex(part: Bound) -> bool:
-    return kind_of(part.dtype) == "c"
 
 
 @cache
@@ -298,9 +288,8 @@ def as_tensor(value: Any, kind: type[_B]) -> _B:
     name = name or anonymous_name(array)
     known = TRACED.get()
     if known is not None:  # a local name may stand for one array after the other
-        name = first_unused(
-            (n for n in _numbered(name) if n not in known or same_array(known[n], array)), ()
-        )
+        names = numbered(name, 2)
+        name = next(n for n in names if n not in known or same_array(known[n], array))
         known[name] = array
     name = as_name(name)
     return kind(symbol(name, array.shape), {name: array})
@@ -312,8 +301,3 @@ def _joined(value: Any, kind: type[_B]) -> Any:
         return value
     entries: _B = applied(kind, NUMPY["stack"], (list(value.flat),))
     return applied(kind, NUMPY["reshape"], (entries, (*value.shape, *entries.expr.shape[1:])))
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}{k}" for k in count(2))

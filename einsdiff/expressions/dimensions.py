@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.expressions.formula import Formula
-from einsdiff.numeric.libraries.xarray import KNOWN, conflict, named
-
-if TYPE_CHECKING:
-    pass
 from einsdiff.expressions.refusals import in_conflict
+from einsdiff.numeric.libraries.xarray import KNOWN, conflict, named
 
 
 def with_dimensions(formula: Formula, values: Mapping[str, Any], result: Any) -> Any:

@@ -173,8 +173,6 @@ def prepare_anywhere(
 def check_numpy(values: Mapping[str, Any], what: str, formula: Formula | None = None) -> None:
     """Raise OperandError for arrays of other libraries than NumPy.
 
-    Examples
-    --------
     >>> check_numpy({"x": np.ones(2)}, "cores()")
     """
     for name, value in values.items():

@@ -137,8 +137,6 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
 def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     """Read formulas that were written as data, by this version of the library.
 
-    Examples
-    --------
     >>> (formula,) = loaded(*dumped([symbol("A", ("m", "n"))]))
     >>> formula.text
     'A_ij'

@@ -276,12 +276,7 @@ class LinearMap(Operators):
         return self._contracted(u, "u", slice(0, self.ndim - self.domain))
 
     def _contracted(self, other: Any, name: str, axes: slice) -> Self:
-        if self.formula.domain is None:
-            raise OperandError(
-                "this is no derivative, so it has no product with a direction",
-                text=str(self),
-                action="differentiate first, as in ed.grad(t, wrt=...)",
-            )
+        self._split("no product with a direction")
         from einsdiff.algebra.derivatives.linear_terms import contracted
 
         direction = as_direction(other, name, self.expr.shape[axes], self)
@@ -328,7 +323,7 @@ class LinearMap(Operators):
         f_i = A_ii
         """
         if not self._is_map(offset, axis1, axis2):
-            return super().diagonal(offset or 0, axis1 or 0, _or(axis2, 1))
+            return super().diagonal(offset or 0, axis1 or 0, 1 if axis2 is None else axis2)
         from einsdiff.algebra.derivatives.linear_terms import diagonal
 
         split = self._square("the diagonal of a linear map", "diagonal(axis1=0, axis2=1)")
@@ -370,7 +365,7 @@ class LinearMap(Operators):
         f = A_ii
         """
         if not self._is_map(offset, axis1, axis2):
-            return super().trace(offset or 0, axis1 or 0, _or(axis2, 1))
+            return super().trace(offset or 0, axis1 or 0, 1 if axis2 is None else axis2)
         split = self._square("the trace of a linear map", "trace(axis1=0, axis2=1)")
         from einsdiff.algebra.derivatives.linear_terms import diagonal
 
@@ -582,7 +577,3 @@ class LinearMap(Operators):
         heading = Heading(function_name(v.name for v in formula.arguments), letters)
         made = Formula(expr, heading, formula.letters, formula.arguments, least=formula.least)
         return type(self)(made, self.values)
-
-
-def _or(value: int | None, default: int) -> int:
-    return default if value is None else value

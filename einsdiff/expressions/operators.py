@@ -11,11 +11,11 @@ f = Σ_i A_ij x_j
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
-from typing import Any, Never, Self
+from typing import Any, Never, Self, TypeVar
 
 from einsdiff.algebra.nodes.nodes import scale
 from einsdiff.algebra.operations.indexing import index
@@ -28,6 +28,19 @@ from einsdiff.expressions.dispatch import OPERATORS, applied_function, applied_u
 from einsdiff.expressions.explained import documented
 from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.operands import as_number
+
+_O = TypeVar("_O", bound="Operators")
+
+
+def _by(name: str, *, is_reflected: bool = False) -> Callable[[_O, Any], _O]:
+    """Return the operator that a function of NumPy's is; the reflected one has the tensor last."""
+    function = NUMPY[name]
+
+    def operator(self: _O, other: Any) -> _O:
+        result: _O = applied(type(self), function, (other, self) if is_reflected else (self, other))
+        return result
+
+    return operator
 
 
 class Operators(Bound):
@@ -49,10 +62,6 @@ class Operators(Bound):
 
     def _applied(self, function: NodeFunction, *others: Any, **options: Any) -> Self:
         result: Self = applied(type(self), function, (self, *others), options)
-        return result
-
-    def _reflected(self, function: NodeFunction, other: Any) -> Self:
-        result: Self = applied(type(self), function, (other, self))
         return result
 
     def _meets(self, number: Any, place: int) -> None:
@@ -117,7 +126,8 @@ class Operators(Bound):
     def __rmul__(self, other: Any) -> Self:
         c = as_number(other)
         if c is None:
-            return self._reflected(NUMPY["multiply"], other)
+            result: Self = applied(type(self), NUMPY["multiply"], (other, self))
+            return result
         self._meets(other, 0)
         return self._scaled(c)
 
@@ -135,53 +145,17 @@ class Operators(Bound):
         inverse = Fraction(1) / c if isinstance(c, int | Fraction) else 1 / c
         return self._scaled(inverse, "float")
 
-    def __rtruediv__(self, other: Any) -> Self:
-        return self._reflected(NUMPY["divide"], other)
-
-    def __floordiv__(self, other: Any) -> Self:
-        return self._applied(NUMPY["floor_divide"], other)
-
-    def __rfloordiv__(self, other: Any) -> Self:
-        return self._reflected(NUMPY["floor_divide"], other)
-
-    def __mod__(self, other: Any) -> Self:
-        return self._applied(NUMPY["remainder"], other)
-
-    def __rmod__(self, other: Any) -> Self:
-        return self._reflected(NUMPY["remainder"], other)
-
-    def __pow__(self, exponent: Any) -> Self:
-        return self._applied(NUMPY["power"], exponent)
-
-    def __rpow__(self, base: Any) -> Self:
-        return self._reflected(NUMPY["power"], base)
-
-    def __matmul__(self, other: Any) -> Self:
-        return self._applied(NUMPY["matmul"], other)
-
-    def __rmatmul__(self, other: Any) -> Self:
-        return self._reflected(NUMPY["matmul"], other)
+    __rtruediv__ = _by("divide", is_reflected=True)
+    __floordiv__, __rfloordiv__ = _by("floor_divide"), _by("floor_divide", is_reflected=True)
+    __mod__, __rmod__ = _by("remainder"), _by("remainder", is_reflected=True)
+    __pow__, __rpow__ = _by("power"), _by("power", is_reflected=True)
+    __matmul__, __rmatmul__ = _by("matmul"), _by("matmul", is_reflected=True)
+    __gt__, __ge__ = _by("greater"), _by("greater_equal")
+    __lt__, __le__ = _by("less"), _by("less_equal")
+    __and__, __or__ = _by("bitwise_and"), _by("bitwise_or")
 
     def __abs__(self) -> Self:
         return self._applied(NUMPY["absolute"])
-
-    def __gt__(self, other: Any) -> Self:
-        return self._applied(NUMPY["greater"], other)
-
-    def __ge__(self, other: Any) -> Self:
-        return self._applied(NUMPY["greater_equal"], other)
-
-    def __lt__(self, other: Any) -> Self:
-        return self._applied(NUMPY["less"], other)
-
-    def __le__(self, other: Any) -> Self:
-        return self._applied(NUMPY["less_equal"], other)
-
-    def __and__(self, other: Any) -> Self:
-        return self._applied(NUMPY["bitwise_and"], other)
-
-    def __or__(self, other: Any) -> Self:
-        return self._applied(NUMPY["bitwise_or"], other)
 
     def __invert__(self) -> Self:
         return self._applied(NUMPY["invert"])

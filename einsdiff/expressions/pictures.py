@@ -374,17 +374,8 @@ def _matrix(formula: Formula, found: _Entries, layout: str, order: str) -> _Pict
     head = f"{rows.count} × {columns.count}"
     if formula.domain is not None or layout == "denominator":
         head = f"{head}, {layout} layout"
-    return _Picture(
-        (_Matrix(_grid(found, rows, columns)),),
-        rows,
-        columns,
-        max(columns.count, 1),
-        max(rows.count, 1),
-        0,
-        formula.text,
-        (head + vec, *_notes(found, rows, columns)),
-        found.values is not None,
-    )
+    matrix = _Matrix(_grid(found, rows, columns))
+    return _picture(formula, found, [matrix], rows, columns, [head + vec])
 
 
 def _stack(formula: Formula, found: _Entries) -> _Picture:
@@ -417,19 +408,24 @@ def _stack(formula: Formula, found: _Entries) -> _Picture:
     if shown < count:
         left_out = f"{shown}" if count == shown + 1 else f"{shown} to {count - 1}"
         notes.append(f"{letters[first]} = {left_out} not drawn")
+    return _picture(formula, found, matrices, rows, columns, notes, head)
+
+
+def _picture(
+    formula: Formula,
+    found: _Entries,
+    matrices: Sequence[_Matrix],
+    rows: _Side,
+    columns: _Side,
+    notes: Sequence[str],
+    head: float = 0,
+) -> _Picture:
+    """Make a picture of matrices that are laid out."""
     width = max((m.left for m in matrices), default=0) + max(columns.count, 1)
     height = max((m.top for m in matrices), default=0) + max(rows.count, 1)
-    return _Picture(
-        tuple(matrices),
-        rows,
-        columns,
-        width,
-        height,
-        head,
-        formula.text,
-        (*notes, *_notes(found, rows, columns)),
-        found.values is not None,
-    )
+    told, has_values = (*notes, *_notes(found, rows, columns)), found.values is not None
+    sides = rows, columns, width, height
+    return _Picture(tuple(matrices), *sides, head, formula.text, told, has_values)
 
 
 # --- drawing ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from weakref import ref
 
 from einsdiff.errors import OperandError, ShapeError, SizeError, shape_text
@@ -30,6 +30,7 @@ class Prepared:
     dtype: np.dtype[Any]  # in which it computes
     names: tuple[str, ...]  # the names of the arrays it takes, in order
     shapes: tuple[tuple[int, ...], ...]  # of the results
+    library: ClassVar[str] = "numpy"  # that computes
     bytes: int  # how many it allocates at one time, copies of operands of other dtypes included
     #: How many it may allocate; None for the limit that `set_memory_limit` sets.
     limit: int | None = None
@@ -59,11 +60,6 @@ class Prepared:
     def copied(self) -> int:
         """How many entries of operands of other dtypes are converted, and kept meanwhile."""
         return self.bytes // self.dtype.itemsize - self.plan.peak
-
-    @property
-    def library(self) -> str:
-        """The library that computes: NumPy."""
-        return "numpy"
 
     def call(self, inputs: Sequence[Array], out: Array | None = None) -> Any:
         """Compute from arrays of the program's dtype, in its order."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.errors import BindingError, ShapeError, SizeError, shape_text, shapes_line
@@ -14,9 +14,6 @@ from einsdiff.expressions.formula import Formula
 from einsdiff.numeric.libraries.memory import format_bytes
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import Conflict, original
-
-if TYPE_CHECKING:
-    pass
 
 #: While a function is traced: the arrays by name that its tensors stand for.
 TRACED: ContextVar[dict[str, Array] | None] = ContextVar("TRACED", default=None)

@@ -15,7 +15,7 @@ from einsdiff.expressions.base import Bound
 from einsdiff.expressions.evaluation import check_numpy, evaluate
 from einsdiff.expressions.formula import Formula, fresh, function_name
 from einsdiff.expressions.layout import VecOrder
-from einsdiff.notation.letters import first_unused
+from einsdiff.notation.letters import first_unused, numbered
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array, as_array
 
@@ -148,9 +148,8 @@ def _product_of(formula: Formula, node: Node, summed: tuple[int, ...]) -> tuple[
     from einsdiff.algebra.derivatives.linear_terms import contracted
 
     names = {argument.name for argument in formula.arguments}
-    name = first_unused(["v", *(f"v{k}" for k in range(1, len(names) + 2))], names)
-    sizes = formula.named_sizes
-    columns = first_unused(["c", *(f"c{k}" for k in range(1, len(sizes) + 2))], sizes)
+    name = first_unused(numbered("v"), names)
+    columns = first_unused(numbered("c"), formula.named_sizes)
     vectors = variable(name, (*(node.shape[axis] for axis in summed), columns))
     expr = contracted(node, summed, vectors)
     heading = Heading(function_name([*names, name]), fresh(len(expr.shape), [*names, name]))

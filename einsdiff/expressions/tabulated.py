@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, get_args
 
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable
@@ -46,8 +47,8 @@ MOST_ENTRIES = 100_000
 MOST_SIGNS = (26, 12)
 MOST_ROWS = 6
 
-LAYOUTS: tuple[Layout, Layout] = ("numerator", "denominator")
-ORDERS: tuple[VecOrder, VecOrder] = ("C", "F")
+#: The layouts with the vec orders of each.
+FORMS = tuple(product(get_args(Layout), get_args(VecOrder)))
 
 
 def table(formula: Formula, values: Mapping[str, Array], shape: Shape, kind: str) -> Table:
@@ -65,14 +66,8 @@ def table(formula: Formula, values: Mapping[str, Array], shape: Shape, kind: str
             text=formula.text,
             action=f"differentiate first: ed.grad(t, wrt={first!r}).table({kind!r})",
         )
-    tables = _Tables(formula, known_values(values), shape)
-    return {
-        "forward": tables.forward,
-        "reverse": tables.reverse,
-        "shapes": tables.shapes,
-        "layouts": tables.layouts,
-        "chain": tables.chain,
-    }[kind]()
+    made: Table = getattr(_Tables(formula, known_values(values), shape), kind)()
+    return made
 
 
 @dataclass(frozen=True)
@@ -137,7 +132,7 @@ class _Tables:
         results: list[Any] = []
         chosen: list[Formula] = []
         for node in nodes:
-            shape = tuple(sizes.get(s, s) if isinstance(s, str) else s for s in node.shape)
+            shape = self._known(node.shape)
             part = Formula(node, Heading("f", ()), formula.letters, tuple(variables_of([node])))
             is_known = part.required <= self.values.keys() and part.named_sizes <= sizes.keys()
             whole = [size for size in shape if isinstance(size, int)]
@@ -159,7 +154,8 @@ class _Tables:
         """Compute parts; None for those that have no value, such as a singular matrix's inverse."""
         try:
             with np.errstate(all="ignore"):
-                return _listed(prepare(parts, self.values).run(self.values), len(parts))
+                found = prepare(parts, self.values).run(self.values)
+            return [np.asarray(array) for array in (found if len(parts) > 1 else (found,))]
         except np.linalg.LinAlgError:
             if len(parts) == 1:
                 return [None]
@@ -179,11 +175,8 @@ class _Tables:
         notations = self._notations()
         if not isinstance(value, np.ndarray):
             return layouts_table(title, heading, self.shape, domain, None, notations)
-        blocks = []
-        for layout in LAYOUTS:
-            for order in ORDERS:
-                matrix = as_matrix(value, domain, layout, order)
-                blocks.append((matrix, _block(matrix)))
+        matrices = [as_matrix(value, domain, layout, order) for layout, order in FORMS]
+        blocks = [(matrix, _block(matrix)) for matrix in matrices]
         cut = max(blocks[0][0].shape, default=0) > MOST_ROWS
         notes = ["Of long rows and columns the middle is left out, written …."] if cut else []
         return layouts_table(title, heading, self.shape, domain, blocks, notations, notes)
@@ -226,12 +219,11 @@ class _Tables:
     def _notations(self) -> list[str] | None:
         """Write the matrices in matrix notation, if there is one."""
         found = []
-        for layout in LAYOUTS:
-            for order in ORDERS:
-                equation = as_matrix_equation(self.formula, self.values, layout, order)
-                if isinstance(equation, str):
-                    return None
-                found.append(equation.right)
+        for layout, order in FORMS:
+            equation = as_matrix_equation(self.formula, self.values, layout, order)
+            if isinstance(equation, str):
+                return None
+            found.append(equation.right)
         return found
 
 
@@ -241,10 +233,6 @@ def _called(name: str, heading: Heading) -> list[str]:
         return []
     short = Heading(name, heading.letters)
     return [f"{format_heading(short)} stands for {format_heading(heading)}."]
-
-
-def _listed(arrays: Any, count: int) -> list[Array]:
-    return [np.asarray(array) for array in (arrays if count > 1 else (arrays,))]
 
 
 def _number_text(value: Any, digits: int = 4) -> str:

@@ -233,7 +233,7 @@ class Differentiable(Compiled):
         prepared = super()._planned(values)
         if not isinstance(prepared, Elsewhere) or prepared.library != self.backend:
             return prepared
-        if isinstance(prepared.function, Portable) and _is_differentiable(prepared.dtype):
+        if isinstance(prepared.function, Portable) and kind_of(prepared.dtype) in "fc":
             known = {v.name: v for v in self._arguments}
             sizes = {s: n for f in self._formulas for s, n in sizes_of(f, values).items()}
             step = Pass(
@@ -249,7 +249,7 @@ class Differentiable(Compiled):
 
     def _bound(self, arrays: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
         given = super()._bound(arrays, named)
-        if self.backend != "torch" or not _is_compiling():
+        if self.backend != "torch" or not sys.modules["torch"].compiler.is_compiling():
             return self._taken(given)
         # What is traced has no NumPy arrays: they are put there in `function_for`.
         here = {name for name, _ in zip(self.names, arrays, strict=False)}.union(named)
@@ -309,14 +309,6 @@ def _written(array: Any) -> Any:
     array = np.array(array)
     array.flags.writeable = False
     return array
-
-
-def _is_differentiable(dtype: Any) -> bool:
-    return kind_of(dtype) in "fc"
-
-
-def _is_compiling() -> bool:
-    return bool(sys.modules["torch"].compiler.is_compiling())
 
 
 def _concretely(library: str) -> AbstractContextManager[None]:

@@ -31,6 +31,16 @@ def fresh_letters(used: Container[str], preferred: str = DOMAIN) -> Iterator[str
     return (letter for letter in _all_letters(preferred) if letter not in used)
 
 
+def numbered(name: str, first: int = 1) -> Iterator[str]:
+    """Yield a name, and then the name with numbers.
+
+    >>> list(islice(numbered("v"), 3))
+    ['v', 'v1', 'v2']
+    """
+    yield name
+    yield from (f"{name}{k}" for k in count(first))
+
+
 def first_unused(preferred: Iterable[str], used: Container[str], fallback: str = DUMMY) -> str:
     """Return the first of `preferred` that is not in `used`, else a fresh letter."""
     first = (letter for letter in preferred if letter not in used)

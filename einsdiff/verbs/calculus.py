@@ -15,10 +15,11 @@ array([[  1.,  10., 100.],
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from einsdiff.algebra.derivatives.differentiate import derivatives, directional
+from einsdiff.algebra.nodes.interning import Node
 from einsdiff.errors import OperandError
 from einsdiff.expressions.asked import outside
 from einsdiff.expressions.checking import checked
@@ -258,16 +259,14 @@ def parse(
     >>> parse("(y_i - A_ij x_j) (y_i - A_ik x_k)", A=(5, 3)).shape
     ()
     """
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
     if callable(expression) and not isinstance(expression, Tensor):
-        return read_expression(
-            Arguments(expression, operands, sizes, named, sys._getframe(1))
-        ).tensor
+        return read_expression(given).tensor
     if not isinstance(expression, str):
         raise OperandError(
             f"{type(expression).__name__} is no string of index notation",
             action="write an expression such as 'A_ij x_j'",
         )
-    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
     take_keywords(given)
     return read_index(given).tensor
 
@@ -303,9 +302,8 @@ def value_and_grad(
     >>> float(value), gradient.dense()
     (5.0, array([2., 4.]))
     """
-    f, chosen, several = read_chosen(
-        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
-    )
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    f, chosen, several = read_chosen(given, wrt)
     return f, differentiated(f, chosen, 1, several)
 
 
@@ -347,9 +345,8 @@ def jvp(
     >>> jvp("x_i A_ij x_j", wrt="x")
     f = A_ij x_i v_j + A_ij x_j v_i
     """
-    f, chosen, several = read_chosen(
-        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
-    )
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    f, chosen, several = read_chosen(given, wrt)
     directions = read_directions(v, "v", [by.shape for by in chosen], several, f)
     (expr,) = directional([f.expr], {by: d.expr for by, d in zip(chosen, directions, strict=True)})
     return combined(expr, f.formula.heading.letters, [f, *directions])
@@ -392,15 +389,10 @@ def vjp(
     >>> vjp("f_i = A_ij x_j", wrt="A")
     f_ij = x_j u_i
     """
-    f, chosen, several = read_chosen(
-        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
-    )
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    f, chosen, several = read_chosen(given, wrt)
     (covector,) = read_directions(u, "u", [f.expr.shape], False, f)
-    results = tuple(
-        combined(expr, fresh(len(expr.shape), f.names), [f, covector])
-        for expr in derivatives(f.expr, chosen, covector.expr)
-    )
-    return results if several else results[0]
+    return _products(derivatives(f.expr, chosen, covector.expr), [f, covector], several)
 
 
 def hvp(
@@ -444,16 +436,12 @@ def hvp(
     >>> hvp("x_i A_ij x_j", wrt="x")
     f_i = A_ij v_j + A_ji v_j
     """
-    f, chosen, several = read_chosen(
-        Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt
-    )
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    f, chosen, several = read_chosen(given, wrt)
     directions = read_directions(v, "v", [by.shape for by in chosen], several, f)
     along = {by: d.expr for by, d in zip(chosen, directions, strict=True)}
-    results = tuple(
-        combined(expr, fresh(len(expr.shape), f.names), [f, *directions])
-        for expr in directional(derivatives(f.expr, chosen), along)
-    )
-    return results if several else results[0]
+    products = directional(derivatives(f.expr, chosen), along)
+    return _products(products, [f, *directions], several)
 
 
 def check(
@@ -560,9 +548,8 @@ def compile(
     >>> f(A=np.eye(2), x=np.ones(2), y=np.zeros(2))
     (array(2.), array([2., 2.]))
     """
-    formulas, values, build = expressions(
-        Arguments(expression, operands, sizes, named, sys._getframe(1))
-    )
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    formulas, values, build = expressions(given)
     return Compiled(formulas, values, form, build, memory_limit, backend, optimize)
 
 
@@ -576,3 +563,10 @@ def _grad(given: Arguments, wrt: Any, order: Any) -> Any:
         )
     f, chosen, several = read_chosen(given, wrt)
     return differentiated(f, chosen, order, several)
+
+
+def _products(exprs: Iterable[Node], parts: Sequence[Tensor], several: bool) -> Any:
+    """Make tensors of products, of the shapes of the variables, with letters of their own."""
+    names = parts[0].names
+    results = tuple(combined(e, fresh(len(e.shape), names), parts) for e in exprs)
+    return results if several else results[0]

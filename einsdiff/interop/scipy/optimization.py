@@ -33,7 +33,6 @@ from einsdiff.errors import (
     EinsdiffError,
     OperandError,
     ShapeError,
-    page,
     shape_text,
     shapes_line,
 )
@@ -672,7 +671,7 @@ class Problem:
     # --- what is refused ----------------------------------------------------------------------
 
     def _refused(self, kind: type[EinsdiffError], why: str, action: str) -> EinsdiffError:
-        return kind(page(why, text=str(self.function), action=action))
+        return kind(why, text=str(self.function), action=action)
 
     def _needs_a_scalar(self, what: str, instead: str) -> EinsdiffError:
         return self._refused(

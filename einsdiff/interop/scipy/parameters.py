@@ -19,15 +19,7 @@ from typing import Any
 import numpy as np
 
 from einsdiff.algebra.nodes.interning import Variable
-from einsdiff.errors import (
-    BindingError,
-    EinsdiffError,
-    OperandError,
-    ShapeError,
-    page,
-    shape_text,
-    shapes_line,
-)
+from einsdiff.errors import BindingError, OperandError, ShapeError, shape_text, shapes_line
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.refusals import signature
 from einsdiff.expressions.tensor_class import Tensor
@@ -53,16 +45,13 @@ def accepted(
     Returns the function, the shapes of the parameters, the arrays that are data, those that are
     the start, and the gradients by each parameter.
     """
-
-    def refused(kind: type[EinsdiffError], headline: str, action: str) -> EinsdiffError:
-        return kind(page(headline, shapes=signature(f.formula.arguments), action=action))
-
+    operands = signature(f.formula.arguments)
     names = [by.name for by in chosen]
     if not names or len({*names}) < len(names):
-        raise refused(
-            OperandError,
+        raise OperandError(
             f"wrt={names!r} is no list of different parameters",
-            f"name each once, as in wrt={[*dict.fromkeys(names or f.names)]!r}",
+            shapes=operands,
+            action=f"name each once, as in wrt={[*dict.fromkeys(names or f.names)]!r}",
         )
     for name, array in f.values.items():
         library = LIBRARIES[library_of(array)]
@@ -77,10 +66,10 @@ def accepted(
     gradients = grad(f, wrt=tuple(names))
     required = {name for part in (f, *gradients) for name in part.formula.required}
     if missing := sorted((required - {*names}) - f.values.keys()):
-        raise refused(
-            BindingError,
+        raise BindingError(
             f"no array for {listed(missing)}",
-            f"pass {', '.join(f'{name}=...' for name in missing)} to problem(), or make "
+            shapes=operands,
+            action=f"pass {', '.join(f'{name}=...' for name in missing)} to problem(), or make "
             f"{'it a parameter' if len(missing) == 1 else 'them parameters'}: "
             f"wrt={[*names, *missing]!r}",
         )
@@ -90,11 +79,11 @@ def accepted(
         shape = tuple(known.get(s, s) if isinstance(s, str) else s for s in by.shape)
         for size in shape:
             if isinstance(size, str):
-                raise refused(
-                    BindingError,
+                raise BindingError(
                     f"parameter '{by.name}' has no start value, and the size '{size}' of its "
                     f"shape {shape_text(shape)} does not follow from other arrays",
-                    f"pass {by.name}=array to problem()",
+                    shapes=operands,
+                    action=f"pass {by.name}=array to problem()",
                 )
         if by.symmetric:
             raise OperandError(
@@ -104,10 +93,10 @@ def accepted(
             )
         shapes[by.name] = tuple(map(int, shape))
     if unsettled := sorted(f.formula.named_sizes - known.keys()):
-        raise refused(
-            BindingError,
+        raise BindingError(
             f"the number that size '{unsettled[0]}' stands for is not known",
-            f"give '{unsettled[0]}' as a number, as in sizes=",
+            shapes=operands,
+            action=f"give '{unsettled[0]}' as a number, as in sizes=",
         )
     data = {name: array for name, array in f.values.items() if name not in names}
     dtype = dtype_of(f.expr, [np.dtype(float), *(array.dtype for array in data.values())])
