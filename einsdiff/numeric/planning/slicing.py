@@ -152,7 +152,7 @@ def _ranges(size: int, count: int) -> Iterator[tuple[int, int]]:
 def _summed(node: Einsum, cut: Cut) -> Node:
     """Sum over a label in slices."""
     ranges = _ranges(_number(node.sizes[cut.label]), cut.slices)
-    terms = [_Part(start, length).of_product(node, cut.label) for start, length in ranges]
+    terms = [_SlicedPart(start, length).of_product(node, cut.label) for start, length in ranges]
     return add([(1, term) for term in terms], node.shape)
 
 
@@ -163,7 +163,7 @@ def _placed(node: Node, cut: Cut) -> Node:
     whole = len(labels)
     terms = []
     for start, length in _ranges(size, cut.slices):
-        part = _Part(start, length).of(node, [cut.label])
+        part = _SlicedPart(start, length).of(node, [cut.label])
         place = related((length, size), (1, -1), start)
         output = [whole if n == cut.label else n for n in labels]
         terms.append((1, einsum([place, part], [(cut.label, whole), labels], output)))
@@ -179,10 +179,10 @@ def restricted(node: Node, axes: Sequence[int], start: int, length: int) -> Node
     >>> restricted(einsum([x, x], ["i", "i"], "i"), [0], 1, 2).shape
     (2,)
     """
-    return _Part(start, length).of(node, axes)
+    return _SlicedPart(start, length).of(node, axes)
 
 
-class _Part:
+class _SlicedPart:
     """A range of an axis, taken of what nodes are made of, and of each of these once."""
 
     def __init__(self, start: int, length: int) -> None:
