@@ -34,8 +34,9 @@ def fresh_letters(used: Container[str], preferred: str = DOMAIN) -> Iterator[str
 def numbered(name: str, first: int = 1) -> Iterator[str]:
     """Yield a name, and then the name with numbers.
 
-    >>> list(islice(numbered("v"), 3))
-    ['v', 'v1', 'v2']
+    >>> names = numbered("v")
+    >>> next(names), next(names), next(names)
+    ('v', 'v1', 'v2')
     """
     yield name
     yield from (f"{name}{k}" for k in count(first))
