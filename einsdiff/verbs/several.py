@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from einsdiff.errors import OperandError
-from einsdiff.expressions.combining import checked_arrays, join_values
+from einsdiff.expressions.combining import join_values
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.tensor_class import Tensor
-from einsdiff.notation.subscripts import Size
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.verbs.sources.accept import read_expression
+from einsdiff.verbs.sources.accept import named_arrays, read_expression
 from einsdiff.verbs.sources.source import Arguments
 
 
@@ -33,26 +31,13 @@ def expressions(
             values: dict[str, Array] = {}
             for part in tensors:
                 join_values(values, part.values)
-            values |= _named_arrays(tensors, given.sizes, given.named)
+            values |= named_arrays(tensors, given)
             single = isinstance(tree, Tensor)
             # No closure over the tensors: a compiled function can be pickled.
             build = None if single else partial(_nested, _nesting(tree))
             return [part.formula for part in tensors], values, build
     f = read_expression(given).tensor
     return [f.formula], f.values, None
-
-
-def _named_arrays(
-    tensors: Sequence[Tensor], sizes: Mapping[str, Size] | None, named: Mapping[str, Any]
-) -> dict[str, Array]:
-    """Check arrays that are given by name for tensors."""
-    if sizes:
-        raise OperandError("sizes= goes with an einsum string", action="leave it out for a Tensor")
-    found: dict[str, Array] = {}
-    for name, array in named.items():
-        owner = next((part for part in tensors if name in part.names), tensors[0])
-        found |= checked_arrays(owner, {name: array})
-    return found
 
 
 def _leaves(tree: Any) -> Iterator[Any]:

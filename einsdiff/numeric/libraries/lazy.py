@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from einsdiff.errors import OperandError, page
+from einsdiff.errors import OperandError
 
 __all__ = ["np"]
 
@@ -25,11 +25,10 @@ class _Lazy(ModuleType):
         except ModuleNotFoundError as error:
             if error.name != self.__name__:
                 raise
-            told = page(
+            raise OperandError(
                 f"this takes numbers, and {self.__name__} is not installed",
                 action=f"install it, as in: python -m pip install {self.__name__}",
-            )
-            raise OperandError(told) from error
+            ) from error
         vars(self).update(vars(module))
         self.__class__ = ModuleType  # type: ignore[assignment]  # its attributes are found faster
         return getattr(self, name)

@@ -8,8 +8,7 @@ f_i = A_ij x_j
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 from unicodedata import normalize
 
 from einsdiff.errors import OperandError
@@ -17,7 +16,8 @@ from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.lexer import is_index_notation
-from einsdiff.notation.subscripts import Size, from_sublists, parse_subscripts
+from einsdiff.notation.subscripts import from_sublists, parse_subscripts
+from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
 from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, product
 from einsdiff.verbs.sources.index_notation import read_index
@@ -31,7 +31,8 @@ def read_expression(given: Arguments) -> Source:
     if isinstance(expression, Tensor) and not operands:
         take_keywords(given)
         if given.named or given.sizes:
-            expression = _bind(expression, given.named, given.sizes)
+            arrays = named_arrays([expression], given)
+            expression = Tensor(expression.formula, {**expression.values, **arrays})
         return Source(expression)
     if callable(expression) and not isinstance(expression, Tensor):
         return traced(given)
@@ -89,7 +90,12 @@ def take_keywords(given: Arguments) -> None:
     given.named = named
 
 
-def _bind(f: Tensor, named: Mapping[str, Any], sizes: Mapping[str, Size] | None) -> Tensor:
-    if sizes:
+def named_arrays(tensors: Sequence[Tensor], given: Arguments) -> dict[str, Array]:
+    """Check arrays that are given by name for tensors."""
+    if given.sizes:
         raise OperandError("sizes= goes with an einsum string", action="leave it out for a Tensor")
-    return Tensor(f.formula, {**f.values, **checked_arrays(f, named)})
+    found: dict[str, Array] = {}
+    for name, array in given.named.items():
+        owner = next((part for part in tensors if name in part.names), tensors[0])
+        found |= checked_arrays(owner, {name: array})
+    return found
