@@ -79,7 +79,8 @@ def differentiate(trial: Trial, draw: Draw, e: Expression) -> bool:
     The trial calls the derivatives `J` and `H`.
     """
     with np.errstate(all="ignore"):
-        value, doubt = e.value, oracles.rounding(e.truth, e.arrays)
+        value = e.value
+        doubt = oracles.rounding(e.truth, e.arrays, value)
     trial.agrees("value", trial.numbers("f"), value, 1e-9, doubt)
     names = e.small(draw)
     # Beside a pole, the zeros of deltas meet infinities, and NumPy's 0 · ∞ is nan.
@@ -90,7 +91,7 @@ def differentiate(trial: Trial, draw: Draw, e: Expression) -> bool:
     with np.errstate(all="ignore"):
         expected, doubt = oracles.first(e.truth, e.arrays, one, e.analytic)
         doubt = doubt + oracles.rounding(
-            lambda arrays: oracles.first(e.truth, arrays, one, e.analytic)[0], e.arrays
+            lambda arrays: oracles.first(e.truth, arrays, one, e.analytic)[0], e.arrays, expected
         )
     trial.agrees("first derivative", trial.numbers("J"), expected, doubt=doubt)
     others = e.small(draw, e.arrays[one].size)

@@ -41,13 +41,16 @@ def first(truth: Truth, arrays: Arrays, name: str, analytic: bool) -> tuple[Any,
     return _joined(columns, truth, arrays, x), 0.0
 
 
-def rounding(oracle: Callable[[Arrays], Any], arrays: Arrays) -> np.ndarray:
-    """Return how far a result may be off since digits are lost, as in the cosine of 1e9."""
+def rounding(oracle: Callable[[Arrays], Any], arrays: Arrays, result: Any) -> np.ndarray:
+    """Return how far an oracle's result may be off since digits are lost, as in the cosine of 1e9.
+
+    It is compared with that of arrays that are moved a little.
+    """
     moved = {}
     for name, array in arrays.items():
         signs = np.where(np.arange(array.size).reshape(array.shape) % 3, 1, -1)
         moved[name] = array * (1 + MOVED * signs) if array.dtype.kind in "fc" else array
-    return ROUNDED * np.abs(np.asarray(oracle(moved)) - np.asarray(oracle(arrays)))
+    return ROUNDED * np.abs(np.asarray(oracle(moved)) - np.asarray(result))
 
 
 def is_at_pole(truth: Truth, arrays: Arrays) -> bool:
