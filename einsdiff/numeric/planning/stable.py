@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 from einsdiff.algebra.nodes.function import FUNCTIONS, Function, kernel, lookup
@@ -82,8 +83,14 @@ _NORMS, _UNITS = (
     for name, keeps in (("root_of_squares", False), ("unit_part", True))
 )
 
+_EXTREMA = frozenset(["max", "min"])
+#: Over how many axes at once: their orders are tried.
+_MOST_AXES = 4
+
 #: What an expression has if there is anything to do.
-_CONCERNED = frozenset(["tanh", "sigmoid", "erf", "expm1", "power", "exp", "det", "hypot"])
+_CONCERNED = frozenset(
+    ["tanh", "sigmoid", "erf", "expm1", "power", "exp", "det", "hypot", "max", "min"]
+)
 
 
 def stable(nodes: Sequence[Node]) -> tuple[Node, ...]:
@@ -106,6 +113,8 @@ def _stable(node: Node) -> Node:
             return _power(node)
         case Call(function=function) if function is FUNCTIONS["exp"]:
             return _share(node)
+        case Call(function=function) if function is FUNCTIONS["equal"]:
+            return _tie(node)
     return node
 
 
@@ -417,6 +426,32 @@ def _share(node: Call) -> Node:
                 softmax = lookup("softmax", function.ranks)
                 assert softmax is not None
                 return call(softmax, [own])
+    return node
+
+
+def _tie(node: Call) -> Node:
+    """Compare the largest or smallest entries with the very array of which they are such.
+
+    ``[a_ij = max(a_ji)_j]`` of a symmetric product a may be read from either half of an array whose
+    halves are rounded differently, so that no entry is equal to the largest.
+    """
+    for array, extremum in (node.args, node.args[::-1]):
+        operands, (own, *_), out, _ = _factors(extremum)
+        core = operands[0]
+        if len(operands) > 1 or not isinstance(core, Call) or core.function.name not in _EXTREMA:
+            continue
+        (entries,) = core.args
+        batch = tuple(map(list(out).index, own))
+        rest = [axis for axis in range(len(out)) if axis not in batch]
+        if len(batch) + len(rest) != len(entries.shape) or len(rest) > _MOST_AXES:
+            continue
+        # The layout in which the array has its axes comes first, for then nothing is to do.
+        for order in permutations(rest):
+            places = (*batch, *order)
+            if einsum([entries], [places], range(len(out))) is array:
+                axes = range(len(out))
+                repeated = einsum([core], [axes[: len(batch)]], axes, dict(enumerate(entries.shape)))
+                return einsum([call(node.function, [entries, repeated])], [places], axes)
     return node
 
 

@@ -288,3 +288,18 @@ def test_code_has_the_same_digits(text, backend):
                 wanted = np.asarray(t)
                 found = np.asarray(run(t.code(backend), {"x": x}, backend))
             np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_some_entry_is_the_largest_whichever_half_of_a_symmetric_array_is_read(name):
+    product = "y_c x_c x_k x_i"  # whose two halves are rounded differently
+    across, along = (
+        f"[{product} = {name}(y_a x_a x_{{{labels[0]}}} x_{{{labels[1]}}})_{{{free}}}]"
+        for labels, free in (("mi", "i"), ("km", "k"))
+    )
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=(2, 5))
+        counts = ed.parse(f"Σ_k {across}", x=x, y=y), ed.parse(f"Σ_i {along}", x=x, y=y)
+        both = np.asarray(counts[0]) + np.asarray(counts[1])
+        assert np.all(both == 2), (seed, both)
