@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -54,9 +55,23 @@ def rounding(oracle: Callable[[Arrays], Any], arrays: Arrays, result: Any) -> np
 
 
 def is_at_pole(truth: Truth, arrays: Arrays) -> bool:
-    """Tell whether something is divided by zero on the way to a value, as in arctan(1/0)."""
+    """Tell whether something is divided by zero on the way to a value, as in arctan(1/0).
+
+    A norm that is 0 counts, since the derivative divides by it.
+    """
+    norm = np.linalg.norm
+
+    def norm_above_zero(*args: Any, **options: Any) -> Any:
+        found = norm(*args, **options)
+        if not np.all(found):
+            raise ZeroDivisionError
+        return found
+
     try:
-        with np.errstate(divide="raise", invalid="raise", over="ignore", under="ignore"):
+        with (
+            np.errstate(divide="raise", invalid="raise", over="ignore", under="ignore"),
+            patch.object(np.linalg, "norm", norm_above_zero),
+        ):
             return not np.all(np.isfinite(truth(arrays)))
     except (FloatingPointError, ZeroDivisionError):
         return True

@@ -342,8 +342,10 @@ class _EquationReader:
                 if not builder.is_sized(axis):
                     builder.give(axis, next(fresh), name)
         builder.settle({})
+        # The right-hand side of ∂f_i/∂A_pq = 0 has no label with which one could be mistaken.
+        is_free = isinstance(self.left, Partial) and not root.counts
         for letter, index in env.items():
-            if letter not in root.counts and not builder.is_sized(index):
+            if letter not in root.counts and not builder.is_sized(index) and not is_free:
                 columns = [
                     column
                     for symbol in symbols_of(self.left)

@@ -449,8 +449,8 @@ def _tie(node: Call) -> Node:
         for order in permutations(rest):
             places = (*batch, *order)
             if einsum([entries], [places], range(len(out))) is array:
-                axes = range(len(out))
-                repeated = einsum([core], [axes[: len(batch)]], axes, dict(enumerate(entries.shape)))
+                axes, sizes = range(len(out)), dict(enumerate(entries.shape))
+                repeated = einsum([core], [axes[: len(batch)]], axes, sizes)
                 return einsum([call(node.function, [entries, repeated])], [places], axes)
     return node
 

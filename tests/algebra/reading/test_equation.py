@@ -423,3 +423,12 @@ def test_the_order_of_terms_does_not_matter(terms):
     (one,) = flatten([read(" + ".join(terms).replace("+ -", "- "), KNOWN, {}).node])
     (other,) = flatten([read("f_i = A_ij x_j - b_i + A_ij A_kj b_k + s b_i", KNOWN, {}).node])
     assert one is other
+
+
+def test_the_left_hand_side_of_a_derivative_without_labels_names_its_sizes():
+    for text, axes in (("∂f_i/∂A_pq = 0", 3), ("∂f_i/∂ζ = 1", 1), ("∂²f_i/∂t∂t = 2 t", 1)):
+        shape = read(text, {}, {}).node.shape
+        assert len(set(shape)) == len(shape) == axes
+        assert all(isinstance(n, str) for n in shape)
+    with pytest.raises(SubscriptsError, match="stands on the left only"):
+        read("∂f_i/∂x_p = x_p", {}, {})
