@@ -16,6 +16,7 @@ from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.lexer import is_index_notation
+from einsdiff.notation.matrix_parser import is_matrix_notation
 from einsdiff.notation.subscripts import from_sublists, parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
@@ -38,6 +39,10 @@ def read_expression(given: Arguments) -> Source:
         return traced(given)
     take_keywords(given)
     if isinstance(expression, str):
+        if is_matrix_notation(expression, frozenset(given.named), _have_axes(given)):
+            from einsdiff.verbs.sources.matrix_notation import read_matrix  # where it is needed
+
+            return read_matrix(given)
         if is_index_notation(expression, bool(operands)):
             return read_index(given)
         subscripts = parse_subscripts(expression)
@@ -54,6 +59,12 @@ def read_expression(given: Arguments) -> Source:
             "or a function of arrays",
         )
     return product(subscripts, given)
+
+
+def _have_axes(given: Arguments) -> bool:
+    """Tell whether an array with axes, or sizes, are given by name."""
+    values = given.named.values()
+    return any(getattr(value, "shape", value if isinstance(value, str) else ()) for value in values)
 
 
 #: Arguments of ``numpy.einsum`` that are none here, and what is written in their place.
