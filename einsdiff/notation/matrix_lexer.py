@@ -108,10 +108,10 @@ def _is_greek(char: str) -> bool:
 
 def tokens_of(text: str, names: Set[str]) -> list[MatrixToken]:
     """Cut a text into tokens; names that are known are not cut."""
-    return _Cutter(text, names).tokens
+    return _MatrixLexer(text, names).tokens
 
 
-class _Cutter(MatrixSyntax):
+class _MatrixLexer(MatrixSyntax):
     def __init__(self, text: str, names: Set[str]) -> None:
         super().__init__(text)
         if len(text) > LONGEST_TEXT:
@@ -206,9 +206,12 @@ class _Cutter(MatrixSyntax):
         low, index = self.index(end) if _place(text[end : end + 1] or " ") else (end, "")
         if index:
             return self.add("name", at, low, f"{word}_{index}")
-        if word in self.names or len(word) != end - at or "_" in word:
+        stem, sign, rest = word.partition("_")
+        parts = self.parts(stem) if stem else []
+        if word in self.names or len(word) != end - at or len(parts) < 2:
             return self.add("name", at, end, word)
-        for part in self.parts(word):
+        parts[-1] += sign + rest
+        for part in parts:
             at = self.add("name", at, at + len(part), part)
         return at
 

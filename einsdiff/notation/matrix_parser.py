@@ -27,42 +27,12 @@ from einsdiff.notation.trees import DEEPEST
 
 #: Functions of matrix notation that are none of the table; all of their arguments are values.
 WORDS = frozenset(
-    [
-        "tr",
-        "trace",
-        "transpose",
-        "inv",
-        "det",
-        "logdet",
-        "norm",
-        "norm1",
-        "norm2",
-        "diag",
-        "vec",
-        "kron",
-        "sum",
-        "mean",
-        "ones",
-        "zeros",
-        "vector",
-        "matrix",
-        "eye",
-        "pinv",
-        "adj",
-        "sqrtm",
-        "logm",
-        "dot",
-        "inner",
-        "outer",
-        "ln",
-        "sqrt",
-        "square",
-        "reciprocal",
-        "min",
-        "max",
-        "σ",
-        "sgn",
-    ]
+    (
+        *("tr", "trace", "transpose", "inv", "pinv", "adj", "det", "logdet", "sqrtm", "logm"),
+        *("norm", "norm1", "norm2", "sum", "mean", "min", "max", "dot", "inner", "outer", "kron"),
+        *("diag", "vec", "ones", "zeros", "vector", "matrix", "eye"),
+        *("ln", "sgn", "sqrt", "square", "reciprocal", "σ"),
+    )
 )
 
 #: The kinds of tokens that begin a factor.
@@ -89,6 +59,20 @@ _NOTE = re.compile(
     r"|in the shape of (?P<owner>[^(),]*))?(?:(?:, |(?<=\())vec order (?P<order>[CF]))?\)\s*"
 )
 
+_NOTES = re.compile(
+    r"\s+\((?:numerator layout|denominator layout|Hessian|in the shape of|vec order)[^()]*\)\s*$"
+)
+
+#: What only index notation has, and subscripts of matrix notation that it could be taken for.
+_LABELLED = re.compile(r"_\{?[a-z]|[δΣ∑]_|->")
+_SIZED = re.compile(r"[IKe]_|_\w{3,}")
+
+#: What only matrix notation has.
+_SIGNS = re.compile(r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁻⁺;]|\.[*/^T]|\|\||\^\{?-?[T1]\b|<[^<>=]*,")
+_TELLING = WORDS - {"inv", "det", "logdet", "pinv", "min", "max", "ln", "sqrt", "square"} - {
+    "sgn", "reciprocal", "matrix", "vector", "inner", "outer", "mean", "sum", "transpose"
+}  # fmt: skip
+
 #: Labels of index notation, by which a subscript is told from the end of a name.
 _LABELS = re.compile("[i-n]{1,4}|[pq]{1,2}")
 
@@ -103,18 +87,14 @@ def is_matrix_notation(text: str, names: Set[str], has_axes: bool) -> bool:
     >>> is_matrix_notation("A_ij x_j", frozenset(), False)
     False
     """
-    plain = re.sub(
-        r"\s+\((?:numerator|denominator|Hessian|in the shape|vec order)[^()]*\)", "", text
-    )
-    if plain != text:
+    if _NOTES.search(text):
         return True
-    if re.search(r"_\{?[a-z]|[δΣ∑]_|->", re.sub(r"[IKe]_|_\w{3,}", "", text)) or "\\" in text:
+    if _LABELLED.search(_SIZED.sub("", text)) or "\\" in text:
         return False
-    if re.search(r"['′ᵀ⊤@⊙∘⊘⊗‖𝟏⁻]|\.[*/^T]|\|\||\^\{?-?[T1]\b|<[^<>=]*,", text):
+    if _SIGNS.search(text):
         return True
     words = set(re.findall(r"[^\W\d_]+", text))
-    known = {"tr", "trace", "norm", "norm1", "norm2", "diag", "vec", "kron", "logdet", "det", "inv"}
-    return bool(words & known) or (has_axes and bool(words & names))
+    return bool(words & _TELLING) or (has_axes and bool(words & names))
 
 
 def parse_matrix(
@@ -146,22 +126,15 @@ def parse_matrix(
     return MatrixText(left, right, layout, order)
 
 
-def names_of_matrix(text: str, names: Set[str], functions: Set[str] = frozenset()) -> list[str]:
-    """List the names in a text, of operands and of others, in order of appearance."""
-    tokens = tokens_of(text, names)
-    return list(
-        dict.fromkeys(t.text for t in tokens if t.kind == "name" and t.text not in functions)
-    )
-
-
 def _heading(text: str, body: str) -> tuple[MatrixHeading | None, int]:
     """Read a left-hand side, and return it with the place where the right-hand side begins."""
-    depth = 0
-    for at, char in enumerate(body):
+    depth, at = 0, -1
+    for column, char in enumerate(body):
         depth += (char in "([{") - (char in ")]}")
         if char == "=" and not depth:
+            at = column
             break
-    else:
+    if at < 0:
         return None, 0
     match = _HEADING.fullmatch(body[:at])
     if match is None:
@@ -296,6 +269,8 @@ class _MatrixParser(MatrixSyntax):
         if len(terms) == 1 and sign == 1:
             tree: MatrixTree = terms[0][1]
             return tree
+        if len(terms) == 1 and terms[0][1].op == "number":
+            return MatrixTree("number", (), -terms[0][1].value, start, terms[0][1].end)
         signs, trees = zip(*terms, strict=True)
         return MatrixTree("sum", trees, signs, start, self.tokens[self.at - 1].end)
 
@@ -529,16 +504,12 @@ class _MatrixParser(MatrixSyntax):
                 rows[-1].append(part)
         self.take("]")
         end = self.tokens[self.at - 1].end
-        made = [
-            MatrixTree(
-                "down" if all(part.op in ("across", "down") for part in row) else "across",
-                tuple(row),
-                None,
-                row[0].start,
-                row[-1].end,
-            )
-            for row in rows
-        ]
+        made = []
+        for row in rows:
+            are_rows = len(row) > 1 and all(part.op in ("across", "down") for part in row)
+            op = "down" if are_rows else "across"
+            block = MatrixTree(op, tuple(row), None, row[0].start, row[-1].end)
+            made.append(row[0] if len(row) == 1 else block)
         if len(rows) == 1:
             return _spread(made[0], start, end)
         return MatrixTree("down", tuple(made), None, start, end)

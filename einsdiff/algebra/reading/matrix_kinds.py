@@ -18,7 +18,7 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple, NoReturn
 
-from einsdiff.algebra.nodes.function import FAMILIES, Function, lookup
+from einsdiff.algebra.nodes.function import Function, lookup
 from einsdiff.algebra.reading.choice import ALIASES, POWERS
 from einsdiff.errors import ShapeError
 from einsdiff.notation.matrix_trees import MatrixTree, spine, upward
@@ -130,8 +130,11 @@ def _entrywise(count: int) -> Lines:
     return tuple(lines)
 
 
-def _lines_of_call(name: str, count: int) -> Lines | None:
-    """List the kinds that a function of the table can have, None if there is no such function."""
+def _lines_of_call(name: str, count: int, is_printed: bool) -> Lines | None:
+    """List the kinds that a function of the table can have, None if there is no such function.
+
+    In what was printed, softmax of a matrix is that of all entries.
+    """
     if name in _WORDS:
         lines = _WORDS[name]
         return lines if len(lines[0]) == count + 1 else None
@@ -141,9 +144,9 @@ def _lines_of_call(name: str, count: int) -> Lines | None:
     default = lookup(name)
     if name in ("max", "min") and count == 2:
         return _entrywise(2)
-    if default is None or len(default.ranks) != count:
+    if count > 3 or (default is not None and len(default.ranks) != count):
         return None
-    if default.is_elementwise:
+    if default is not None and default.is_elementwise:
         return _entrywise(count)
     found = []
     for kinds in product((S, C, R, M), repeat=count):
@@ -151,7 +154,7 @@ def _lines_of_call(name: str, count: int) -> Lines | None:
         if function is None:
             continue
         rank = len(function.cores[1])
-        if rank == 2 and name in FAMILIES and kinds == (M,) and name.endswith("softmax"):
+        if kinds == (M,) and name.endswith("softmax") and not is_printed:
             continue  # of the rows, or of all entries
         whole = {0: S, 1: R if kinds == (R,) else C, 2: M}.get(rank)
         if whole is not None and not (R in kinds and count > 1):
@@ -164,34 +167,43 @@ def kinds_of(
     tree: MatrixTree,
     known: Mapping[str, int],
     sizes: Iterable[str] = (),
-    extra: Callable[[_KindSolver], None] | None = None,
+    extra: Callable[[KindSolver], None] | None = None,
 ) -> Kinds:
     """Find the kind of each part; `known` are those of operands, `sizes` names that are sizes.
 
-    With `extra`, more can be asked for before anything is decided by convention.
+    With `extra`, what a layout says of a text that was printed is added before anything is decided.
 
     >>> from einsdiff.notation.matrix_parser import parse_matrix
-    >>> kinds_of("A + 1", parse_matrix("A + 1").right, {})
+    >>> kinds_of("A + 1", parse_matrix("A + 1").right, {"A": M})
     Traceback (most recent call last):
     einsdiff.ShapeError: a matrix and a number are added
     <BLANKLINE>
         A + 1
         ^   ^
+        A: a matrix
     <BLANKLINE>
     write A + c I to add to the diagonal, A + c 𝟏 𝟏' to add to every entry
     """
-    solver = _KindSolver(text, tree, known, frozenset(sizes))
+    solver = KindSolver(text, tree, known, frozenset(sizes), extra is not None)
     if extra is not None:
         extra(solver)
     solver.solve()
     return solver.kinds()
 
 
-class _KindSolver:
+class KindSolver:
+    """The kinds that each part of a formula can still have."""
+
     def __init__(
-        self, text: str, tree: MatrixTree, known: Mapping[str, int], sizes: frozenset[str]
+        self,
+        text: str,
+        tree: MatrixTree,
+        known: Mapping[str, int],
+        sizes: frozenset[str],
+        is_printed: bool = False,
     ) -> None:
         self.text, self.tree, self.known, self.sizes = text, tree, known, sizes
+        self.is_printed = is_printed
         self.domains: list[int] = []
         self.trees = upward(tree)
         self.number: dict[int, int] = {}
@@ -265,7 +277,7 @@ class _KindSolver:
             self.limit((whole, *parts), _TABLES[tree.op], tree)
 
     def lines_of_call(self, tree: MatrixTree) -> Lines:
-        lines = _lines_of_call(tree.value, len(tree.args))
+        lines = _lines_of_call(tree.value, len(tree.args), self.is_printed)
         if lines is not None:
             return lines
         if tree.value in ("sqrtm", "logm"):
@@ -443,7 +455,7 @@ class _KindSolver:
         give = {S: f"{name}=''", C: f"{name}='n'", M: f"{name}='mn'"}
         ways = " or ".join(f"{give[kind]} for {_NAMES[kind]}" for kind in fitting)
         try:
-            _KindSolver(self.text, self.tree, {**self.known, name: wanted}, self.sizes).solve()
+            KindSolver(self.text, self.tree, {**self.known, name: wanted}, self.sizes).solve()
         except ShapeError as error:
             page = error.args[0]
             is_told = not ways or "or say what" in page.action
@@ -583,7 +595,7 @@ _GREEK = frozenset(
 
 _TRANSPOSED = "write a transpose (x', A'), or .* for a product entry by entry"
 
-_PRODUCT_ACTIONS = {
+_PRODUCT_ACTIONS: dict[tuple[int, ...], str] = {
     (C, C): "write x' y for their inner product, x y' for the matrix, x .* y entry by entry",
     (R, R): "write x' y for their inner product, x y' for the matrix, x .* y entry by entry",
     (C, M): "write x' A for the product of a row and a matrix, or diag(x) A to scale its rows",
@@ -592,7 +604,7 @@ _PRODUCT_ACTIONS = {
 
 _SUM_ACTIONS = {
     frozenset((S, M)): "write {0} + c I to add to the diagonal, {0} + c 𝟏 𝟏' to add to every entry",
-    frozenset((S, C)): "write {0} + c 𝟏 to add to every entry, or make a number of the column: sum({0})",
+    frozenset((S, C)): "write {0} + c 𝟏 to add to every entry, sum({0}) for a number",
     frozenset((S, R)): "write {0} + c 𝟏' to add to every entry",
     frozenset((C, R)): "write a transpose at one of them, or x 𝟏' + 𝟏 y' for all sums",
     frozenset((C, M)): "write A + x 𝟏' to add it to each column, A + 𝟏 x' to each row, "

@@ -14,6 +14,7 @@ r"""Matrix notation as people write it, with its left-hand side, and with sizes 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import NamedTuple
 
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
@@ -21,9 +22,10 @@ from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable, ze
 from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.algebra.reading.choice import ALIASES, POWERS
 from einsdiff.algebra.reading.equation import Reading
-from einsdiff.algebra.reading.matrix_kinds import C, Kinds, M, R, S, kinds_of
-from einsdiff.algebra.reading.matrix_nodes import Matrix, MatrixBuilder
-from einsdiff.algebra.reading.matrix_sides import NONE, Side
+from einsdiff.algebra.reading.matrix_kinds import C, Kinds, KindSolver, M, R, S, kinds_of
+from einsdiff.algebra.reading.matrix_nodes import MatrixBuilder
+from einsdiff.algebra.reading.matrix_sides import NONE, EdgeAxis, Edge
+from einsdiff.algebra.reading.matrix_sizes import Edges
 from einsdiff.errors import ShapeError, shapes_line
 from einsdiff.notation.letters import DOMAIN, DUMMY, first_unused, fresh_letters
 from einsdiff.notation.matrix_parser import parse_matrix
@@ -91,10 +93,10 @@ def read_matrix_text(
     pass operands whose sizes fit, or write a transpose
     """
     parsed = parse_matrix(text, frozenset(operands), functions_of_matrices())
-    return _MatrixReader(text, parsed, operands, sizes).reading()
+    return _FormulaReader(text, parsed, operands, sizes).reading()
 
 
-class _MatrixReader:
+class _FormulaReader:
     """Reads one text."""
 
     def __init__(
@@ -125,7 +127,7 @@ class _MatrixReader:
         return Reading(node, name, axes, wrt, dict.fromkeys(variables, ()), variables)
 
     def kinds(self) -> Kinds:
-        known = {}
+        known: dict[str, int] = {}
         for name, node in self.known.items():
             rank = len(node.shape)
             if rank > 2 and name in self.amounts.names:
@@ -144,19 +146,23 @@ class _MatrixReader:
         if heading is None or self.is_zero():
             return kinds_of(self.text, self.parsed.right, known, sizes)
 
-        def limited(solver: object) -> None:
+        def limited(solver: KindSolver) -> None:
             self.limit(solver, heading)
 
         return kinds_of(self.text, self.parsed.right, known, sizes, limited)
 
+    def size_names(self) -> frozenset[str]:
+        """Return the names that stand for sizes."""
+        used = {size for node in self.known.values() for size in node.shape}
+        every = (*used, *self.sizes, *self.amounts.sizes)
+        return frozenset(size for size in every if isinstance(size, str)) - self.known.keys()
+
     def is_zero(self) -> bool:
         return self.parsed.right.op == "number" and self.parsed.right.value == 0
 
-    def limit(self, solver: object, heading: MatrixHeading) -> None:
+    def limit(self, solver: KindSolver, heading: MatrixHeading) -> None:
         """Tell what the layout says of the kinds of the whole and of the variables."""
-        enter = solver.limit  # type: ignore[attr-defined]
-        named = solver.named  # type: ignore[attr-defined]
-        root = solver.root  # type: ignore[attr-defined]
+        enter, named, root = solver.limit, solver.named, solver.root
         layout, (_, is_vec) = self.parsed.layout, heading.function
         for name, is_matrix in heading.by:
             if layout != "shape":
@@ -187,11 +193,11 @@ class _MatrixReader:
         }
         tree, order = self.parsed.right, self.parsed.order
         builder = MatrixBuilder(self.text, tree, kinds, self.known, powers, order)
-        for name, size in self.sizes.items():
-            builder.named_sizes[name] = (
-                builder.size(size) if isinstance(size, int) else builder.size(name)
-            )
-        taken = [size for size in self.sizes.values()]
+        given = {size for node in self.known.values() for size in node.shape}
+        for name in self.size_names():
+            size = self.sizes.get(name, name if name in given else None)
+            builder.named_sizes[name] = EdgeAxis(size)
+        taken = list(self.sizes.values())
         if self.heading is not None and self.is_zero():
             return self.zero(builder, self.heading, taken)
         builder.measure()
@@ -206,6 +212,12 @@ class _MatrixReader:
         self, builder: MatrixBuilder, heading: MatrixHeading, taken: Sequence[Size]
     ) -> tuple[MatrixBuilder, Node, tuple[int, ...] | None]:
         """Return the derivative of what does not depend on the variable, of a number."""
+        if heading.function[1]:
+            raise ShapeError(
+                f"the sizes of '{heading.function[0]}' do not follow from a derivative that is 0",
+                text=self.text,
+                action="write index notation, with a range for each label: ∂f_{i<3}/∂x_p = 0",
+            )
         ranks = []
         names = dict(builder.kinds.names)
         for name, is_matrix in heading.by:
@@ -221,7 +233,7 @@ class _MatrixReader:
         shape = [n for name, _ in heading.by for n in builder.variable(name).shape]
         return builder, zero(shape), (0, *ranks)
 
-    def groups(self, builder: MatrixBuilder) -> list[list[Side]] | None:
+    def groups(self, builder: MatrixBuilder) -> list[list[Edge]] | None:
         """Return the sides of the function and of each variable, None if they are not seen.
 
         The sizes of the whole are those that the layout says.
@@ -237,48 +249,52 @@ class _MatrixReader:
         if layout == "denominator":
             rows, columns = columns, rows
         if layout == "shape":
-            axes = [Side(), Side()] if not by[-1] else by[-1]
+            axes = [Edge(), Edge()] if not by[-1] else by[-1]
             matrix = builder.of[id(self.parsed.right)]
             ones = MatrixTree("name", (), "", 0, 0)
-            builder.same(matrix, Matrix(axes[0], axes[1]), self.parsed.right, ones)
+            builder.same(matrix, Edges(axes[0], axes[1]), self.parsed.right, ones)
             is_by = bool(by[-1])
             return [[] if is_by else [matrix.rows, matrix.columns], *by]
         flat = self.flat(by[-1])
         builder.equal(columns, flat, self.parsed.right, "columns", self.parsed.right, "columns")
-        function: list[Side] = []
+        function: list[Edge] = []
         extents = rows.axes
         before = [side for own in by[:-1] for side in own]
         if heading.function[1]:
             if extents is None or len(extents) != 2 + len(before):
                 return None
             own = extents if self.parsed.order == "C" else extents[::-1]
-            function = [Side((extent,)) for extent in own[:2]]
+            function = [Edge((extent,)) for extent in own[:2]]
         elif before:
             if extents is not None and len(extents) > len(before):
                 return None
         elif extents != ():
             if extents is None:
                 builder.sides.equate(rows, builder.sides.axis())
-            if len(rows.axes or ()) > 1:
-                return None
             function = [rows]
+            if len(rows.axes or ()) > 1:  # what was merged is one axis
+                builder.sides.settle()
+                sizes = builder.sides.sizes(rows)
+                if not all(isinstance(size, int) for size in sizes):
+                    return None
+                function = [builder.sides.axis(prod(int(size or 0) for size in sizes))]
         flat = self.flat([*function, *before])
         builder.equal(rows, flat, self.parsed.right, "rows", self.parsed.right, "rows")
         return [function, *by]
 
-    def flat(self, sides: Sequence[Side]) -> Side:
+    def flat(self, sides: Sequence[Edge]) -> Edge:
         """Return the sides of a tensor as one, in the order of the vec."""
         extents = tuple(extent for side in sides for extent in side.axes or ())
-        return Side(extents if self.parsed.order == "C" else extents[::-1])
+        return Edge(extents if self.parsed.order == "C" else extents[::-1])
 
     def unfolded(
-        self, builder: MatrixBuilder, node: Node, groups: list[list[Side]]
+        self, builder: MatrixBuilder, node: Node, groups: list[list[Edge]]
     ) -> tuple[Node, tuple[int, ...]]:
         """Return a derivative with its own axes, of what was written as a matrix."""
         tree, order = self.parsed.right, self.parsed.order
         have = builder.shape(tree)
         if self.parsed.layout == "shape":
-            return node, tuple(len(own) for own in groups)
+            return builder.whole(node), tuple(len(own) for own in groups)
         first = [side for own in groups[:-1] for side in own]
         rows, columns = (self.flat(own) for own in (first, groups[-1]))
         want = [builder.extents(rows, tree), builder.extents(columns, tree)]

@@ -39,12 +39,9 @@ def read_expression(given: Arguments) -> Source:
         return traced(given)
     take_keywords(given)
     if isinstance(expression, str):
-        if is_matrix_notation(expression, frozenset(given.named), _have_axes(given)):
-            from einsdiff.verbs.sources.matrix_notation import read_matrix  # where it is needed
-
-            return read_matrix(given)
-        if is_index_notation(expression, bool(operands)):
-            return read_index(given)
+        is_matrix = is_matrix_notation(expression, frozenset(given.named), _have_axes(given))
+        if is_matrix or is_index_notation(expression, bool(operands)):
+            return read_text(given)
         subscripts = parse_subscripts(expression)
     elif is_named(expression) and all(map(is_named, operands)):  # as xarray.dot takes them
         given.operands = (expression, *operands)
@@ -59,6 +56,16 @@ def read_expression(given: Arguments) -> Source:
             "or a function of arrays",
         )
     return product(subscripts, given)
+
+
+def read_text(given: Arguments) -> Source:
+    """Read a text in index notation or in matrix notation."""
+    names = frozenset(given.named)
+    if is_matrix_notation(given.expression, names, _have_axes(given)):
+        from einsdiff.verbs.sources.matrix_notation import read_matrix  # where it is needed
+
+        return read_matrix(given)
+    return read_index(given)
 
 
 def _have_axes(given: Arguments) -> bool:
