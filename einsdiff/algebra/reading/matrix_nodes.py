@@ -329,7 +329,7 @@ class MatrixBuilder(MatrixSizes):
         return call(FUNCTIONS[name], args)
 
     def make_transpose(self, tree: MatrixTree, args: list[Node]) -> Node:
-        rows, columns = self.shape(tree.args[0])
+        rows = self.shape(tree.args[0])[0]
         labels = range(len(args[0].shape))
         return einsum([args[0]], [labels], [*labels[len(rows) :], *labels[: len(rows)]])
 

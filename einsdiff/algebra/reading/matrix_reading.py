@@ -24,8 +24,8 @@ from einsdiff.algebra.reading.choice import ALIASES, POWERS
 from einsdiff.algebra.reading.equation import Reading
 from einsdiff.algebra.reading.matrix_kinds import C, Kinds, KindSolver, M, R, S, kinds_of
 from einsdiff.algebra.reading.matrix_nodes import MatrixBuilder
-from einsdiff.algebra.reading.matrix_sides import NONE, EdgeAxis, Edge
-from einsdiff.algebra.reading.matrix_sizes import Edges
+from einsdiff.algebra.reading.matrix_sides import NONE, Margin, MarginAxis
+from einsdiff.algebra.reading.matrix_sizes import Margins
 from einsdiff.errors import ShapeError, shapes_line
 from einsdiff.notation.letters import DOMAIN, DUMMY, first_unused, fresh_letters
 from einsdiff.notation.matrix_parser import parse_matrix
@@ -196,7 +196,7 @@ class _FormulaReader:
         given = {size for node in self.known.values() for size in node.shape}
         for name in self.size_names():
             size = self.sizes.get(name, name if name in given else None)
-            builder.named_sizes[name] = EdgeAxis(size)
+            builder.named_sizes[name] = MarginAxis(size)
         taken = list(self.sizes.values())
         if self.heading is not None and self.is_zero():
             return self.zero(builder, self.heading, taken)
@@ -233,7 +233,7 @@ class _FormulaReader:
         shape = [n for name, _ in heading.by for n in builder.variable(name).shape]
         return builder, zero(shape), (0, *ranks)
 
-    def groups(self, builder: MatrixBuilder) -> list[list[Edge]] | None:
+    def groups(self, builder: MatrixBuilder) -> list[list[Margin]] | None:
         """Return the sides of the function and of each variable, None if they are not seen.
 
         The sizes of the whole are those that the layout says.
@@ -249,22 +249,22 @@ class _FormulaReader:
         if layout == "denominator":
             rows, columns = columns, rows
         if layout == "shape":
-            axes = [Edge(), Edge()] if not by[-1] else by[-1]
+            axes = [Margin(), Margin()] if not by[-1] else by[-1]
             matrix = builder.of[id(self.parsed.right)]
             ones = MatrixTree("name", (), "", 0, 0)
-            builder.same(matrix, Edges(axes[0], axes[1]), self.parsed.right, ones)
+            builder.same(matrix, Margins(axes[0], axes[1]), self.parsed.right, ones)
             is_by = bool(by[-1])
             return [[] if is_by else [matrix.rows, matrix.columns], *by]
         flat = self.flat(by[-1])
         builder.equal(columns, flat, self.parsed.right, "columns", self.parsed.right, "columns")
-        function: list[Edge] = []
+        function: list[Margin] = []
         extents = rows.axes
         before = [side for own in by[:-1] for side in own]
         if heading.function[1]:
             if extents is None or len(extents) != 2 + len(before):
                 return None
             own = extents if self.parsed.order == "C" else extents[::-1]
-            function = [Edge((extent,)) for extent in own[:2]]
+            function = [Margin((extent,)) for extent in own[:2]]
         elif before:
             if extents is not None and len(extents) > len(before):
                 return None
@@ -282,13 +282,13 @@ class _FormulaReader:
         builder.equal(rows, flat, self.parsed.right, "rows", self.parsed.right, "rows")
         return [function, *by]
 
-    def flat(self, sides: Sequence[Edge]) -> Edge:
+    def flat(self, sides: Sequence[Margin]) -> Margin:
         """Return the sides of a tensor as one, in the order of the vec."""
         extents = tuple(extent for side in sides for extent in side.axes or ())
-        return Edge(extents if self.parsed.order == "C" else extents[::-1])
+        return Margin(extents if self.parsed.order == "C" else extents[::-1])
 
     def unfolded(
-        self, builder: MatrixBuilder, node: Node, groups: list[list[Edge]]
+        self, builder: MatrixBuilder, node: Node, groups: list[list[Margin]]
     ) -> tuple[Node, tuple[int, ...]]:
         """Return a derivative with its own axes, of what was written as a matrix."""
         tree, order = self.parsed.right, self.parsed.order

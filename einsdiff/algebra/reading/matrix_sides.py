@@ -16,16 +16,16 @@ from math import prod
 from einsdiff.notation.subscripts import Size
 
 
-class EdgeAxis:
+class MarginAxis:
     """An axis, and its size once that is known."""
 
     __slots__ = ("parent", "size")
 
     def __init__(self, size: Size | None = None) -> None:
-        self.parent: EdgeAxis = self
+        self.parent: MarginAxis = self
         self.size = size
 
-    def found(self) -> EdgeAxis:
+    def found(self) -> MarginAxis:
         """Return the one that stands for all that are equal."""
         at = self
         while at.parent is not at:
@@ -34,16 +34,16 @@ class EdgeAxis:
         return at
 
 
-class Edge:
+class Margin:
     """The rows or the columns of something; what they are made of may not be known yet."""
 
     __slots__ = ("extents", "parent")
 
-    def __init__(self, extents: tuple[EdgeAxis, ...] | None = None) -> None:
-        self.parent: Edge = self
+    def __init__(self, extents: tuple[MarginAxis, ...] | None = None) -> None:
+        self.parent: Margin = self
         self.extents = extents
 
-    def found(self) -> Edge:
+    def found(self) -> Margin:
         """Return the one that stands for all that are equal."""
         at = self
         while at.parent is not at:
@@ -52,27 +52,27 @@ class Edge:
         return at
 
     @property
-    def axes(self) -> tuple[EdgeAxis, ...] | None:
+    def axes(self) -> tuple[MarginAxis, ...] | None:
         """The axes, None if nothing is known."""
         return self.found().extents
 
 
 #: The rows and the columns of a number.
-NONE = Edge(())
+NONE = Margin(())
 
 
 class Sides:
     """Equations between sides, solved as they come, and those of products at the end."""
 
     def __init__(self) -> None:
-        self.products: list[tuple[Edge, Edge]] = []
-        self.totals: list[tuple[EdgeAxis, list[EdgeAxis]]] = []
+        self.products: list[tuple[Margin, Margin]] = []
+        self.totals: list[tuple[MarginAxis, list[MarginAxis]]] = []
 
-    def axis(self, size: Size | None = None) -> Edge:
+    def axis(self, size: Size | None = None) -> Margin:
         """Return a side of one axis."""
-        return Edge((EdgeAxis(size),))
+        return Margin((MarginAxis(size),))
 
-    def equate(self, a: Edge, b: Edge) -> bool:
+    def equate(self, a: Margin, b: Margin) -> bool:
         """Make two sides equal; tell whether they can be."""
         a, b = a.found(), b.found()
         if a is b:
@@ -95,18 +95,18 @@ class Sides:
         self.products.append((a, b))
         return True
 
-    def join(self, a: EdgeAxis, b: EdgeAxis) -> None:
+    def join(self, a: MarginAxis, b: MarginAxis) -> None:
         """Make two axes one."""
         a, b = a.found(), b.found()
         if a is not b:
             first, second = (b, a) if a.size is None else (a, b)
             second.parent = first
 
-    def sizes(self, side: Edge) -> list[Size | None]:
+    def sizes(self, side: Margin) -> list[Size | None]:
         """Return the sizes of the axes of a side."""
         return [extent.found().size for extent in side.axes or ()]
 
-    def settle(self) -> tuple[Edge, Edge] | None:
+    def settle(self) -> tuple[Margin, Margin] | None:
         """Find sizes from products and sums of others; return two sides that differ, if any do."""
         is_news = True
         while is_news:
@@ -135,7 +135,7 @@ class Sides:
         return None
 
 
-def _settle_total(total: EdgeAxis, parts: list[EdgeAxis]) -> bool:
+def _settle_total(total: MarginAxis, parts: list[MarginAxis]) -> bool:
     """Find the size of a whole from its parts, or that of one part from the others."""
     sizes = [part.size for part in parts]
     numbers = [size for size in sizes if isinstance(size, int)]

@@ -8,23 +8,23 @@ from typing import Any, NamedTuple, NoReturn
 from einsdiff.algebra.nodes.interning import Node
 from einsdiff.algebra.reading.choice import POWERS
 from einsdiff.algebra.reading.matrix_kinds import C, Kinds, M, R, S, canonical_name, function_for
-from einsdiff.algebra.reading.matrix_sides import NONE, EdgeAxis, Edge, Sides
+from einsdiff.algebra.reading.matrix_sides import NONE, Margin, MarginAxis, Sides
 from einsdiff.errors import ShapeError, shapes_line
 from einsdiff.notation.letters import fresh_letters
 from einsdiff.notation.matrix_trees import MatrixTree, upward
 from einsdiff.notation.subscripts import SIZES, Size
 
 
-class Edges(NamedTuple):
+class Margins(NamedTuple):
     """The two sides of a part."""
 
-    rows: Edge
-    columns: Edge
+    rows: Margin
+    columns: Margin
 
     @property
-    def turned(self) -> Edges:
+    def turned(self) -> Margins:
         """Those of the transpose."""
-        return Edges(self.columns, self.rows)
+        return Margins(self.columns, self.rows)
 
 
 class MatrixSizes:
@@ -37,9 +37,9 @@ class MatrixSizes:
         self.order = order
         self.sides = Sides()
         self.trees = upward(tree)
-        self.of: dict[int, Edges] = {}
-        self.names: dict[str, Edges] = {}
-        self.named_sizes: dict[str, EdgeAxis] = {}
+        self.of: dict[int, Margins] = {}
+        self.names: dict[str, Margins] = {}
+        self.named_sizes: dict[str, MarginAxis] = {}
 
     # Errors.
 
@@ -66,7 +66,7 @@ class MatrixSizes:
             args = [self.of[id(part)] for part in tree.args]
             self.of[id(tree)] = self.measured(tree, args)
 
-    def operand(self, name: str) -> Edges:
+    def operand(self, name: str) -> Margins:
         """Return the sides of a name."""
         if name not in self.names:
             node = self.known.get(name)
@@ -74,26 +74,26 @@ class MatrixSizes:
             rank = {S: 0, C: 1, M: 2}[kind]
             shape: Sequence[Size | None] = node.shape if node is not None else (None,) * rank
             own = [self.sides.axis(size) for size in shape]
-            self.names[name] = Edges(*own, *(NONE,) * (2 - rank))
+            self.names[name] = Margins(*own, *(NONE,) * (2 - rank))
         return self.names[name]
 
-    def size(self, size: Size) -> EdgeAxis:
+    def size(self, size: Size) -> MarginAxis:
         """Return the axis that a written size means: equal names are one."""
         if isinstance(size, int):
-            return EdgeAxis(size)
-        return self.named_sizes.setdefault(size, EdgeAxis())
+            return MarginAxis(size)
+        return self.named_sizes.setdefault(size, MarginAxis())
 
-    def written(self, sizes: Sequence[Size]) -> Edge:
+    def written(self, sizes: Sequence[Size]) -> Margin:
         """Return a side of sizes that are written; without any, nothing is known of it."""
-        return Edge(tuple(map(self.size, sizes))) if sizes else Edge()
+        return Margin(tuple(map(self.size, sizes))) if sizes else Margin()
 
-    def same(self, a: Edges, b: Edges, one: MatrixTree, other: MatrixTree) -> None:
+    def same(self, a: Margins, b: Margins, one: MatrixTree, other: MatrixTree) -> None:
         """Give two parts of one kind the same sides."""
         self.equal(a.rows, b.rows, one, "rows", other, "rows")
         self.equal(a.columns, b.columns, one, "columns", other, "columns")
 
     def equal(
-        self, a: Edge, b: Edge, one: MatrixTree, first: str, other: MatrixTree, second: str
+        self, a: Margin, b: Margin, one: MatrixTree, first: str, other: MatrixTree, second: str
     ) -> None:
         """Make two sides equal, or say which sizes do not fit."""
         if self.sides.equate(a, b):
@@ -114,9 +114,9 @@ class MatrixSizes:
             else "pass operands whose sizes fit, or write a transpose",
         )
 
-    def broadcast(self, tree: MatrixTree, args: Sequence[Edges]) -> Edges:
+    def broadcast(self, tree: MatrixTree, args: Sequence[Margins]) -> Margins:
         """Return the sides of a function of each entry."""
-        found: tuple[Edges, MatrixTree] | None = None
+        found: tuple[Margins, MatrixTree] | None = None
         for arg, part in zip(args, tree.args, strict=True):
             if self.kind(part) == S:
                 continue
@@ -124,30 +124,30 @@ class MatrixSizes:
                 found = arg, part
             else:
                 self.same(found[0], arg, found[1], part)
-        return found[0] if found is not None else Edges(NONE, NONE)
+        return found[0] if found is not None else Margins(NONE, NONE)
 
-    def measured(self, tree: MatrixTree, args: list[Edges]) -> Edges:
+    def measured(self, tree: MatrixTree, args: list[Margins]) -> Margins:
         """Return the sides of one part, from those of its parts."""
         match tree.op:
             case "number" | "size" | "norm" | "entry":
-                return Edges(NONE, NONE)
+                return Margins(NONE, NONE)
             case "name":
                 return self.operand(tree.value)
             case "ones":
-                return Edges(self.written(tree.value), NONE)
+                return Margins(self.written(tree.value), NONE)
             case "unit":
-                return Edges(Edge(), NONE)
+                return Margins(Margin(), NONE)
             case "eye":
                 side = self.written(tree.value)
-                return Edges(side, side)
+                return Margins(side, side)
             case "commutation":
                 m, n = map(self.size, tree.value)
                 flat = ((n, m), (m, n)) if self.order == "C" else ((m, n), (n, m))
-                return Edges(Edge(flat[0]), Edge(flat[1]))
+                return Margins(Margin(flat[0]), Margin(flat[1]))
             case "partial":
                 base, by = tree.value
                 own = [n for name in (base, *by) for n in self.known[name].shape]
-                return Edges(*map(self.sides.axis, own), *(NONE,) * (2 - len(own)))
+                return Margins(*map(self.sides.axis, own), *(NONE,) * (2 - len(own)))
             case "transpose":
                 return args[0].turned
             case "sum":
@@ -157,7 +157,7 @@ class MatrixSizes:
             case "over":
                 return args[0]
             case "kron":
-                return Edges(*(self.joined(a, b) for a, b in zip(*args, strict=True)))
+                return Margins(*(self.joined(a, b) for a, b in zip(*args, strict=True)))
             case "power" | "exponential":
                 base = args[0]
                 if self.kind(tree) == M:
@@ -167,42 +167,42 @@ class MatrixSizes:
                 if self.kind(tree.args[0]) != M:
                     return args[0]
                 self.square(tree.args[0], args[0])
-                return Edges(NONE, NONE)
+                return Margins(NONE, NONE)
             case "inner":
                 self.same(args[0], args[1], *tree.args)
-                return Edges(NONE, NONE)
+                return Margins(NONE, NONE)
             case "across" | "down":
                 return self.blocks(tree, args)
             case "call":
                 return self.measured_call(tree, args)
         return self.broadcast(tree, args)
 
-    def square(self, tree: MatrixTree, matrix: Edges) -> None:
+    def square(self, tree: MatrixTree, matrix: Margins) -> None:
         self.equal(matrix.rows, matrix.columns, tree, "rows", tree, "columns")
 
-    def joined(self, a: Edge, b: Edge) -> Edge:
+    def joined(self, a: Margin, b: Margin) -> Margin:
         """Return the rows of a Kronecker product."""
         for one, other in ((a, b), (b, a)):
             if one.axes == ():
                 return other
-        sides: list[EdgeAxis] = []
+        sides: list[MarginAxis] = []
         for side in (a, b):
             if side.axes is None:
                 self.sides.equate(side, self.sides.axis())
             sides += side.axes or ()
-        return Edge(tuple(sides))
+        return Margin(tuple(sides))
 
-    def measured_sum(self, tree: MatrixTree, args: list[Edges]) -> Edges:
+    def measured_sum(self, tree: MatrixTree, args: list[Margins]) -> Margins:
         kind = self.kind(tree)
         whole = [k for k, part in enumerate(tree.args) if self.kind(part) == kind]
         if not whole:
-            return Edges(NONE, NONE)
+            return Margins(NONE, NONE)
         first = whole[0]
         for k in whole[1:]:
             self.same(args[first], args[k], tree.args[first], tree.args[k])
         return args[first]
 
-    def measured_product(self, tree: MatrixTree, args: list[Edges]) -> Edges:
+    def measured_product(self, tree: MatrixTree, args: list[Margins]) -> Margins:
         kinds = [self.kind(part) for part in tree.args]
         if S in kinds:
             return args[1] if kinds[0] == S else args[0]
@@ -210,63 +210,63 @@ class MatrixSizes:
         one, other = tree.args
         if kinds == [C, C]:
             self.equal(left.rows, right.rows, one, "rows", other, "rows")
-            return Edges(NONE, NONE)
+            return Margins(NONE, NONE)
         self.equal(left.columns, right.rows, one, "columns", other, "rows")
-        return Edges(left.rows, right.columns)
+        return Margins(left.rows, right.columns)
 
-    def blocks(self, tree: MatrixTree, args: list[Edges]) -> Edges:
+    def blocks(self, tree: MatrixTree, args: list[Margins]) -> Margins:
         """Return the sides of blocks; across, they have the same rows, and columns that add up."""
         if tree.op == "down":
             args = [arg.turned for arg in args]
         what = ("rows", "rows") if tree.op == "across" else ("columns", "columns")
         for arg, part in zip(args[1:], tree.args[1:], strict=True):
             self.equal(args[0].rows, arg.rows, tree.args[0], what[0], part, what[1])
-        widths: list[EdgeAxis] = []
+        widths: list[MarginAxis] = []
         for arg in args:
             if arg.columns.axes is None:
                 self.sides.equate(arg.columns, self.sides.axis())
-            widths += arg.columns.axes or (EdgeAxis(1),)
-        total = EdgeAxis()
+            widths += arg.columns.axes or (MarginAxis(1),)
+        total = MarginAxis()
         self.sides.totals.append((total, widths))
-        whole = Edges(args[0].rows, Edge((total,)))
+        whole = Margins(args[0].rows, Margin((total,)))
         return whole if tree.op == "across" else whole.turned
 
-    def measured_call(self, tree: MatrixTree, args: list[Edges]) -> Edges:
+    def measured_call(self, tree: MatrixTree, args: list[Margins]) -> Margins:
         name, kinds = tree.value, [self.kind(part) for part in tree.args]
         first = args[0]
         match name:
             case "norm" | "norm1" | "norm2" | "sum" | "mean":
-                return Edges(NONE, NONE)
+                return Margins(NONE, NONE)
             case "tr" | "trace" | "adj":
                 self.square(tree.args[0], first)
-                return first if name == "adj" else Edges(NONE, NONE)
+                return first if name == "adj" else Margins(NONE, NONE)
             case "transpose":
                 return first.turned
             case "vec":
                 sides = first if self.order == "C" else first.turned
-                return Edges(self.joined(*sides), NONE)
+                return Margins(self.joined(*sides), NONE)
             case "diag":
                 if kinds[0] == M:
                     self.square(tree.args[0], first)
-                    return Edges(first.rows, NONE)
+                    return Margins(first.rows, NONE)
                 side = first.rows if kinds[0] == C else first.columns
-                return Edges(side, side)
+                return Margins(side, side)
             case "vector":
-                return Edges(Edge(), NONE)
+                return Margins(Margin(), NONE)
             case "matrix":
-                return Edges(Edge(), Edge())
+                return Margins(Margin(), Margin())
             case "kron":
-                return Edges(*(self.joined(a, b) for a, b in zip(*args, strict=True)))
+                return Margins(*(self.joined(a, b) for a, b in zip(*args, strict=True)))
             case "outer":
-                return Edges(first.rows, args[1].rows)
+                return Margins(first.rows, args[1].rows)
             case "dot" | "inner":
                 self.same(args[0], args[1], *tree.args)
-                return Edges(NONE, NONE)
+                return Margins(NONE, NONE)
         function = self.function(tree)
         if function is None or function.is_elementwise:
             return self.broadcast(tree, args)
         inputs, output = function.cores
-        known: dict[str, tuple[Edge, MatrixTree, str]] = {}
+        known: dict[str, tuple[Margin, MatrixTree, str]] = {}
         for own, arg, part, kind in zip(inputs, args, tree.args, kinds, strict=True):
             theirs = (arg.columns,) if kind == R else arg
             for core, side, what in zip(own, theirs, ("rows", "columns"), strict=False):
@@ -275,10 +275,10 @@ class MatrixSizes:
                     self.equal(before[0], side, before[1], before[2], part, what)
                 else:
                     known[core] = side, part, what
-        found = [known[core][0] if core in known else Edge() for core in output]
+        found = [known[core][0] if core in known else Margin() for core in output]
         if kinds == [R] and found:
-            return Edges(NONE, found[0])
-        return Edges(*found, *(NONE,) * (2 - len(found)))
+            return Margins(NONE, found[0])
+        return Margins(*found, *(NONE,) * (2 - len(found)))
 
     def function(self, tree: MatrixTree) -> Any:
         """Return the function of the table that a call means, None for a power."""
@@ -305,7 +305,7 @@ class MatrixSizes:
                         extent.found().size = next(fresh)
         self.check(self.sides.settle())
 
-    def check(self, pair: tuple[Edge, Edge] | None) -> None:
+    def check(self, pair: tuple[Margin, Margin] | None) -> None:
         if pair is not None:
             counts = [" · ".join(map(str, self.sides.sizes(side))) for side in pair]
             self.fail(
@@ -316,7 +316,7 @@ class MatrixSizes:
 
     # What was found.
 
-    def extents(self, side: Edge, tree: MatrixTree) -> tuple[Size, ...]:
+    def extents(self, side: Margin, tree: MatrixTree) -> tuple[Size, ...]:
         """Return the sizes of a side, or say that one is not known."""
         sizes = [] if side.axes is None else self.sides.sizes(side)
         if side.axes is None or None in sizes:
