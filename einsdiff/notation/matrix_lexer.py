@@ -106,14 +106,18 @@ def _is_greek(char: str) -> bool:
     return "Α" <= char <= "ω" or char in "ϵϑϕϱϖ"
 
 
-def tokens_of(text: str, names: Set[str]) -> list[MatrixToken]:
-    """Cut a text into tokens; names that are known are not cut."""
-    return _MatrixLexer(text, names).tokens
+def tokens_of(text: str, names: Set[str], is_tight: bool = False) -> list[MatrixToken]:
+    """Cut a text into tokens; names that are known are not cut.
+
+    In a tight text, names of matrices stand side by side, as they are printed: ``AXBᵀ``.
+    """
+    return _MatrixLexer(text, names, is_tight).tokens
 
 
 class _MatrixLexer(MatrixSyntax):
-    def __init__(self, text: str, names: Set[str]) -> None:
+    def __init__(self, text: str, names: Set[str], is_tight: bool) -> None:
         super().__init__(text)
+        self.is_tight = is_tight
         if len(text) > LONGEST_TEXT:
             self.text = text[:40] + " .."
             action = f"{LONGEST_TEXT} are the most; give parts of it as operands"
@@ -218,6 +222,8 @@ class _MatrixLexer(MatrixSyntax):
     def parts(self, word: str) -> list[str]:
         """Part a word that nobody knows into names: those that are known, or Greek letters."""
         if len(word) > 1 and all(char in self.names for char in word):
+            return [*word]
+        if self.is_tight and word[1:].isupper() and word.isalpha():
             return [*word]
         parts: list[str] = []
         for char in word:

@@ -204,6 +204,7 @@ class KindSolver:
     ) -> None:
         self.text, self.tree, self.known, self.sizes = text, tree, known, sizes
         self.is_printed = is_printed
+        self.gives_hints = True
         self.domains: list[int] = []
         self.trees = upward(tree)
         self.number: dict[int, int] = {}
@@ -454,12 +455,16 @@ class KindSolver:
         """Refuse a name that cannot be what its letter says."""
         give = {S: f"{name}=''", C: f"{name}='n'", M: f"{name}='mn'"}
         ways = " or ".join(f"{give[kind]} for {_NAMES[kind]}" for kind in fitting)
+        known = {**self.known, name: wanted}
+        solver = KindSolver(self.text, self.tree, known, self.sizes, self.is_printed)
+        solver.gives_hints = False
         try:
-            KindSolver(self.text, self.tree, {**self.known, name: wanted}, self.sizes).solve()
+            solver.solve()
         except ShapeError as error:
             page = error.args[0]
-            is_told = not ways or "or say what" in page.action
-            action = page.action if is_told else f"{page.action}; or say what '{name}' is: {ways}"
+            action = page.action
+            if ways and self.gives_hints:
+                action += f"; or say what '{name}' is: {ways}"
             carets = [at for at, char in enumerate(page_carets(page)) if char == "^"]
             raise ShapeError(
                 page.headline, text=self.text, carets=carets, shapes=page.shapes, action=action
