@@ -154,6 +154,10 @@ SPELLINGS = [
     row("log(x'x)^2", lambda x: np.log(x @ x) ** 2, x="n"),
     # Norms, sums, functions of matrices.
     row("‖x‖_1", lambda x: abs(x).sum(), x="n"),
+    row("‖x‖_1^2", lambda x: abs(x).sum() ** 2, x="n"),
+    row("‖x‖_∞^2", lambda x: abs(x).max() ** 2, x="n"),
+    row("solve(A, b)", lambda A, b: np.linalg.solve(A, b), A="nn", b="n"),
+    row("log_softmax(A x)", lambda A, x: A @ x - np.log(np.exp(A @ x).sum()), A="mn", x="n"),
     row("‖X‖_F", lambda X: norm(X), X="mn"),
     row("‖X‖", lambda X: norm(X), X="mn"),
     row("|x'y|", lambda x, y: abs(x @ y), x="n", y="n"),

@@ -53,7 +53,7 @@ _BOLD = {"𝐈": "I", "𝐊": "K", "𝐞": "e"}
 #: What to write in place of signs that matrix notation does not have.
 _INSTEAD = {
     "ᴴ": "write a transpose: ' or ᵀ",
-    "\\": "this is LaTeX; pass notation='latex', or write it without commands",
+    "\\": "write LaTeX without commands; A \\ b of other languages is inv(A) b",
     "$": "write the formula without dollar signs",
     "½": "write 1/2",
     "%": "write mod(x, y)",
@@ -185,8 +185,10 @@ class _MatrixLexer(MatrixSyntax):
             return end, text[at + 2 : end - 1].strip()
         if text.startswith("_", at):
             end = at + 1
-            while end < len(text) and _is_letter(text[end]):
+            while end < len(text) and (_is_letter(text[end]) or text[end] == "∞"):
                 end += 1
+            if end == at + 1:
+                self.fail("a subscript is missing", at, end, "write I_n, ‖x‖_1, ‖A‖_F")
             return end, text[at + 1 : end]
         while end < len(text) and _place(text[end]) == "<sub>":
             end += 1
