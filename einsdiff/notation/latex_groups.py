@@ -5,6 +5,7 @@ r"""Groups of LaTeX: names, numbers, brackets and functions, with what is raised
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unicodedata import normalize
 
 from einsdiff.notation.jobs import Job
@@ -54,6 +55,7 @@ class LatexGroups:
         #: In which style each name stands first.
         self.styles: dict[str, tuple[str, int]] = {}
         self.style = ""
+        self.in_cases = False
 
     # Moving along.
 
@@ -129,8 +131,10 @@ class LatexGroups:
                     break
             elif closer:
                 found = self.delimiter()
-                if found is not None and found[0] == closer and found[1] in ("close", "either"):
-                    break
+                may_close = bool(out) and out[-1].kind != "sign"  # what follows a sign opens
+                if found is not None and found[0] == closer:
+                    if found[1] == "close" or (found[1] == "either" and may_close):
+                        break
             yield self.item(out)
         return out
 
@@ -275,9 +279,13 @@ class LatexGroups:
     def greek(self, out: list[Piece], token: LatexToken) -> None:
         """Append a Greek letter, spelled as the operand is."""
         char = GREEK.get(token.name) or GREEK_VARIANTS[token.name]
-        known = [
-            n for n in (normalize("NFKC", char), token.name, token.name + "_") if n in self.names
-        ]
+        spellings = (normalize("NFKC", char), token.name, token.name + "_")
+        known = [name for name in spellings if name in self.names]
+        found = self.delimiter()
+        if char == "σ" and not known and found is not None and found[0] == "(":
+            if found[1] == "open" and not self.tokens[self.at].apart:
+                out.append(Piece("function", "sigmoid", token.column, apart=token.apart))
+                return
         spelled = known[0] if known else SPELLED_OUT.get(char, char)
         self.name(out, spelled, token)
         if spelled != char and not known:
@@ -286,6 +294,8 @@ class LatexGroups:
     def word(self, out: list[Piece], token: LatexToken) -> Job[None]:
         """Read several letters as one name, or a function."""
         text, first = self.source.word(*self.argument(), token)
+        if self.in_cases and text in ("if", "for", "when", "where"):
+            return
         name = WORDS.get(text, text)
         follows = self.delimiter()
         if text == "i" and out and out[-1].kind == "number":
@@ -428,7 +438,9 @@ class LatexGroups:
             self.greek(out, token)
         elif name in SIGNS:
             text = SIGNS[name]
-            if text == "×" and (out and out[-1].kind == "number"):
+            follows = self.peek()
+            is_number = follows is not None and follows.kind == "number"
+            if text == "×" and (is_number or (out and out[-1].kind == "number")):
                 text = "*"
             self.is_matrix |= text in OF_MATRICES
             out.append(Piece("sign", text, token.column))
@@ -480,6 +492,7 @@ class LatexGroups:
         found = self.delimiter()
         if found is not None and found[0] in "([{" and found[1] != "close":
             yield self.enclosed(out, found, "(")
+            out[-1].apart = False
         else:
             yield self.bare_argument(out, name, token)
         if self.is_next("_"):  # labels of the value
@@ -519,7 +532,8 @@ class LatexGroups:
         found = self.delimiter()
         has_some = any(piece.kind != "number" for piece in before)
         if found is not None:
-            goes_on = is_product or not before
+            is_sigmoid = len(before) == 1 and before[0].text == "sigmoid" and not token.apart
+            goes_on = is_product or not before or is_sigmoid
             return goes_on and (found[1] == "open" or (found[1] == "either" and not before))
         if token.kind in ("number", "letter") or token.text == "{":
             return True
@@ -542,8 +556,13 @@ class LatexGroups:
             if token.text == "_":
                 self.next()
                 span = self.argument()
-                merged = self.merged(out, base, span)
+                merged = self.merged(base, span)
+                if merged is not None and base.kind == "group":
+                    below += self.lowered(span, merged)
+                    found += below
                 if merged is None:
+                    self.check_letters(span)
+                    out[-1:] = of_matrix(base)
                     lowered = self.lowered(span, base)
                     below += lowered
                     found += lowered
@@ -561,12 +580,32 @@ class LatexGroups:
             found = below + [piece for piece in found if all(piece is not b for b in below)]
         out += found
 
-    def merged(self, out: list[Piece], base: Piece, span: tuple[int, int]) -> Piece | None:
+    def check_letters(self, span: tuple[int, int]) -> None:
+        """Refuse ``A_ij``, of which LaTeX lowers the first letter only."""
+        token, follows = self.tokens[span[0]], self.peek()
+        if follows is None or span[1] != self.at or token.kind != "letter":
+            return
+        if follows.kind == "letter" and not follows.apart and not follows.text.isupper():
+            after = self.peek(1)
+            if after is None or after.text not in ("_", "^") or after.apart:
+                letters = token.text + follows.text
+                self.fail(
+                    f"of '_{letters}' LaTeX lowers the first letter only",
+                    token.column,
+                    f"write _{{{letters}}} for both, or a space after _{token.text}",
+                    2,
+                )
+
+    def merged(self, base: Piece, span: tuple[int, int]) -> Piece | None:
         r"""Return a name with what is lowered after it, if that is no label: x_max, x1."""
-        if base.kind == "group" and len(base.inner) == 1 and base.inner[0].is_whole:
-            whole = base.inner[0]  # (x_{1})_{i}, an index of a name that has one
-            out[-1:] = [whole, *self.lowered(span, whole)]
-            return out.pop()
+        if base.kind == "group" and base.inner and base.inner[0].kind == "name":
+            whole, *index = base.inner  # (x_{1})_{i}, an index of a name that has one
+            if not index and whole.is_whole:
+                return whole
+            digits = index[0].text.strip("_{}") if len(index) == 1 else ""
+            if digits.isdecimal() and index[0].text.startswith("_"):
+                joined = f"{whole.text}_{digits}"
+                return replace(whole, text=joined, columns=(), is_whole=joined not in self.names)
         if base.kind != "name":
             return None
         parts = self.source.indices(span)
@@ -644,3 +683,48 @@ class LatexGroups:
                 f"write x_{{{inside}}} for an index, x^{{{inside}}} for a power",
                 last.end - first.column,
             )
+
+
+def of_matrix(group: Piece) -> list[Piece]:
+    """Write a bracket with labels after it as the function that it is: inv, solve, pinv, expm."""
+    inner = group.inner
+    if group.kind != "group" or len(inner) < 2:
+        return [group]
+    at = next((k for k in range(1, len(inner)) if inner[k].text[:1] in ("^", "⁺")), 0)
+    mark = inner[at]
+    power = mark.inner[0].text if mark.text == "^" and len(mark.inner) == 1 else ""
+    base, rest = inner[:at], inner[at + 1 :]
+    name = {"^-1": "inv", "⁺": "pinv", "^": "expm" if base[:1] and base[0].text == "e" else ""}
+    found = name.get(mark.text, "")
+    is_one = atoms(base) == 1 and base[0].kind in ("name", "group")
+    if not found or not is_one or (rest and (found != "inv" or atoms(rest) != 1)):
+        return [group]
+    if found == "expm":
+        arguments = mark.inner
+        return [Piece("function", found, group.column), _argument(arguments, group)] if power else [group]
+    if not rest:
+        if found == "inv" and base[0].kind == "name":
+            return [group]  # (X^-1)_ij is read
+        cores = base[1:]
+        return [Piece("function", found, group.column, apart=group.apart), *cores, _argument(base[:1], group)]
+    inside = [*_bare(base), Piece("sign", ",", mark.column), *_bare(rest)]
+    cores = _joined([*base[1:], *rest[1:]])
+    first = Piece("function", "solve", group.column, apart=group.apart)
+    return [first, *cores, bracketed(inside, group.column, group.end)]
+
+
+def _bare(pieces: list[Piece]) -> list[Piece]:
+    """Return what stands in a bracket with labels, or a name."""
+    return pieces[0].inner if pieces[0].kind == "group" else pieces[:1]
+
+
+def _argument(pieces: list[Piece], group: Piece) -> Piece:
+    return bracketed(_bare(pieces), group.column, group.end)
+
+
+def _joined(scripts: list[Piece]) -> list[Piece]:
+    """Join the labels of two arguments."""
+    if len(scripts) != 2:
+        return []
+    texts = [piece.text[1:].strip("{}") for piece in scripts]
+    return [Piece("script", f"_{{{';'.join(texts)}}}", scripts[0].column)]

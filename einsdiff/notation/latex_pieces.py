@@ -20,7 +20,8 @@ class Piece:
     ----------
     kind
         ``"name"``, ``"number"``, ``"function"``, ``"sign"``, ``"script"`` for what is raised or
-        lowered, ``"group"`` for brackets, ``"glue"`` for what nothing parts from what follows.
+        lowered, ``"group"`` for brackets, ``"glue"`` for what nothing parts from what follows, ``"tied"``
+        for what nothing parts from what is before it either.
     text, matrix
         The text in index notation, and in matrix notation where it differs; of brackets the
         opening one.
@@ -70,7 +71,7 @@ def atoms(pieces: Sequence[Piece]) -> int:
 def is_loose(pieces: Sequence[Piece]) -> bool:
     """Tell whether pieces need brackets in a product: a sum, or operations of several kinds."""
     signs = [piece.text for piece in pieces if piece.kind == "sign"]
-    is_big = any(piece.kind == "glue" and piece.text in "ΣΠ" for piece in pieces)
+    is_big = any(piece.kind == "tied" or piece.text in ("Σ", "Π") for piece in pieces)
     return is_big or bool(signs)
 
 
@@ -93,6 +94,8 @@ def rendered(
     columns: list[int] = []
     before: _Flat | None = None
     for flat in _flattened(pieces, is_matrix, labels):
+        if flat.kind == "end" and before is not None:
+            before.kind = "raised"
         if not flat.text:
             continue
         if before is not None and _is_parted(before, flat):
@@ -156,7 +159,7 @@ def _flattened(
             columns = tuple(range(piece.column, piece.end))
         yield _Flat(piece.kind, shown, columns or (piece.column,) * len(shown), piece.apart)
         if piece.inner:
-            stack += [_Flat("script", "", ()), *reversed(piece.inner)]
+            stack += [_Flat("end", "", ()), *reversed(piece.inner)]
 
 
 def _is_parted(left: _Flat, right: _Flat) -> bool:
@@ -165,15 +168,15 @@ def _is_parted(left: _Flat, right: _Flat) -> bool:
         return False
     if left.text in (",", ";"):
         return True
-    if left.kind in ("open", "glue", "tight") or right.kind in ("close", "script", "tight"):
+    if left.kind in ("open", "glue", "tight", "tied"):
         return False
-    if "/" in (left.text, right.text) or left.text == "^":
+    if right.kind in ("close", "script", "tight", "tied") or "/" in (left.text, right.text):
         return False
-    if left.text.startswith("^") and left.text[-1] == "^":
+    if left.kind == "script" and left.text.endswith("^"):
         return False
     if right.kind == "open":
         if left.kind == "function":
             return False
         if left.kind in ("name", "script") and right.text == "(":
-            return right.apart or left.kind == "script"
+            return right.apart or left.text.startswith("^")
     return True

@@ -50,11 +50,17 @@ class Translated:
     def pointing(self) -> Iterator[None]:
         """Let errors that show the plain text show the LaTeX text, with carets there.
 
-        >>> from einsdiff.errors import SubscriptsError
-        >>> formula = translate(r"\\theta^{2")
+        >>> from einsdiff.notation.index_parser import parse_index
+        >>> formula = translate(r"\\theta_i + \\frac{x}{2} =")
+        >>> with formula.pointing():
+        ...     parse_index(formula.text)
         Traceback (most recent call last):
-        einsdiff.SubscriptsError: '{' is not closed
-        ...
+        einsdiff.SubscriptsError: the expression should end here
+        <BLANKLINE>
+            \theta_i + \frac{x}{2} =
+                                 ^
+        <BLANKLINE>
+        remove what follows
         """
         try:
             yield
@@ -65,7 +71,16 @@ class Translated:
             raise moved from None
 
 
-def translate(text: str, names: Iterable[str] = ()) -> Translated:
+def is_latex(text: str) -> bool:
+    r"""Tell LaTeX from the notations of plain text.
+
+    >>> is_latex(r"\theta_i"), is_latex("$A_{ij} x_j$"), is_latex("A_{ij} x_j")
+    (True, True, False)
+    """
+    return "\\" in text or text.lstrip()[:1] == "$"
+
+
+def translate(text: str, names: Iterable[str] = (), notation: str | None = None) -> Translated:
     r"""Translate LaTeX into index notation or matrix notation.
 
     Index notation is what has a subscript that is a label, or a sum over one; matrix notation what
@@ -78,6 +93,8 @@ def translate(text: str, names: Iterable[str] = ()) -> Translated:
     names
         The names of operands: longer ones are recognised in rows of letters, and letters with
         accents or indices are spelled as they are.
+    notation
+        ``"index"`` or ``"matrix"``, where that is known.
 
     Raises
     ------
@@ -87,7 +104,7 @@ def translate(text: str, names: Iterable[str] = ()) -> Translated:
     Examples
     --------
     >>> translate(r"\mathbf{x}^\top A \mathbf{x}")
-    Translated(text='xᵀ A x', notation='matrix', columns=(8, 10, 14, 15, 17, 25, 28), ...)
+    Translated(text='xᵀ A x', notation='matrix', columns=(8, 11, 16, 16, 26, 26, 28), ...)
     >>> translate(r"\frac{\partial f_i}{\partial A_{pq}} = \delta_{ip} x_q").text
     '∂f_i/∂A_{pq} = δ_{ip} x_q'
     >>> translate(r"\foo x")
@@ -100,17 +117,19 @@ def translate(text: str, names: Iterable[str] = ()) -> Translated:
     write the formula without it
     """
     reader = _LatexReader(LatexTokens(text), frozenset(normalize("NFKC", n) for n in names))
-    return reader.translated()
+    return reader.translated(notation)
 
 
 class _LatexReader(LatexGroups):
     """Reads commands that have a form of their own as well; methods that return jobs are run."""
 
-    def translated(self) -> Translated:
+    def translated(self, notation: str | None) -> Translated:
+        """Read the formula, and write it in a notation."""
         out: list[Piece] = run(self.sequence())
         if not out:
             self.fail("there is no formula", 0, "write one, such as A_{ij} x_j", 0)
-        notation = "index" if self.is_index else "matrix" if self.is_matrix else None
+        if notation is None and (self.is_index or self.is_matrix):
+            notation = "index" if self.is_index else "matrix"
         text, columns = rendered(_without_arguments(out), notation == "matrix", self.labels)
         return Translated(text, notation, (*columns, self.column()), self.source.text)
 
@@ -275,7 +294,7 @@ class _LatexReader(LatexGroups):
             found: list[Piece] = []
             yield self.variable(found)
             times = self.sign_of_derivative(has_sign=False) or 1
-            under += [[Piece("glue", sign, column), *found]] * times
+            under += [[Piece("tied", sign, column), *found]] * times
         self.at, self.end = outer
         self.depth -= 1
         if len(under) != count:
@@ -289,7 +308,7 @@ class _LatexReader(LatexGroups):
         whole = [Piece("glue", text, token.column)]
         is_name = atoms(base) == 1 and not is_loose(base)
         whole += base if is_name else []
-        whole.append(Piece("glue", "/", self.tokens[below[0]].column))
+        whole.append(Piece("tied", "/", self.tokens[below[0]].column))
         for part in under:
             whole += part
         if is_name:
@@ -297,9 +316,7 @@ class _LatexReader(LatexGroups):
             has_before = bool(out) and out[-1].kind != "sign"
             if has_before or not is_alone:
                 end = self.tokens[self.at - 1].column
-                group = bracketed(whole, token.column, end, "", token.apart)
-                group.matrix = "("
-                whole = [group]
+                whole = [bracketed(whole, token.column, end, "(", token.apart)]
             out += whole
             return
         out += whole
@@ -418,15 +435,18 @@ class _LatexReader(LatexGroups):
         rows: list[list[list[Piece]]] = []
         stop = next((k for k in range(start, self.end) if self.tokens[k].text == "\\end"), self.end)
         words = [k for k in range(start, stop) if self.tokens[k].name in ("text", "mathrm", "mbox")]
-        texts = ["".join(self.source.key(k, self.source.match.get(k + 1, k))) for k in words]
-        is_rest = len(words) == 1 and texts[0].strip() in ("otherwise", "else", "sonst")
+        texts = ["".join(self.source.key(k + 1, self.source.match.get(k + 1, k))) for k in words]
+        is_rest = bool(texts) and texts[-1] in ("otherwise", "else")
         if is_rest:  # a condition in words is left out
-            outer, self.end = self.end, words[0]
+            last = words[-1]
+            outer, self.end = self.end, last
             self.deeper()
-            rows = yield self.cells_until(words[0])
+            self.in_cases = True
+            rows = yield self.cells_until(last)
+            self.in_cases = False
             self.end = outer
             self.depth -= 1
-            self.at = self.source.match.get(words[0] + 1, words[0]) + 1
+            self.at = self.source.match.get(last + 1, last) + 1
             while self.is_next("\\\\", ".", ","):
                 self.next()
         if not is_rest or [len(row) for row in rows] != [2, 2] or not self.is_next("\\end"):

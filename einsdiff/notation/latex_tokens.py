@@ -179,7 +179,7 @@ class LatexTokens:
         name = token.name
         action = REFUSED.get(name, "")
         if not action:
-            close = get_close_matches(name[:40], _sorted_known(), 1, 0.6)
+            close = get_close_matches(name[:40], _sorted_known(), 1, 0.7)
             action = (
                 f"write \\{close[0]}, if that is meant" if close else "write the formula without it"
             )
@@ -316,7 +316,7 @@ class LatexTokens:
                 pieces = [(text, column)]
             for part, at in pieces:
                 is_index = kind != "sign"
-                is_coefficient = before.isdecimal() and before != "0" and part.isalpha()
+                is_coefficient = before.isdecimal() and before not in "01" and part.isalpha()
                 is_beside = bool(before) and is_index and (before.isalnum())
                 if is_beside and (is_long or signs or has_numbers) and not is_coefficient:
                     texts.append((",", at))
