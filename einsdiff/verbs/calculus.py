@@ -31,8 +31,7 @@ from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.verbs.differentiated import differentiated, read_chosen, read_directions
 from einsdiff.verbs.several import expressions
-from einsdiff.verbs.sources.accept import read_expression, take_keywords
-from einsdiff.verbs.sources.index_notation import read_index
+from einsdiff.verbs.sources.accept import read_expression, read_text, take_keywords
 from einsdiff.verbs.sources.source import Arguments
 
 
@@ -268,7 +267,7 @@ def parse(
             action="write an expression such as 'A_ij x_j'",
         )
     take_keywords(given)
-    return read_index(given).tensor
+    return read_text(given).tensor
 
 
 def value_and_grad(

@@ -296,7 +296,11 @@ class _MatrixWriter:
         text = self.barred(text, "‖" if is_norm else "|", "_F" if is_matrix else "")
         return self.bracketed(text) if outer else text, _ATOM
 
-    write_abs = write_norm
+    def write_abs(self, form: Form) -> tuple[str, int]:
+        """Write absolute values; bars around a matrix would be its determinant."""
+        if form.args[0].rank == 2:
+            return self.function("abs", self.showing(True, lambda: self.sum(form.args[0]))), _ATOM
+        return self.write_norm(form)
 
 
 #: Functions that are none of the table, by what makes them.

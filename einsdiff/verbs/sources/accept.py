@@ -16,6 +16,7 @@ from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.lexer import is_index_notation
+from einsdiff.notation.matrix_parser import is_matrix_notation
 from einsdiff.notation.subscripts import from_sublists, parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
@@ -38,8 +39,9 @@ def read_expression(given: Arguments) -> Source:
         return traced(given)
     take_keywords(given)
     if isinstance(expression, str):
-        if is_index_notation(expression, bool(operands)):
-            return read_index(given)
+        is_matrix = is_matrix_notation(expression, frozenset(given.named), _have_axes(given))
+        if is_matrix or is_index_notation(expression, bool(operands)):
+            return read_text(given)
         subscripts = parse_subscripts(expression)
     elif is_named(expression) and all(map(is_named, operands)):  # as xarray.dot takes them
         given.operands = (expression, *operands)
@@ -54,6 +56,22 @@ def read_expression(given: Arguments) -> Source:
             "or a function of arrays",
         )
     return product(subscripts, given)
+
+
+def read_text(given: Arguments) -> Source:
+    """Read a text in index notation or in matrix notation."""
+    names = frozenset(given.named)
+    if is_matrix_notation(given.expression, names, _have_axes(given)):
+        from einsdiff.verbs.sources.matrix_notation import read_matrix  # where it is needed
+
+        return read_matrix(given)
+    return read_index(given)
+
+
+def _have_axes(given: Arguments) -> bool:
+    """Tell whether an array with axes, or sizes, are given by name."""
+    values = given.named.values()
+    return any(getattr(value, "shape", value if isinstance(value, str) else ()) for value in values)
 
 
 #: Arguments of ``numpy.einsum`` that are none here, and what is written in their place.

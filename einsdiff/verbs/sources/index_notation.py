@@ -3,135 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from types import FrameType
-from typing import Any
 
-from einsdiff.algebra.nodes.function import parted_names, revision
-from einsdiff.algebra.nodes.graph import dependencies, topological, variables_of
-from einsdiff.algebra.nodes.interning import Variable
+from einsdiff.algebra.nodes.function import revision
 from einsdiff.algebra.reading.equation import Reading, read
-from einsdiff.display.index.lettering import Heading, Letters
-from einsdiff.errors import BindingError, OperandError, SubscriptsError
-from einsdiff.expressions.combining import checked_arrays, join_values
-from einsdiff.expressions.dimensions import check_dimensions
-from einsdiff.expressions.formula import Formula, joined_arguments, joined_least
-from einsdiff.expressions.refusals import places_of
-from einsdiff.expressions.tensor_class import Tensor, as_shape
+from einsdiff.errors import SubscriptsError
+from einsdiff.expressions.formula import Formula
 from einsdiff.notation.index_parser import names_in
-from einsdiff.notation.names import as_name, name_of
-from einsdiff.notation.subscripts import Size, as_size, is_index
-from einsdiff.numeric.libraries.operands import Array, as_array
-from einsdiff.numeric.libraries.xarray import KNOWN, own_name
+from einsdiff.notation.subscripts import Size
+from einsdiff.verbs.sources.named_operands import Grammar, Known, read_named
 from einsdiff.verbs.sources.source import Arguments, Source
 
 
 def read_index(arguments: Arguments) -> Source:
     """Read index notation; operands are matched by name, nameless ones by order."""
-    text, named = arguments.expression, arguments.named
-    sizes, frame = arguments.sizes or {}, arguments.frame
-    given: dict[str, Any] = {}
-    sources: list[tuple[Any, str]] = []
-    nameless: list[Any] = []
-    for k, source in enumerate(arguments.operands):
-        name = _name_in(text, source, k, frame)
-        if name is None:
-            nameless.append(source)
-            continue
-        if name in given and given[name] is not source:
-            raise BindingError(
-                f"two operands are called '{name}'",
-                text=text,
-                carets=places_of(name, text),
-                action="give each operand once, or by keyword",
-            )
-        given[name] = None if isinstance(source, str) else source
-        sources.append((source, name))
-    if nameless:
-        rest = [name for name in shapes_in(text) if name not in given]
-        if len(rest) != len(nameless):
-            raise OperandError(
-                f"{len(nameless)} operands have no name of this expression, "
-                f"and it has {len(rest)} names without an operand",
-                text=text,
-                action="give operands by keyword, as in x=array",
-            )
-        given.update(zip(rest, nameless, strict=True))
-        sources += list(zip(nameless, rest, strict=True))
-    label_sizes = {label: as_size(size, f"label '{label}'") for label, size in sizes.items()}
-    there = names_in(text, frozenset([*given, *named, *parted_names()]))
-    for name, value in named.items():
-        if name in given and given[name] is not None:
-            raise BindingError(f"'{name}' is given twice", text=text, action="give it once")
-        if name in there and not (is_index(value) and _is_label(name, text)):
-            given[name] = value
-        elif is_index(value) and name in text:
-            label_sizes[name] = int(value)
-        else:
-            raise BindingError(
-                f"there is no '{name}' in this expression",
-                text=text,
-                action="pass arrays for the names that stand there",
-            )
-    known: list[tuple[str, Formula | tuple[Size, ...] | None]] = []
-    values: dict[str, Array] = {}
-    for name, value in given.items():
-        known.append((name, _specified(text, name, value, values)))
-    reading = _reading(text, tuple(known), tuple(sorted(label_sizes.items())), revision())
-    formulas = [formula for _, formula in known if isinstance(formula, Formula)]
-    variables = {v.name: v for v in joined_arguments(formulas)}
-    own = [node for node in reading.operands.values() if isinstance(node, Variable)]
-    found = [v for v in topological([*own, reading.node], dependencies) if isinstance(v, Variable)]
-    for v in [*own, *found]:
-        if v.derivative is None or v in variables_of([reading.node]):
-            variables.setdefault(v.name, v)
-    letters = Letters(reading.letters)
-    for formula in formulas:
-        letters = letters.joined(formula.letters)
-    heading = Heading(reading.name, reading.axes, reading.wrt)
-    domain = len(reading.wrt[-1][1]) if reading.wrt else None
-    order = {name: k for k, name in enumerate(reading.operands)}
-    ordered = sorted(variables.values(), key=lambda v: order.get(v.name, len(order)))
-    least = joined_least(f.least for f in formulas)
-    formula = Formula(reading.node, heading, letters, tuple(ordered), domain, None, least)
-    tensor = Tensor(formula, checked_arrays(Tensor(formula, {}), values))
-    if KNOWN:
-        check_dimensions([formula], tensor.values)
-    return Source(tensor, tuple(sources))
-
-
-def _name_in(text: str, source: Any, k: int, frame: FrameType) -> str | None:
-    """Return what an operand is called, if a name of the expression is that."""
-    if isinstance(source, str):
-        return as_name(source, f"operand {k}: ")
-    if isinstance(source, Tensor):
-        name = source.expr.name if isinstance(source.expr, Variable) else None
-    else:
-        name = name_of(source, frame) or own_name(source)
-    return (
-        name
-        if name is not None and name in names_in(text, frozenset([name, *parted_names()]))
-        else None
-    )
-
-
-def _specified(
-    text: str, name: str, value: Any, values: dict[str, Array]
-) -> Formula | tuple[Size, ...] | None:
-    """Read what a name stands for: a tensor, an array, whose values are noted, or a shape."""
-    if value is None:
-        return None
-    if isinstance(value, Tensor):
-        join_values(values, value.values)
-        formula: Formula = value.formula
-        return formula
-    # A shape is what `einsdiff.tensor` takes for one; but a number is one only of a vector.
-    shape = as_shape(value, name)
-    is_vector = not is_index(value) or len(shapes_in(text)[name]) == 1
-    if shape is not None and is_vector:
-        return shape
-    values[name] = as_array(value, f"operand '{name}'")
-    given: tuple[Size, ...] = values[name].shape
-    return given
+    return read_named(arguments, _INDEX)
 
 
 def _is_label(name: str, text: str) -> bool:
@@ -157,7 +42,7 @@ def shapes_in(text: str) -> dict[str, tuple[Size, ...]]:
 @lru_cache(maxsize=1024)
 def _reading(
     text: str,
-    operands: tuple[tuple[str, Formula | tuple[Size, ...] | None], ...],
+    operands: Known,
     sizes: tuple[tuple[str, Size], ...],
     revision: int,  # of the function table, in whose names the text is written
     doubts: bool = True,
@@ -165,3 +50,10 @@ def _reading(
     del revision
     known = {name: o.expr if isinstance(o, Formula) else o for name, o in operands}
     return read(text, known, dict(sizes), doubts=doubts)
+
+
+def _read(text: str, operands: Known, sizes: tuple[tuple[str, Size], ...]) -> Reading:
+    return _reading(text, operands, sizes, revision())
+
+
+_INDEX = Grammar(names_in, shapes_in, _is_label, _read)
