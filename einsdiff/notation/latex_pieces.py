@@ -86,6 +86,22 @@ def has_labels(pieces: Sequence[Piece]) -> bool:
     return False
 
 
+def has_matrix_product(pieces: Sequence[Piece]) -> bool:
+    """Tell whether a capital letter stands in a product with another name or bracket."""
+    stack = [pieces]
+    while stack:
+        row = [piece for piece in stack.pop() if piece.kind != "script"]
+        for k, piece in enumerate(row):
+            stack.append(piece.inner)
+            if piece.kind != "name" or not piece.text[0].isupper():
+                continue
+            is_divisor = k > 0 and row[k - 1].text == "/"
+            beside = [] if is_divisor else row[max(k - 1, 0) : k] + row[k + 1 : k + 2]
+            if any(other.kind in ("name", "function", "group") for other in beside):
+                return True
+    return False
+
+
 def rendered(
     pieces: Sequence[Piece], is_matrix: bool, labels: Collection[str]
 ) -> tuple[str, list[int]]:

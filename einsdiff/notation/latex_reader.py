@@ -21,7 +21,7 @@ from einsdiff.errors import EinsdiffError
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.latex_commands import FRACTIONS, MATRICES, SKIPPED
 from einsdiff.notation.latex_groups import LatexGroups
-from einsdiff.notation.latex_pieces import Piece, atoms, bracketed, has_labels, is_loose, rendered
+from einsdiff.notation.latex_pieces import Piece, atoms, bracketed, has_labels, has_matrix_product, is_loose, rendered
 from einsdiff.notation.latex_tokens import LatexToken, LatexTokens
 
 
@@ -48,19 +48,19 @@ class Translated:
 
     @contextmanager
     def pointing(self) -> Iterator[None]:
-        """Let errors that show the plain text show the LaTeX text, with carets there.
+        r"""Let errors that show the plain text show the LaTeX text, with carets there.
 
         >>> from einsdiff.notation.index_parser import parse_index
-        >>> formula = translate(r"\\theta_i + \\frac{x}{2} =")
+        >>> formula = translate(r"\frac{\theta_i}{2} ⊙ x_i")
         >>> with formula.pointing():
         ...     parse_index(formula.text)
         Traceback (most recent call last):
-        einsdiff.SubscriptsError: the expression should end here
+        einsdiff.SubscriptsError: '⊙' cannot stand here
         <BLANKLINE>
-            \theta_i + \frac{x}{2} =
-                                 ^
+            \frac{\theta_i}{2} ⊙ x_i
+                               ^
         <BLANKLINE>
-        remove what follows
+        a product entry by entry has the same label at both: f_i = x_i y_i, f_i = x_i / y_i
         """
         try:
             yield
@@ -69,15 +69,6 @@ class Translated:
             if moved is error:
                 raise
             raise moved from None
-
-
-def is_latex(text: str) -> bool:
-    r"""Tell LaTeX from the notations of plain text.
-
-    >>> is_latex(r"\theta_i"), is_latex("$A_{ij} x_j$"), is_latex("A_{ij} x_j")
-    (True, True, False)
-    """
-    return "\\" in text or text.lstrip()[:1] == "$"
 
 
 def translate(text: str, names: Iterable[str] = (), notation: str | None = None) -> Translated:
@@ -128,8 +119,12 @@ class _LatexReader(LatexGroups):
         out: list[Piece] = run(self.sequence())
         if not out:
             self.fail("there is no formula", 0, "write one, such as A_{ij} x_j", 0)
-        if notation is None and (self.is_index or self.is_matrix):
+        if notation is None and (self.is_index or self.is_matrix or has_matrix_product(out)):
             notation = "index" if self.is_index else "matrix"
+        owner = _owner(out) if notation != "index" else ""
+        if owner:  # plain text says so of what has the shape of a matrix, LaTeX does not
+            out.append(Piece("sign", f"(in the shape of {owner})", self.column()))
+            notation = "matrix"
         text, columns = rendered(_without_arguments(out), notation == "matrix", self.labels)
         return Translated(text, notation, (*columns, self.column()), self.source.text)
 
@@ -480,6 +475,13 @@ class _LatexReader(LatexGroups):
                 return []
             if sign.text != "&":
                 rows.append([])
+
+
+def _owner(out: list[Piece]) -> str:
+    r"""Return the matrix that an equation for a derivative is by: X of ``\frac{..}{\partial X} =``."""
+    texts = [piece.text for piece in out[:6]]
+    is_heading = len(texts) == 6 and texts[0] == "∂" and texts[2:4] == ["/", "∂"]
+    return texts[4] if is_heading and texts[5] == "=" and texts[4][0].isupper() else ""
 
 
 def _without_arguments(out: list[Piece]) -> list[Piece]:
