@@ -22,7 +22,7 @@ write another one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 
@@ -62,6 +62,30 @@ class EinsdiffError(Exception):
             return self
         shapes, action = told.shapes, told.action
         return type(self)(told.headline, text=text, carets=carets, shapes=shapes, action=action)
+
+    def moved(self, shown: str, text: str, columns: Sequence[int]) -> Self:
+        """Return the error with another text in place of the one that it shows.
+
+        Parameters
+        ----------
+        shown
+            The text that was read. An error that shows another one is returned as it is.
+        text
+            The text as the user gave it.
+        columns
+            For each character of `shown`, and for its end, the column in `text`.
+
+        Returns
+        -------
+        EinsdiffError
+            Of the same class, with carets below what they were below.
+        """
+        told = self.args[0] if self.args else ""
+        if not isinstance(told, Page) or told.text != shown or not columns:
+            return self
+        carets = [columns[min(caret, len(columns) - 1)] for caret in told.carets]
+        parts = {"shapes": told.shapes, "action": told.action}
+        return type(self)(told.headline, text=text, carets=carets, **parts)
 
 
 class SubscriptsError(EinsdiffError, ValueError):
@@ -230,19 +254,24 @@ for _error in list(globals().values()):
 class Page(str):
     """A message that remembers what it was laid out from."""
 
-    __slots__ = ("action", "headline", "shapes", "text")
+    __slots__ = ("action", "carets", "headline", "shapes", "text")
     headline: str
     text: str
     shapes: str
     action: str
+    carets: tuple[int, ...]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _laid_out, (str(self), self.headline, self.text, self.shapes, self.action)
+        parts = (self.headline, self.text, self.shapes, self.action, self.carets)
+        return _laid_out, (str(self), *parts)
 
 
-def _laid_out(message: str, headline: str, text: str, shapes: str, action: str) -> Page:
+def _laid_out(
+    message: str, headline: str, text: str, shapes: str, action: str, carets: tuple[int, ...] = ()
+) -> Page:
     made = Page(message)
     made.headline, made.text, made.shapes, made.action = headline, text, shapes, action
+    made.carets = carets
     return made
 
 
@@ -270,6 +299,7 @@ def page(
         The message, without a line for what was not given.
     """
     middle = []
+    carets = tuple(carets)
     if text:
         middle.append(text)
         columns = set(carets)
@@ -279,7 +309,7 @@ def page(
         middle.append(shapes)
     blocks = [headline, "\n".join("    " + line for line in middle), action]
     message = "\n\n".join(block for block in blocks if block)
-    return _laid_out(message, headline, text, shapes, action)
+    return _laid_out(message, headline, text, shapes, action, carets)
 
 
 def shapes_line(shapes: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:

@@ -41,6 +41,21 @@ def is_index_notation(text: str, has_operands: bool) -> bool:
     return not has_operands or bool(re.search(r"[-−0-9]", text))
 
 
+def is_latex(text: str) -> bool:
+    r"""Tell LaTeX from the notations of plain text.
+
+    Without a command, exponents in braces are LaTeX, if no word of several letters is a name.
+
+    >>> is_latex(r"\theta_i"), is_latex("$A_{ij} x_j$"), is_latex("A_{ij} x_j")
+    (True, True, False)
+    >>> is_latex("x^{2} + x"), is_latex("loss^{2}")
+    (True, False)
+    """
+    if "\\" in text or text.lstrip()[:1] == "$":
+        return True
+    return "^{" in text and not re.search(r"[^\W\d_]{2}|_\w\w", re.sub(r"\{[^{}]*\}", "{}", text))
+
+
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 _PART = rf"(?:{_NUMBER.pattern}|∞|nan)"

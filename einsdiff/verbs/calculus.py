@@ -28,6 +28,7 @@ from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.dispatch import VERBS
 from einsdiff.expressions.formula import fresh
 from einsdiff.expressions.tensor_class import Tensor
+from einsdiff.notation.lexer import is_latex
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.verbs.differentiated import differentiated, read_chosen, read_directions
 from einsdiff.verbs.several import expressions
@@ -266,6 +267,8 @@ def parse(
             f"{type(expression).__name__} is no string of index notation",
             action="write an expression such as 'A_ij x_j'",
         )
+    if is_latex(expression):
+        return read_expression(given).tensor
     take_keywords(given)
     return read_text(given).tensor
 

@@ -13,19 +13,14 @@ from math import isfinite, isnan
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.interning import Number
+from einsdiff.notation.latex_commands import ACCENTS, GREEK
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Index
 
-#: Greek letters by their names in LaTeX; those that look like Latin ones have none.
-_GREEK = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta",
-    "η": "eta", "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu",
-    "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "ς": "varsigma", "τ": "tau", "υ": "upsilon",
-    "φ": "varphi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta",
-    "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon",
-    "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega", "ϕ": "phi", "ϵ": "epsilon", "ϑ": "vartheta",
-    "ℓ": "ell",
-}  # fmt: skip
+#: The names of Greek letters in LaTeX; those that look like Latin ones have none.
+_GREEK = {letter: name for name, letter in GREEK.items()}
+#: The names of accents that are joined to a letter.
+_ACCENTS = {mark: name for name, (mark, _) in reversed(ACCENTS.items()) if len(name) < 6}
 _MACROS = {**_GREEK, **{name: name for name in _GREEK.values()}, "epsilon": "varepsilon"}
 #: Signs that mean something to LaTeX, as text.
 _ESCAPES = {
@@ -84,9 +79,10 @@ def latex_name(name: str) -> str:
     A  \theta  \theta  x_{1}  x_{1}  \mathrm{loss}  w_{\mathrm{hidden}}  \text{\_a}
     """
     apart = normalize("NFD", name)  # names are read in NFKC, where ȳ is one sign
-    if "\u0304" in apart:  # the name of an adjoint, x̄
-        base, brace, below = latex_name(apart.replace("\u0304", "")).partition("_{")
-        return rf"\bar{{{base}}}{brace}{below}"
+    accent = next((char for char in apart if char in _ACCENTS), "")
+    if accent and len(apart.partition("_")[0]) == 2:  # such as the name of an adjoint, x̄
+        base, brace, below = latex_name(apart.replace(accent, "")).partition("_{")
+        return rf"\{_ACCENTS[accent]}{{{base}}}{brace}{below}"
     numbered = re.fullmatch(r"([^\W\d_]+)([0-9]+)", name)
     parts = list(numbered.groups()) if numbered else name.split("_")
     if not name.isidentifier() or not all(parts):
@@ -132,7 +128,7 @@ def _whole(value: float) -> float | int:
 
 
 def latex_indices(indices: Sequence[Index]) -> str:
-    r"""Write indices below a name: side by side where each is one letter or digit.
+    r"""Write indices below a name: side by side where each is a letter, and where that is clear.
 
     >>> print(latex_indices("pq"), latex_indices(["i", Affine((), 0)]), latex_indices("μj"))
     pq i0 \mu j
@@ -140,7 +136,10 @@ def latex_indices(indices: Sequence[Index]) -> str:
     i_{10},j 2i-\mu+1
     """
     parts = [latex_name(i) if isinstance(i, str) else latex_affine(i) for i in indices]
-    if not all(re.fullmatch(r"\w|\\[A-Za-z]+|\\text\{.\}", part) for part in parts):
+    # A digit before another index could be a part of it: 12 is one index, and so is 2i.
+    is_clear = not any(part.isdecimal() for part in parts[:-1])
+    is_short = all(re.fullmatch(r"\w|\\[A-Za-z]+|\\text\{.\}", part) for part in parts)
+    if not (is_clear and is_short):
         return ",".join(parts)
     text = ""
     for part in parts:  # with a space only where a macro would swallow the letter after it

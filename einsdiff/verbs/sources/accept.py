@@ -15,13 +15,14 @@ from einsdiff.errors import OperandError
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
-from einsdiff.notation.lexer import is_index_notation
+from einsdiff.notation.lexer import is_index_notation, is_latex
 from einsdiff.notation.matrix_parser import is_matrix_notation
 from einsdiff.notation.subscripts import from_sublists, parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
 from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, product
 from einsdiff.verbs.sources.index_notation import read_index
+from einsdiff.verbs.sources.named_operands import called_like
 from einsdiff.verbs.sources.source import Arguments, Source
 from einsdiff.verbs.sources.traced import traced
 
@@ -37,6 +38,8 @@ def read_expression(given: Arguments) -> Source:
         return Source(expression)
     if callable(expression) and not isinstance(expression, Tensor):
         return traced(given)
+    if isinstance(expression, str) and is_latex(expression):
+        return _read_latex(given)
     take_keywords(given)
     if isinstance(expression, str):
         is_matrix = is_matrix_notation(expression, frozenset(given.named), _have_axes(given))
@@ -66,6 +69,27 @@ def read_text(given: Arguments) -> Source:
 
         return read_matrix(given)
     return read_index(given)
+
+
+def _read_latex(given: Arguments) -> Source:
+    """Read LaTeX as the notation that it is translated into; errors point at the LaTeX."""
+    from einsdiff.notation.latex_reader import translate  # where it is needed
+
+    text = given.expression
+    called = [called_like(source, k, given.frame) for k, source in enumerate(given.operands)]
+    names = {*given.named, *(name for name in called if name is not None)}
+    formula = translate(text, names)
+    if formula.notation is None:
+        is_matrix = is_matrix_notation(formula.text, frozenset(given.named), _have_axes(given))
+        formula = translate(text, names, "matrix" if is_matrix else "index")
+    given.expression = formula.text
+    with formula.pointing():
+        take_keywords(given)
+        if formula.notation == "index":
+            return read_index(given)
+        from einsdiff.verbs.sources.matrix_notation import read_matrix
+
+        return read_matrix(given)
 
 
 def _have_axes(given: Arguments) -> bool:

@@ -48,7 +48,7 @@ def read_named(arguments: Arguments, grammar: Grammar) -> Source:
     given: dict[str, Any] = {}
     sources: list[tuple[Any, str]] = []
     nameless: list[Any] = []
-    called = [_called(source, k, frame) for k, source in enumerate(arguments.operands)]
+    called = [called_like(source, k, frame) for k, source in enumerate(arguments.operands)]
     spoken = frozenset(name for name in called if name is not None)
     of_text = grammar.names_in(text, spoken.union(named, parted_names())) if spoken else ()
     for source, name in zip(arguments.operands, called, strict=True):
@@ -117,7 +117,7 @@ def read_named(arguments: Arguments, grammar: Grammar) -> Source:
     return Source(tensor, tuple(sources))
 
 
-def _called(source: Any, k: int, frame: FrameType) -> str | None:
+def called_like(source: Any, k: int, frame: FrameType) -> str | None:
     """Return what an operand is called, None if it has no name."""
     if isinstance(source, str):
         return as_name(source, f"operand {k}: ")

@@ -1,0 +1,198 @@
+"""Pieces of plain text that a formula in LaTeX is translated into, each with where it stood."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+#: What a bracket is closed by.
+_CLOSING = {"(": ")", "[": "]", "<": ">", "‖": "‖", "|": "|", "(‖": "‖)", "(|": "|)", "": ""}
+
+#: Signs that part terms, or the sides of a comparison.
+_LOOSE = frozenset(["+", "-", "=", "<", ">", "<=", ">=", "!=", ",", ";", ":"])
+
+
+@dataclass(slots=True)
+class Piece:
+    """A name, number, sign or bracket.
+
+    Attributes
+    ----------
+    kind
+        ``"name"``, ``"number"``, ``"function"``, ``"sign"``, ``"script"`` for what is raised or
+        lowered, ``"group"`` for brackets, ``"glue"`` for what nothing parts from what follows, ``"tied"``
+        for what nothing parts from what is before it either.
+    text, matrix
+        The text in index notation, and in matrix notation where it differs; of brackets the
+        opening one.
+    column, end
+        Where it stands in LaTeX; of brackets also where the closing one does.
+    columns
+        For each character of `text`, if they do not all stand at `column`.
+    apart
+        Whether space stands before it.
+    inner
+        What stands in brackets, or is raised.
+    letters
+        Letters that are raised: labels if they are labels elsewhere, else a product.
+    is_whole
+        Whether it is a name with an index that is part of it, which is no operand's: braces say
+        so in index notation, ``w_hidden_{}``.
+    """
+
+    kind: str
+    text: str
+    column: int
+    matrix: str | None = None
+    columns: tuple[int, ...] = ()
+    apart: bool = False
+    end: int = 0
+    inner: list[Piece] = field(default_factory=list)
+    letters: tuple[str, ...] = ()
+    is_whole: bool = False
+
+
+def bracketed(
+    inner: list[Piece], column: int, end: int, sign: str = "(", apart: bool = False
+) -> Piece:
+    """Put pieces into brackets."""
+    return Piece("group", sign, column, apart=apart, end=end, inner=inner)
+
+
+def atoms(pieces: Sequence[Piece]) -> int:
+    """Count the factors, without what is raised and lowered.
+
+    >>> atoms([Piece("function", "exp", 0), bracketed([], 3, 4), Piece("name", "x", 5)])
+    2
+    """
+    return sum(piece.kind in ("name", "number", "group") for piece in pieces)
+
+
+def is_loose(pieces: Sequence[Piece]) -> bool:
+    """Tell whether pieces need brackets in a product: a sum, or operations of several kinds."""
+    signs = [piece.text for piece in pieces if piece.kind == "sign"]
+    is_big = any(piece.kind == "tied" or piece.text in ("Σ", "Π") for piece in pieces)
+    return is_big or bool(signs)
+
+
+def has_labels(pieces: Sequence[Piece]) -> bool:
+    """Tell whether something is lowered, here or in brackets."""
+    stack = [*pieces]
+    while stack:
+        piece = stack.pop()
+        if piece.kind == "script" and piece.text.startswith("_"):
+            return True
+        stack += piece.inner
+    return False
+
+
+def has_matrix_product(pieces: Sequence[Piece]) -> bool:
+    """Tell whether a capital letter stands in a product with another name or bracket."""
+    stack = [pieces]
+    while stack:
+        row = [piece for piece in stack.pop() if piece.kind != "script"]
+        for k, piece in enumerate(row):
+            stack.append(piece.inner)
+            if piece.kind != "name" or not piece.text[0].isupper():
+                continue
+            is_divisor = k > 0 and row[k - 1].text == "/"
+            beside = [] if is_divisor else row[max(k - 1, 0) : k] + row[k + 1 : k + 2]
+            if any(other.kind in ("name", "function", "group") for other in beside):
+                return True
+    return False
+
+
+def rendered(
+    pieces: Sequence[Piece], is_matrix: bool, labels: Collection[str]
+) -> tuple[str, list[int]]:
+    """Write pieces as text, with the column in LaTeX of each character."""
+    text: list[str] = []
+    columns: list[int] = []
+    before: _Flat | None = None
+    for flat in _flattened(pieces, is_matrix, labels):
+        if flat.kind == "end" and before is not None:
+            before.kind = "raised"
+        if not flat.text:
+            continue
+        if before is not None and _is_parted(before, flat):
+            text.append(" ")
+            columns.append(flat.columns[0])
+        if (
+            flat.kind == "sign"
+            and flat.text in "+-"
+            and (before is None or before.kind in ("sign", "open", "tight", "glue"))
+        ):
+            flat.kind = "tight"  # a sign before a thing
+        text.append(flat.text)
+        columns += flat.columns
+        before = flat
+    return "".join(text), columns
+
+
+@dataclass(slots=True)
+class _Flat:
+    kind: str  # that of a piece, or open, close, or tight: with no space after it
+    text: str
+    columns: Sequence[int]
+    apart: bool = False
+
+
+def _flattened(
+    pieces: Sequence[Piece], is_matrix: bool, labels: Collection[str]
+) -> Iterator[_Flat]:
+    """List what is written, brackets as what opens and what closes."""
+    stack: list[Piece | _Flat] = [*reversed(pieces)]
+    while stack:
+        piece = stack.pop()
+        if isinstance(piece, _Flat):
+            yield piece
+            continue
+        shown = piece.matrix if is_matrix and piece.matrix is not None else piece.text
+        if piece.kind == "group":
+            last = _CLOSING[shown]
+            yield _Flat("open", shown, (piece.column,) * len(shown), piece.apart)
+            stack.append(_Flat("close", last, (piece.end,) * len(last)))
+            stack += reversed(piece.inner)
+            continue
+        if piece.letters:
+            is_power = not labels or not set(piece.letters) <= {*labels}
+            joined = "".join(piece.letters)
+            if len(piece.letters) > 1:
+                shown = f"^({' '.join(piece.letters)})" if is_power else f"^{{{joined}}}"
+        if piece.is_whole and not is_matrix and "_" in shown:
+            follows = stack[-1] if stack else None
+            is_indexed = isinstance(follows, Piece) and follows.text.startswith("_")
+            if is_indexed and isinstance(follows, Piece) and not follows.text.startswith("_{"):
+                follows.text = f"_{{{follows.text[1:]}}}"
+                follows.columns = ()
+            shown += "" if is_indexed else "_{}"
+        columns = piece.columns if len(piece.columns) == len(shown) else ()
+        if (
+            not columns
+            and piece.kind in ("name", "number")
+            and piece.end - piece.column == len(shown)
+        ):
+            columns = tuple(range(piece.column, piece.end))
+        yield _Flat(piece.kind, shown, columns or (piece.column,) * len(shown), piece.apart)
+        if piece.inner:
+            stack += [_Flat("end", "", ()), *reversed(piece.inner)]
+
+
+def _is_parted(left: _Flat, right: _Flat) -> bool:
+    """Tell whether space stands between two things."""
+    if right.text in (",", ";"):
+        return False
+    if left.text in (",", ";"):
+        return True
+    if left.kind in ("open", "glue", "tight", "tied"):
+        return False
+    if right.kind in ("close", "script", "tight", "tied") or "/" in (left.text, right.text):
+        return False
+    if left.kind == "script" and left.text.endswith("^"):
+        return False
+    if right.kind == "open":
+        if left.kind == "function":
+            return False
+        if left.kind in ("name", "script") and right.text == "(":
+            return right.apart or left.text.startswith("^")
+    return True
