@@ -27,6 +27,7 @@ from einsdiff.expressions.combining import combined
 from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.dispatch import VERBS
 from einsdiff.expressions.formula import fresh
+from einsdiff.expressions.replacing import READERS
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.verbs.differentiated import differentiated, read_chosen, read_directions
@@ -269,6 +270,9 @@ def parse(
         )
     take_keywords(given)
     return read_index(given).tensor
+
+
+READERS["text"] = lambda text, named: parse(text, **named)
 
 
 def value_and_grad(
