@@ -18,6 +18,7 @@ from einsdiff.expressions.combining import as_tensor, checked_arrays, join_value
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import (
     Formula,
+    MadeOf,
     function_name,
     joined_arguments,
     joined_least,
@@ -161,7 +162,7 @@ def _resized(formula: Formula, sizes: Mapping[str, Size]) -> Formula:
         return formula
     expr, *arguments = resized([formula.expr, *formula.arguments], sizes)
     variables = tuple(v for v in arguments if isinstance(v, Variable))
-    return replace(formula, expr=expr, arguments=variables, source=None)
+    return replace(formula, expr=expr, arguments=variables, source=None, made_of=None)
 
 
 def _common_sizes(f: Bound, parts: Mapping[Variable, Bound], fresh: _FreshSizes) -> dict[str, Size]:
@@ -239,6 +240,7 @@ def _replaced(f: _B, parts: Mapping[Variable, _B], fresh: _FreshSizes) -> _B:
         letters=letters,
         arguments=arguments,
         source=None,
+        made_of=MadeOf(own, (), tuple((v, part.expr) for v, part in new.items())) if new else None,
         least=joined_least([own.least, *(part.formula.least for part in parts.values())]),
     )
     return type(f)(made, values)

@@ -36,6 +36,7 @@ from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, as_matrix
 from einsdiff.expressions.matrix_forms import as_matrix_equation
 from einsdiff.notation.subscripts import Size
+from einsdiff.notation.trees import letters_of
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import known_values
 from einsdiff.numeric.libraries.operands import Array
@@ -84,7 +85,7 @@ class _Tables:
 
     def forward(self) -> Table:
         f, by = self._source()
-        _, axes = self.formula.heading.wrt[-1]
+        axes = letters_of(self.formula.heading.wrt[-1][1])
         steps = forward_steps(f.expr, f.heading, f.letters, f.arguments, by, axes)
         name = steps[-1].name
         title = f"{format_heading(self.formula.heading)} in forward mode, from {by.name} to {name}"
@@ -96,7 +97,7 @@ class _Tables:
             steps = reverse_steps(f.expr, f.heading, f.letters, f.arguments)
         else:
             f, by = self._source()
-            _, axes = self.formula.heading.wrt[-1]
+            axes = letters_of(self.formula.heading.wrt[-1][1])
             steps = reverse_steps(f.expr, f.heading, f.letters, f.arguments, by, axes)
         name = steps[0].name
         said = "its variables" if by is None else by.name

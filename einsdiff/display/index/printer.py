@@ -118,7 +118,8 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
     """
     printer, axes = _Printer(node, letters), heading.letters
     text, sized = printer.whole(node, axes)
-    seen = set(sized).union(letter for _, own in heading.wrt for letter in own)
+    groups = [index for _, own in heading.wrt for index in own]
+    seen = set(sized).union(letters_of(groups))
     equal = [pair for pair in printer.equal if set(pair) <= set(axes)]
     while True:
         more = {a for pair in equal for a in pair if not seen.isdisjoint(pair)} - seen
@@ -135,7 +136,14 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
             or (isinstance(size, int) and (letter in printer.cut or text == "0"))
         )
     }
-    return format_heading(heading, ranges), text
+    runs = set(letters_of(index for index in groups if isinstance(index, Affine)))
+    ranges.update((a, n) for a, n in zip(axes, node.shape, strict=True) if a in runs)
+    return format_heading(heading, ranges, printer.names if _has_numbers(groups) else ()), text
+
+
+def _has_numbers(indices: Iterable[Index]) -> bool:
+    """Tell whether a name with these indices could be taken for another name, as x_1 could."""
+    return any(isinstance(index, Affine) for index in indices)
 
 
 @dataclass(frozen=True, slots=True)

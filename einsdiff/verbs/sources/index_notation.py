@@ -20,6 +20,7 @@ from einsdiff.expressions.tensor_class import Tensor, as_shape
 from einsdiff.notation.index_parser import names_in
 from einsdiff.notation.names import as_name, name_of
 from einsdiff.notation.subscripts import Size, as_size, is_index
+from einsdiff.notation.trees import letters_of
 from einsdiff.numeric.libraries.operands import Array, as_array
 from einsdiff.numeric.libraries.xarray import KNOWN, own_name
 from einsdiff.verbs.sources.source import Arguments, Source
@@ -88,7 +89,7 @@ def read_index(arguments: Arguments) -> Source:
     for formula in formulas:
         letters = letters.joined(formula.letters)
     heading = Heading(reading.name, reading.axes, reading.wrt)
-    domain = len(reading.wrt[-1][1]) if reading.wrt else None
+    domain = len(letters_of(reading.wrt[-1][1])) if reading.wrt else None
     order = {name: k for k, name in enumerate(reading.operands)}
     ordered = sorted(variables.values(), key=lambda v: order.get(v.name, len(order)))
     least = joined_least(f.least for f in formulas)
