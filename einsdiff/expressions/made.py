@@ -91,3 +91,21 @@ def outlined(formula: Formula, name: Variable, node: Node) -> Formula:
     letters = formula.letters.joined(symbol(name.name, name.shape).letters)
     arguments = (*formula.arguments, name)
     return Formula(expr, formula.heading, letters, arguments, None, None, formula.least)
+
+
+# --- how it was derived ---------------------------------------------------------------------------
+
+
+def is_derived(formula: Formula) -> bool:
+    """Tell whether it is known of which function a formula is a derivative."""
+    while formula.source is None and formula.made_of is not None:
+        formula = formula.made_of.whole
+    return formula.source is not None
+
+
+def before(formula: Formula) -> Formula:
+    """Return the formula that a derivative comes from: the function, or what it was made of."""
+    if formula.source is not None:
+        return formula.source[0]
+    assert formula.made_of is not None
+    return formula.made_of.whole

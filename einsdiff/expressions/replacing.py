@@ -47,7 +47,8 @@ def with_replaced(f: _B, given: Mapping[str, Any]) -> _B:
     formula = f.formula
     given = {normalize("NFKC", name): value for name, value in given.items()}
     texts = [value for value in given.values() if isinstance(value, str)]
-    arrays: dict[str, Any] = {}  # for variables of the expression, and names that texts bring
+    arrays: dict[str, Any] = {}  # for variables of the expression
+    operands: dict[str, Any] = {}  # for names that texts bring, in any form
     expressions: dict[str, Any] = {}
     for name, value in given.items():
         known = formula.by_name.get(name)
@@ -58,17 +59,10 @@ def with_replaced(f: _B, given: Mapping[str, Any]) -> _B:
                 shapes=signature(formula.arguments),
                 action=f"replace {' and '.join(formula.by_name) or 'nothing'} only",
             )
-        if isinstance(value, str | Bound):
-            if known is None:
-                raise BindingError(
-                    f"'{name}' is in what takes the place of others, and not in this expression",
-                    text=str(f),
-                    shapes=signature(formula.arguments),
-                    action="replace one after the other: f.substitute(..).substitute(..); all "
-                    "that is given at once takes place at once",
-                )
-            expressions[name] = value
-        elif known is not None and not known.shape and as_number(value) is not None:
+        is_number = known is not None and not known.shape and as_number(value) is not None
+        if known is None:
+            operands[name] = value
+        elif is_number or isinstance(value, str | Bound):
             expressions[name] = value
         else:
             arrays[name] = value
@@ -84,14 +78,12 @@ def with_replaced(f: _B, given: Mapping[str, Any]) -> _B:
                 action=f"replace '{node.derivative[0]}'",
             )
         if isinstance(value, str):
-            parts[node] = _read(value, name, f, arrays, fresh)
+            parts[node] = _read(value, name, f, operands, fresh)
         else:
             parts[node] = as_tensor(value, type(f))
         _check_axes(node, parts[node], value)
-    read = {n for text in texts for n in arrays if n not in formula.by_name and places_of(n, text)}
     result = _replaced(f, parts, fresh)
-    rest = {name: array for name, array in arrays.items() if name not in read}
-    found: dict[str, Array] = {**result.values, **checked_arrays(result, rest)}
+    found: dict[str, Array] = {**result.values, **checked_arrays(result, arrays)}
     sizes_of(result.formula, found)  # whether they fit
     return type(f)(result.formula, found)
 
@@ -132,15 +124,13 @@ class _FreshSizes:
         return size
 
 
-def _read(text: str, name: str, f: _B, arrays: Mapping[str, Any], fresh: _FreshSizes) -> _B:
+def _read(text: str, name: str, f: _B, operands: Mapping[str, Any], fresh: _FreshSizes) -> _B:
     """Read a text whose names are those of the expression, or new ones."""
     known: dict[str, Any] = {}
     for v in f.formula.arguments:
         if v.derivative is None and places_of(v.name, text):
             known[v.name] = type(f)(symbol(v.name, v.shape, v.symmetric, v.of), {})
-    for other, array in arrays.items():
-        if other not in f.formula.by_name and places_of(other, text):
-            known[other] = array
+    known.update((n, value) for n, value in operands.items() if places_of(n, text))
     try:
         part: _B = READERS["text"](text, known)
     except (OperandError, ShapeError, BindingError) as error:
@@ -158,11 +148,17 @@ def _read(text: str, name: str, f: _B, arrays: Mapping[str, Any], fresh: _FreshS
 
 def _resized(formula: Formula, sizes: Mapping[str, Size]) -> Formula:
     """Put sizes in the place of named ones."""
-    if not sizes:
+    own = formula.named_sizes.union(size for v in formula.arguments for size in v.shape)
+    if own.isdisjoint(sizes):
         return formula
     expr, *arguments = resized([formula.expr, *formula.arguments], sizes)
     variables = tuple(v for v in arguments if isinstance(v, Variable))
-    return replace(formula, expr=expr, arguments=variables, source=None, made_of=None)
+    made = formula.made_of
+    if made is not None:
+        flat = resized([node for pair in made.known for node in pair], sizes)
+        known = tuple((v, e) for v, e in zip(flat[::2], flat[1::2], strict=True))
+        made = MadeOf(_resized(made.whole, sizes), made.key, known)  # type: ignore[arg-type]
+    return replace(formula, expr=expr, arguments=variables, source=None, made_of=made)
 
 
 def _common_sizes(f: Bound, parts: Mapping[Variable, Bound], fresh: _FreshSizes) -> dict[str, Size]:
@@ -178,17 +174,30 @@ def _common_sizes(f: Bound, parts: Mapping[Variable, Bound], fresh: _FreshSizes)
             size = found[size]
         return size
 
+    def tie(a: Size, b: Size) -> tuple[Size, Size] | None:
+        """Make two sizes one; return them if they cannot be."""
+        ours, theirs = now(a), now(b)
+        if ours == theirs:
+            return None
+        if theirs in fresh.made or (theirs in fresh.own and ours not in fresh.own):
+            found[str(theirs)] = ours
+        elif ours in fresh.made or (ours in fresh.own and theirs not in fresh.own):
+            found[str(ours)] = theirs
+        else:
+            return ours, theirs
+        return None
+
+    brought: dict[str, Variable] = {}
     for node, part in parts.items():
         for k, (a, b) in enumerate(zip(node.shape, part.expr.shape, strict=True)):
-            ours, theirs = now(a), now(b)
-            if ours == theirs:
-                continue
-            if theirs in fresh.made or (theirs in fresh.own and ours not in fresh.own):
-                found[str(theirs)] = ours
-            elif ours in fresh.made or (ours in fresh.own and theirs not in fresh.own):
-                found[str(ours)] = theirs
-            else:
-                raise _clash(f, node, part, k, ours, theirs)
+            clash = tie(a, b)
+            if clash is not None:
+                raise _clash(f, node, part, k, *clash)
+        for v in part.formula.arguments:  # that two texts bring is one
+            other = brought.setdefault(v.name, v)
+            if len(other.shape) == len(v.shape):
+                for a, b in zip(other.shape, v.shape, strict=True):
+                    tie(a, b)
     return {size: now(size) for size in found}
 
 

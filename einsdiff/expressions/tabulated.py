@@ -34,6 +34,7 @@ from einsdiff.errors import OperandError
 from einsdiff.expressions.evaluation import prepare, sizes_of
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, as_matrix
+from einsdiff.expressions.made import before, is_derived
 from einsdiff.expressions.matrix_forms import as_matrix_equation
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import letters_of
@@ -59,6 +60,11 @@ def table(formula: Formula, values: Mapping[str, Array], shape: Shape, kind: str
     >>> print(table(symbol("x", ("n",)), {}, ("n",), "reverse").title)
     Reverse mode, from f to its variables; v̄ stands for ∂f/∂v
     """
+    if formula.source is None and is_derived(formula):
+        whole = before(formula)
+        known = sizes_of(whole, values)
+        sizes = tuple(known.get(n, n) if isinstance(n, str) else n for n in whole.expr.shape)
+        return table(whole, values, sizes, kind)
     if formula.source is None and kind != "reverse":
         names = [argument.name for argument in formula.arguments]
         first = names[0] if names else "x"

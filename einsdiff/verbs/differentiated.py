@@ -123,7 +123,10 @@ def _derived(f: Formula, chosen: Chosen) -> tuple[Formula, ...]:
             known = ((part.variable, part.node),)
             (found,) = _by_variables(outlined(f, *known[0]), (part.variable,))
         found = entries_of(found, part.key) if part.key else found
-        results.append(filled(found, known) if known else found)
+        if known:
+            letters = f.letters.joined(found.letters)
+            found = replace(filled(found, known), letters=letters)
+        results.append(found)
     return tuple(results)
 
 

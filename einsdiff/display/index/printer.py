@@ -119,6 +119,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
     printer, axes = _Printer(node, letters), heading.letters
     text, sized = printer.whole(node, axes)
     groups = [index for _, own in heading.wrt for index in own]
+    is_of_entries = any(isinstance(index, Affine) for index in groups)
     seen = set(sized).union(letters_of(groups))
     equal = [pair for pair in printer.equal if set(pair) <= set(axes)]
     while True:
@@ -132,18 +133,15 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
         if letter not in seen
         and (
             not heading.wrt
+            or is_of_entries
             or printer.fits.get(letter, size) != size
             or (isinstance(size, int) and (letter in printer.cut or text == "0"))
         )
     }
     runs = set(letters_of(index for index in groups if isinstance(index, Affine)))
     ranges.update((a, n) for a, n in zip(axes, node.shape, strict=True) if a in runs)
-    return format_heading(heading, ranges, printer.names if _has_numbers(groups) else ()), text
-
-
-def _has_numbers(indices: Iterable[Index]) -> bool:
-    """Tell whether a name with these indices could be taken for another name, as x_1 could."""
-    return any(isinstance(index, Affine) for index in indices)
+    # An entry x_1 could be taken for a variable of that name.
+    return format_heading(heading, ranges, printer.names if is_of_entries else ()), text
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,15 @@ from einsdiff.notation.subscripts import Size, as_size, is_index
 from einsdiff.notation.trees import letters_of
 from einsdiff.numeric.libraries.operands import Array, as_array
 from einsdiff.numeric.libraries.xarray import KNOWN, own_name
+from einsdiff.verbs.sources.named_texts import texts_among, with_texts
 from einsdiff.verbs.sources.source import Arguments, Source
 
 
 def read_index(arguments: Arguments) -> Source:
     """Read index notation; operands are matched by name, nameless ones by order."""
+    texts = texts_among(arguments.named)
+    if texts:
+        return with_texts(arguments, texts, read_index)
     text, named = arguments.expression, arguments.named
     sizes, frame = arguments.sizes or {}, arguments.frame
     given: dict[str, Any] = {}
