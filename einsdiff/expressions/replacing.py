@@ -108,6 +108,26 @@ def _check_axes(node: Variable, part: Bound, given: Any) -> None:
     )
 
 
+def _parsed(text: str, name: str, known: Mapping[str, Any]) -> Any:
+    """Read a text; names of sizes that are called otherwise there are found to be others."""
+    is_named = {
+        n: isinstance(given, Bound)
+        and not (given.formula.arguments[0].symmetric or given.formula.arguments[0].of)
+        and any(isinstance(size, str) for size in given.expr.shape)
+        for n, given in known.items()
+    }
+    try:
+        try:
+            return READERS["text"](text, known)
+        except ShapeError:
+            if not any(is_named.values()):
+                raise
+            return READERS["text"](text, {n: g for n, g in known.items() if not is_named[n]})
+    except (OperandError, ShapeError, BindingError) as error:
+        error.add_note(f"this was to take the place of '{name}'")
+        raise
+
+
 class _FreshSizes:
     """Names for the sizes that texts bring, which are none of the expression's."""
 
@@ -116,11 +136,12 @@ class _FreshSizes:
             {size for v in formula.arguments for size in v.shape if isinstance(size, str)}
             | formula.named_sizes
         )
-        self.made: set[str] = set()
+        self.made: dict[str, None] = {}
+        self.texts: set[str] = set()  # the variables that texts take the place of
 
     def take(self, taken: Iterable[str]) -> str:
         size = next(fresh_letters({*self.own, *self.made, *taken}, SIZES))
-        self.made.add(size)
+        self.made[size] = None
         return size
 
 
@@ -131,17 +152,23 @@ def _read(text: str, name: str, f: _B, operands: Mapping[str, Any], fresh: _Fres
         if v.derivative is None and places_of(v.name, text):
             known[v.name] = type(f)(symbol(v.name, v.shape, v.symmetric, v.of), {})
     known.update((n, value) for n, value in operands.items() if places_of(n, text))
-    try:
-        part: _B = READERS["text"](text, known)
-    except (OperandError, ShapeError, BindingError) as error:
-        error.add_note(f"this was to take the place of '{name}'")
-        raise
+    part = _parsed(text, name, known)
+    letters = part.formula.heading.axes
+    if isinstance(part.expr, Variable) and "=" not in text and list(letters) != sorted(letters):
+        shown = "".join(sorted(letters))
+        raise OperandError(
+            f"'{text.strip()}' could be '{part.expr}' itself or its transpose",
+            text=text,
+            action=f"write the order of the axes on the left, {name}_{shown} = {text.strip()}, "
+            "or the labels in alphabetical order",
+        )
     # The sizes of new names are called m, n, .. in each text; here they are others.
     old = {s for tensor in known.values() for s in getattr(tensor, "shape", ())}
     written = set(re.findall(r"<\s*([^\W\d]\w*)", text))
     formula = part.formula
     sizes = {s for v in formula.arguments for s in v.shape if isinstance(s, str)}
-    new = sorted((sizes | formula.named_sizes) - old - written)
+    new = sorted((sizes | formula.named_sizes) - old - written, key=SIZES.find)
+    fresh.texts.add(name)
     taken = {size: fresh.take({*sizes, *formula.named_sizes}) for size in new}
     return type(f)(_resized(formula, taken), part.values)
 
@@ -193,12 +220,23 @@ def _common_sizes(f: Bound, parts: Mapping[Variable, Bound], fresh: _FreshSizes)
             clash = tie(a, b)
             if clash is not None:
                 raise _clash(f, node, part, k, *clash)
-        for v in part.formula.arguments:  # that two texts bring is one
+        for v in part.formula.arguments:  # what two texts bring, or is there, is one
+            if node.name in fresh.texts:
+                brought.setdefault(v.name, f.formula.by_name.get(v.name, v))
             other = brought.setdefault(v.name, v)
             if len(other.shape) == len(v.shape):
                 for a, b in zip(other.shape, v.shape, strict=True):
                     tie(a, b)
-    return {size: now(size) for size in found}
+    shapes = [v.shape for v in (*f.formula.arguments, *brought.values())]
+    every = {str(now(size)) for shape in shapes for size in shape} | {
+        *map(str, map(now, fresh.own))
+    }
+    kept = [size for size in fresh.made if now(size) == size]
+    names = fresh_letters(every - set(kept), SIZES)
+    final = dict(zip(kept, names, strict=False))
+    return {
+        size: final.get(str(now(size)), now(size)) for size in dict.fromkeys((*found, *fresh.made))
+    }
 
 
 def _clash(

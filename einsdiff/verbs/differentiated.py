@@ -34,7 +34,8 @@ def read_chosen(given: Arguments, wrt: Any) -> tuple[Tensor, Chosen, bool]:
     """Read what is differentiated and by what, and whether that is a tuple."""
     several = isinstance(wrt, tuple | list)
     wanted = tuple(wrt) if several else (wrt,)
-    given.wanted = (*wanted, *names_wanted(wanted))
+    names = names_wanted(wanted)
+    given.wanted = (*wanted, *names) if names else wanted
     function = read_expression(given)
     try:
         chosen = tuple(read_wrt(w, function, given.frame) for w in wanted)

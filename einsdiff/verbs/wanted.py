@@ -83,7 +83,7 @@ def names_wanted(wanted: Iterable[Any]) -> list[str]:
     """
     found: list[str] = []
     for w in wanted:
-        if isinstance(w, str):
+        if isinstance(w, str) and ("_" in w or "[" in w):
             head, bracket, _ = normalize("NFKC", w).strip().partition("[")
             found += [head.rstrip()] * bool(bracket)
             found += [head[:k] for k, char in enumerate(head) if char == "_" and k][::-1]

@@ -162,6 +162,15 @@ def indexed(name: str, indices: Sequence[Index], braces: bool = False) -> str:
     return name + _subscript(indices, braces or "_" in name) if indices else name
 
 
+def part_name(name: str, indices: Sequence[Index]) -> str:
+    """Name what is differentiated by: a variable, or entries of it.
+
+    >>> part_name("A", "pq"), part_name("A", [Affine((), 0), "q"])
+    ('A', 'A_0q')
+    """
+    return name if all(isinstance(index, str) for index in indices) else indexed(name, indices)
+
+
 def _subscript(indices: Sequence[Index], braces: bool = False) -> str:
     parts = [*map(index_text, indices)]
     if all(len(part) == 1 for part in parts):

@@ -12,7 +12,7 @@ from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.algebra.rewriting.simplification import collect, expand
-from einsdiff.display.index.index_text import Written, bare_partial, indexed
+from einsdiff.display.index.index_text import Written, bare_partial, part_name
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.matrix.failing import NoMatrixFormError
 from einsdiff.display.matrix.forms import Form, cost, named, subforms, transpose
@@ -138,12 +138,10 @@ def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str
 
 def _called(name: str, indices: Sequence[Index]) -> str:
     """Write what is differentiated by: a variable or an entry of it."""
-    letters = letters_of(indices)
-    if len(letters) == len(indices) and all(isinstance(index, str) for index in indices):
-        return name
-    if letters:
+    called = part_name(name, indices)
+    if called != name and letters_of(indices):
         raise NoMatrixFormError(f"it is a derivative by a part of '{name}'")
-    return indexed(name, indices)
+    return called
 
 
 def _names(node: Node) -> frozenset[str]:

@@ -43,7 +43,7 @@ from einsdiff.algebra.nodes.interning import (
 )
 from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.algebra.reading.definitions import with_definitions
-from einsdiff.display.index.index_text import indexed
+from einsdiff.display.index.index_text import part_name
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.printer import absorbable, summary
 from einsdiff.display.matrix.forms import Form, is_ones, subforms
@@ -53,7 +53,6 @@ from einsdiff.display.sympy.vocabulary import OF_MATRICES, holds, spelled, sympy
 from einsdiff.errors import OperandError
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
-from einsdiff.notation.trees import Index
 
 #: Functions inside of each other, at most: SymPy prints and rewrites by recursion.
 DEEPEST = 100
@@ -182,12 +181,6 @@ def indexed_form(
     return writer.sympy.Eq(left, right, evaluate=False)
 
 
-def _called(name: str, indices: Sequence[Index]) -> str:
-    """Name what is differentiated by: a variable, or entries of it."""
-    is_whole = all(isinstance(index, str) for index in indices)
-    return name if is_whole else indexed(name, indices)
-
-
 class _Indices(_Writer):
     """Writes the nodes of one expression entry by entry."""
 
@@ -205,7 +198,7 @@ class _Indices(_Writer):
             if heading.wrt:
                 n = len(heading.wrt)
                 order = str(n).translate(SUPERSCRIPT) if n > 1 else ""
-                name = f"∂{order}{name}/" + "".join(f"∂{_called(*by)}" for by in heading.wrt)
+                name = f"∂{order}{name}/" + "".join(f"∂{part_name(*by)}" for by in heading.wrt)
             given = [self.variable(v) for v in arguments if v.derivative is None]
             base = self.sympy.Function(name)(*given) if given else self.sympy.Symbol(name)
             if heading.letters:
