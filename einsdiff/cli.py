@@ -26,9 +26,11 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+from einsdiff.display.index.index_text import part_name
 from einsdiff.errors import EinsdiffError, shape_text
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.layout import as_matrix
+from einsdiff.expressions.made import is_derived
 from einsdiff.expressions.notations import TABLES
 from einsdiff.expressions.tensor_class import Tensor, tensor
 from einsdiff.notation.lexer import is_index_notation
@@ -186,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         "operands", nargs="*", help="a name for each operand of an einsum string; one may repeat"
     )
     what = parser.add_argument_group("what to differentiate")
-    what.add_argument("--wrt", metavar="NAME", help="the name, or position from 0")
+    what.add_argument("--wrt", metavar="NAME", help="the name, or position from 0, or x_0 or A[0]")
     what.add_argument(
         "--order", type=_count, default=1, metavar="N", help="how often; 0 for the function itself"
     )
@@ -504,7 +506,7 @@ def _as_data(result: Tensor, options: argparse.Namespace, has_values: bool) -> d
     formula = result.formula
     data: dict[str, Any] = {
         "expression": options.expression,
-        "wrt": formula.source[1].name if formula.source else None,
+        "wrt": part_name(*formula.heading.wrt[-1]) if is_derived(formula) else None,
         "order": options.order,
         "shape": list(result.shape),
         "domain": result.domain,

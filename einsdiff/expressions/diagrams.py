@@ -6,6 +6,7 @@ from einsdiff.display.network.diagram import Diagram, diagram
 from einsdiff.display.network.network import network
 from einsdiff.display.network.palette import Panel
 from einsdiff.expressions.formula import Formula
+from einsdiff.notation.trees import letters_of
 
 
 def diagram_of(formula: Formula) -> Diagram:
@@ -21,5 +22,5 @@ def _panel(formula: Formula, wrt: str = "") -> Panel:
     heading = formula.heading
     net = network(formula.normal_form, heading.letters, formula.letters)
     domain = heading.letters[len(heading.letters) - (formula.domain or 0) :]
-    by = (letter for _, letters in heading.wrt for letter in letters)
+    by = (letter for _, indices in heading.wrt for letter in letters_of(indices))
     return Panel(net, formula.text, frozenset(domain), frozenset(by), wrt)

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
+from einsdiff.algebra.derivatives.entries import Key
 from einsdiff.algebra.nodes.graph import dependencies, topological, variables_of
 from einsdiff.algebra.nodes.interning import Node, Number, Variable, constant, variable
 from einsdiff.algebra.nodes.records import Graph, digest, structure_hash
@@ -26,6 +27,14 @@ from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.operands import LEAST
+
+
+class MadeOf(NamedTuple):
+    """Another formula, of which entries were taken, or in which variables became expressions."""
+
+    whole: Formula
+    key: Key = ()  # the entries along the last axes, if there are any other than all
+    known: tuple[tuple[Variable, Node], ...] = ()  # the variables, and what they stand for
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +58,8 @@ class Formula:
     source: tuple[Formula, Variable] | None = None
     #: The least dtype of the value, as `einsdiff.numeric.libraries.operands.dtype_of` takes it.
     least: str = ""
+    #: What this was made of, if it is entries of another formula, or has expressions in variables.
+    made_of: MadeOf | None = None
 
     @cached_property
     def normal_form(self) -> Node:
@@ -113,13 +124,19 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
     order = list(formulas)
     place = {formula: k for k, formula in enumerate(order)}
     for formula in order:  # which grows
-        if formula.source is not None and formula.source[0] not in place:
-            place[formula.source[0]] = len(order)
-            order.append(formula.source[0])
+        for before in _before(formula):
+            if before not in place:
+                place[before] = len(order)
+                order.append(before)
     roots: dict[Node, int] = {}
     records = []
     for formula in order:
         heading, source = formula.heading, formula.source
+        part: tuple[Any, ...] | None = None
+        if formula.made_of is not None:
+            whole, key, known = formula.made_of
+            pairs = [tuple([roots.setdefault(n, len(roots)) for n in pair]) for pair in known]
+            part = place[whole], key, tuple(pairs)
         records.append(
             (
                 roots.setdefault(formula.expr, len(roots)),
@@ -129,9 +146,16 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
                 formula.domain,
                 source and (place[source[0]], roots.setdefault(source[1], len(roots))),
                 formula.least,
+                part,
             )
         )
     return dump_nodes(roots, tuple(records)), tuple(records)
+
+
+def _before(formula: Formula) -> list[Formula]:
+    """List the formulas that one comes from."""
+    found = [] if formula.source is None else [formula.source[0]]
+    return found if formula.made_of is None else [*found, formula.made_of.whole]
 
 
 def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
@@ -145,7 +169,8 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     made: dict[int, Formula] = {}
 
     def make(k: int) -> Formula:
-        expr, heading, letters, arguments, domain, source, *least = records[k]
+        expr, heading, letters, arguments, domain, source, *rest = records[k]
+        least, part = (*rest, None)[:2] if rest else ("", None)
         return Formula(
             nodes[expr],
             Heading(*heading),
@@ -153,13 +178,17 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
             tuple([nodes[n] for n in arguments]),
             domain,
             source and (made[source[0]], nodes[source[1]]),
-            *least,
+            least,
+            part
+            and MadeOf(
+                made[part[0]], part[1], tuple([(nodes[v], nodes[node]) for v, node in part[2]])
+            ),
         )
 
     for k in range(len(records)):  # what a formula comes from is made first
         chain = [k]
-        while records[chain[-1]][5] is not None:
-            chain.append(records[chain[-1]][5][0])
+        for n in chain:  # which grows
+            chain += [before[0] for before in (records[n][5], *records[n][7:]) if before]
         for n in reversed(chain):
             if n not in made:
                 made[n] = make(n)

@@ -24,13 +24,13 @@ from einsdiff.display.index.lettering import places
 from einsdiff.errors import OperandError, shape_text
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
+from einsdiff.expressions.made import before, is_derived
 from einsdiff.expressions.maps import LinearMap
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import as_numpy, known_values
 
 # What only writes is imported where it is needed: most programs compute, and start sooner without.
 if TYPE_CHECKING:
-    from einsdiff.display.derivation.board import Board
     from einsdiff.display.derivation.derivation import Derivation
     from einsdiff.display.matrix.matrix_equation import MatrixEquation
     from einsdiff.display.network.diagram import Diagram
@@ -262,7 +262,9 @@ class Notations(LinearMap):
             )
 
         def work() -> Derivation:
-            derivation = _derivation(self.formula)
+            from einsdiff.expressions.derived import derivation_of
+
+            derivation = derivation_of(self.formula)
             equation = self._equation()
             if equation is not None:
                 derivation = derivation.named(equation)
@@ -537,7 +539,7 @@ class Notations(LinearMap):
                 note = f' <span style="opacity:0.7">{escape(equation.note)}</span>'
                 parts.append(f'<div style="font-family:serif">{formula_html(shown)}{note}</div>')
         parts.append(f"<div>shape {escape(shape_text(self.shape))}</div>")
-        if self.formula.source is not None:
+        if is_derived(self.formula):
             parts.append(_folded("derivation", self._derivation_html()))
         preview = self._preview()
         if preview:
@@ -556,6 +558,7 @@ class Notations(LinearMap):
 
     def _derivation_html(self) -> str:
         from einsdiff.display.derivation.board import Board
+        from einsdiff.expressions.derived import derivation_of
 
         long = "<i>[long steps; print(t.explain()) shows all]</i>"
         board, node = Board(room=MOST_DERIVED), self.formula.normal_form
@@ -563,7 +566,7 @@ class Notations(LinearMap):
             return long
         try:
             derivation = _bounded(
-                self.formula, "derivation", lambda: _derivation(self.formula, board)
+                self.formula, "derivation", lambda: derivation_of(self.formula, board)
             )
         except OperandError as error:
             return escape(str(error).partition("\n")[0])
@@ -631,44 +634,14 @@ def _folded(title: str, html: str) -> str:
     return f"<details><summary>{title}</summary>{html}</details>"
 
 
-def _derivation(formula: Formula, board: Board | None = None) -> Derivation:
-    """Derive a formula from the function that it is the derivative of."""
-    if formula.source is None:
-        raise OperandError(
-            "this is no derivative, so there is nothing to derive",
-            text=formula.text,
-            action="differentiate first, as in ed.grad(t, wrt=...).explain(); of what is "
-            "computed from derivatives, as 2 * ed.grad(f, wrt=...), explain the derivative, "
-            "or differentiate last: ed.grad(2 * f, wrt=...).explain()",
-        )
-    from einsdiff.display.derivation.board import Board
-    from einsdiff.display.derivation.deriving import derive
-
-    orders = [formula]
-    while (source := orders[-1].source) is not None:
-        orders.append(source[0])
-    board = Board() if board is None else board
-    board.avoided = frozenset(letter for each in orders for letter in each.heading.letters)
-    found: Derivation | None = None
-    for each in orders[-2::-1]:  # from the first derivative to the last
-        assert each.source is not None
-        function, wrt = each.source
-        step = derive(
-            function.normal_form, wrt, each.normal_form, each.heading, each.letters, board
-        )
-        found = step if found is None else found.followed_by(step)
-    assert found is not None
-    return found
-
-
 def _bounded(formula: Formula, what: str, work: Callable[[], _T]) -> _T:
     """Write what is asked for, or refuse it where that would take too many steps."""
     count, each = 0, formula
     while True:
         count += len(topological([each.expr]))
-        if each.source is None:
+        if not is_derived(each):
             break
-        each = each.source[0]
+        each = before(each)
     most = budget("display", count)
 
     def refuse() -> _T:

@@ -34,8 +34,10 @@ from einsdiff.errors import OperandError
 from einsdiff.expressions.evaluation import prepare, sizes_of
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, as_matrix
+from einsdiff.expressions.made import before, is_derived
 from einsdiff.expressions.matrix_forms import as_matrix_equation
 from einsdiff.notation.subscripts import Size
+from einsdiff.notation.trees import letters_of
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import known_values
 from einsdiff.numeric.libraries.operands import Array
@@ -58,6 +60,11 @@ def table(formula: Formula, values: Mapping[str, Array], shape: Shape, kind: str
     >>> print(table(symbol("x", ("n",)), {}, ("n",), "reverse").title)
     Reverse mode, from f to its variables; v̄ stands for ∂f/∂v
     """
+    if formula.source is None and is_derived(formula):
+        whole = before(formula)
+        known = sizes_of(whole, values)
+        sizes = tuple(known.get(n, n) if isinstance(n, str) else n for n in whole.expr.shape)
+        return table(whole, values, sizes, kind)
     if formula.source is None and kind != "reverse":
         names = [argument.name for argument in formula.arguments]
         first = names[0] if names else "x"
@@ -84,7 +91,7 @@ class _Tables:
 
     def forward(self) -> Table:
         f, by = self._source()
-        _, axes = self.formula.heading.wrt[-1]
+        axes = letters_of(self.formula.heading.wrt[-1][1])
         steps = forward_steps(f.expr, f.heading, f.letters, f.arguments, by, axes)
         name = steps[-1].name
         title = f"{format_heading(self.formula.heading)} in forward mode, from {by.name} to {name}"
@@ -96,7 +103,7 @@ class _Tables:
             steps = reverse_steps(f.expr, f.heading, f.letters, f.arguments)
         else:
             f, by = self._source()
-            _, axes = self.formula.heading.wrt[-1]
+            axes = letters_of(self.formula.heading.wrt[-1][1])
             steps = reverse_steps(f.expr, f.heading, f.letters, f.arguments, by, axes)
         name = steps[0].name
         said = "its variables" if by is None else by.name

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
 from operator import index as as_index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.algebra.operations.numpy_names import NUMPY
@@ -32,6 +32,7 @@ from einsdiff.expressions.evaluation import check_symmetric, evaluate
 from einsdiff.expressions.formula import Formula, symbol, token
 from einsdiff.expressions.notations import Notations
 from einsdiff.expressions.refusals import TRACED, missing_array, places_of, signature
+from einsdiff.expressions.replacing import is_expression, with_replaced
 from einsdiff.notation.names import as_name
 from einsdiff.notation.subscripts import Size, as_size, is_index
 from einsdiff.numeric.libraries.lazy import np
@@ -44,11 +45,6 @@ from einsdiff.numeric.libraries.operands import (
     checksum,
     received,
 )
-
-# What plans and solves is imported where it is needed: a formula is read without it.
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
 
 #: What an array is asked for.
 _NUMBERS = "takes numbers"
@@ -82,20 +78,23 @@ class Tensor(Notations):
 
     __slots__ = ()
 
-    def __call__(self, /, *positional: object, **arrays: ArrayLike) -> Array:
+    def __call__(self, /, *positional: object, **arrays: Any) -> Any:
         """Evaluate with arrays for the variables, in place of those given before.
+
+        With expressions among them, texts or tensors without values, nothing is computed: what
+        comes back is the tensor in which they stand, as `substitute` makes it.
 
         Parameters
         ----------
         *positional
             None: arrays are given by name.
         **arrays
-            An array for each variable that has none yet.
+            An array for each variable that has none yet; or an expression.
 
         Returns
         -------
-        array
-            Of the tensor's shape.
+        array or Tensor
+            Of the tensor's shape; a tensor if there are expressions.
 
         Raises
         ------
@@ -103,12 +102,16 @@ class Tensor(Notations):
             An array is missing, or one is given that the function has no variable for.
         ShapeError
             An array's shape is not that of its variable.
+        SubscriptsError
+            A text cannot be read.
 
         Examples
         --------
         >>> A, x = tensors(A="mn", x="n")
         >>> (A @ x)(A=[[1, 2], [3, 4]], x=[1, 1])
         array([3, 7])
+        >>> (A @ x)(x="x_i + y_i")
+        f_i = A_ij (x_j + y_j)
         """
         if positional:
             raise BindingError(
@@ -117,9 +120,58 @@ class Tensor(Notations):
                 shapes=signature(self.formula.arguments),
                 action=f"write t({', '.join(f'{name}=...' for name in self.names)})",
             )
+        if any(map(is_expression, arrays.values())):
+            return with_replaced(self, arrays)
         values = {**self.values, **checked_arrays(self, arrays)}
-        array: Array = with_dimensions(self.formula, values, evaluate(self.formula, values))
-        return array
+        return with_dimensions(self.formula, values, evaluate(self.formula, values))
+
+    def substitute(self, /, **replacements: Any) -> Tensor:
+        """Put expressions in the place of variables, all at once.
+
+        Parameters
+        ----------
+        **replacements
+            For each variable what takes its place: a text, whose axes are those of its left-hand
+            side, or else its labels in alphabetical order; a tensor; a number; or an array, which
+            is bound. Names that stand in the texts are those of this expression, with their
+            values, or new ones, whose arrays may be given here too.
+
+        Returns
+        -------
+        Tensor
+            With the axes of this one, and all values that there are. Sizes that are names become
+            those of what takes the place of variables that have them.
+
+        Raises
+        ------
+        BindingError
+            There is no such variable; or one name would stand for two tensors or arrays.
+        ShapeError
+            An expression has another shape than the variable.
+        OperandError
+            What is put in the place of a symmetric variable is not symmetric, or an unspecified
+            function of what is replaced is left.
+        SubscriptsError
+            A text cannot be read.
+
+        Examples
+        --------
+        >>> import einsdiff as ed
+        >>> f = ed.parse("(y_i - x_i) (y_i - x_i)")
+        >>> f.substitute(x="A_ij z_j")
+        f = (y_i - A_ij z_j) (y_i - A_ik z_k)
+
+        All takes place at once, so that variables can change places:
+
+        >>> ed.parse("f_i = x_i / y_i").substitute(x="y_i", y="x_i")
+        f_i = y_i / x_i
+
+        A derivative is taken at another place:
+
+        >>> ed.grad("sin(x_i)", wrt="x").substitute(x="2 t_i")
+        ∂f_i/∂x_p = δ_ip cos(2 t_i)
+        """
+        return with_replaced(self, replacements)
 
     def compile(
         self,

@@ -329,6 +329,21 @@ def count_of(numbers: Iterable[range]) -> int | None:
     return count if count > 1 else None
 
 
+def relettered(indices: Sequence[Index], letters: Iterable[str]) -> tuple[Index, ...]:
+    """Put letters in the place of the labels in indices, one after the other.
+
+    >>> relettered(["i", Affine((), 0), Affine(((2, "j"),), 1)], "pq")
+    ('p', Affine(terms=(), offset=0), Affine(terms=((2, 'q'),), offset=1))
+    """
+    take = iter(letters)
+    return tuple(
+        next(take)
+        if isinstance(index, str)
+        else Affine(tuple((c, next(take)) for c, _ in index.terms), index.offset)
+        for index in indices
+    )
+
+
 def sides_of(terms: Iterable[tuple[int, str]], offset: int) -> tuple[Index, Index]:
     """Part a sum of indices that is compared with zero: each side has what is positive there.
 

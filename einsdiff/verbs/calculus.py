@@ -18,7 +18,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from einsdiff.algebra.derivatives.differentiate import derivatives, directional
 from einsdiff.algebra.nodes.interning import Node
 from einsdiff.errors import OperandError
 from einsdiff.expressions.asked import outside
@@ -27,10 +26,18 @@ from einsdiff.expressions.combining import combined
 from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.dispatch import VERBS
 from einsdiff.expressions.formula import fresh
+from einsdiff.expressions.replacing import READERS
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.lexer import is_latex
 from einsdiff.notation.subscripts import Size, is_index
-from einsdiff.verbs.differentiated import differentiated, read_chosen, read_directions
+from einsdiff.verbs.differentiated import (
+    backwards,
+    differentiated,
+    forwards,
+    read_chosen,
+    read_directions,
+    twice,
+)
 from einsdiff.verbs.several import expressions
 from einsdiff.verbs.sources.accept import read_expression, read_text, take_keywords
 from einsdiff.verbs.sources.source import Arguments
@@ -273,6 +280,9 @@ def parse(
     return read_text(given).tensor
 
 
+READERS["text"] = lambda text, named: parse(text, **named)
+
+
 def value_and_grad(
     expression: Any,
     /,
@@ -350,7 +360,7 @@ def jvp(
     given = Arguments(expression, operands, sizes, named, sys._getframe(1))
     f, chosen, several = read_chosen(given, wrt)
     directions = read_directions(v, "v", [by.shape for by in chosen], several, f)
-    (expr,) = directional([f.expr], {by: d.expr for by, d in zip(chosen, directions, strict=True)})
+    expr = forwards(f, chosen, [d.expr for d in directions])
     return combined(expr, f.formula.heading.letters, [f, *directions])
 
 
@@ -394,7 +404,7 @@ def vjp(
     given = Arguments(expression, operands, sizes, named, sys._getframe(1))
     f, chosen, several = read_chosen(given, wrt)
     (covector,) = read_directions(u, "u", [f.expr.shape], False, f)
-    return _products(derivatives(f.expr, chosen, covector.expr), [f, covector], several)
+    return _products(backwards(f, chosen, covector.expr), [f, covector], several)
 
 
 def hvp(
@@ -441,8 +451,7 @@ def hvp(
     given = Arguments(expression, operands, sizes, named, sys._getframe(1))
     f, chosen, several = read_chosen(given, wrt)
     directions = read_directions(v, "v", [by.shape for by in chosen], several, f)
-    along = {by: d.expr for by, d in zip(chosen, directions, strict=True)}
-    products = directional(derivatives(f.expr, chosen), along)
+    products = twice(f, chosen, [d.expr for d in directions])
     return _products(products, [f, *directions], several)
 
 

@@ -5,30 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
-from einsdiff.algebra.derivatives.differentiate import derivatives
+from einsdiff.algebra.derivatives.differentiate import derivatives, directional
+from einsdiff.algebra.derivatives.entries import placed, taken
+from einsdiff.algebra.derivatives.substitution import with_expressions
 from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable
+from einsdiff.algebra.nodes.nodes import add
 from einsdiff.errors import EinsdiffError, OperandError, shapes_line
 from einsdiff.expressions.combining import as_direction
 from einsdiff.expressions.formula import Formula
+from einsdiff.expressions.made import Known, entries_of, filled, outlined
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.letters import fresh_letters
 from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.verbs.sources.accept import read_expression
-from einsdiff.verbs.sources.source import Arguments, find_variable
+from einsdiff.verbs.sources.source import Arguments
+from einsdiff.verbs.wanted import Wanted, names_wanted, read_wrt
+
+#: What is differentiated by.
+Chosen: TypeAlias = "tuple[Variable | Wanted, ...]"
 
 
-def read_chosen(given: Arguments, wrt: Any) -> tuple[Tensor, tuple[Variable, ...], bool]:
+def read_chosen(given: Arguments, wrt: Any) -> tuple[Tensor, Chosen, bool]:
     """Read what is differentiated and by what, and whether that is a tuple."""
     several = isinstance(wrt, tuple | list)
-    given.wanted = tuple(wrt) if several else (wrt,)
+    wanted = tuple(wrt) if several else (wrt,)
+    names = names_wanted(wanted)
+    given.wanted = (*wanted, *names) if names else wanted
     function = read_expression(given)
     try:
-        chosen = tuple(find_variable(w, function, given.frame) for w in given.wanted)
+        chosen = tuple(read_wrt(w, function, given.frame) for w in wanted)
         _check_overlaps(function.tensor, chosen)
     except EinsdiffError as error:
         if function.subscripts is None:
@@ -54,9 +64,10 @@ def read_directions(
     return [as_direction(*part, f) for part in zip(parts, names, shapes, strict=True)]
 
 
-def _check_overlaps(f: Tensor, chosen: Sequence[Variable]) -> None:
+def _check_overlaps(f: Tensor, chosen: Chosen) -> None:
     """Refuse views without a name, such as R.T, beside the array that one differentiates by."""
-    for by in chosen:
+    for part in chosen:
+        by = part if isinstance(part, Variable) else part.variable
         array = f.values.get(by.name)
         for name, other in f.values.items():
             if array is None or other is array:
@@ -88,7 +99,7 @@ def _overlap(a: Any, b: Any) -> bool:
         return False
 
 
-def differentiated(f: Tensor, chosen: tuple[Variable, ...], order: int, several: bool) -> Any:
+def differentiated(f: Tensor, chosen: Chosen, order: int, several: bool) -> Any:
     """Differentiate so many times; a tuple for a tuple of variables."""
     results = tuple(Tensor(formula, f.values) for formula in _derived(f.formula, chosen))
     if order > 1:
@@ -97,7 +108,37 @@ def differentiated(f: Tensor, chosen: tuple[Variable, ...], order: int, several:
 
 
 @lru_cache(maxsize=1024)
-def _derived(f: Formula, chosen: tuple[Variable, ...]) -> tuple[Formula, ...]:
+def _derived(f: Formula, chosen: Chosen) -> tuple[Formula, ...]:
+    """Differentiate a formula by variables and parts, all in one sweep where that can be."""
+    by = tuple(dict.fromkeys(v for v in map(_variable_in, chosen) if v is not None))
+    wholes = dict(zip(by, _by_variables(f, by), strict=True)) if by else {}
+    results = []
+    for part in chosen:
+        if isinstance(part, Variable):
+            results.append(wholes[part])
+            continue
+        known: Known = ()
+        if part.node is None:
+            found = wholes[part.variable]
+        else:
+            known = ((part.variable, part.node),)
+            (found,) = _by_variables(outlined(f, *known[0]), (part.variable,))
+        found = entries_of(found, part.key) if part.key else found
+        if known:
+            letters = f.letters.joined(found.letters)
+            found = replace(filled(found, known), letters=letters)
+        results.append(found)
+    return tuple(results)
+
+
+def _variable_in(part: Variable | Wanted) -> Variable | None:
+    """Return the variable of an expression that is differentiated by; None of one that is made."""
+    if isinstance(part, Variable):
+        return part
+    return part.variable if part.node is None else None
+
+
+def _by_variables(f: Formula, chosen: tuple[Variable, ...]) -> tuple[Formula, ...]:
     """Differentiate a formula, and find new letters for the axes of the variables."""
     names = [argument.name for argument in f.arguments]
     used = {*f.letters.all(), *f.heading.letters, *names, f.heading.name}
@@ -125,3 +166,68 @@ def _derivatives(node: Node, chosen: tuple[Variable, ...]) -> tuple[Node, ...]:
         )
 
     return within(most, lambda: tuple(derivatives(node, chosen)), refuse)
+
+
+# --- products -----------------------------------------------------------------------------------
+
+
+def forwards(f: Tensor, chosen: Chosen, directions: Sequence[Node]) -> Node:
+    """Differentiate along directions, one for each variable or part, and add up."""
+    along: dict[Variable, list[tuple[int, Node]]] = {}
+    terms: list[tuple[int, Node]] = []
+    for part, v in zip(chosen, directions, strict=True):
+        if isinstance(part, Variable):
+            along.setdefault(part, []).append((1, v))
+            continue
+        whole = placed(v, part.key, part.variable) if part.key else v
+        if part.node is None:
+            along.setdefault(part.variable, []).append((1, whole))
+            continue
+        outer = outlined(f.formula, part.variable, part.node).expr
+        (change,) = directional([outer], {part.variable: whole})
+        terms.append((1, with_expressions([change], {part.variable: part.node})[0]))
+    if along:
+        (change,) = directional([f.expr], {v: add(own, v.shape) for v, own in along.items()})
+        terms.append((1, change))
+    return add(terms, f.expr.shape)
+
+
+def backwards(f: Tensor, chosen: Chosen, seed: Node | None = None) -> tuple[Node, ...]:
+    """Differentiate by each variable or part, multiplied by a seed from the left."""
+    if all(isinstance(part, Variable) for part in chosen):
+        return derivatives(f.expr, [part for part in chosen if isinstance(part, Variable)], seed)
+    found: list[Node] = []
+    for part in chosen:
+        if isinstance(part, Variable):
+            found += derivatives(f.expr, [part], seed)
+            continue
+        expr = f.expr
+        if part.node is not None:
+            expr = outlined(f.formula, part.variable, part.node).expr
+        (node,) = derivatives(expr, [part.variable], seed)
+        node = taken(node, part.key) if part.key else node
+        if part.node is not None:
+            (node,) = with_expressions([node], {part.variable: part.node})
+        found.append(node)
+    return tuple(found)
+
+
+def twice(f: Tensor, chosen: Chosen, directions: Sequence[Node]) -> tuple[Node, ...]:
+    """Differentiate by each variable or part, and along directions after that."""
+    inner = [part for part in chosen if isinstance(part, Wanted) and part.node is not None]
+    if len(inner) > 1 or (inner and len(chosen) > 1):
+        raise OperandError(
+            f"'{inner[0].variable}' stands for a part of the expression, and there are others "
+            "to differentiate by",
+            text=str(f),
+            action="pass one at a time",
+        )
+    if not inner:
+        gradients = [Tensor(replace(f.formula, expr=g), {}) for g in backwards(f, chosen)]
+        return tuple(forwards(g, chosen, directions) for g in gradients)
+    (part,) = inner
+    assert part.node is not None
+    outer = Tensor(outlined(f.formula, part.variable, part.node), {})
+    entries = Wanted(part.variable, part.key) if part.key else part.variable
+    (product,) = twice(outer, (entries,), directions)
+    return with_expressions([product], {part.variable: part.node})

@@ -11,8 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from einsdiff.algebra.nodes.function import Function
-from einsdiff.algebra.nodes.interning import Add, Call, Constant, Einsum, Node, Variable
-from einsdiff.algebra.nodes.nodes import add, call, einsum
+from einsdiff.algebra.nodes.interning import (
+    Add,
+    Call,
+    Constant,
+    Delta,
+    Einsum,
+    Node,
+    Variable,
+    symbol,
+    variable,
+)
+from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from einsdiff.notation.subscripts import Size
 
 
@@ -151,6 +161,37 @@ def substituted(node: Node, known: Mapping[Node, Node]) -> Node:
     for part in topological([node]):
         done[part] = known[part] if part in known else rebuilt(part, done)
     return done[node]
+
+
+def resized(nodes: Iterable[Node], sizes: Mapping[str, Size]) -> tuple[Node, ...]:
+    """Put sizes in the place of named ones, in expressions and in all variables in them.
+
+    >>> x = variable("x", ("n",))
+    >>> resized([einsum([x, x], ["i", "j"], "ij")], {"n": 3})[0].shape
+    (3, 3)
+    """
+    roots = tuple(nodes)
+    done: dict[Node, Node] = {}
+
+    def of_variable(node: Variable) -> Variable:
+        if node.derivative is not None:
+            base, by = node.derivative
+            return symbol(of_variable(base), tuple(map(of_variable, by)))
+        of = [of_variable(v) for v in node.of]
+        return variable(node.name, new(node.shape), node.symmetric, of)
+
+    def new(shape: Sequence[Size]) -> list[Size]:
+        return [sizes.get(size, size) if isinstance(size, str) else size for size in shape]
+
+    for node in topological(roots):
+        if isinstance(node, Variable):
+            done[node] = of_variable(node)
+        elif isinstance(node, Delta):
+            done[node] = related(new(node.shape), *node.relation)
+        else:
+            shape = new(node.sizes if isinstance(node, Einsum) else node.shape)
+            done[node] = remade(node, [done[part] for part in children(node)], shape)
+    return tuple(done[root] for root in roots)
 
 
 @lru_cache(maxsize=4096)

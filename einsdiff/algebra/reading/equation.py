@@ -36,6 +36,7 @@ from einsdiff.notation.trees import (
     Apply,
     Compare,
     Equation,
+    Index,
     Over,
     Partial,
     Product,
@@ -45,6 +46,7 @@ from einsdiff.notation.trees import (
     below,
     inverse,
     labels_in,
+    letters_of,
     symbols_of,
     walk,
 )
@@ -58,10 +60,10 @@ class Reading(NamedTuple):
 
     node: Node
     #: The left-hand side: the name of the function, the letters of its axes, and for each
-    #: differentiation the variable's name and the letters of its axes.
+    #: differentiation the variable's name and the indices of its axes.
     name: str
     axes: tuple[str, ...]
-    wrt: tuple[tuple[str, tuple[str, ...]], ...]
+    wrt: tuple[tuple[str, tuple[Index, ...]], ...]
     #: For each name the letters of its axes, as often as they differ, in order of appearance.
     letters: Mapping[str, tuple[tuple[str, ...], ...]]
     #: The node of each name, in order of appearance; those on the left-hand side come last.
@@ -152,7 +154,7 @@ class _EquationReader:
             if name not in self.known and rank is not None:
                 builder.axes[name] = tuple(builder.new() for _ in range(rank))
         root = run(self.parts.whole(self.equation.right))
-        letters = self.free(root) if self.left is None else _letters(self.left)
+        letters = self.free(root) if self.left is None else _left_letters(self.left)
         env = {letter: builder.new(letter) for letter in letters}
         for letter in letters:
             if letter in self.sizes:
@@ -277,14 +279,20 @@ class _EquationReader:
             is_plain = len(set(labels)) == len(labels) == len(_letters(right))
             return right if is_plain else None
         seen: set[str] = set()
+        base, *_ = symbols_of(left)
         for symbol in symbols_of(left):
-            for label, column in zip(symbol.labels, symbol.columns, strict=True):
-                if not isinstance(label, str):
+            for index, column in zip(symbol.labels, symbol.columns, strict=True):
+                if not isinstance(index, str) and (symbol is base or not _is_run(index)):
                     self.parts.fail(
                         "there is a number or a sum among the labels of the left-hand side",
                         [column],
-                        "write one letter for each axis: f_ij = ..",
+                        "write one letter for each axis: f_ij = .."
+                        if symbol is base
+                        else "write a letter, a number, or a run of entries: ∂f/∂x_{p+1<3} = ..",
                     )
+                label = next(iter(letters_of([index])), None)
+                if label is None:
+                    continue
                 if label in seen:
                     self.parts.fail(
                         f"'{label}' stands twice on the left-hand side",
@@ -296,13 +304,13 @@ class _EquationReader:
 
     def name_and_axes(
         self, letters: list[str]
-    ) -> tuple[str, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]:
+    ) -> tuple[str, tuple[str, ...], tuple[tuple[str, tuple[Index, ...]], ...]]:
         if self.left is None:
             return first_unused("fghuvwFGH", set(self.names)), tuple(letters), ()
         base, *by = symbols_of(self.left)
         rest = iter(letters)
         axes = tuple(next(rest) for _ in base.labels)
-        return base.name, axes, tuple((z.name, tuple(next(rest) for _ in z.labels)) for z in by)
+        return base.name, axes, tuple((z.name, z.labels) for z in by)
 
     def free(self, root: Part) -> list[str]:
         """List the labels that stand once in every term that has labels, in alphabetical order."""
@@ -480,14 +488,31 @@ def _letters(left: Symbol | Partial) -> list[str]:
     return [label for s in symbols_of(left) for label in s.labels if isinstance(label, str)]
 
 
+def _left_letters(left: Symbol | Partial) -> list[str]:
+    """List the letters of a left-hand side, one for each axis."""
+    return [letter for s in symbols_of(left) for letter in letters_of(s.labels)]
+
+
+def _is_run(index: Affine) -> bool:
+    """Tell whether an index is a number or a run of entries, such as ``2p+1``."""
+    if index.offset < 0 or len(index.terms) > 1:
+        return False
+    return all(c > 0 for c, _ in index.terms)
+
+
 def _ranges(left: Symbol | Partial | None) -> dict[str, tuple[Size, int]]:
     """Return the range of each label of a left-hand side that has one, and where it stands."""
-    return {
-        label: (size, column)
-        for symbol in symbols_of(left)
-        for label, size, column in zip(symbol.labels, symbol.sizes, symbol.columns, strict=False)
-        if isinstance(label, str) and size is not None
-    }
+    found: dict[str, tuple[Size, int]] = {}
+    for symbol in symbols_of(left):
+        for index, size, column in zip(symbol.labels, symbol.sizes, symbol.columns, strict=False):
+            if size is None:
+                continue
+            if isinstance(index, str):
+                found[index] = size, column
+            elif isinstance(size, int) and index.terms and _is_run(index):
+                ((c, label),) = index.terms
+                found[label] = max(0, -((index.offset - size) // c)), column
+    return found
 
 
 def _written_sizes(equation: Equation) -> Iterator[str]:

@@ -225,6 +225,21 @@ class Derivation:
         steps = (*self.steps, *other.steps)
         return Derivation(steps, meaning, self.names | other.names, formulas)
 
+    def with_step(self, step: Step) -> Derivation:
+        """Return the derivation with one more step at its end.
+
+        Parameters
+        ----------
+        step
+            What was done with the result.
+
+        Returns
+        -------
+        Derivation
+            With one more step.
+        """
+        return replace(self, steps=(*self.steps, step))
+
     def named(self, equation: MatrixEquation) -> Derivation:
         """Return the derivation with its result in matrix notation at the end.
 
@@ -251,7 +266,7 @@ class Derivation:
             f"in matrix notation{note}",
             latex=equation.latex,
         )
-        return replace(self, steps=(*self.steps, step), formulas=formulas)
+        return replace(self.with_step(step), formulas=formulas)
 
     def brief(self) -> Derivation:
         """Leave the steps out that a practised reader does in his head.

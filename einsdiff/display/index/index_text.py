@@ -92,8 +92,10 @@ def write(tree: Tree, names: Iterable[str] = ()) -> Written:
     return Written(TextWriter(names).text(tree), tree)
 
 
-def format_heading(heading: Heading, ranges: Mapping[str, Size] | None = None) -> Written:
-    """Write a left-hand side, with the ranges of some of its letters.
+def format_heading(
+    heading: Heading, ranges: Mapping[str, Size] | None = None, names: Iterable[str] = ()
+) -> Written:
+    """Write a left-hand side, with the ranges of some of its letters, as `write` does.
 
     >>> format_heading(Heading("f", ("i",), (("A", ("p", "q")),)))
     '∂f_i/∂A_pq'
@@ -101,12 +103,29 @@ def format_heading(heading: Heading, ranges: Mapping[str, Size] | None = None) -
     '∂²f/∂x_p∂x_q'
     >>> format_heading(Heading("f", ("i", "j")), {"i": 4})
     'f_{i<4,j}'
+    >>> format_heading(Heading("f", (), (("x", (Affine(((2, "p"),), 1),)),)), {"p": 3})
+    '∂f/∂x_{2p+1<6}'
     """
-    sizes = tuple((ranges or {}).get(axis) for axis in heading.axes)
-    is_ranged = any(size is not None for size in sizes)
-    base = Symbol(heading.name, heading.axes, sizes=sizes if is_ranged else ())
-    wrt = tuple(Symbol(name, letters) for name, letters in heading.wrt)
-    return write(Partial(base, wrt) if wrt else base)
+
+    def symbol(name: str, labels: tuple[Index, ...]) -> Symbol:
+        sizes = tuple(_end(label, ranges or {}) for label in labels)
+        is_ranged = any(size is not None for size in sizes)
+        return Symbol(name, labels, sizes=sizes if is_ranged else ())
+
+    base = symbol(heading.name, heading.axes)
+    wrt = tuple(symbol(name, labels) for name, labels in heading.wrt)
+    return write(Partial(base, wrt) if wrt else base, names)
+
+
+def _end(label: Index, ranges: Mapping[str, Size]) -> Size | None:
+    """Return what an index of a left-hand side stays below, if that is to be written."""
+    if isinstance(label, str):
+        return ranges.get(label)
+    count = next((ranges.get(letter) for _, letter in label.terms), None)
+    if not isinstance(count, int):
+        return None
+    ((c, _),) = label.terms
+    return c * (count - 1) + label.offset + 1
 
 
 def bare_partial(name: str, by: Sequence[str]) -> Written:
@@ -143,6 +162,15 @@ def indexed(name: str, indices: Sequence[Index], braces: bool = False) -> str:
     return name + _subscript(indices, braces or "_" in name) if indices else name
 
 
+def part_name(name: str, indices: Sequence[Index]) -> str:
+    """Name what is differentiated by: a variable, or entries of it.
+
+    >>> part_name("A", "pq"), part_name("A", [Affine((), 0), "q"])
+    ('A', 'A_0q')
+    """
+    return name if all(isinstance(index, str) for index in indices) else indexed(name, indices)
+
+
 def _subscript(indices: Sequence[Index], braces: bool = False) -> str:
     parts = [*map(index_text, indices)]
     if all(len(part) == 1 for part in parts):
@@ -162,7 +190,7 @@ def _braced(parts: Sequence[str]) -> str:
 def _ranged(labels: Iterable[Index], sizes: Iterable[Size | None]) -> list[str]:
     """Write labels, each with its range where there is one."""
     return [
-        f"{label}" if size is None else f"{label}<{size}"
+        index_text(label) if size is None else f"{index_text(label)}<{size}"
         for label, size in zip(labels, sizes, strict=True)
     ]
 

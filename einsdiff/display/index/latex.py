@@ -124,7 +124,7 @@ def _indexed(name: str, tree: Symbol) -> str:
         return name
     labels = latex_indices(tree.labels)
     if tree.sizes:
-        labels = latex_labels([str(label) for label in tree.labels], tree.sizes)
+        labels = latex_labels(tree.labels, tree.sizes)
     return (f"({name})" if "_{" in name else name) + _script("_", labels)
 
 

@@ -158,12 +158,13 @@ def latex_affine(index: Affine) -> str:
     return text.removeprefix("+")
 
 
-def latex_labels(labels: Sequence[str], sizes: Sequence[Size | None]) -> str:
+def latex_labels(labels: Sequence[Index], sizes: Sequence[Size | None]) -> str:
     """Write labels that are summed or acted on, each with its range where that is known."""
     if all(size is None for size in sizes):
         return latex_indices(labels)
     return ",".join(
-        latex_name(label) + ("" if size is None else f"<{_size(size)}")
+        (latex_name(label) if isinstance(label, str) else latex_affine(label))
+        + ("" if size is None else f"<{_size(size)}")
         for label, size in zip(labels, sizes, strict=True)
     )
 

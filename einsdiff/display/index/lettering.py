@@ -9,6 +9,7 @@ from itertools import chain
 from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Einsum, Node, Variable
 from einsdiff.notation.letters import first_unused
+from einsdiff.notation.trees import Index, letters_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +54,20 @@ class Letters:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A left-hand side: ``f_i``, or ``∂f_i/∂A_pq``, or ``∂²f/∂x_p∂x_q``."""
+    """A left-hand side: ``f_i``, or ``∂f_i/∂A_pq``, or ``∂²f/∂x_p∂x_q``.
+
+    What is differentiated by may be entries of a variable, ``∂f/∂A_0q``, or a run of them,
+    ``∂f/∂x_{p+1}``.
+    """
 
     name: str  # of the function
     axes: tuple[str, ...]  # the letters of its axes
-    wrt: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of each variable the name, and letters
+    wrt: tuple[tuple[str, tuple[Index, ...]], ...] = ()  # of each variable the name, and indices
 
     @property
     def letters(self) -> tuple[str, ...]:
         """The letters of all axes, codomain first."""
-        return self.axes + tuple(letter for _, axes in self.wrt for letter in axes)
+        return self.axes + tuple(letter for _, axes in self.wrt for letter in letters_of(axes))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -120,7 +120,9 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
     """
     printer, axes = _Printer(node, letters), heading.letters
     text, sized = printer.whole(node, axes)
-    seen = set(sized).union(letter for _, own in heading.wrt for letter in own)
+    groups = [index for _, own in heading.wrt for index in own]
+    is_of_entries = any(isinstance(index, Affine) for index in groups)
+    seen = set(sized).union(letters_of(groups))
     equal = [pair for pair in printer.equal if set(pair) <= set(axes)]
     while True:
         more = {a for pair in equal for a in pair if not seen.isdisjoint(pair)} - seen
@@ -135,12 +137,16 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
         and (
             not heading.wrt
             or (written and letter not in written)
+            or is_of_entries
             or printer.fits.get(letter, size) != size
             or (letter in printer.counted and count_of(printer.counted[letter]) != size)
             or (isinstance(size, int) and (letter in printer.cut or text == "0"))
         )
     }
-    return format_heading(heading, ranges), text
+    runs = set(letters_of(index for index in groups if isinstance(index, Affine)))
+    ranges.update((a, n) for a, n in zip(axes, node.shape, strict=True) if a in runs)
+    # An entry x_1 could be taken for a variable of that name.
+    return format_heading(heading, ranges, printer.names if is_of_entries else ()), text
 
 
 @dataclass(frozen=True, slots=True)

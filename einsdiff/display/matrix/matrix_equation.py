@@ -12,7 +12,7 @@ from einsdiff.algebra.nodes.effort import within
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.algebra.rewriting.simplification import collect, expand
-from einsdiff.display.index.index_text import Written, bare_partial
+from einsdiff.display.index.index_text import Written, bare_partial, part_name
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.matrix.failing import NoMatrixFormError
 from einsdiff.display.matrix.forms import Form, cost, named, subforms, transpose
@@ -20,7 +20,7 @@ from einsdiff.display.matrix.reader import lengths, matrix_form
 from einsdiff.display.matrix.stacks import stacked
 from einsdiff.display.matrix.writers import SPELLED, write, write_latex
 from einsdiff.errors import OperandError
-from einsdiff.notation.trees import Symbol
+from einsdiff.notation.trees import Index, Symbol, letters_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,9 @@ def matrix_equation(
         note = f"Hessian, vec order {order}"
     is_vec = len(rows) > 1 and bool(heading.axes)
     function = heading.name, is_vec
-    by = tuple((name, not owner and len(letters) > 1) for name, letters in groups)
+    by = tuple((_called(name, own), not owner and len(letters_of(own)) > 1) for name, own in groups)
     if is_vec and len(groups) > 1:
-        head = bare_partial(heading.name, [name for name, _ in groups[:-1]])
+        head = bare_partial(heading.name, [_called(*group) for group in groups[:-1]])
         function, by = (head, True), by[-1:]
     known = _names(node).union(names)
     form = _shortest(node, rows, columns, order, names, is_real, known)
@@ -130,10 +130,18 @@ def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str
     if sorted((len(rows), len(columns))) != [0, 2]:
         return ""
     shaped = [(heading.name, heading.axes), *heading.wrt]
-    found = [name for name, letters in shaped if len(letters) == 2]
+    found = [name for name, own in shaped if len(letters_of(own)) == 2]
     if found:
         return Written(found[0], Symbol(found[0]))
-    return bare_partial(heading.name, [name for name, _ in heading.wrt[:-1]])
+    return bare_partial(heading.name, [_called(*group) for group in heading.wrt[:-1]])
+
+
+def _called(name: str, indices: Sequence[Index]) -> str:
+    """Write what is differentiated by: a variable or an entry of it."""
+    called = part_name(name, indices)
+    if called != name and letters_of(indices):
+        raise NoMatrixFormError(f"it is a derivative by a part of '{name}'")
+    return called
 
 
 def _names(node: Node) -> frozenset[str]:

@@ -43,6 +43,7 @@ from einsdiff.algebra.nodes.interning import (
 )
 from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.algebra.reading.definitions import with_definitions
+from einsdiff.display.index.index_text import part_name
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
 from einsdiff.display.index.printer import absorbable, summary
 from einsdiff.display.matrix.forms import Form, is_ones, subforms
@@ -197,7 +198,7 @@ class _Indices(_Writer):
             if heading.wrt:
                 n = len(heading.wrt)
                 order = str(n).translate(SUPERSCRIPT) if n > 1 else ""
-                name = f"∂{order}{name}/" + "".join(f"∂{by}" for by, _ in heading.wrt)
+                name = f"∂{order}{name}/" + "".join(f"∂{part_name(*by)}" for by in heading.wrt)
             given = [self.variable(v) for v in arguments if v.derivative is None]
             base = self.sympy.Function(name)(*given) if given else self.sympy.Symbol(name)
             if heading.letters:

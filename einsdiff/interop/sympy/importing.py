@@ -21,6 +21,7 @@ f_i = A_ij x_j
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -29,14 +30,16 @@ from einsdiff.algebra.nodes.graph import dependencies, topological
 from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.display.index.lettering import Heading, Letters
 from einsdiff.display.sympy.vocabulary import sympy_module
-from einsdiff.errors import EinsdiffError, OperandError, ShapeError
+from einsdiff.errors import EinsdiffError, OperandError, ShapeError, SubscriptsError
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.formula import Formula, fresh, function_name
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.interop.sympy.meanings import refuse, shown, without_unit_axes, written_out
 from einsdiff.interop.sympy.symbols import name_of, parted, walk
 from einsdiff.interop.sympy.sympy_reader import SympyReader
+from einsdiff.notation.index_parser import parse_equation
 from einsdiff.notation.jobs import run
+from einsdiff.notation.trees import Index, Symbol, letters_of, relettered
 
 #: An expression that is shared is written out where it stands, up to so many parts.
 MOST_PARTS = 200_000
@@ -207,6 +210,16 @@ class _WholeReader(SympyReader):
         unknown = {name: rank for name, rank in ranks.items() if name not in self.names}
         return self.built(tree, letters, sizes, "the left-hand side", unknown)
 
+    def named_entries(self, name: str) -> tuple[str, tuple[Index, ...] | None]:
+        """Read the name of what is differentiated by: a variable, or entries of one."""
+        if "_" not in name or name in self.leaves or name in self.names:
+            return name, None
+        with suppress(SubscriptsError):
+            tree = parse_equation(name, (*self.leaves, *self.names)).right
+            if isinstance(tree, Symbol) and tree.labels:
+                return tree.name, tree.labels
+        return name, None
+
     def made_tensor(
         self, node: Node, letters: Sequence[str], left: _Left, domain: int | None
     ) -> Tensor:
@@ -217,7 +230,11 @@ class _WholeReader(SympyReader):
         found.sort(key=lambda v: order.get(v.name, len(order)))
         arguments = {v.name: v for v in found}
         rank = len(node.shape)
-        ranks = [len(self.variable(name).shape) for name in left.wrt]
+        by = [self.named_entries(name) for name in left.wrt]
+        ranks = [
+            len(self.variable(name).shape) if indices is None else len(letters_of(indices))
+            for name, indices in by
+        ]
         if sum(ranks) > rank:
             raise ShapeError(
                 f"the left-hand side has {rank} indices, and what it is "
@@ -233,7 +250,10 @@ class _WholeReader(SympyReader):
             )
         rest = iter(letters)
         own = tuple(islice(rest, rank - sum(ranks)))
-        groups = [(name, tuple(islice(rest, n))) for name, n in zip(left.wrt, ranks, strict=True)]
+        groups: list[tuple[str, tuple[Index, ...]]] = []
+        for (name, indices), n in zip(by, ranks, strict=True):
+            new = tuple(islice(rest, n))
+            groups.append((name, new if indices is None else relettered(indices, new)))
         heading = Heading(left.name or function_name(arguments), own, tuple(groups))
         spoken = Letters({name: tuple(self.letters.get(name, ())) for name in arguments})
         formula = Formula(node, heading, spoken, tuple(arguments.values()), domain)

@@ -20,8 +20,10 @@ from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor, as_shape
 from einsdiff.notation.names import as_name, name_of
 from einsdiff.notation.subscripts import Size, as_size, is_index
+from einsdiff.notation.trees import letters_of
 from einsdiff.numeric.libraries.operands import Array, as_array
 from einsdiff.numeric.libraries.xarray import KNOWN, own_name
+from einsdiff.verbs.sources.named_texts import texts_among, with_texts
 from einsdiff.verbs.sources.source import Arguments, Source
 
 #: What is known of operands: for each name the formula of a tensor, a shape, or nothing more.
@@ -43,6 +45,9 @@ class Grammar(NamedTuple):
 
 def read_named(arguments: Arguments, grammar: Grammar) -> Source:
     """Read a text; operands are matched by name, nameless ones by order."""
+    texts = texts_among(arguments.named)
+    if texts:
+        return with_texts(arguments, texts, lambda given: read_named(given, grammar))
     text, named = arguments.expression, arguments.named
     sizes, frame = arguments.sizes or {}, arguments.frame
     given: dict[str, Any] = {}
@@ -106,7 +111,7 @@ def read_named(arguments: Arguments, grammar: Grammar) -> Source:
     for formula in formulas:
         letters = letters.joined(formula.letters)
     heading = Heading(reading.name, reading.axes, reading.wrt)
-    domain = len(reading.wrt[-1][1]) if reading.wrt else None
+    domain = len(letters_of(reading.wrt[-1][1])) if reading.wrt else None
     order = {name: k for k, name in enumerate(reading.operands)}
     ordered = sorted(variables.values(), key=lambda v: order.get(v.name, len(order)))
     least = joined_least(f.least for f in formulas)
