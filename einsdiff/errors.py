@@ -22,7 +22,8 @@ write another one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 
@@ -86,6 +87,27 @@ class EinsdiffError(Exception):
         carets = [columns[min(caret, len(columns) - 1)] for caret in told.carets]
         parts = {"shapes": told.shapes, "action": told.action}
         return type(self)(told.headline, text=text, carets=carets, **parts)
+
+
+@contextmanager
+def pointing(shown: str, text: str, columns: Sequence[int]) -> Iterator[None]:
+    """Let errors that show a text show the one that it was made of, see `EinsdiffError.moved`.
+
+    >>> with pointing("x +", "d/dx x +", range(5, 9)):
+    ...     raise SubscriptsError("something is missing here", text="x +", carets=[3])
+    Traceback (most recent call last):
+    einsdiff.SubscriptsError: something is missing here
+    <BLANKLINE>
+        d/dx x +
+                ^
+    """
+    try:
+        yield
+    except EinsdiffError as error:
+        moved = error.moved(shown, text, columns)
+        if moved is error:
+            raise
+        raise moved from None
 
 
 class SubscriptsError(EinsdiffError, ValueError):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from unicodedata import normalize
 
-from einsdiff.errors import EinsdiffError
+from einsdiff.errors import pointing
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.latex_commands import FRACTIONS, MATRICES, SKIPPED
 from einsdiff.notation.latex_groups import LatexGroups
@@ -62,13 +62,8 @@ class Translated:
         <BLANKLINE>
         a product entry by entry has the same label at both: f_i = x_i y_i, f_i = x_i / y_i
         """
-        try:
+        with pointing(self.text, self.latex, self.columns):
             yield
-        except EinsdiffError as error:
-            moved = error.moved(self.text, self.latex, self.columns)
-            if moved is error:
-                raise
-            raise moved from None
 
 
 def translate(text: str, names: Iterable[str] = (), notation: str | None = None) -> Translated:

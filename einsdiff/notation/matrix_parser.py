@@ -89,12 +89,21 @@ def is_matrix_notation(text: str, names: Set[str], has_axes: bool) -> bool:
     """
     if _NOTES.search(text):
         return True
-    if _LABELLED.search(_SIZED.sub("", text)) or "\\" in text:
+    if has_index_signs(text):
         return False
     if _SIGNS.search(text):
         return True
     words = set(re.findall(r"[^\W\d_]+", text))
     return bool(words & _TELLING) or (has_axes and bool(words & names))
+
+
+def has_index_signs(text: str) -> bool:
+    """Tell whether a text has what only index notation has.
+
+    >>> has_index_signs("A_ij x_j"), has_index_signs("I_n x"), has_index_signs("A x")
+    (True, False, False)
+    """
+    return bool(_LABELLED.search(_SIZED.sub("", text))) or "\\" in text
 
 
 def parse_matrix(

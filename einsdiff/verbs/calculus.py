@@ -93,7 +93,7 @@ def einsum(
     >>> einsum(A, [0, 1], x, [1], [0]) == f
     True
     """
-    return read_expression(Arguments(expression, operands, sizes, named, sys._getframe(1))).tensor
+    return read_derived(Arguments(expression, operands, sizes, named, sys._getframe(1))).tensor
 
 
 def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tensor:
@@ -267,17 +267,14 @@ def parse(
     ()
     """
     given = Arguments(expression, operands, sizes, named, sys._getframe(1))
-    if callable(expression) and not isinstance(expression, Tensor):
-        return read_expression(given).tensor
-    if not isinstance(expression, str):
+    if not isinstance(expression, str) and (
+        not callable(expression) or isinstance(expression, Tensor)
+    ):
         raise OperandError(
             f"{type(expression).__name__} is no string of index notation",
             action="write an expression such as 'A_ij x_j'",
         )
-    if is_latex(expression):
-        return read_expression(given).tensor
-    take_keywords(given)
-    return read_text(given).tensor
+    return read_derived(given).tensor
 
 
 READERS["text"] = lambda text, named: parse(text, **named)
@@ -572,7 +569,7 @@ def _grad(given: Arguments, wrt: Any, order: Any) -> Any:
         raise OperandError(
             f"order={order!r} is not a number of differentiations", action="write order=1"
         )
-    f, chosen, several = read_chosen(given, wrt)
+    f, chosen, several = read_chosen(given, wrt, order)
     return differentiated(f, chosen, order, several)
 
 

@@ -23,21 +23,34 @@ from einsdiff.notation.letters import fresh_letters
 from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.verbs.sources.accept import read_expression
-from einsdiff.verbs.sources.source import Arguments
+from einsdiff.verbs.sources.source import Arguments, Source
 from einsdiff.verbs.wanted import Wanted, names_wanted, read_wrt
 
 #: What is differentiated by.
 Chosen: TypeAlias = "tuple[Variable | Wanted, ...]"
 
 
-def read_chosen(given: Arguments, wrt: Any) -> tuple[Tensor, Chosen, bool]:
-    """Read what is differentiated and by what, and whether that is a tuple."""
+def read_derived(given: Arguments) -> Source:
+    """Read an expression; of a text that asks for a derivative, this derivative."""
+    source = read_expression(given)
+    return _derived_by(source, source.asked, given) if source.asked else source
+
+
+def read_chosen(given: Arguments, wrt: Any, order: int | None = None) -> tuple[Tensor, Chosen, bool]:
+    """Read what is differentiated and by what, and whether that is a tuple.
+
+    The text may say by what, ``d/dx (..)``; and also how often, where an `order` is asked for, of
+    which all but this many are done then.
+    """
     several = isinstance(wrt, tuple | list)
     wanted = tuple(wrt) if several else (wrt,)
     names = names_wanted(wanted)
     given.wanted = (*wanted, *names) if names else wanted
     function = read_expression(given)
     try:
+        if function.asked:
+            wanted, several = (function.asked[-1],), False
+            function = _asked(function, wrt, order, given)
         chosen = tuple(read_wrt(w, function, given.frame) for w in wanted)
         _check_overlaps(function.tensor, chosen)
     except EinsdiffError as error:
@@ -48,6 +61,33 @@ def read_chosen(given: Arguments, wrt: Any) -> tuple[Tensor, Chosen, bool]:
             function.subscripts.text, [column for term in columns for column in term]
         ) from None
     return function.tensor, chosen, several
+
+
+def _asked(function: Source, wrt: Any, order: int | None, given: Arguments) -> Source:
+    """Return what is to be differentiated by the last of what the text asks for."""
+    *before, last = function.asked
+    if wrt is not None and (before or wrt != last):
+        raise OperandError(
+            f"the text asks for a derivative by {' and '.join(function.asked)}, "
+            f"and wrt={wrt!r} is given",
+            action="leave out one of them",
+        )
+    if not before or (order == len(function.asked) and {*before} == {last}):
+        return function
+    if order != 1:
+        raise OperandError(
+            f"the text asks for a derivative of order {len(function.asked)}",
+            action="write einsdiff.grad(..), or d/dx in the text",
+        )
+    return _derived_by(function, before, given)
+
+
+def _derived_by(source: Source, names: Sequence[str], given: Arguments) -> Source:
+    """Differentiate by names, one after the other."""
+    for name in names:
+        by = read_wrt(name, source, given.frame)
+        source = replace(source, tensor=differentiated(source.tensor, (by,), 1, False))
+    return source
 
 
 def read_directions(

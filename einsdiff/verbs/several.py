@@ -10,7 +10,7 @@ from einsdiff.expressions.combining import join_values
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.verbs.sources.accept import named_arrays, read_expression
+from einsdiff.verbs.sources.accept import named_arrays, read_derived
 from einsdiff.verbs.sources.source import Arguments
 
 
@@ -36,7 +36,7 @@ def expressions(
             # No closure over the tensors: a compiled function can be pickled.
             build = None if single else partial(_nested, _nesting(tree))
             return [part.formula for part in tensors], values, build
-    f = read_expression(given).tensor
+    f = read_derived(given).tensor
     return [f.formula], f.values, None
 
 

@@ -8,15 +8,18 @@ f_i = A_ij x_j
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
 from unicodedata import normalize
 
-from einsdiff.errors import OperandError
+from einsdiff.errors import OperandError, pointing
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
+from einsdiff.notation.evidence import NOTATIONS, Asked, asked, which
 from einsdiff.notation.lexer import is_index_notation, is_latex
-from einsdiff.notation.matrix_parser import is_matrix_notation
 from einsdiff.notation.subscripts import from_sublists, parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
@@ -38,15 +41,10 @@ def read_expression(given: Arguments) -> Source:
         return Source(expression)
     if callable(expression) and not isinstance(expression, Tensor):
         return traced(given)
-    if isinstance(expression, str) and is_latex(expression):
-        return _read_latex(given)
-    take_keywords(given)
     if isinstance(expression, str):
-        is_matrix = is_matrix_notation(expression, frozenset(given.named), _have_axes(given))
-        if is_matrix or is_index_notation(expression, bool(operands)):
-            return read_text(given)
-        subscripts = parse_subscripts(expression)
-    elif is_named(expression) and all(map(is_named, operands)):  # as xarray.dot takes them
+        return _read_string(given)
+    take_keywords(given)
+    if is_named(expression) and all(map(is_named, operands)):  # as xarray.dot takes them
         given.operands = (expression, *operands)
         subscripts, letters = from_sublists(*shared_dimensions(given.operands))
     elif operands and are_labels(operands[0]):
@@ -61,41 +59,85 @@ def read_expression(given: Arguments) -> Source:
     return product(subscripts, given)
 
 
-def read_text(given: Arguments) -> Source:
-    """Read a text in index notation or in matrix notation."""
-    names = frozenset(given.named)
-    if is_matrix_notation(given.expression, names, _have_axes(given)):
-        from einsdiff.verbs.sources.matrix_notation import read_matrix  # where it is needed
-
-        return read_matrix(given)
-    return read_index(given)
-
-
-def _read_latex(given: Arguments) -> Source:
-    """Read LaTeX as the notation that it is translated into; errors point at the LaTeX."""
-    from einsdiff.notation.latex_reader import translate  # where it is needed
-
-    text = given.expression
+def _read_string(given: Arguments) -> Source:
+    """Read a text in the notation that it is in; errors show the text as it was given."""
+    notation = _said_notation(given)
     called = [called_like(source, k, given.frame) for k, source in enumerate(given.operands)]
     names = {*given.named, *(name for name in called if name is not None)}
-    formula = translate(text, names)
-    if formula.notation is None:
-        is_matrix = is_matrix_notation(formula.text, frozenset(given.named), _have_axes(given))
-        formula = translate(text, names, "matrix" if is_matrix else "index")
-    given.expression = formula.text
-    with formula.pointing():
+    with ExitStack() as shown:
+        if notation == "latex" or (notation is None and is_latex(given.expression)):
+            notation = _translated(given, names, shown)
+        front = asked(given.expression, names) if notation != "einsum" else None
+        if front is not None:
+            whole = given.expression
+            given.expression = whole[front.start :]
+            columns = range(front.start, len(whole) + 1)
+            shown.enter_context(pointing(given.expression, whole, columns))
+            given.wanted = (*given.wanted, *front.by)
         take_keywords(given)
-        if formula.notation == "index":
-            return read_index(given)
-        from einsdiff.verbs.sources.matrix_notation import read_matrix
-
-        return read_matrix(given)
+        source = _READERS[notation or _notation_of(given)](given)
+    return source if front is None else replace(source, asked=front.by)
 
 
-def _have_axes(given: Arguments) -> bool:
-    """Tell whether an array with axes, or sizes, are given by name."""
-    values = given.named.values()
-    return any(getattr(value, "shape", value if isinstance(value, str) else ()) for value in values)
+def _said_notation(given: Arguments) -> str | None:
+    """Take ``notation=`` from the arguments, unless an operand is called so."""
+    if "notation" not in given.named or places_of("notation", given.expression):
+        return given.notation
+    given.named = dict(given.named)
+    notation = given.named.pop("notation")
+    if notation is not None and notation not in NOTATIONS:
+        raise OperandError(
+            f"{notation!r} is not a notation",
+            action=f"write one of {', '.join(map(repr, NOTATIONS))}, or leave it out",
+        )
+    return notation
+
+
+def _translated(given: Arguments, names: Collection[str], shown: ExitStack) -> str:
+    """Put plain text in the place of LaTeX; return the notation that it is in."""
+    from einsdiff.notation.latex_reader import translate  # where it is needed
+
+    latex = given.expression
+    formula = translate(latex, names)
+    if formula.notation is None:
+        start = (asked(formula.text, names) or Asked((), 0)).start
+        plain = replace(given, expression=formula.text[start:])
+        formula = translate(latex, names, _notation_of(plain))
+    given.expression = formula.text
+    shown.enter_context(formula.pointing())
+    return formula.notation or "index"
+
+
+def _notation_of(given: Arguments) -> str:
+    """Tell by the text, and by the axes of operands, in which notation it is."""
+    text = given.expression
+    if not is_index_notation(text, bool(given.operands)):
+        return "einsum"
+    scalars = frozenset(n for n, value in given.named.items() if not _has_axes(value))
+    return which(text, scalars, len(scalars) < len(given.named))
+
+
+def _has_axes(value: Any) -> bool:
+    """Tell whether an operand is an array with axes, or its sizes."""
+    axes = getattr(value, "shape", value if isinstance(value, str | tuple | list) else ())
+    return bool(len(axes))
+
+
+def _read_matrix(given: Arguments) -> Source:
+    from einsdiff.verbs.sources.matrix_notation import read_matrix  # where it is needed
+
+    return read_matrix(given)
+
+
+def _read_einsum(given: Arguments) -> Source:
+    return product(parse_subscripts(given.expression), given)
+
+
+_READERS: dict[str, Callable[[Arguments], Source]] = {
+    "index": read_index,
+    "matrix": _read_matrix,
+    "einsum": _read_einsum,
+}
 
 
 #: Arguments of ``numpy.einsum`` that are none here, and what is written in their place.

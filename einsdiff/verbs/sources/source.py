@@ -35,6 +35,7 @@ class Arguments:
     frame: FrameType  # the caller's frame, where arrays find their names
     #: What is to be differentiated by: a name there is a name for an operand.
     wanted: Sequence[Any] = ()
+    notation: str | None = None  # the one that the expression is in, if that is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Source:
     #: The operands as they were passed, and what they are called.
     sources: tuple[tuple[Any, str], ...] = ()
     subscripts: Subscripts | None = None  # the einsum string, if there was one
+    asked: tuple[str, ...] = ()  # what the text asks to differentiate by
 
     def called(self, value: object) -> str:
         """Return what an object is called that is an operand or an operand's array, else ""."""
