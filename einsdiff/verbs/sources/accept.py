@@ -39,7 +39,7 @@ def read_expression(given: Arguments) -> Source:
         return traced(given)
     take_keywords(given)
     if isinstance(expression, str):
-        is_matrix = is_matrix_notation(expression, frozenset(given.named), _have_axes(given))
+        is_matrix = is_matrix_notation(expression, _ranks(given))
         if is_matrix or is_index_notation(expression, bool(operands)):
             return read_text(given)
         subscripts = parse_subscripts(expression)
@@ -60,18 +60,23 @@ def read_expression(given: Arguments) -> Source:
 
 def read_text(given: Arguments) -> Source:
     """Read a text in index notation or in matrix notation."""
-    names = frozenset(given.named)
-    if is_matrix_notation(given.expression, names, _have_axes(given)):
+    if is_matrix_notation(given.expression, _ranks(given)):
         from einsdiff.verbs.sources.matrix_notation import read_matrix  # where it is needed
 
         return read_matrix(given)
     return read_index(given)
 
 
-def _have_axes(given: Arguments) -> bool:
-    """Tell whether an array with axes, or sizes, are given by name."""
-    values = given.named.values()
-    return any(getattr(value, "shape", value if isinstance(value, str) else ()) for value in values)
+def _ranks(given: Arguments) -> dict[str, int | None]:
+    """Return the number of axes of each operand given by name, None where it is not known."""
+    ranks: dict[str, int | None] = dict.fromkeys(
+        name for name in given.operands if isinstance(name, str)
+    )
+    for name, value in given.named.items():
+        shape = value if isinstance(value, str | tuple) else getattr(value, "shape", None)
+        is_number = isinstance(value, float | complex)
+        ranks[name] = 0 if is_number else None if shape is None else len(shape)
+    return ranks
 
 
 #: Arguments of ``numpy.einsum`` that are none here, and what is written in their place.
