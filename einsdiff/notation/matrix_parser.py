@@ -65,17 +65,23 @@ _NOTES = re.compile(
 )
 
 #: What only index notation has, and subscripts of matrix notation that it could be taken for.
-_LABELLED = re.compile(r"_\{?[a-z]|[δΣ∑]_|->|[ᵢ-ᵪₐ-ₜⱼ]")
-_SIZED = re.compile(r"[IKe]_|_\w{3,}|[IK][ₐ-ₜ]+")
+_LABELLED = re.compile(r"_\{?(?:[i-np-s]+|[a-z]{1,2})(?![^\W_])|_\{[^{}]*,|\)_|[δΣ∑]_|->|[ᵢ-ᵪₐ-ₜⱼ]")
+_SIZED = re.compile(r"[IKe]_\{?|[IK][ₐ-ₜ]+")
+
+#: Functions of a whole operand, which index notation has too.
+_OF_WHOLE = re.compile(r"\b(?:det|logdet|max|min|logsumexp|prod)\(\s*[^\W\d]\w*\s*\)")
 
 #: What only matrix notation has.
-_SIGNS = re.compile(r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁺;]|⁻ᵀ|\.[*/^T]|\|\||<[^<>=]*,|\b(?:det|tr) +[^\W\d_]")
+_SIGNS = re.compile(
+    r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁺;]|⁻ᵀ|\.[*/^T]|\|\||<[^<>=]*,|\b(?:det|tr) +[^\W\d_]|\b(?:log|ln) +det\b"
+    r"|\[[^\[\]<>=≥≤≠]*,"
+)
 _TRANSPOSED = re.compile(r"\^\{?-?T\b")
 
 #: An upper-case name beside another factor, or inverted.
 _UPPER = r"([A-ZΑ-Ω][^\W_]*)"
 _IN_PRODUCT = re.compile(
-    rf"(?<![^\W_]){_UPPER}(?:⁻¹|\^\{{?-1|\s*[*·|]|\s*(?=\()|\s+(?=[^\W_]))"
+    rf"(?<![^\W_]){_UPPER}(?:⁻¹|[\^²³ⁿ]|\s*[*·|]|\s*(?=\()|\s+(?=[^\W_]))"
     rf"|(?:[*·|]|\)|[^\W_]\s)\s*{_UPPER}(?![^\W_])"
     rf"|\([^()]*?(?<![^\W_]){_UPPER}[^()]*\)\s*(?=[^\W_]|\()"
 )
@@ -105,7 +111,7 @@ def is_matrix_notation(text: str, ranks: Mapping[str, int | None]) -> bool:
         return False
     if _SIGNS.search(text) or ("T" not in ranks and _TRANSPOSED.search(text)):
         return True
-    words = set(re.findall(r"[^\W\d_]+", text))
+    words = set(re.findall(r"[^\W\d]\w*", _OF_WHOLE.sub("", text)))
     if words & _TELLING or any(ranks.get(word) for word in words):
         return True
     numbers = {name for name, rank in ranks.items() if rank == 0}

@@ -243,6 +243,9 @@ def test_index_notation_is_told_from_matrix_notation(text):
 
 
 def test_operands_tell_which_notation_is_meant():
+    assert is_matrix_notation("sin(w_out)", {"w_out": 1})
+    assert not is_matrix_notation("f_ijk = mine(x)_ijk", {"x": 1})
+    assert not is_matrix_notation("log(det(X))", {"X": 2})
     assert is_matrix_notation("a x", {"a": 2})
     assert not is_matrix_notation("A x", {"A": 0, "x": 0})
     assert not is_matrix_notation("x^T A", {"T": 0, "A": 0})
