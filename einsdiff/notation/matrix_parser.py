@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NoReturn
 from unicodedata import normalize
 
@@ -105,18 +106,31 @@ def is_matrix_notation(text: str, ranks: Mapping[str, int | None]) -> bool:
     >>> is_matrix_notation("a x", {}), is_matrix_notation("a x", {"a": 2})
     (False, True)
     """
+    told = _told(text)
+    if isinstance(told, bool):
+        return told
+    words, upper, is_transposed = told
+    if (is_transposed and "T" not in ranks) or any(ranks.get(word) for word in words):
+        return True
+    return any(ranks.get(name) != 0 for name in upper)
+
+
+@lru_cache(maxsize=1024)
+def _told(text: str) -> bool | tuple[frozenset[str], frozenset[str], bool]:
+    """Tell what a text says alone: whether it is matrix notation, if that is certain.
+
+    Else return the words that an operand with axes may be called, the upper-case names in products,
+    and whether there is a ``^T``.
+    """
     if _NOTES.search(text):
         return True
     if _LABELLED.search(_SIZED.sub("", text)) or "\\" in text:
         return False
-    if _SIGNS.search(text) or ("T" not in ranks and _TRANSPOSED.search(text)):
+    words = frozenset(re.findall(r"[^\W\d]\w*", _OF_WHOLE.sub("", text)))
+    if _SIGNS.search(text) or words & _TELLING:
         return True
-    words = set(re.findall(r"[^\W\d]\w*", _OF_WHOLE.sub("", text)))
-    if words & _TELLING or any(ranks.get(word) for word in words):
-        return True
-    numbers = {name for name, rank in ranks.items() if rank == 0}
     found = (match[1] or match[2] or match[3] for match in _IN_PRODUCT.finditer(text))
-    return any(name not in numbers for name in found)
+    return words, frozenset(found), bool(_TRANSPOSED.search(text))
 
 
 def parse_matrix(

@@ -39,9 +39,10 @@ def read_expression(given: Arguments) -> Source:
         return traced(given)
     take_keywords(given)
     if isinstance(expression, str):
-        is_matrix = is_matrix_notation(expression, _ranks(given))
-        if is_matrix or is_index_notation(expression, bool(operands)):
-            return read_text(given)
+        if "->" not in expression and is_matrix_notation(expression, _ranks(given)):
+            return _read_matrix(given)
+        if is_index_notation(expression, bool(operands)):
+            return read_index(given)
         subscripts = parse_subscripts(expression)
     elif is_named(expression) and all(map(is_named, operands)):  # as xarray.dot takes them
         given.operands = (expression, *operands)
@@ -60,11 +61,14 @@ def read_expression(given: Arguments) -> Source:
 
 def read_text(given: Arguments) -> Source:
     """Read a text in index notation or in matrix notation."""
-    if is_matrix_notation(given.expression, _ranks(given)):
-        from einsdiff.verbs.sources.matrix_notation import read_matrix  # where it is needed
+    is_matrix = is_matrix_notation(given.expression, _ranks(given))
+    return _read_matrix(given) if is_matrix else read_index(given)
 
-        return read_matrix(given)
-    return read_index(given)
+
+def _read_matrix(given: Arguments) -> Source:
+    from einsdiff.verbs.sources.matrix_notation import read_matrix  # where it is needed
+
+    return read_matrix(given)
 
 
 def _ranks(given: Arguments) -> dict[str, int | None]:
