@@ -315,6 +315,20 @@ def labels_in(tree: object) -> Iterator[str]:
             yield from letters_of(symbol.labels)
 
 
+def count_of(numbers: Iterable[range]) -> int | None:
+    """Tell how many entries are written if they are all there: two or more, from 0 on.
+
+    >>> count_of([range(1, 2), range(0, 1)]), count_of([range(1, 2)]), count_of([range(0, 1)])
+    (2, None, None)
+    """
+    count = 0
+    for part in sorted(numbers, key=lambda part: part.start):
+        if part.start > count:
+            return None
+        count = max(count, part.stop)
+    return count if count > 1 else None
+
+
 def sides_of(terms: Iterable[tuple[int, str]], offset: int) -> tuple[Index, Index]:
     """Part a sum of indices that is compared with zero: each side has what is positive there.
 

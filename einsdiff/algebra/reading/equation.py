@@ -342,6 +342,11 @@ class _EquationReader:
                 if not builder.is_sized(axis):
                     builder.give(axis, next(fresh), name)
         builder.settle({})
+        # Derivatives are written as on paper: ∂f_i/∂t = 2 δ_{i,0} t + δ_{i,1} has two entries.
+        if isinstance(self.left, Partial):
+            for index in env.values():
+                if not builder.is_sized(index) and (count := builder.counted(index)):
+                    builder.give(index, count)
         # The right-hand side of ∂f_i/∂A_pq = 0 has no label with which one could be mistaken.
         is_free = isinstance(self.left, Partial) and not root.counts
         for letter, index in env.items():

@@ -72,6 +72,7 @@ from einsdiff.notation.trees import (
     Tree,
     atom,
     bracketed,
+    count_of,
     in_bracket,
     in_product,
     labels_in,
@@ -126,7 +127,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
         if not more:
             break
         seen |= more
-    written = frozenset(labels_in(text.tree))
+    written = printer.cut.union(labels_in(text.tree))
     ranges = {
         letter: size
         for letter, size in zip(axes, node.shape, strict=True)
@@ -135,6 +136,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
             not heading.wrt
             or (written and letter not in written)
             or printer.fits.get(letter, size) != size
+            or (letter in printer.counted and count_of(printer.counted[letter]) != size)
             or (isinstance(size, int) and (letter in printer.cut or text == "0"))
         )
     }
@@ -173,8 +175,9 @@ class _Printer:
         self.sizes = {size for v in variables for size in v.shape}
         self.writer = TextWriter(self.names)
         self.equal: set[tuple[str, str]] = set()  # letters that a delta says have one range
-        self.cut: set[str] = set()  # in relations of two, i+1 and p: they run over parts of axes
+        self.cut: set[str] = set()  # of relations, i+1 and p: they run over parts of axes
         self.fits: dict[str, int] = {}  # how far letters can run at most
+        self.counted: dict[str, list[range]] = {}  # the numbers that they equal, δ_{i,0} + δ_{i,1}
 
     def whole(self, node: Node, axes: tuple[str, ...]) -> tuple[Written, frozenset[str]]:
         """Write the expression, and list the letters whose size one can see."""
@@ -341,7 +344,11 @@ class _Printer:
             return _delta(axes)
         counts = _counted(axes)
         c, offset, is_equation = node.relation
-        if len(c) == 2:
+        alone, numbers = _alone(axes, c, offset, node.shape)
+        if is_equation and len(c) != 2 and alone is not None:
+            self.counted.setdefault(alone, []).append(numbers)
+            self.cut.update(set(axes) - {alone})
+        elif len(c) > 1:
             self.cut.update(axes)
         sides = list(sides_of(zip(c, axes, strict=True), offset))
         if is_equation:
@@ -628,6 +635,24 @@ def _signed(tree: Tree) -> tuple[int, Tree]:
     """Take the sign off a term."""
     is_negative = isinstance(tree, Sum) and len(tree.terms) == 1 and tree.terms[0][0] < 0
     return tree.terms[0] if is_negative and isinstance(tree, Sum) else (1, tree)
+
+
+def _alone(
+    axes: Sequence[str], c: Sequence[int], offset: int, shape: Sequence[Size]
+) -> tuple[str | None, range]:
+    """Return the letter that is equal to a sum of indices, and the numbers that this can be."""
+    for k, letter in enumerate(axes):
+        rest = [(-c[k] * d, size) for d, size in zip(c, shape, strict=True)]
+        del rest[k]
+        first = last = -c[k] * offset
+        for d, size in rest:
+            if not isinstance(size, int) or d < 0:
+                break
+            last += d * (size - 1)
+        else:
+            if abs(c[k]) == 1:
+                return letter, range(first, last + 1)
+    return None, range(0)
 
 
 def _affine(index: Affine) -> Affine:
