@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.algebra.reading.matrix_reading import amounts_in, read_matrix_text
 from einsdiff.algebra.reading.matrix_sides import Sides
-from einsdiff.errors import ShapeError
+from einsdiff.errors import EinsdiffError, ShapeError
 
 
 def shapes(text, sizes=(), **known):
@@ -64,3 +68,21 @@ def test_sides():
     assert not sides.equate(unknown, sides.axis(3))
     assert not sides.equate(sides.axis("n"), sides.axis("m"))
     assert sides.sizes(unknown) == [2]
+
+
+PIECES = [
+    *("A ", "X ", "x ", "y ", "c ", "λ ", "Φθ ", "x_0 ", "e_1 ", "I ", "I_n ", "K_mn ", "𝟏 ", "2 "),
+    *("'", "ᵀ", "⁻¹", "²", "⁺", "^", "^T", "^∘", ".* ", "./ ", "* ", "· ", "⊙ ", "⊗ ", "/ ", "+ "),
+    *("- ", "(", ")", "[", "]", ", ", "; ", "|", "‖", "> ", "sin ", "log ", "det", "tr", "norm"),
+    *("diag", "vec", "sum", "ones", "vector", "expm", "softmax", "solve", "∂x/∂z", "f = ", "e^"),
+    *("∂f/∂x = ", "∂vec(f)/∂vec(X) = ", "  (numerator layout, vec order F)"),
+    *("  (in the shape of X)", "  (denominator layout, vec order C)"),
+]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.sampled_from(PIECES), max_size=9), st.booleans())
+def test_any_text_is_read_or_refused(pieces, is_known):
+    known = {"A": (3, 3), "X": (2, 3), "x": (3,), "y": (2,), "c": ()} if is_known else {}
+    with suppress(EinsdiffError):
+        assert read_matrix_text("".join(pieces), known, {}).node is not None
