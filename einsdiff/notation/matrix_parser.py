@@ -587,7 +587,8 @@ class _MatrixParser(MatrixSyntax):
             is_sized = base == "I" and self.next.kind == "(" and not self.next.is_apart
             if not is_sized:
                 return self.sign(token)
-        if word in self.functions:
+        is_applied = self.next.kind == "(" and not self.next.is_apart
+        if word in self.functions and (word != "σ" or is_applied):  # σ² I has a number
             tree: MatrixTree = yield self.call(token)
             return tree
         if word == "I":

@@ -27,6 +27,8 @@ def kinds(text, **known):
         ("μ' Σ⁻¹ μ + ‖β‖²", S, {"μ": C, "Sigma": M, "β": C}),
         ("loss' loss", S, {"loss": C}),
         ("x' A", R, {"x": C, "A": M}),
+        ("A + σ² I", M, {"A": M, "σ": S}),
+        ("σ(A x)", C, {"A": M, "x": C}),
         # By what fits.
         ("y - Φ θ", C, {"y": C, "Φ": M, "θ": C}),
         ("(x - μ)' Σ^-1 (x - μ)", S, {"x": C, "μ": C, "Sigma": M}),
