@@ -111,6 +111,10 @@ SPELLINGS = [
     ),
     row("σ(W x + b)", lambda W, x, b: sigmoid(W @ x + b), W="mn", x="n", b="m"),
     row("‖y - Φθ‖²", lambda y, Φ, θ: norm(y - Φ @ θ) ** 2, y="m", Φ="mn", θ="n"),
+    row(
+        "(x - μ)' Σ^-1 (x - μ)", lambda x, μ, Σ: (x - μ) @ inv(Σ) @ (x - μ),
+        x="n", μ="n", Σ="nn",
+    ),
     # The examples of matrixcalculus.org.
     row("0.5*x'*A*x", lambda x, A: x @ A @ x / 2, x="n", A="nn"),
     row("A*exp(x)", lambda x, A: A @ np.exp(x), x="n", A="mn"),

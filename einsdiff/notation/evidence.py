@@ -12,7 +12,7 @@ all notations write in the same way.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Set
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from einsdiff.errors import SubscriptsError
@@ -31,12 +31,6 @@ _NABLA = re.compile(rf"\s*∇(?:\^\{{?(\d)\}}?|([{_RAISED}]))?_(?:\{{([^{{}}]*)\
 #: A derivative that is asked for within an expression.
 _INSIDE = re.compile(rf"(?<!\w)[d∂]{_POWER}\s*/\s*([d∂]){_LETTER}|∇_")
 
-#: A name that is likely to be a matrix, beside another factor.
-_PRODUCT = re.compile(
-    r"(?<![^\W_])([A-ZΑ-Ω]\w*)(?:\s*[*·]\s*|\s+)(?:\(|[^\W\d_])"
-    r"|[\w)](?:\s*[*·]\s*|\s+)([A-ZΑ-Ω]\w*)(?!\w*\()"
-)
-
 #: Functions whose value is a matrix; in index notation labels follow, inv(A)_ij.
 _MATRICES = re.compile(r"(?<!\w)(?:inv|pinv|adj|expm|logm|sqrtm)\(")
 
@@ -48,19 +42,14 @@ class Asked(NamedTuple):
     start: int
 
 
-def which(text: str, scalars: Set[str] = frozenset(), has_axes: bool = False) -> str:
+def which(text: str, ranks: Mapping[str, int | None] | None = None) -> str:
     """Tell matrix notation from index notation, in a text that is no LaTeX and no einsum string.
 
-    `scalars` are the names of operands that have no axes; `has_axes` says whether others have any.
+    `ranks` has the number of axes of each operand that is known, None where it is not.
     """
-    if is_matrix_notation(text, frozenset(), has_axes):
-        return "matrix"
-    if has_index_signs(text):
-        return "index"
-    if _MATRICES.search(text):
-        return "matrix"
-    names = {name for match in _PRODUCT.finditer(text) for name in match.groups() if name}
-    return "matrix" if names - scalars else "index"
+    is_matrix = is_matrix_notation(text, ranks or {})
+    is_matrix = is_matrix or (bool(_MATRICES.search(text)) and not has_index_signs(text))
+    return "matrix" if is_matrix else "index"
 
 
 def asked(text: str, names: Collection[str] = ()) -> Asked | None:

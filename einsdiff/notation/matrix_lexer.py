@@ -14,6 +14,7 @@ from unicodedata import decomposition, normalize
 
 from einsdiff.errors import SubscriptsError
 from einsdiff.notation.lexer import COMPLEX, LONGEST_NUMBER, LONGEST_TEXT
+from einsdiff.notation.names import spelled_out
 
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.(?![*/^'T])[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|∞|nan(?!\w)")
 
@@ -132,6 +133,7 @@ class _MatrixLexer(MatrixSyntax):
     def add(self, kind: str, start: int, end: int, text: str | None = None) -> int:
         is_apart = start > 0 and self.text[start - 1].isspace()
         shown = self.text[start:end] if text is None else text
+        shown = spelled_out(shown) if kind == "name" else shown
         self.tokens.append(MatrixToken(kind, shown, start, end, is_apart))
         return end
 

@@ -14,8 +14,9 @@ Which names are functions is said by who calls; what is a matrix is not known he
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NoReturn
 from unicodedata import normalize
 
@@ -23,6 +24,7 @@ from einsdiff.errors import SubscriptsError
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.matrix_lexer import MatrixSyntax, MatrixToken, tokens_of
 from einsdiff.notation.matrix_trees import MatrixHeading, MatrixText, MatrixTree
+from einsdiff.notation.names import spelled_out
 from einsdiff.notation.trees import DEEPEST
 
 #: Functions of matrix notation that are none of the table; all of their arguments are values.
@@ -64,37 +66,71 @@ _NOTES = re.compile(
 )
 
 #: What only index notation has, and subscripts of matrix notation that it could be taken for.
-_LABELLED = re.compile(r"_\{?[a-z]|[δΣ∑]_|->")
-_SIZED = re.compile(r"[IKe]_|_\w{3,}")
+_LABELLED = re.compile(r"_\{?(?:[i-np-s]+|[a-z]{1,2})(?![^\W_])|_\{[^{}]*,|\)_|[δΣ∑]_|->|[ᵢ-ᵪₐ-ₜⱼ]")
+_SIZED = re.compile(r"[IKe]_\{?|[IK][ₐ-ₜ]+")
+
+#: Functions of a whole operand, which index notation has too.
+_OF_WHOLE = re.compile(r"\b(?:det|logdet|max|min|logsumexp|prod)\(\s*[^\W\d]\w*\s*\)")
 
 #: What only matrix notation has.
-_SIGNS = re.compile(r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁻⁺;]|\.[*/^T]|\|\||\^\{?-?[T1]\b|<[^<>=]*,")
-_TELLING = WORDS - {"inv", "det", "logdet", "pinv", "min", "max", "ln", "sqrt", "square"} - {
-    "sgn", "reciprocal", "matrix", "vector", "inner", "outer", "mean", "sum", "transpose"
-}  # fmt: skip
+_SIGNS = re.compile(
+    r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁺;]|⁻ᵀ|\.[*/^T]|\|\||<[^<>=]*,|\b(?:det|tr) +[^\W\d_]|\b(?:log|ln) +det\b"
+    r"|\[[^\[\]<>=≥≤≠]*,"
+)
+_TRANSPOSED = re.compile(r"\^\{?-?T\b")
+
+#: An upper-case name beside another factor, or inverted.
+_UPPER = r"([A-ZΑ-Ω][^\W_]*)"
+_IN_PRODUCT = re.compile(
+    rf"(?<![^\W_]){_UPPER}(?:⁻¹|[\^²³ⁿ]|\s*[*·|]|\s*(?=\()|\s+(?=[^\W_]))"
+    rf"|(?:[*·|]|\)|[^\W_]\s)\s*{_UPPER}(?![^\W_])"
+    rf"|\([^()]*?(?<![^\W_]){_UPPER}[^()]*\)\s*(?=[^\W_]|\()"
+)
+
+#: Words that tell matrix notation from index notation, where there are no labels.
+_TELLING = WORDS - {
+    *("det", "logdet", "min", "max", "ln", "sgn", "sqrt", "square", "reciprocal", "σ")
+} | {"expm", "inv"}
 
 #: Labels of index notation, by which a subscript is told from the end of a name.
 _LABELS = re.compile("[i-n]{1,4}|[pq]{1,2}")
 
 
-def is_matrix_notation(text: str, names: Set[str], has_axes: bool) -> bool:
+def is_matrix_notation(text: str, ranks: Mapping[str, int | None]) -> bool:
     """Tell matrix notation from index notation.
 
-    `names` are those of operands, and `has_axes` says whether arrays or sizes are given for some.
+    `ranks` has the number of axes of each operand that is known, None where it is not.
 
-    >>> is_matrix_notation("x' A x", frozenset(), False)
-    True
-    >>> is_matrix_notation("A_ij x_j", frozenset(), False)
-    False
+    >>> is_matrix_notation("x' A x", {}), is_matrix_notation("A_ij x_j", {})
+    (True, False)
+    >>> is_matrix_notation("a x", {}), is_matrix_notation("a x", {"a": 2})
+    (False, True)
+    """
+    told = _told(text)
+    if isinstance(told, bool):
+        return told
+    words, upper, is_transposed = told
+    if (is_transposed and "T" not in ranks) or any(ranks.get(word) for word in words):
+        return True
+    return any(ranks.get(name) != 0 for name in upper)
+
+
+@lru_cache(maxsize=1024)
+def _told(text: str) -> bool | tuple[frozenset[str], frozenset[str], bool]:
+    """Tell what a text says alone: whether it is matrix notation, if that is certain.
+
+    Else return the words that an operand with axes may be called, the upper-case names in products,
+    and whether there is a ``^T``.
     """
     if _NOTES.search(text):
         return True
     if has_index_signs(text):
         return False
-    if _SIGNS.search(text):
+    words = frozenset(re.findall(r"[^\W\d]\w*", _OF_WHOLE.sub("", text)))
+    if _SIGNS.search(text) or words & _TELLING:
         return True
-    words = set(re.findall(r"[^\W\d_]+", text))
-    return bool(words & _TELLING) or (has_axes and bool(words & names))
+    found = (match[1] or match[2] or match[3] for match in _IN_PRODUCT.finditer(text))
+    return words, frozenset(found), bool(_TRANSPOSED.search(text))
 
 
 def has_index_signs(text: str) -> bool:
@@ -162,7 +198,9 @@ def _heading(text: str, body: str) -> tuple[MatrixHeading | None, int]:
             return None, 0
         parts[:1] = [f"vec({inside[1]})", *re.findall(rf"∂({_NAME})", inside[2])]
     bare = [re.sub(r"vec\(\s*|\s*\)", "", part).strip() for part in parts]
-    of, *by = [(name, name != part.strip()) for name, part in zip(bare, parts, strict=True)]
+    of, *by = [
+        (spelled_out(name), name != part.strip()) for name, part in zip(bare, parts, strict=True)
+    ]
     every: list[tuple[str, bool]] = []
     for name, is_vec in by:  # ∂x² is twice by x
         count = re.search("[²³⁴⁵⁶⁷⁸⁹]?$", name)
@@ -409,7 +447,7 @@ class _MatrixParser(MatrixSyntax):
         exponent: MatrixTree = yield self.exponent()
         if tree.op == "name" and tree.value == "e" and "e" not in self.names:
             return MatrixTree("exponential", (exponent,), None, tree.start, exponent.end)
-        return self.made("power", (tree, exponent), sign.text)
+        return self.made("power", (tree, exponent), "**" if sign.text == "**" else None)
 
     def mark(self, at: int) -> tuple[str, int] | None:
         """Read what is no number in an exponent: a transpose, an inverse transposed, a plus."""
@@ -558,7 +596,8 @@ class _MatrixParser(MatrixSyntax):
             is_sized = base == "I" and self.next.kind == "(" and not self.next.is_apart
             if not is_sized:
                 return self.sign(token)
-        if word in self.functions:
+        is_applied = self.next.kind == "(" and not self.next.is_apart
+        if word in self.functions and (word != "σ" or is_applied):  # σ² I has a number
             tree: MatrixTree = yield self.call(token)
             return tree
         if word == "I":
@@ -618,7 +657,7 @@ class _MatrixParser(MatrixSyntax):
             return self.sized(name, args, token.start, end)
         tree = MatrixTree("call", tuple(args), name, token.start, end)
         if exponent is not None:
-            return MatrixTree("power", (tree, exponent), "^", token.start, end)
+            return MatrixTree("power", (tree, exponent), None, token.start, end)
         return tree
 
     def sized(self, name: str, args: list[MatrixTree], start: int, end: int) -> MatrixTree:

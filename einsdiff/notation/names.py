@@ -16,6 +16,19 @@ from einsdiff.errors import OperandError
 #: Signs of index notation, which no operand can be called.
 RESERVED = {"δ": "the Kronecker delta", "Σ": "the sign of a sum"}
 
+#: What operands are called that matrix notation spells like a sign of index notation.
+SPELLED_OUT = {"δ": "delta", "Σ": "Sigma"}
+
+
+def spelled_out(name: str) -> str:
+    """Return the name of an operand that cannot be called like a sign.
+
+    >>> spelled_out("Σ"), spelled_out("Σ_1"), spelled_out("A")
+    ('Sigma', 'Sigma_1', 'A')
+    """
+    stem, sign, index = name.partition("_")
+    return SPELLED_OUT.get(stem, stem) + sign + index
+
 
 def as_name(text: object, what: str = "") -> str:
     r"""Read the name of an operand, spelled as Python spells identifiers.

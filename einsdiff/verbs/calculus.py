@@ -28,18 +28,18 @@ from einsdiff.expressions.dispatch import VERBS
 from einsdiff.expressions.formula import fresh
 from einsdiff.expressions.replacing import READERS
 from einsdiff.expressions.tensor_class import Tensor
-from einsdiff.notation.lexer import is_latex
 from einsdiff.notation.subscripts import Size, is_index
 from einsdiff.verbs.differentiated import (
     backwards,
     differentiated,
     forwards,
     read_chosen,
+    read_derived,
     read_directions,
     twice,
 )
 from einsdiff.verbs.several import expressions
-from einsdiff.verbs.sources.accept import read_expression, read_text, take_keywords
+from einsdiff.verbs.sources.accept import read_expression
 from einsdiff.verbs.sources.source import Arguments
 
 

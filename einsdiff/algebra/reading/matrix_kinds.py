@@ -3,7 +3,8 @@
 What is known of the operands comes first, then what fits: each operation is a table of the kinds
 that its parts and its value can have, and kinds that no entry of a table allows are crossed out
 until nothing changes. What is open then is decided by convention, one name at a time: upper-case
-letters are matrices, lower-case ones columns, Greek ones numbers.
+letters are matrices, lower-case ones columns, and Greek ones numbers, unless they stand transposed
+or in a norm.
 
 >>> from einsdiff.notation.matrix_parser import parse_matrix
 >>> kinds_of("y - Φ θ", parse_matrix("y - Φ θ").right, {}).names == {"y": C, "Φ": M, "θ": C}
@@ -216,6 +217,14 @@ class KindSolver:
         for part in self.trees:
             self.enter(part)
         self.root = self.number[id(tree)]
+        #: Names that stand where a number would mean little: transposed, in a norm.
+        self.vectors = {
+            part.value
+            for whole in self.trees
+            if whole.op in ("transpose", "norm", "inner")
+            for part in whole.args
+            if part.op == "name"
+        }
 
     # Building.
 
@@ -380,6 +389,8 @@ class KindSolver:
         if domain in _EVERY and domain != wanted:
             self.check_forced(name, wanted)
             return
+        if wanted == S and domain & C and name in self.vectors:
+            wanted = C
         mark = len(self.trail)
         if domain & wanted and self.attempt(part, wanted) is None:
             changed = self.trail[mark + 1 :] if is_last else []

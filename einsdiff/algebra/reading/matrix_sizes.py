@@ -68,6 +68,8 @@ class MatrixSizes:
 
     def operand(self, name: str) -> Margins:
         """Return the sides of a name."""
+        if name in self.named_sizes and name not in self.known:
+            return Margins(NONE, NONE)
         if name not in self.names:
             node = self.known.get(name)
             kind = self.kinds.names[name]

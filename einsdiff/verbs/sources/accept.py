@@ -61,6 +61,9 @@ def read_expression(given: Arguments) -> Source:
 
 def _read_string(given: Arguments) -> Source:
     """Read a text in the notation that it is in; errors show the text as it was given."""
+    if "->" in given.expression and "notation" not in given.named:
+        take_keywords(given)
+        return _read_einsum(given)
     notation = _said_notation(given)
     called = [called_like(source, k, given.frame) for k, source in enumerate(given.operands)]
     names = {*given.named, *(name for name in called if name is not None)}
@@ -113,14 +116,7 @@ def _notation_of(given: Arguments) -> str:
     text = given.expression
     if not is_index_notation(text, bool(given.operands)):
         return "einsum"
-    scalars = frozenset(n for n, value in given.named.items() if not _has_axes(value))
-    return which(text, scalars, len(scalars) < len(given.named))
-
-
-def _has_axes(value: Any) -> bool:
-    """Tell whether an operand is an array with axes, or its sizes."""
-    axes = getattr(value, "shape", value if isinstance(value, str | tuple | list) else ())
-    return bool(len(axes))
+    return which(text, _ranks(given))
 
 
 def _read_matrix(given: Arguments) -> Source:
@@ -138,6 +134,18 @@ _READERS: dict[str, Callable[[Arguments], Source]] = {
     "matrix": _read_matrix,
     "einsum": _read_einsum,
 }
+
+
+def _ranks(given: Arguments) -> dict[str, int | None]:
+    """Return the number of axes of each operand given by name, None where it is not known."""
+    ranks: dict[str, int | None] = dict.fromkeys(
+        name for name in given.operands if isinstance(name, str)
+    )
+    for name, value in given.named.items():
+        shape = value if isinstance(value, str | tuple) else getattr(value, "shape", None)
+        is_number = isinstance(value, float | complex)
+        ranks[name] = 0 if is_number else None if shape is None else len(shape)
+    return ranks
 
 
 #: Arguments of ``numpy.einsum`` that are none here, and what is written in their place.

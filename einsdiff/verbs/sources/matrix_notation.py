@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from einsdiff.algebra.nodes.function import parted_names, revision
@@ -9,6 +10,7 @@ from einsdiff.algebra.reading.equation import Reading
 from einsdiff.algebra.reading.matrix_reading import amounts_in, read_matrix_text
 from einsdiff.errors import ShapeError
 from einsdiff.expressions.formula import Formula
+from einsdiff.notation.names import spelled_out
 from einsdiff.notation.subscripts import Size
 from einsdiff.verbs.sources.named_operands import Grammar, Known, read_named
 from einsdiff.verbs.sources.source import Arguments, Source
@@ -16,7 +18,8 @@ from einsdiff.verbs.sources.source import Arguments, Source
 
 def read_matrix(arguments: Arguments) -> Source:
     """Read matrix notation; operands are matched by name, nameless ones by order."""
-    return read_named(arguments, _MATRIX)
+    named = {spelled_out(name): value for name, value in arguments.named.items()}
+    return read_named(replace(arguments, named=named), _MATRIX)
 
 
 def _names_in(text: str, known: frozenset[str]) -> tuple[str, ...]:

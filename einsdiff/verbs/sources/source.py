@@ -11,7 +11,7 @@ from unicodedata import normalize
 from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.errors import NameNotFoundError, shapes_line
 from einsdiff.expressions.tensor_class import Tensor
-from einsdiff.notation.names import value_of
+from einsdiff.notation.names import spelled_out, value_of
 from einsdiff.notation.subscripts import Subscripts, is_index
 from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
@@ -68,7 +68,8 @@ def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
     if isinstance(wrt, str):
         name = normalize("NFKC", wrt)
         if name not in variables:  # it may be another name of the same array
-            name = function.called(value_of(name, frame)) or name
+            plain = spelled_out(name)
+            name = plain if plain in variables else function.called(value_of(name, frame)) or name
     elif is_index(wrt) and not (isinstance(wrt, np.generic) and function.called(wrt)):
         places = [name for _, name in function.sources] or list(variables)
         if not -len(places) <= wrt < len(places):

@@ -10,6 +10,7 @@ import pytest
 
 import einsdiff as ed
 from einsdiff.algebra.reading.matrix_reading import amounts_in
+from einsdiff.notation.names import spelled_out
 from einsdiff.verbs.sources.matrix_notation import read_matrix
 from einsdiff.verbs.sources.source import Arguments
 from tests.catalogue_rows import ROWS
@@ -42,14 +43,15 @@ def test_derivatives_are_those_of_differences(row):
     }
     f = read(row.text, **arrays, **sizes)
     for name in arrays:
-        assert ed.check(f, wrt=name).ok
+        assert ed.check(f, wrt=name).ok  # Σ is called Sigma
 
 
 @pytest.mark.parametrize("row", [row for row in SPELLINGS if row.named], ids=str)
 def test_sizes_are_named(row):
     arrays = row.arrays()
     f = read(row.text, **row.shapes)
-    np.testing.assert_allclose(np.asarray(f(**arrays)), row.expected(arrays), rtol=1e-10)
+    given = {spelled_out(name): array for name, array in arrays.items()}
+    np.testing.assert_allclose(np.asarray(f(**given)), row.expected(arrays), rtol=1e-10)
 
 
 def test_kinds_and_sizes_follow_from_what_fits():
