@@ -26,7 +26,14 @@ from einsdiff.algebra.nodes.interning import Constant, Node, Shape, Variable, va
 from einsdiff.algebra.rewriting.occurrences import abstracted, inner_parts
 from einsdiff.display.index.lettering import axes_of
 from einsdiff.display.index.printer import format_index
-from einsdiff.errors import EinsdiffError, NameNotFoundError, OperandError, RangeError, ShapeError
+from einsdiff.errors import (
+    EinsdiffError,
+    NameNotFoundError,
+    OperandError,
+    RangeError,
+    ShapeError,
+    SubscriptsError,
+)
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula, symbol
 from einsdiff.expressions.made import definitions
@@ -35,7 +42,7 @@ from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.index_parser import parse_equation
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.names import name_of
-from einsdiff.notation.trees import Index, Symbol
+from einsdiff.notation.trees import Index, Literal, Symbol
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.source import Arguments, Source, find_variable
 
@@ -114,8 +121,15 @@ class _WrtReader:
         match = re.fullmatch(r"([^\[\]]+?)\s*\[([^\[\]]*)\]", self.text)
         if match is not None and match[1] in self.known:
             return self.entries(self.known[match[1]], self.slices(self.known[match[1]], match[2]))
-        equation = parse_equation(self.text, self.known)
+        try:
+            equation = parse_equation(self.text, self.known)
+        except SubscriptsError:
+            if any(places_of(name, self.text) for name in self.known):
+                raise
+            return None  # it is no expression of these names
         tree = equation.right
+        if isinstance(tree, Literal):
+            return None
         if equation.left is None and isinstance(tree, Symbol):
             if tree.name not in self.known:
                 return None
