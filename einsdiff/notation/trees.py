@@ -311,6 +311,39 @@ def relettered(indices: Sequence[Index], letters: Iterable[str]) -> tuple[Index,
     )
 
 
+def labels_in(tree: object) -> Iterator[str]:
+    """Yield every label of a tree, as often as it stands there.
+
+    >>> [*labels_in(Compare(">", Symbol("x", ("i",)), Affine(((1, "j"),))))]
+    ['j', 'i']
+    """
+    for part in walk(tree, into=below):
+        match part:
+            case Over(labels=labels):
+                yield from labels
+            case Apply(symbol=symbol, labels=labels, cores=cores):
+                yield from letters_of((*symbol.labels, *(labels or ())))
+                yield from (letter for core in cores or () for letter, _ in core)
+            case Compare(_, left, right):
+                yield from letters_of(side for side in (left, right) if isinstance(side, Affine))
+        for symbol in symbols_of(part):
+            yield from letters_of(symbol.labels)
+
+
+def count_of(numbers: Iterable[range]) -> int | None:
+    """Tell how many entries are written if they are all there: two or more, from 0 on.
+
+    >>> count_of([range(1, 2), range(0, 1)]), count_of([range(1, 2)]), count_of([range(0, 1)])
+    (2, None, None)
+    """
+    count = 0
+    for part in sorted(numbers, key=lambda part: part.start):
+        if part.start > count:
+            return None
+        count = max(count, part.stop)
+    return count if count > 1 else None
+
+
 def sides_of(terms: Iterable[tuple[int, str]], offset: int) -> tuple[Index, Index]:
     """Part a sum of indices that is compared with zero: each side has what is positive there.
 

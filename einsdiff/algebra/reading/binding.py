@@ -46,7 +46,7 @@ from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.errors import ShapeError
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.subscripts import Size
-from einsdiff.notation.trees import Affine, Index, Symbol, Tree
+from einsdiff.notation.trees import Affine, Index, Symbol, Tree, count_of
 
 
 def build(
@@ -98,6 +98,8 @@ class Builder:
         self.idle: dict[int, int] = {}
         #: Indices in relations, which do not say how far they run, and the column of one of these.
         self.related: dict[int, int] = {}
+        #: The relations, δ_{i,0} and δ_{i,2j+k} and [i ≥ j].
+        self.relations: list[Tie] = []
         #: Indices whose range is written, Σ_{i<4}: where an axis is longer, they take a part of it.
         self.ranged: set[int] = set()
         #: Indices whose range was given beside the text; they do so if the text has an i+1, too.
@@ -186,6 +188,7 @@ class Builder:
             terms = [(c, env[letter]) for c, letter in part.index.terms]
             part.tie = Tie(terms, part.index.offset, part.is_equation)
             self.related.update((index, part.column) for _, index in terms)
+            self.relations.append(part.tie)
         elif isinstance(part, Applied) and part.function is not None:
             for arg in part.args:
                 yield self.bind(arg, env)
@@ -346,6 +349,24 @@ class Builder:
         self.fit(arg)
 
     # Sizes.
+
+    def counted(self, index: int) -> int | None:
+        """Tell how far an index runs if all numbers that it can be equal to are written."""
+        numbers = []
+        for tie in self.relations:
+            own = [c for c, n in tie.terms if n == index]
+            rest = [(c, self.size.get(self.find(n), ("",))[0]) for c, n in tie.terms if n != index]
+            if not own:
+                continue
+            if not tie.is_equation or own not in ([1], [-1]):
+                return None
+            first = last = -own[0] * tie.offset
+            for c, size in rest:
+                if not isinstance(size, int) or own[0] * c > 0:
+                    return None
+                last += abs(c) * (size - 1)
+            numbers.append(range(first, last + 1))
+        return count_of(numbers)
 
     def settle(self, soft: Mapping[str, Size]) -> None:
         """Find the sizes that no operand says, and check the indices that are sums.

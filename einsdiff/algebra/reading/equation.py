@@ -45,6 +45,7 @@ from einsdiff.notation.trees import (
     Tree,
     below,
     inverse,
+    labels_in,
     letters_of,
     symbols_of,
     walk,
@@ -126,7 +127,7 @@ class _EquationReader:
             shapes,
             text,
             frozenset(size for size in every if isinstance(size, str)),
-            frozenset(_labels(self.equation)),
+            frozenset(labels_in(self.equation)),
         )
         self.builder = Builder(self.parts, self.known)
         self.parts.builder = self.builder
@@ -349,6 +350,11 @@ class _EquationReader:
                 if not builder.is_sized(axis):
                     builder.give(axis, next(fresh), name)
         builder.settle({})
+        # Derivatives are written as on paper: ∂f_i/∂t = 2 δ_{i,0} t + δ_{i,1} has two entries.
+        if isinstance(self.left, Partial):
+            for index in env.values():
+                if not builder.is_sized(index) and (count := builder.counted(index)):
+                    builder.give(index, count)
         # The right-hand side of ∂f_i/∂A_pq = 0 has no label with which one could be mistaken.
         is_free = isinstance(self.left, Partial) and not root.counts
         for letter, index in env.items():
@@ -511,7 +517,7 @@ def _ranges(left: Symbol | Partial | None) -> dict[str, tuple[Size, int]]:
 
 def _written_sizes(equation: Equation) -> Iterator[str]:
     """Yield the names of sizes that stand in a text, which are not labels in it."""
-    labels = set(_labels(equation))
+    labels = set(labels_in(equation))
     found: list[Size | None] = [size for size, _ in _ranges(equation.left).values()]
     for part in walk(equation.right, into=below):
         if isinstance(part, Over):
@@ -545,20 +551,6 @@ def _is_factor(tree: Apply) -> bool:
         return inverse(tree.arguments, ()) is not None
     is_alone = isinstance(tree.arguments[0], Symbol)
     return tree.is_apart and not is_alone and not near_function(name)
-
-
-def _labels(equation: Equation) -> Iterator[str]:
-    """Yield every label of a text."""
-    for symbol in symbols_of(equation.left):
-        yield from letters_of(symbol.labels)
-    for part in walk(equation.right, into=below):
-        for symbol in symbols_of(part):
-            yield from letters_of(symbol.labels)
-        if isinstance(part, Over):
-            yield from part.labels
-        elif isinstance(part, Apply):
-            yield from letters_of((*part.symbol.labels, *(part.labels or ())))
-            yield from (letter for core in part.cores or () for letter, _ in core)
 
 
 def _printed_order(tree: Tree, names: Sequence[str]) -> list[str]:

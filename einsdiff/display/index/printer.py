@@ -72,8 +72,10 @@ from einsdiff.notation.trees import (
     Tree,
     atom,
     bracketed,
+    count_of,
     in_bracket,
     in_product,
+    labels_in,
     letters_of,
     product,
     sides_of,
@@ -99,8 +101,8 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
     """Write an expression with its left-hand side, which has the ranges that one cannot see.
 
     How far the labels of a derivative's variable run can be seen from the variable; those of its
-    function are as on paper, unless they take a part of an axis or the derivative is zero. Of a
-    variable alone, the variable is written.
+    function are as on paper, unless they take a part of an axis, or the derivative is zero, or
+    other labels stand on the right. Of a variable alone, the variable is written.
 
     >>> x, first = variable("x", (5,)), related((4, 5), (1, -1), 0)
     >>> format_equation(einsum([x, first], ["p", "ip"], "i"), Heading("f", ("i",)), Letters())
@@ -127,6 +129,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
         if not more:
             break
         seen |= more
+    written = printer.cut.union(labels_in(text.tree))
     ranges = {
         letter: size
         for letter, size in zip(axes, node.shape, strict=True)
@@ -134,7 +137,9 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
         and (
             not heading.wrt
             or is_of_entries
+            or (written and letter not in written)
             or printer.fits.get(letter, size) != size
+            or (letter in printer.counted and count_of(printer.counted[letter]) != size)
             or (isinstance(size, int) and (letter in printer.cut or text == "0"))
         )
     }
@@ -176,8 +181,9 @@ class _Printer:
         self.sizes = {size for v in variables for size in v.shape}
         self.writer = TextWriter(self.names)
         self.equal: set[tuple[str, str]] = set()  # letters that a delta says have one range
-        self.cut: set[str] = set()  # in relations of two, i+1 and p: they run over parts of axes
+        self.cut: set[str] = set()  # of relations, i+1 and p: they run over parts of axes
         self.fits: dict[str, int] = {}  # how far letters can run at most
+        self.counted: dict[str, list[range]] = {}  # the numbers that they equal, δ_{i,0} + δ_{i,1}
 
     def whole(self, node: Node, axes: tuple[str, ...]) -> tuple[Written, frozenset[str]]:
         """Write the expression, and list the letters whose size one can see."""
@@ -344,7 +350,11 @@ class _Printer:
             return _delta(axes)
         counts = _counted(axes)
         c, offset, is_equation = node.relation
-        if len(c) == 2:
+        alone, numbers = _alone(axes, c, offset, node.shape)
+        if is_equation and len(c) != 2 and alone is not None:
+            self.counted.setdefault(alone, []).append(numbers)
+            self.cut.update(set(axes) - {alone})
+        elif len(c) > 1:
             self.cut.update(axes)
         sides = list(sides_of(zip(c, axes, strict=True), offset))
         if is_equation:
@@ -631,6 +641,24 @@ def _signed(tree: Tree) -> tuple[int, Tree]:
     """Take the sign off a term."""
     is_negative = isinstance(tree, Sum) and len(tree.terms) == 1 and tree.terms[0][0] < 0
     return tree.terms[0] if is_negative and isinstance(tree, Sum) else (1, tree)
+
+
+def _alone(
+    axes: Sequence[str], c: Sequence[int], offset: int, shape: Sequence[Size]
+) -> tuple[str | None, range]:
+    """Return the letter that is equal to a sum of indices, and the numbers that this can be."""
+    for k, letter in enumerate(axes):
+        rest = [(-c[k] * d, size) for d, size in zip(c, shape, strict=True)]
+        del rest[k]
+        first = last = -c[k] * offset
+        for d, size in rest:
+            if not isinstance(size, int) or d < 0:
+                break
+            last += d * (size - 1)
+        else:
+            if abs(c[k]) == 1:
+                return letter, range(first, last + 1)
+    return None, range(0)
 
 
 def _affine(index: Affine) -> Affine:

@@ -440,6 +440,8 @@ def _tie(node: Call) -> Node:
         core = operands[0]
         if len(operands) > 1 or not isinstance(core, Call) or core.function.name not in _EXTREMA:
             continue
+        if not len(set(own)) == len(own) == len(set(own).intersection(out)):
+            continue
         (entries,) = core.args
         batch = tuple(map(list(out).index, own))
         rest = [axis for axis in range(len(out)) if axis not in batch]

@@ -332,3 +332,7 @@ def test_a_range_that_nothing_shows_is_asked_for():
         ed.parse("∂f_i/∂x = 6 δ_{i,0} x")
     assert ed.parse("∂f_i/∂x = 6 δ_{i,0} x", i=2).shape == (2,)
     assert ed.parse("∂f_{i<2}/∂x = 6 δ_{i,0} x").shape == (2,)
+    assert ed.parse("∂f_i/∂x = 6 δ_{i,0} x + δ_{i,1}").shape == (2,)  # as on paper
+    for text in ("∂f_i/∂x = δ_{i,2} + δ_{i,0}", "∂f_i/∂x = δ_{i,0} + δ_{i,1} + Σ_{j<2} [i ≥ j] x"):
+        with pytest.raises(SubscriptsError, match="the size of 'i' is not known"):
+            ed.parse(text)
