@@ -101,7 +101,7 @@ class _WrtReader:
     """Reads one text."""
 
     def __init__(self, text: str, function: Source) -> None:
-        self.text = normalize("NFKC", text).strip()
+        self.text = text.strip()
         self.function = function.tensor
         self.formula = function.tensor.formula
         #: Variables, and those that stand for expressions of them.
@@ -116,9 +116,10 @@ class _WrtReader:
 
     def part(self) -> Variable | Wanted | None:
         """Return what the text says; None if it is a name that there is not."""
-        if self.text in self.known:
-            return self.known[self.text]
-        match = re.fullmatch(r"([^\[\]]+?)\s*\[([^\[\]]*)\]", self.text)
+        plain = normalize("NFKC", self.text)
+        if plain in self.known:
+            return self.known[plain]
+        match = re.fullmatch(r"([^\[\]]+?)\s*\[([^\[\]]*)\]", plain)
         if match is not None and match[1] in self.known:
             return self.entries(self.known[match[1]], self.slices(self.known[match[1]], match[2]))
         try:
@@ -249,6 +250,8 @@ class _WrtReader:
         own = "1 axis" if len(v.shape) == 1 else f"{len(v.shape)} axes"
         given = "1 index" if count == 1 else f"{count} indices"
         action = f"write wrt='{v.name}', or an index for each axis"
+        if "{" in self.text and "," not in self.text:
+            action += f", with commas between: wrt='{v.name}_{{0,j}}'"
         match = re.fullmatch(r"(.+)_([0-9]+)", self.text)
         if len(v.shape) == 1 and match is not None:
             action = f"a number of more than one digit is in braces: wrt='{v.name}_{{{match[2]}}}'"

@@ -173,6 +173,24 @@ def test_whole_numbers_are_variables_of_traced_functions_if_an_entry_is_wanted()
     assert float(ed.grad(lambda x: (x * x).sum(), [1, 2], wrt="x_1")) == 4
 
 
+@pytest.mark.parametrize("wrt", ["x₀", "x_{0}", "x[0]", " x_0 ", "x[ 0 ,]"])
+def test_one_entry_has_several_spellings(wrt):
+    assert str(ed.grad("x_i x_i", wrt=wrt)) == "∂f/∂x_0 = 2 x_0"
+
+
+def test_dimensions_are_those_of_the_axes_that_are_left():
+    xarray = pytest.importorskip("xarray")
+    table = xarray.DataArray(A, dims=("a", "b"), coords={"b": [1, 2, 3, 4]})
+    row = xarray.DataArray(x, dims="b", coords={"b": [1, 2, 3, 4]})
+    whole = ed.grad("ij,j->i", table, row, wrt="table").dense()
+    assert whole.dims == ("a", "d_a", "b")
+    assert ed.grad("ij,j->i", table, row, wrt="table[0]").dense().dims == ("a", "b")
+    assert ed.grad("ij,j->i", table, row, wrt="table_01").dense().dims == ("a",)
+    run = ed.grad("ij,j->i", table, row, wrt="table[:, 1:3]").dense()
+    assert run.dims == ("a", "d_a", "b")
+    np.testing.assert_array_equal(run, whole[:, :, 1:3])
+
+
 def test_a_derivation_ends_with_the_entry():
     steps = ed.grad("x_i A_ij x_j", wrt="x_0").explain().steps
     assert [s.rule for s in steps][-2] == "entries"
