@@ -82,6 +82,9 @@ def files(tmp_path):
         (GRAM, "∂f_pq/∂R_rs = δ_ps R_rq + δ_qs R_rp\nshape: (n, n, m, n)\n"),
         ([*PRODUCT, "--wrt", "A"], "∂f_i/∂A_pq = δ_ip x_q\nshape: (m, m, n)\n"),
         ([*PRODUCT, "--wrt", "1"], "∂f_i/∂x_p = A_ip\nshape: (m, n)\n"),
+        ([*PRODUCT, "--wrt", "x_1"], "∂f_i/∂x_1 = A_i1\nshape: (m,)\n"),
+        (["x_i A_ij x_j", "--wrt", "A[0]"], "∂f/∂A_0q = x_0 x_q\nshape: (m,)\n"),
+        (["exp(A_ij x_j)", "--wrt", "A_ij x_j"], "∂f_i/∂y_p = δ_ip exp(A_ij x_j)\nshape: (m, m)\n"),
         ([*PRODUCT, "--wrt", "-1"], "∂f_i/∂x_p = A_ip\nshape: (m, n)\n"),
         (["i,i->", "x", "x"], "∂f/∂x_p = 2 x_p\nshape: (m,)\n"),
         (
@@ -450,6 +453,13 @@ def test_sizes_that_differ_are_marked_with_carets(run):
     code, _, err = run(*PRODUCT, "--wrt", "A", "--shapes", "A=2,3", "x=4")
     assert code == 1
     assert "\n    ij,j->i\n     ^ ^\n" in err
+
+
+def test_json_names_the_entry(run):
+    _, out, _ = run("x_i A_ij x_j", "--wrt", "x_0", "--json", "--explain")
+    assert json.loads(out)["wrt"] == "x_0"
+    _, out, _ = run("x_i A_ij x_j", "--wrt", "A[0]", "--json", "--table", "shapes")
+    assert json.loads(out)["wrt"] == "A_0q"
 
 
 def test_json_has_everything(run, files):

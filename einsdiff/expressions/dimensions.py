@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from einsdiff.algebra.nodes.interning import Node, Variable
+from einsdiff.algebra.derivatives.entries import Key
+from einsdiff.algebra.nodes.interning import Node
 from einsdiff.expressions.formula import Formula
+from einsdiff.expressions.made import is_derived
 from einsdiff.expressions.refusals import in_conflict
-from einsdiff.numeric.libraries.xarray import KNOWN, conflict, named
+from einsdiff.numeric.libraries.xarray import KNOWN, Axis, conflict, named
 
 
 def with_dimensions(formula: Formula, values: Mapping[str, Any], result: Any) -> Any:
@@ -29,11 +31,18 @@ def check_dimensions(formulas: Sequence[Formula], values: Mapping[str, Any]) -> 
 
 
 @lru_cache(maxsize=1024)
-def _derived_from(formula: Formula) -> tuple[tuple[Node, ...], tuple[Variable, ...]]:
-    """List expressions from a derivative to the function, and what that is differentiated by."""
+def _derived_from(formula: Formula) -> tuple[tuple[Node, ...], tuple[Axis, ...]]:
+    """List expressions from a derivative to the function, and the axes of what that is by."""
     expressions, by = [formula.expr], []
-    while formula.source is not None:
+    key: Key = ()
+    while is_derived(formula) and not (formula.made_of is not None and formula.made_of.known):
+        if formula.source is None and formula.made_of is not None:
+            formula, key, _ = formula.made_of
+            continue
+        assert formula.source is not None
         formula, variable = formula.source
         expressions.append(formula.expr)
-        by.append(variable)
-    return tuple(expressions), tuple(reversed(by))
+        places = enumerate(key or (None,) * len(variable.shape))
+        by.append([Axis(variable.name, k, n is None) for k, n in places if not isinstance(n, int)])
+        key = ()
+    return tuple(expressions), tuple(axis for own in reversed(by) for axis in own)

@@ -243,11 +243,14 @@ def _clash(
     f: Bound, node: Variable, part: Bound, axis: int, ours: Size, theirs: Size
 ) -> ShapeError:
     where = f"axis {axis} of " if len(node.shape) > 1 else ""
+    are_names = isinstance(ours, str) and isinstance(theirs, str)
+    instead = f", or call both sizes {ours} where the tensors are made" if are_names else ""
+    action = f"put an expression of shape {shape_text(node.shape)} in the place of '{node.name}'"
     return ShapeError(
         f"{where}'{node.name}' has size {ours}, and what is put in its place {theirs}",
         text=str(part),
         shapes=signature(dict.fromkeys((*f.formula.arguments, *part.formula.arguments))),
-        action=f"put an expression of shape {shape_text(node.shape)} in the place of '{node.name}'",
+        action=action + instead,
     )
 
 

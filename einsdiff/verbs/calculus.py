@@ -132,8 +132,9 @@ def grad(
         The string's operands, as for `einsum`.
     wrt
         What to differentiate by: a name, the position of an operand, a `Tensor`, or the array
-        itself; or a tuple of these, and then a tuple of derivatives is returned. It may be left
-        out where there is one variable only.
+        itself; entries of a variable, ``"x_0"``, ``"A_0j"`` or ``"A[:, 1]"``; or an expression
+        that occurs, ``"A_ij x_j"``, with all else held constant. Or a tuple of these, and then a
+        tuple of derivatives is returned. It may be left out where there is one variable only.
     order
         How often to differentiate. With a tuple, order 2 gives a tuple of tuples.
     sizes
@@ -151,6 +152,8 @@ def grad(
     ------
     NameNotFoundError
         `wrt` names no variable of the expression; the message lists those there are.
+    RangeError
+        An entry is outside of its axis.
     SubscriptsError, ShapeError, OperandError, BindingError
         As for `einsum`.
 
@@ -163,6 +166,13 @@ def grad(
     ∂f_pq/∂R_rs = δ_ps R_rq + δ_qs R_rp
     >>> J.shape
     (2, 2, 3, 2)
+
+    By an entry, or by a part of the expression:
+
+    >>> grad("x_i A_ij x_j", wrt="x_0")
+    ∂f/∂x_0 = A_0j x_j + A_i0 x_i
+    >>> grad("exp(-x_i x_i)", wrt="x_i x_i")
+    ∂f/∂y = -exp(-x_i x_i)
 
     A tuple of variables gives a tuple of derivatives:
 
@@ -239,7 +249,8 @@ def parse(
     sizes
         Sizes of labels that no operand carries.
     **named
-        For a name its tensor, its array, or its shape, as in ``A="mn"``. Names without any are
+        For a name its tensor, its array, or its shape, as in ``A="mn"``; or an expression, as in
+        ``y="A_ij x_j"``, by whose name it can be differentiated then. Names without any are
         variables whose sizes are called m, n, ...
 
     Returns

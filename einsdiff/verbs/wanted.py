@@ -26,7 +26,14 @@ from einsdiff.algebra.nodes.interning import Constant, Node, Shape, Variable, va
 from einsdiff.algebra.rewriting.occurrences import abstracted, inner_parts
 from einsdiff.display.index.lettering import axes_of
 from einsdiff.display.index.printer import format_index
-from einsdiff.errors import EinsdiffError, NameNotFoundError, OperandError, RangeError, ShapeError
+from einsdiff.errors import (
+    EinsdiffError,
+    NameNotFoundError,
+    OperandError,
+    RangeError,
+    ShapeError,
+    SubscriptsError,
+)
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula, symbol
 from einsdiff.expressions.made import definitions
@@ -35,7 +42,7 @@ from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.index_parser import parse_equation
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.names import name_of
-from einsdiff.notation.trees import Index, Symbol
+from einsdiff.notation.trees import Index, Literal, Symbol
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.source import Arguments, Source, find_variable
 
@@ -94,7 +101,7 @@ class _WrtReader:
     """Reads one text."""
 
     def __init__(self, text: str, function: Source) -> None:
-        self.text = normalize("NFKC", text).strip()
+        self.text = text.strip()
         self.function = function.tensor
         self.formula = function.tensor.formula
         #: Variables, and those that stand for expressions of them.
@@ -109,13 +116,21 @@ class _WrtReader:
 
     def part(self) -> Variable | Wanted | None:
         """Return what the text says; None if it is a name that there is not."""
-        if self.text in self.known:
-            return self.known[self.text]
-        match = re.fullmatch(r"([^\[\]]+?)\s*\[([^\[\]]*)\]", self.text)
+        plain = normalize("NFKC", self.text)
+        if plain in self.known:
+            return self.known[plain]
+        match = re.fullmatch(r"([^\[\]]+?)\s*\[([^\[\]]*)\]", plain)
         if match is not None and match[1] in self.known:
             return self.entries(self.known[match[1]], self.slices(self.known[match[1]], match[2]))
-        equation = parse_equation(self.text, self.known)
+        try:
+            equation = parse_equation(self.text, self.known)
+        except SubscriptsError:
+            if any(places_of(name, self.text) for name in self.known):
+                raise
+            return None  # it is no expression of these names
         tree = equation.right
+        if isinstance(tree, Literal):
+            return None
         if equation.left is None and isinstance(tree, Symbol):
             if tree.name not in self.known:
                 return None
@@ -235,6 +250,8 @@ class _WrtReader:
         own = "1 axis" if len(v.shape) == 1 else f"{len(v.shape)} axes"
         given = "1 index" if count == 1 else f"{count} indices"
         action = f"write wrt='{v.name}', or an index for each axis"
+        if "{" in self.text and "," not in self.text:
+            action += f", with commas between: wrt='{v.name}_{{0,j}}'"
         match = re.fullmatch(r"(.+)_([0-9]+)", self.text)
         if len(v.shape) == 1 and match is not None:
             action = f"a number of more than one digit is in braces: wrt='{v.name}_{{{match[2]}}}'"

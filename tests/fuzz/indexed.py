@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fuzz import drawing
+from tests.fuzz import drawing, oracles
 from tests.fuzz.drawing import Draw
 from tests.fuzz.expressions import Expression, differentiate, displayed, forms, reads_back
 from tests.fuzz.trials import Trial
@@ -278,7 +278,8 @@ def check(draw: Draw, trial: Trial) -> None:
     """Claim value and derivatives of random index notation, and that its text is read back."""
     kind = draw.integer(0, 19)
     if kind < 3:
-        return (meant, meant, linear)[kind](draw, trial)
+        (meant, meant, linear)[kind](draw, trial)
+        return
     named = draw.flag(0.3)
     e = expression(draw, trial, named)
     has_derivative = differentiate(trial, draw, e)
@@ -286,7 +287,63 @@ def check(draw: Draw, trial: Trial) -> None:
     displayed(trial, draw, which)
     if has_derivative and not named:
         forms(trial, draw, "J", 2)
-    return reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
+    reads_back(trial, which, list(e.arrays), trial.get(trial.numbers(which)))
+    if not named:
+        if has_derivative:
+            entries(draw, trial, e)
+        substituted(draw, trial, e)
+
+
+# --- parts of derivatives, and expressions put in -----------------------------------------------
+
+
+def entries(draw: Draw, trial: Trial, e: Expression) -> None:
+    """Claim that a derivative by entries is the slice of the whole, `J`."""
+    name = trial.space["J"].formula.heading.wrt[-1][0]
+    shape, whole = e.arrays[name].shape, np.asarray(trial.get("np.asarray(J)"))
+    if not shape or 0 in shape or not np.all(np.isfinite(whole)):
+        return
+    key, texts = [], []
+    for size in shape:
+        k = draw.integer(0, size - 1)
+        run = slice(k, draw.integer(k + 1, size), draw.choice([1, 1, 2]))
+        spelled = f"{run.start}:{run.stop}:{run.step}"
+        item, text = draw.choice([(k, f"{k}"), (slice(None), ":"), (run, spelled)])
+        key.append(item)
+        texts.append(text)
+    text = f"{name}[{', '.join(texts)}]"
+    if slice not in {type(item) for item in key if item != slice(None)} and draw.flag():
+        labels = [t if t != ":" else n for t, n in zip(texts, "ijkl", strict=False)]
+        text = f"{name}_{{{','.join(labels)}}}"
+    trial.do(f"E = ed.grad(f, wrt={text!r})")
+    expected = whole[(slice(None),) * e.value.ndim + tuple(key)]
+    trial.agrees("derivative by entries", "np.asarray(E)", expected)
+    reads_back(trial, "E", list(e.arrays), expected)
+
+
+def substituted(draw: Draw, trial: Trial, e: Expression) -> None:
+    """Claim that what takes the place of a variable is that variable's value."""
+    name = draw.choice(sorted(e.arrays))
+    array = e.arrays[name]
+    labels = "ijkl"[: array.ndim]
+    old, new = (f"{n}_{labels}" if labels else n for n in (name, "new"))
+    turned = f"new_{{{','.join(labels[::-1])}}}" if labels else "new"
+    text, value = draw.choice(
+        [
+            (f"2 {new}", lambda a: 2 * a),
+            (f"{new} - {old}", lambda a: a - array),
+            (f"{old} = {turned}", lambda a: a.T),
+            (f"sin({new})", np.sin),
+        ]
+    )
+    is_turned = turned in text and turned != new
+    source = drawing.array(draw, array.shape[::-1] if is_turned else array.shape)
+    given = np.asarray(eval(source, {"np": np}))
+    with np.errstate(all="ignore"):
+        expected = e.truth({**e.arrays, name: value(given)})
+        doubt = oracles.rounding(e.truth, {**e.arrays, name: value(given)}, expected)
+    trial.do(f"S = f.substitute({name}={text!r}, new={source})")
+    trial.agrees("substitution", "np.asarray(S)", expected, 1e-9, doubt)
 
 
 # --- linear maps ------------------------------------------------------------------------------

@@ -325,20 +325,19 @@ def dimensions(arrays: Mapping[str, Any]) -> dict[str, tuple[Hashable, ...]]:
 
 
 def named(
-    result: Any, expressions: Sequence[Node], by: Sequence[Variable], values: Mapping[str, Any]
+    result: Any, expressions: Sequence[Node], by: Sequence[Axis], values: Mapping[str, Any]
 ) -> Any:
     """Give a result the dimensions and coordinates of the arrays that it was computed from.
 
     The expressions are what was computed, and what that is a derivative of, up to the function
-    itself; `by` are the variables differentiated by, the first one first.
+    itself; `by` are the axes of what was differentiated by, of the first one first.
     """
     arrays = _originals(values)
     if not arrays:
         return result
     xarray = sys.modules["xarray"]
     found = followed([*expressions], dimensions(arrays))
-    axes: list[Axis | None] = [*found.of[-1]]
-    axes += [Axis(v.name, k) for v in by for k in range(len(v.shape))]
+    axes: list[Axis | None] = [*found.of[-1], *by]
     taken: list[Hashable] = []
     firsts: dict[Axis, Hashable] = {}  # what the first axis of each group is called
     parts = []
