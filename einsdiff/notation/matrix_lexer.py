@@ -53,7 +53,7 @@ _BOLD = {"𝐈": "I", "𝐊": "K", "𝐞": "e"}
 #: What to write in place of signs that matrix notation does not have.
 _INSTEAD = {
     "ᴴ": "write a transpose: ' or ᵀ",
-    "\\": "this is LaTeX; pass notation='latex', or write it without commands",
+    "\\": "write LaTeX without commands; A \\ b of other languages is inv(A) b",
     "$": "write the formula without dollar signs",
     "½": "write 1/2",
     "%": "write mod(x, y)",
@@ -106,14 +106,18 @@ def _is_greek(char: str) -> bool:
     return "Α" <= char <= "ω" or char in "ϵϑϕϱϖ"
 
 
-def tokens_of(text: str, names: Set[str]) -> list[MatrixToken]:
-    """Cut a text into tokens; names that are known are not cut."""
-    return _MatrixLexer(text, names).tokens
+def tokens_of(text: str, names: Set[str], is_tight: bool = False) -> list[MatrixToken]:
+    """Cut a text into tokens; names that are known are not cut.
+
+    In a tight text, names of matrices stand side by side, as they are printed: ``AXBᵀ``.
+    """
+    return _MatrixLexer(text, names, is_tight).tokens
 
 
 class _MatrixLexer(MatrixSyntax):
-    def __init__(self, text: str, names: Set[str]) -> None:
+    def __init__(self, text: str, names: Set[str], is_tight: bool) -> None:
         super().__init__(text)
+        self.is_tight = is_tight
         if len(text) > LONGEST_TEXT:
             self.text = text[:40] + " .."
             action = f"{LONGEST_TEXT} are the most; give parts of it as operands"
@@ -181,8 +185,10 @@ class _MatrixLexer(MatrixSyntax):
             return end, text[at + 2 : end - 1].strip()
         if text.startswith("_", at):
             end = at + 1
-            while end < len(text) and _is_letter(text[end]):
+            while end < len(text) and (_is_letter(text[end]) or text[end] == "∞"):
                 end += 1
+            if end == at + 1:
+                self.fail("a subscript is missing", at, end, "write I_n, ‖x‖_1, ‖A‖_F")
             return end, text[at + 1 : end]
         while end < len(text) and _place(text[end]) == "<sub>":
             end += 1
@@ -218,6 +224,8 @@ class _MatrixLexer(MatrixSyntax):
     def parts(self, word: str) -> list[str]:
         """Part a word that nobody knows into names: those that are known, or Greek letters."""
         if len(word) > 1 and all(char in self.names for char in word):
+            return [*word]
+        if self.is_tight and word[1:].isupper() and word.isalpha():
             return [*word]
         parts: list[str] = []
         for char in word:

@@ -122,7 +122,8 @@ def parse_matrix(
         layout = note["layout"] or ("Hessian" if note["hessian"] else "")
         layout, order = "shape" if note["owner"] else layout, note["order"] or "C"
     left, start = _heading(text, body)
-    right = _MatrixParser(text, " " * start + body[start:], names, functions).whole()
+    body = " " * start + body[start:]
+    right = _MatrixParser(text, body, names, functions, bool(layout)).whole()
     return MatrixText(left, right, layout, order)
 
 
@@ -165,10 +166,12 @@ def _heading(text: str, body: str) -> tuple[MatrixHeading | None, int]:
 class _MatrixParser(MatrixSyntax):
     """Reads one text."""
 
-    def __init__(self, text: str, body: str, names: Set[str], functions: Set[str]) -> None:
+    def __init__(
+        self, text: str, body: str, names: Set[str], functions: Set[str], is_tight: bool
+    ) -> None:
         super().__init__(text)
         self.names, self.functions = names, (functions | WORDS) - names
-        self.tokens = tokens_of(body, names)
+        self.tokens = tokens_of(body, names, is_tight)
         self.words = {token.text for token in self.tokens if token.kind == "name"}
         self.at = 0
         self.depth = 0

@@ -296,6 +296,25 @@ def letters_of(indices: Iterable[Index]) -> list[str]:
     return [label for own in terms for _, label in own]
 
 
+def labels_in(tree: object) -> Iterator[str]:
+    """Yield every label of a tree, as often as it stands there.
+
+    >>> [*labels_in(Compare(">", Symbol("x", ("i",)), Affine(((1, "j"),))))]
+    ['j', 'i']
+    """
+    for part in walk(tree, into=below):
+        match part:
+            case Over(labels=labels):
+                yield from labels
+            case Apply(symbol=symbol, labels=labels, cores=cores):
+                yield from letters_of((*symbol.labels, *(labels or ())))
+                yield from (letter for core in cores or () for letter, _ in core)
+            case Compare(_, left, right):
+                yield from letters_of(side for side in (left, right) if isinstance(side, Affine))
+        for symbol in symbols_of(part):
+            yield from letters_of(symbol.labels)
+
+
 def sides_of(terms: Iterable[tuple[int, str]], offset: int) -> tuple[Index, Index]:
     """Part a sum of indices that is compared with zero: each side has what is positive there.
 

@@ -158,6 +158,10 @@ def test_the_left_hand_side_has_the_ranges_that_nothing_else_shows(node, letters
         (lambda w: ed.grad(w[::-1] ** 2, wrt=w), "∂f_{i<5}/∂w_p = 2 δ_{i+p,4} w_{4-i}"),
         (lambda w: ed.grad(np.cumsum(w), wrt=w), "∂f_{i<5}/∂w_p = [i ≥ p]"),
         (lambda w: ed.grad(w, wrt=w, order=2), "∂²w_{i<5}/∂w_p∂w_q = 0"),
+        (
+            lambda w: ed.grad(ed.einsum("i,i->ij", w, w, sizes={"j": 2}), wrt=w),
+            "∂f_{i,j<2}/∂w_p = 2 δ_ip w_i",
+        ),
         (lambda w: np.max(np.outer(w, w)), "f = max(w_i w_j)"),
         (lambda w: np.max(ed.tensor("A", (2, 5))), "f = max(A_ij)"),
         (lambda w: ed.tensor("w_1", ()) * w, "f_i = w_1_{} w_i"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.fuzz.drawing import Draw
 from tests.fuzz.trials import RefusedError, Trial
@@ -24,6 +24,57 @@ FORMULAS = (
     "A_{i,0} x_{2 i + 1} log(1e10)",
     "0 x_i + x_i x^i",
 )
+#: What people type in other notations, and derivatives that they ask for in the text.
+TYPED = (
+    "x' A x",
+    "-2 (y - A x)ᵀ A",
+    "x.T @ A @ x + c",
+    "tr(A X B) + log det X",
+    "1/2 ||T - U V'||^2 + λ/2 ‖U‖²",
+    "a' X^-1 b ./ (x .* x)",
+    "(A ⊗ B) vec(X) ⊙ 𝟏",
+    "sum(log(exp(-y.*(X*w)) + vector(1)))",
+    "[a; b]' [A, B] e_2 I_n K_mn",
+    "d/dx (x' A x)",
+    "∂²/∂x∂y (x_i A_ij y_j)",
+    "∇_x ‖A x - y‖",
+    "Σ_{i=1}^{n} (y_i - A_ij x_j)^2",
+    "ε_ijk ε_imn a_j b_k g_mn x^m",
+    r"\frac{1}{2}\lVert y - \Phi\theta\rVert^2",
+    r"\sum_{i=1}^N \left(y_i - A_{ij} x_j\right)^2",
+    r"\operatorname{tr}(X^\top A X) + \log\det X",
+    r"\frac{\partial}{\partial x} \mathbf{x}^{\top} A \mathbf{x}",
+    r"\nabla_{x} \begin{bmatrix} a & b \\ c & d \end{bmatrix} x",
+)
+TYPED_WORDS = (
+    "'",
+    "^T",
+    "^-1",
+    "‖",
+    "||",
+    "⊙",
+    "⊗",
+    ".*",
+    "./",
+    "@",
+    "tr(",
+    "diag(",
+    "I",
+    "𝟏",
+    "d/dx ",
+    "∂/∂A ",
+    "Σ_{i=1}^{n} ",
+    "ε_ijk",
+    "\\",
+    "\\frac{",
+    "\\left(",
+    "\\top",
+    "}^{",
+    "}",
+)
+#: How many texts one example has, as parsing is fast.
+TEXTS = 25
+
 SUBSCRIPTS = (
     "ij,j->i",
     "mp,mq->pq",
@@ -62,7 +113,7 @@ WORDS = (
 Reader = Callable[[Draw, Trial], None]
 
 
-def mutated(draw: Draw, text: str) -> str:
+def mutated(draw: Draw, text: str, words: Sequence[str] = WORDS) -> str:
     """Change a text at a few places."""
     for _ in range(draw.choice([0, 1, 1, 1, 2, 3, 6])):
         at, end = sorted(draw.integer(0, len(text)) for _ in range(2))
@@ -72,7 +123,7 @@ def mutated(draw: Draw, text: str) -> str:
         elif kind == 1:
             text = text[:at] + draw.choice(SIGNS) + text[at:]
         elif kind == 2:
-            text = text[:at] + draw.choice(WORDS) + text[at:]
+            text = text[:at] + draw.choice(words) + text[at:]
         elif kind == 3:
             text = text[:at] + draw.choice(SIGNS) + text[at + 1 :]
         elif kind == 4:
@@ -104,6 +155,16 @@ def _formula(draw: Draw, trial: Trial) -> None:
     names = set(trial.space["f"].names)
     operands = given if "sizes" in given or names & set(given) else ""
     trial.ends("read back", f"ed.parse(str(f){operands})")
+
+
+def _typed(draw: Draw, trial: Trial) -> None:
+    """Claim of many texts that one ends, and of one what is printed of it, too."""
+    given = draw.choice(["", "", ", A=(2, 3)", ", x=(3,)", ", notation='matrix'"])
+    for _ in range(TEXTS):
+        text = mutated(draw, draw.choice(draw.choice([TYPED, TYPED, FORMULAS])), TYPED_WORDS)
+        trial.ends("parse", f"ed.parse({text!r}{given})")
+    source = draw.choice(["str({})", "ed.grad({}, wrt='x')", "{}.latex()", "{}.code()"])
+    trial.ends("of a text", source.format(f"ed.parse({text!r})"))
 
 
 def _subscripts(draw: Draw, trial: Trial) -> None:
@@ -156,6 +217,8 @@ COMMANDS = (
     ("f_i = exp(A_ij x_j)", "--wrt", "x", "--explain"),
     ("x_i A_ij x_j", "--wrt", "x", "--order", "2", "--code", "torch"),
     ("A_ij x_j", "--wrt", "A", "--shapes", "A=2,3", "x=3", "--json"),
+    ("x' A x", "--wrt", "x"),
+    ("d/dx (x' A x)", "--notation", "matrix"),
     ("R_mp R_mq", "--wrt", "R", "--cases", "--latex"),
     ("A_ij x_j", "--wrt", "x", "--matrix", "--layout", "denominator", "--vec", "F"),
     ("mp,mq->pq", "R", "R", "--wrt", "R", "--data", "R=missing.csv"),
@@ -190,4 +253,4 @@ def command(words: list[str]) -> int:
             return int(end.code)
 
 
-READERS: tuple[Reader, ...] = (_formula, _formula, _formula, _subscripts, _wrt, _tensor, _command)
+READERS: tuple[Reader, ...] = (*[_formula] * 3, *[_typed] * 3, _subscripts, _wrt, _tensor, _command)

@@ -44,7 +44,7 @@ from einsdiff.notation.trees import (
     Tree,
     below,
     inverse,
-    letters_of,
+    labels_in,
     symbols_of,
     walk,
 )
@@ -125,7 +125,7 @@ class _EquationReader:
             shapes,
             text,
             frozenset(size for size in every if isinstance(size, str)),
-            frozenset(_labels(self.equation)),
+            frozenset(labels_in(self.equation)),
         )
         self.builder = Builder(self.parts, self.known)
         self.parts.builder = self.builder
@@ -487,7 +487,7 @@ def _ranges(left: Symbol | Partial | None) -> dict[str, tuple[Size, int]]:
 
 def _written_sizes(equation: Equation) -> Iterator[str]:
     """Yield the names of sizes that stand in a text, which are not labels in it."""
-    labels = set(_labels(equation))
+    labels = set(labels_in(equation))
     found: list[Size | None] = [size for size, _ in _ranges(equation.left).values()]
     for part in walk(equation.right, into=below):
         if isinstance(part, Over):
@@ -521,20 +521,6 @@ def _is_factor(tree: Apply) -> bool:
         return inverse(tree.arguments, ()) is not None
     is_alone = isinstance(tree.arguments[0], Symbol)
     return tree.is_apart and not is_alone and not near_function(name)
-
-
-def _labels(equation: Equation) -> Iterator[str]:
-    """Yield every label of a text."""
-    for symbol in symbols_of(equation.left):
-        yield from letters_of(symbol.labels)
-    for part in walk(equation.right, into=below):
-        for symbol in symbols_of(part):
-            yield from letters_of(symbol.labels)
-        if isinstance(part, Over):
-            yield from part.labels
-        elif isinstance(part, Apply):
-            yield from letters_of((*part.symbol.labels, *(part.labels or ())))
-            yield from (letter for core in part.cores or () for letter, _ in core)
 
 
 def _printed_order(tree: Tree, names: Sequence[str]) -> list[str]:

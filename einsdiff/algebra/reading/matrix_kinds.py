@@ -13,7 +13,7 @@ True
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cache
 from itertools import product
 from typing import NamedTuple, NoReturn
@@ -204,6 +204,7 @@ class KindSolver:
     ) -> None:
         self.text, self.tree, self.known, self.sizes = text, tree, known, sizes
         self.is_printed = is_printed
+        self.gives_hints = True
         self.domains: list[int] = []
         self.trees = upward(tree)
         self.number: dict[int, int] = {}
@@ -300,8 +301,9 @@ class KindSolver:
         if failed is not None:
             self.refuse(failed)
         for names, wanted, is_last in self.groups():
+            group = {self.by_name[name] for name in names}
             for name in names:
-                self.decide(name, wanted, is_last, names)
+                self.decide(name, wanted, is_last, group)
         for tree in self.trees:
             if tree.mixed:
                 self.check_mixed(tree)
@@ -363,13 +365,13 @@ class KindSolver:
                 upper.append(name)
             elif is_greek:
                 greek.append(name)
-            elif "a" <= letter <= "g" and len(name.partition("_")[0]) == 1:
+            elif "a" <= letter <= "g" and len(name.partition("_")[0].rstrip(_DIGITS)) == 1:
                 first.append(name)
             else:
                 lower.append(name)
         return [(upper, M, False), (lower, C, False), (greek, S, False), (first, C, True)]
 
-    def decide(self, name: str, wanted: int, is_last: bool, group: Sequence[str]) -> None:
+    def decide(self, name: str, wanted: int, is_last: bool, group: Set[int]) -> None:
         """Give a name its kind by convention, or the only one that fits."""
         part = self.by_name[name]
         domain = self.domains[part]
@@ -379,14 +381,14 @@ class KindSolver:
             self.check_forced(name, wanted)
             return
         mark = len(self.trail)
-        others = [o for o in group if o != name and self.domains[self.by_name[o]] & C]
         if domain & wanted and self.attempt(part, wanted) is None:
-            lost = [o for o in others if not self.domains[self.by_name[o]] & C] if is_last else []
+            changed = self.trail[mark + 1 :] if is_last else []
+            lost = [p for p, before in changed if p in group and before & ~self.domains[p] & C]
             if not lost:
                 return
             self.undo(mark)
-            for other in (name, *lost):
-                self.attempt(self.by_name[other], S)
+            for other in (part, *lost):
+                self.attempt(other, S)
             return
         if is_last and domain & S and self.attempt(part, S) is None:
             return
@@ -454,12 +456,16 @@ class KindSolver:
         """Refuse a name that cannot be what its letter says."""
         give = {S: f"{name}=''", C: f"{name}='n'", M: f"{name}='mn'"}
         ways = " or ".join(f"{give[kind]} for {_NAMES[kind]}" for kind in fitting)
+        known = {**self.known, name: wanted}
+        solver = KindSolver(self.text, self.tree, known, self.sizes, self.is_printed)
+        solver.gives_hints = False
         try:
-            KindSolver(self.text, self.tree, {**self.known, name: wanted}, self.sizes).solve()
+            solver.solve()
         except ShapeError as error:
             page = error.args[0]
-            is_told = not ways or "or say what" in page.action
-            action = page.action if is_told else f"{page.action}; or say what '{name}' is: {ways}"
+            action = page.action
+            if ways and self.gives_hints:
+                action += f"; or say what '{name}' is: {ways}"
             carets = [at for at, char in enumerate(page_carets(page)) if char == "^"]
             raise ShapeError(
                 page.headline, text=self.text, carets=carets, shapes=page.shapes, action=action
@@ -563,6 +569,8 @@ class KindSolver:
         names = {name: self.domains[part] for name, part in self.by_name.items()}
         return Kinds(of, names)
 
+
+_DIGITS = "0123456789"
 
 _GREEK = frozenset(
     [

@@ -22,7 +22,7 @@ from einsdiff.algebra.nodes.interning import (
 )
 from einsdiff.algebra.nodes.nodes import add, call, einsum, ones, partial, related, stretched
 from einsdiff.algebra.reading.choice import POWERS
-from einsdiff.algebra.reading.matrix_kinds import C, Kinds, M, S, canonical_name
+from einsdiff.algebra.reading.matrix_kinds import C, Kinds, M, S, canonical_name, function_for
 from einsdiff.algebra.reading.matrix_sizes import MatrixSizes
 from einsdiff.notation.matrix_trees import MatrixTree
 from einsdiff.notation.subscripts import Size
@@ -63,7 +63,7 @@ class MatrixBuilder(MatrixSizes):
         self.squares = {
             id(part.args[0])
             for part in self.trees
-            if part.op == "power" and part.args[0].op == "norm" and part.args[1].value == 2
+            if part.op == "power" and _is_root(part.args[0]) and part.args[1].value == 2
         }
 
     def build(self) -> Node:
@@ -340,13 +340,14 @@ class MatrixBuilder(MatrixSizes):
         """Take the norm of a vector, or that of Frobenius, of a matrix."""
         kind = self.kind(tree.args[0])
         shown = self.shown(tree.args[0])
-        index = index.strip("{}")
-        if index not in ("", "1", "2", "F"):
+        index = {"∞": "inf", "max": "inf"}.get(index, index)
+        if index not in ("", "1", "2", "F", "inf"):
             self.fail(
                 f"there is no norm with the index '{index}'", [tree], "write ‖x‖, ‖x‖_1, ‖A‖_F"
             )
-        if kind == M and index in ("1", "2"):
+        if kind == M and index in ("1", "2", "inf"):
             way = {
+                "inf": f"max(abs({shown})) for the largest absolute value",
                 "1": f"sum(abs({shown})) for the sum of all absolute values",
                 "2": f"‖{shown}‖_F for the root of the sum of squares",
             }[index]
@@ -356,11 +357,14 @@ class MatrixBuilder(MatrixSizes):
                 f"write {way}; ed.norm has the others",
             )
         labels = range(len(node.shape))
+        if index == "inf":
+            largest = function_for("max", [kind])
+            sizes = call(FUNCTIONS["abs"], [node])
+            return call(largest, [sizes]) if largest is not None and labels else sizes
         if index == "1":
             return einsum([call(FUNCTIONS["abs"], [node])], [labels], ())
         squares = self.multiplied([(node, labels), (node, labels)], ())
-        is_square = id(tree) in self.squares
-        return squares if is_square and index != "1" else self.raised(squares, Fraction(1, 2))
+        return squares if id(tree) in self.squares else self.raised(squares, Fraction(1, 2))
 
     def make_bars(self, tree: MatrixTree, args: list[Node]) -> Node:
         return call(FUNCTIONS["det" if self.kind(tree.args[0]) == M else "abs"], args)
@@ -492,6 +496,13 @@ class MatrixBuilder(MatrixSizes):
             return node
         want = [(prod_of(side),) if side else () for side in have]
         return self.regrouped(node, have, want, self.tree)
+
+
+def _is_root(tree: MatrixTree) -> bool:
+    """Tell whether a tree is a norm that is a root of a sum of squares."""
+    if tree.op == "call":
+        return tree.value in ("norm", "norm2")
+    return tree.op == "norm" and tree.value in ("", "2", "F")
 
 
 def prod_of(sizes: Sequence[Size]) -> Size:

@@ -14,6 +14,7 @@ r"""Matrix notation as people write it, with its left-hand side, and with sizes 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ class Amounts(NamedTuple):
     sizes: frozenset[str]
 
 
+@lru_cache(maxsize=1024)
 def amounts_in(text: str, names: frozenset[str]) -> Amounts:
     """List the names of a text, and which of them are exponents or sizes.
 

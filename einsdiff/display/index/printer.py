@@ -74,6 +74,7 @@ from einsdiff.notation.trees import (
     bracketed,
     in_bracket,
     in_product,
+    labels_in,
     letters_of,
     product,
     sides_of,
@@ -99,8 +100,8 @@ def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
     """Write an expression with its left-hand side, which has the ranges that one cannot see.
 
     How far the labels of a derivative's variable run can be seen from the variable; those of its
-    function are as on paper, unless they take a part of an axis or the derivative is zero. Of a
-    variable alone, the variable is written.
+    function are as on paper, unless they take a part of an axis, or the derivative is zero, or
+    other labels stand on the right. Of a variable alone, the variable is written.
 
     >>> x, first = variable("x", (5,)), related((4, 5), (1, -1), 0)
     >>> format_equation(einsum([x, first], ["p", "ip"], "i"), Heading("f", ("i",)), Letters())
@@ -125,12 +126,14 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
         if not more:
             break
         seen |= more
+    written = frozenset(labels_in(text.tree))
     ranges = {
         letter: size
         for letter, size in zip(axes, node.shape, strict=True)
         if letter not in seen
         and (
             not heading.wrt
+            or (written and letter not in written)
             or printer.fits.get(letter, size) != size
             or (isinstance(size, int) and (letter in printer.cut or text == "0"))
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from einsdiff.algebra.nodes.function import revision
+from einsdiff.algebra.nodes.function import parted_names, revision
 from einsdiff.algebra.reading.equation import Reading
 from einsdiff.algebra.reading.matrix_reading import amounts_in, read_matrix_text
 from einsdiff.errors import ShapeError
@@ -20,7 +20,7 @@ def read_matrix(arguments: Arguments) -> Source:
 
 
 def _names_in(text: str, known: frozenset[str]) -> tuple[str, ...]:
-    return amounts_in(text, known).names
+    return amounts_in(text, known.difference(parted_names())).names
 
 
 def _shapes_in(text: str) -> dict[str, tuple[Size, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from types import FrameType
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from einsdiff.algebra.nodes.function import parted_names
 from einsdiff.algebra.nodes.graph import dependencies, topological, variables_of
@@ -81,7 +82,7 @@ def read_named(arguments: Arguments, grammar: Grammar) -> Source:
             raise BindingError(f"'{name}' is given twice", text=text, action="give it once")
         if name in there and not (is_index(value) and grammar.is_size(name, text)):
             given[name] = value
-        elif is_index(value) and name in text:
+        elif is_index(value) and name in normalize("NFKC", text):
             label_sizes[name] = int(value)
         else:
             raise BindingError(
