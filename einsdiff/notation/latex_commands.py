@@ -40,7 +40,12 @@ OF_MATRICES = frozenset("⊙⊘⊗@")
 
 #: Space, and what says how something looks.
 IGNORED = frozenset(
-    [",", ";", ":", "!", ">", "/", "quad", "qquad", "enspace", "enskip", "thinspace", "medspace", "thickspace", "negthinspace", "hfill", "displaystyle", "textstyle", "scriptstyle", "scriptscriptstyle", "limits", "nolimits", "nonumber", "notag", "allowbreak", "nobreak", "noindent", "relax", "strut", "mathstrut"]
+    [
+        *",;:!>/", "quad", "qquad", "enspace", "enskip", "thinspace", "medspace", "thickspace",
+        "negthinspace", "hfill", "displaystyle", "textstyle", "scriptstyle", "scriptscriptstyle",
+        "limits", "nolimits", "nonumber", "notag", "allowbreak", "nobreak", "noindent", "relax",
+        "strut", "mathstrut",
+    ]
 ) | {" ", "\n", "\t"}  # fmt: skip
 
 #: Commands with an argument that is no part of the formula.
@@ -345,7 +350,8 @@ REFUSED = {
 KNOWN = frozenset(
     {
         *GREEK, *GREEK_VARIANTS, *SIGNS, *GROWING, *FUNCTIONS, *STYLES, *UPRIGHT, *ACCENTS,
-        *(name for name in DELIMITERS if name.isalpha()), *FRACTIONS, "sqrt", "sum", "prod", "partial", "nabla", "infty", "top", "intercal", "dagger", "prime", "mathbb",
-        "begin", "end", "mathds", "mathbbm", "quad", "qquad", "displaystyle", "limits",
+        *(name for name in DELIMITERS if name.isalpha()), *FRACTIONS, "sqrt", "sum", "prod",
+        "partial", "nabla", "infty", "top", "intercal", "dagger", "prime", "mathbb", "begin",
+        "end", "mathds", "mathbbm", "quad", "qquad", "displaystyle", "limits",
     }
 )  # fmt: skip

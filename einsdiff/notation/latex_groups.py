@@ -27,7 +27,7 @@ from einsdiff.notation.latex_commands import (
     UPRIGHT,
     WORDS,
 )
-from einsdiff.notation.latex_pieces import Piece, atoms, bracketed, is_loose
+from einsdiff.notation.latex_pieces import LatexPiece, atoms, bracketed, is_loose, of_matrix
 from einsdiff.notation.latex_tokens import LatexToken, LatexTokens
 from einsdiff.notation.trees import DEEPEST
 
@@ -60,14 +60,17 @@ class LatexGroups:
     # Moving along.
 
     def peek(self, ahead: int = 0) -> LatexToken | None:
+        """Return a token that comes, None at the end."""
         at = self.at + ahead
         return self.tokens[at] if at < self.end else None
 
     def is_next(self, *texts: str) -> bool:
+        """Tell whether one of these tokens comes next."""
         token = self.peek()
         return token is not None and token.text in texts
 
     def next(self) -> LatexToken:
+        """Take the next token."""
         self.at += 1
         return self.tokens[self.at - 1]
 
@@ -101,17 +104,18 @@ class LatexGroups:
         if self.at < self.end:
             self.at = self.source.match.get(self.at, self.at) + 1
 
-    def inside(self, span: tuple[int, int], closer: str = "") -> Job[list[Piece]]:
+    def inside(self, span: tuple[int, int], closer: str = "") -> Job[list[LatexPiece]]:
         """Read the tokens of an argument."""
         self.deeper()
         outer = self.at, self.end
         self.at, self.end = span
-        out: list[Piece] = yield self.sequence(closer)
+        out: list[LatexPiece] = yield self.sequence(closer)
         self.at, self.end = outer
         self.depth -= 1
         return out
 
     def deeper(self) -> None:
+        """Count a group or bracket, of which there may be only so many in each other."""
         self.depth += 1
         if self.depth > DEEPEST_GROUPS:
             self.fail(
@@ -122,19 +126,18 @@ class LatexGroups:
 
     # What a formula is made of.
 
-    def sequence(self, closer: str = "") -> Job[list[Piece]]:
+    def sequence(self, closer: str = "") -> Job[list[LatexPiece]]:
         """Read until what closes it, which is left for the caller, or to the end."""
-        out: list[Piece] = []
+        out: list[LatexPiece] = []
         while self.at < self.end:
             if closer == "cell":
                 if self.is_next("&", "\\\\", "\\end"):
                     break
             elif closer:
-                found = self.delimiter()
+                sign, side, _ = self.delimiter() or ("", "", 0)
                 may_close = bool(out) and out[-1].kind != "sign"  # what follows a sign opens
-                if found is not None and found[0] == closer:
-                    if found[1] == "close" or (found[1] == "either" and may_close):
-                        break
+                if sign == closer and (side == "close" or (side == "either" and may_close)):
+                    break
             yield self.item(out)
         return out
 
@@ -142,7 +145,7 @@ class LatexGroups:
         """Return the delimiter that comes next, what it does, and how many tokens it has."""
         return self.source.delimiter(self.at, self.end)
 
-    def item(self, out: list[Piece]) -> Job[None]:
+    def item(self, out: list[LatexPiece]) -> Job[None]:
         """Read one thing with what is raised and lowered after it, and append it."""
         token = self.tokens[self.at]
         start = len(out)
@@ -171,7 +174,8 @@ class LatexGroups:
         if len(out) > start and out[-1].kind in ("name", "number", "group", "script"):
             yield self.scripts(out)
 
-    def sign(self, out: list[Piece]) -> None:
+    def sign(self, out: list[LatexPiece]) -> None:
+        """Append a sign as it stands."""
         token = self.next()
         text = token.text
         if text == ":" and self.is_next("="):
@@ -179,18 +183,18 @@ class LatexGroups:
         if text in OF_MATRICES or text == "'":
             self.is_matrix = True
         kind = "script" if text in "'′" or token.kind == "raised" else "sign"
-        out.append(Piece(kind, text, token.column))
+        out.append(LatexPiece(kind, text, token.column))
 
-    def number(self, out: list[Piece]) -> None:
-        """Read a number, also one in powers of ten: ``2.5 \\cdot 10^{20}``."""
+    def number(self, out: list[LatexPiece]) -> None:
+        r"""Read a number, also one in powers of ten: ``2.5 \cdot 10^{20}``."""
         token = self.next()
-        piece = Piece("number", token.text, token.column, apart=token.apart)
+        piece = LatexPiece("number", token.text, token.column, apart=token.apart)
         exponent = self.whole_exponent() if token.text == "10" else None
         if exponent is not None:
             number = out[-2:-1]
             if number and number[0].kind == "number" and out[-1].text == "·":
                 out.pop()
-                out[-1] = Piece("number", f"{number[0].text}e{exponent}", number[0].column)
+                out[-1] = LatexPiece("number", f"{number[0].text}e{exponent}", number[0].column)
                 return self.skip_script()
             if exponent < 0 or exponent > 15:
                 piece.text = f"1e{exponent}"
@@ -208,12 +212,13 @@ class LatexGroups:
         return int(text) if is_whole else None
 
     def skip_script(self) -> None:
+        """Skip what is raised."""
         self.next()
         self.argument()
 
     # Names.
 
-    def letters(self, out: list[Piece]) -> Job[None]:
+    def letters(self, out: list[LatexPiece]) -> Job[None]:
         """Read a letter, a name of an operand, or the name of a function."""
         tokens, at = self.tokens, self.at
         if at >= self.run_end:
@@ -223,9 +228,10 @@ class LatexGroups:
             self.run_end = stop
             word = "".join(token.text for token in tokens[at : min(stop, at + 100)])
             if stop - at > 1 and word not in self.names:
-                if word in WORDS:
-                    self.at = stop
-                    yield self.function(out, WORDS[word], tokens[at])
+                longer, end = self.numbered(word, stop)
+                if longer in WORDS:
+                    self.at = end
+                    yield self.function(out, WORDS[longer], tokens[at]._replace(text=longer))
                     return
                 is_word = len(word) > 3 and word.isascii() and word.islower()
                 if is_word and self.longest < 2:
@@ -250,6 +256,16 @@ class LatexGroups:
             )
         self.name(out, name, first)
 
+    def numbered(self, word: str, stop: int) -> tuple[str, int]:
+        """Return a word with the number in it, if that is a function: log1p, norm2."""
+        longer, at = word, stop
+        while at < min(self.end, stop + 2) and not self.tokens[at].apart:
+            longer += self.tokens[at].text
+            at += 1
+            if longer in WORDS:
+                return longer, at
+        return word, stop
+
     def known(self, at: int) -> tuple[str, int]:
         """Return the longest operand that is spelled here, else a letter, and where it ends."""
         found, stop, text = self.tokens[at].text, at + 1, ""
@@ -262,7 +278,7 @@ class LatexGroups:
                 found, stop = text, k + 1
         return found, stop
 
-    def name(self, out: list[Piece], name: str, token: LatexToken, style: str = "") -> None:
+    def name(self, out: list[LatexPiece], name: str, token: LatexToken, style: str = "") -> None:
         """Append a name, which may stand in one style only."""
         style = style or self.style
         first, _ = self.styles.setdefault(name, (style, token.column))
@@ -274,24 +290,24 @@ class LatexGroups:
                 token.end - token.column,
             )
         self.is_matrix |= style == "bold"
-        out.append(Piece("name", name, token.column, apart=token.apart))
+        out.append(LatexPiece("name", name, token.column, apart=token.apart))
 
-    def greek(self, out: list[Piece], token: LatexToken) -> None:
+    def greek(self, out: list[LatexPiece], token: LatexToken) -> None:
         """Append a Greek letter, spelled as the operand is."""
         char = GREEK.get(token.name) or GREEK_VARIANTS[token.name]
         spellings = (normalize("NFKC", char), token.name, token.name + "_")
         known = [name for name in spellings if name in self.names]
-        found = self.delimiter()
-        if char == "σ" and not known and found is not None and found[0] == "(":
-            if found[1] == "open" and not self.tokens[self.at].apart:
-                out.append(Piece("function", "sigmoid", token.column, apart=token.apart))
-                return
+        sign, side, _ = self.delimiter() or ("", "", 0)
+        is_called = (sign, side) == ("(", "open") and not self.tokens[self.at].apart
+        if char == "σ" and not known and is_called:
+            out.append(LatexPiece("function", "sigmoid", token.column, apart=token.apart))
+            return
         spelled = known[0] if known else SPELLED_OUT.get(char, char)
         self.name(out, spelled, token)
         if spelled != char and not known:
             out[-1].matrix = char
 
-    def word(self, out: list[Piece], token: LatexToken) -> Job[None]:
+    def word(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         """Read several letters as one name, or a function."""
         text, first = self.source.word(*self.argument(), token)
         if self.in_cases and text in ("if", "for", "when", "where"):
@@ -299,38 +315,38 @@ class LatexGroups:
         name = WORDS.get(text, text)
         follows = self.delimiter()
         if text == "i" and out and out[-1].kind == "number":
-            out.append(Piece("script", "j", first))  # of a complex number
+            out.append(LatexPiece("script", "j", first))  # of a complex number
         elif text in ("T", "d") or text in self.names or not (text in WORDS or follows):
             self.name(out, text, token._replace(column=first, end=first + len(text)), "upright")
         elif text in WORDS:
-            yield self.function(out, name, token)
+            yield self.function(out, name, token._replace(text=text, column=first))
         else:
             self.name(out, text, token._replace(column=first, end=first + len(text)), "upright")
 
-    def styled(self, out: list[Piece], token: LatexToken) -> Job[None]:
+    def styled(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         """Read what stands in another style."""
         span = self.argument()
         texts = [part.text for part in self.tokens[span[0] : span[1]] if part.text not in "{}"]
         style = STYLES[token.name]
         if texts in (["1"], ["0"]) and style == "bold":
             self.is_matrix = True
-            out.append(Piece("name", "𝟏" if texts == ["1"] else "0", token.column))
+            out.append(LatexPiece("name", "𝟏" if texts == ["1"] else "0", token.column))
         elif texts in (["I"], ["K"], ["e"]) and style == "bold" and texts[0] in self.names:
             bold = {"I": "𝐈", "K": "𝐊", "e": "𝐞"}[texts[0]]
             self.is_matrix = True
-            out.append(Piece("name", bold, token.column))
+            out.append(LatexPiece("name", bold, token.column))
         else:
             outer, self.style = self.style, style
-            inner: list[Piece] = yield self.inside(span)
+            inner: list[LatexPiece] = yield self.inside(span)
             self.style = outer
             if inner:
                 inner[0].apart = token.apart
             out += inner
 
-    def accented(self, out: list[Piece], token: LatexToken) -> Job[None]:
-        """Read a letter with an accent: ``\\hat{x}`` is x̂, or the operand x_hat."""
+    def accented(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
+        r"""Read a letter with an accent: ``\hat{x}`` is x̂, or the operand x_hat."""
         mark, word = ACCENTS[token.name]
-        inner: list[Piece] = yield self.inside(self.argument())
+        inner: list[LatexPiece] = yield self.inside(self.argument())
         if not inner or inner[0].kind != "name" or any(p.kind != "script" for p in inner[1:]):
             self.fail(
                 f"'{token.text}' stands over more than a letter",
@@ -345,7 +361,7 @@ class LatexGroups:
         inner[0].apart = token.apart
         out += inner
 
-    def ones(self, out: list[Piece], token: LatexToken) -> Job[None]:
+    def ones(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         r"""Read ``\mathbb{1}``: the vector of ones, or 1 where a comparison holds."""
         text, _ = self.source.word(*self.argument(), token)
         if text != "1":
@@ -355,30 +371,31 @@ class LatexGroups:
                 r"\mathbb{1} is read; give sets and expectations in the program",
             )
         found = self.delimiter()
-        if found is not None and found[0] in "[({":
-            if found[1] == "open":
-                yield self.enclosed(out, found, "[")
-                return
+        if found is not None and found[0] in "[({" and found[1] == "open":
+            yield self.enclosed(out, found, "[")
+            return
         if self.is_next("_") and self.at + 1 in self.source.match:
             start, stop = self.at + 2, self.source.match[self.at + 1]
             signs = [SIGNS.get(t.name, t.text) for t in self.tokens[start:stop]]
             if _COMPARISONS.intersection(signs):
                 self.at = stop + 1
-                inner: list[Piece] = yield self.inside((start, stop))
+                inner: list[LatexPiece] = yield self.inside((start, stop))
                 out.append(bracketed(inner, token.column, self.column() - 1, "["))
                 return
         self.is_matrix = True
-        out.append(Piece("name", "𝟏", token.column, apart=token.apart))
+        out.append(LatexPiece("name", "𝟏", token.column, apart=token.apart))
 
     # Brackets.
 
-    def enclosed(self, out: list[Piece], found: tuple[str, str, int], shown: str = "") -> Job[None]:
+    def enclosed(
+        self, out: list[LatexPiece], found: tuple[str, str, int], shown: str = ""
+    ) -> Job[None]:
         """Read what stands between delimiters, and write it in those of plain text."""
         sign, _, count = found
         first = self.tokens[self.at]
         self.at += count
         self.deeper()
-        inner: list[Piece] = yield self.sequence(CLOSING[sign])
+        inner: list[LatexPiece] = yield self.sequence(CLOSING[sign])
         self.depth -= 1
         last = self.delimiter()
         if last is None:
@@ -396,13 +413,13 @@ class LatexGroups:
             out.append(bracketed(inner, first.column, end, bracket, first.apart))
         elif sign in "⌊⌈":
             name = "floor" if sign == "⌊" else "ceil"
-            out.append(Piece("function", name, first.column, apart=first.apart))
+            out.append(LatexPiece("function", name, first.column, apart=first.apart))
             out.append(bracketed(inner, first.column, end))
         else:
             self.bars(out, inner, sign, first, end)
 
     def bars(
-        self, out: list[Piece], inner: list[Piece], sign: str, first: LatexToken, end: int
+        self, out: list[LatexPiece], inner: list[LatexPiece], sign: str, first: LatexToken, end: int
     ) -> None:
         """Write a norm, an absolute value or a determinant."""
         is_norm = sign == "‖"
@@ -412,16 +429,16 @@ class LatexGroups:
             if piece.kind == "group" and piece.matrix in ("‖", "|"):
                 piece.matrix = f"({piece.matrix}"
         name = "norm" if is_norm else "abs"
-        out.append(Piece("function", name, first.column, matrix="", apart=first.apart))
+        out.append(LatexPiece("function", name, first.column, matrix="", apart=first.apart))
         out.append(bracketed(inner, first.column, end, "(", first.apart))
         out[-1].matrix = sign
 
-    def group(self, out: list[Piece]) -> Job[None]:
+    def group(self, out: list[LatexPiece]) -> Job[None]:
         """Read a group in braces, which is one thing for what is raised after it."""
         token = self.peek()
         assert token is not None
         end = self.source.match[self.at]
-        inner: list[Piece] = yield self.inside(self.argument())
+        inner: list[LatexPiece] = yield self.inside(self.argument())
         is_raised = any(piece.kind == "script" for piece in inner)
         if self.is_next("^", "_") and (atoms(inner) > 1 or is_loose(inner) or is_raised):
             column = self.tokens[end].column
@@ -430,7 +447,7 @@ class LatexGroups:
 
     # Commands.
 
-    def command(self, out: list[Piece]) -> Job[None]:
+    def command(self, out: list[LatexPiece]) -> Job[None]:
         """Read a command with its arguments."""
         token = self.next()
         name = token.name
@@ -443,7 +460,7 @@ class LatexGroups:
             if text == "×" and (is_number or (out and out[-1].kind == "number")):
                 text = "*"
             self.is_matrix |= text in OF_MATRICES
-            out.append(Piece("sign", text, token.column))
+            out.append(LatexPiece("sign", text, token.column))
         elif name in FUNCTIONS:
             yield self.function(out, FUNCTIONS[name], token)
         elif name in UPRIGHT:
@@ -457,20 +474,19 @@ class LatexGroups:
         else:
             yield self.form(out, token)
 
-    def form(self, out: list[Piece], token: LatexToken) -> Job[None]:
-        """Read a command that has a form of its own; there is none here."""
-        self.source.no_command(token)
-        yield
+    def form(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
+        """Read a command that has a form of its own, and append it."""
+        raise NotImplementedError
 
     # Functions.
 
-    def function(self, out: list[Piece], name: str, token: LatexToken) -> Job[None]:
+    def function(self, out: list[LatexPiece], name: str, token: LatexToken) -> Job[None]:
         """Read a function with its argument, which need not stand in brackets."""
-        below: list[Piece] = []
-        above: list[Piece] = []
+        below: list[LatexPiece] = []
+        above: list[LatexPiece] = []
         self.is_matrix |= name in OF_MATRIX_NOTATION
         start = len(out)
-        out.append(Piece("function", name, token.column, apart=token.apart))
+        out.append(LatexPiece("function", name, token.column, apart=token.apart))
         while self.is_next("^", "_"):
             if self.next().text == "_":
                 below += self.lowered(self.argument(), None)
@@ -500,9 +516,9 @@ class LatexGroups:
             out += self.lowered(self.argument(), out[-1])
         out += above
 
-    def bare_argument(self, out: list[Piece], name: str, token: LatexToken) -> Job[None]:
+    def bare_argument(self, out: list[LatexPiece], name: str, token: LatexToken) -> Job[None]:
         r"""Read an argument without brackets: one factor, or a product where that is clear."""
-        inner: list[Piece] = []
+        inner: list[LatexPiece] = []
         column = self.column()
         is_product = name in OF_PRODUCTS
         while self.at < self.end and self.is_factor(inner, is_product):
@@ -526,7 +542,7 @@ class LatexGroups:
             )
         out.append(bracketed(inner, column, self.tokens[self.at - 1].end - 1))
 
-    def is_factor(self, before: list[Piece], is_product: bool) -> bool:
+    def is_factor(self, before: list[LatexPiece], is_product: bool) -> bool:
         """Tell whether what comes next belongs to an argument without brackets."""
         token = self.tokens[self.at]
         found = self.delimiter()
@@ -547,10 +563,10 @@ class LatexGroups:
 
     # What is raised and lowered.
 
-    def scripts(self, out: list[Piece]) -> Job[None]:
+    def scripts(self, out: list[LatexPiece]) -> Job[None]:
         """Read all that is raised or lowered after a thing."""
-        found: list[Piece] = []
-        below: list[Piece] = []
+        found: list[LatexPiece] = []
+        below: list[LatexPiece] = []
         base = out[-1]
         while (token := self.peek()) is not None:
             if token.text == "_":
@@ -573,7 +589,7 @@ class LatexGroups:
                 yield self.raised(found, base.text, self.argument())
             elif token.text in ("'", "′") or token.kind == "raised":
                 self.is_matrix |= token.text in ("'", "ᵀ", "′")
-                found.append(Piece("script", self.next().text, token.column))
+                found.append(LatexPiece("script", self.next().text, token.column))
             else:
                 break
         if not any(piece.letters for piece in found):  # labels below come first
@@ -596,7 +612,7 @@ class LatexGroups:
                     2,
                 )
 
-    def merged(self, base: Piece, span: tuple[int, int]) -> Piece | None:
+    def merged(self, base: LatexPiece, span: tuple[int, int]) -> LatexPiece | None:
         r"""Return a name with what is lowered after it, if that is no label: x_max, x1."""
         if base.kind == "group" and base.inner and base.inner[0].kind == "name":
             whole, *index = base.inner  # (x_{1})_{i}, an index of a name that has one
@@ -620,9 +636,9 @@ class LatexGroups:
             all(kind == "number" for kind, _, _ in parts) or base.text in self.names
         ):
             return None
-        return Piece("name", joined, base.column, apart=base.apart, is_whole=not is_known)
+        return LatexPiece("name", joined, base.column, apart=base.apart, is_whole=not is_known)
 
-    def lowered(self, span: tuple[int, int], base: Piece | None) -> list[Piece]:
+    def lowered(self, span: tuple[int, int], base: LatexPiece | None) -> list[LatexPiece]:
         """Read labels, or the sizes and numbers of signs that have those."""
         text, columns, labels = self.source.labels(span)
         column = columns[0] if columns else self.column()
@@ -638,9 +654,9 @@ class LatexGroups:
         before = (column,) * (1 if len(text) == 1 else 2)
         after = columns[-1:] if len(text) > 1 else ()
         places = (*before, *columns, *after)
-        return [Piece("script", index, column, columns=places, matrix=matrix)]
+        return [LatexPiece("script", index, column, columns=places, matrix=matrix)]
 
-    def raised(self, found: list[Piece], base: str, span: tuple[int, int]) -> Job[None]:
+    def raised(self, found: list[LatexPiece], base: str, span: tuple[int, int]) -> Job[None]:
         """Read a power, a mark such as that of a transpose, or upper labels."""
         start, stop = span
         if start == stop:
@@ -652,25 +668,25 @@ class LatexGroups:
             is_name = key == ("T",) and "T" in self.names
             self.is_matrix |= mark not in ("^-1", "'") and not is_name
             shown = "^T" if is_name else mark.replace("^T", "ᵀ")
-            found.append(Piece("script", shown, column))
+            found.append(LatexPiece("script", shown, column))
             return
         letters = self.source.upper_labels(start, stop) if base != "e" else ()
         if letters:
-            found.append(Piece("script", f"^{letters[0]}", column, letters=letters))
+            found.append(LatexPiece("script", f"^{letters[0]}", column, letters=letters))
             return
         is_entrywise = self.tokens[start].name in ("circ", "odot")
         if is_entrywise:
             self.is_matrix = True
             start += 1
         self.check_marks(start, stop)
-        inner: list[Piece] = yield self.inside((start, stop))
+        inner: list[LatexPiece] = yield self.inside((start, stop))
         is_plain = len(inner) - (inner[:1] != [] and inner[0].text == "-") == 1 and (
             inner[-1].kind in ("name", "number", "group")
         )
         if not is_plain:
             inner = [bracketed(inner, column, self.tokens[stop - 1].end - 1)]
         mark = ".^" if is_entrywise else "^"
-        found.append(Piece("script", "^", column, matrix=mark, inner=inner))
+        found.append(LatexPiece("script", "^", column, matrix=mark, inner=inner))
 
     def check_marks(self, start: int, stop: int) -> None:
         """Refuse what is raised and no power, as in ``x^{(k)}``."""
@@ -683,48 +699,3 @@ class LatexGroups:
                 f"write x_{{{inside}}} for an index, x^{{{inside}}} for a power",
                 last.end - first.column,
             )
-
-
-def of_matrix(group: Piece) -> list[Piece]:
-    """Write a bracket with labels after it as the function that it is: inv, solve, pinv, expm."""
-    inner = group.inner
-    if group.kind != "group" or len(inner) < 2:
-        return [group]
-    at = next((k for k in range(1, len(inner)) if inner[k].text[:1] in ("^", "⁺")), 0)
-    mark = inner[at]
-    power = mark.inner[0].text if mark.text == "^" and len(mark.inner) == 1 else ""
-    base, rest = inner[:at], inner[at + 1 :]
-    name = {"^-1": "inv", "⁺": "pinv", "^": "expm" if base[:1] and base[0].text == "e" else ""}
-    found = name.get(mark.text, "")
-    is_one = atoms(base) == 1 and base[0].kind in ("name", "group")
-    if not found or not is_one or (rest and (found != "inv" or atoms(rest) != 1)):
-        return [group]
-    if found == "expm":
-        arguments = mark.inner
-        return [Piece("function", found, group.column), _argument(arguments, group)] if power else [group]
-    if not rest:
-        if found == "inv" and base[0].kind == "name":
-            return [group]  # (X^-1)_ij is read
-        cores = base[1:]
-        return [Piece("function", found, group.column, apart=group.apart), *cores, _argument(base[:1], group)]
-    inside = [*_bare(base), Piece("sign", ",", mark.column), *_bare(rest)]
-    cores = _joined([*base[1:], *rest[1:]])
-    first = Piece("function", "solve", group.column, apart=group.apart)
-    return [first, *cores, bracketed(inside, group.column, group.end)]
-
-
-def _bare(pieces: list[Piece]) -> list[Piece]:
-    """Return what stands in a bracket with labels, or a name."""
-    return pieces[0].inner if pieces[0].kind == "group" else pieces[:1]
-
-
-def _argument(pieces: list[Piece], group: Piece) -> Piece:
-    return bracketed(_bare(pieces), group.column, group.end)
-
-
-def _joined(scripts: list[Piece]) -> list[Piece]:
-    """Join the labels of two arguments."""
-    if len(scripts) != 2:
-        return []
-    texts = [piece.text[1:].strip("{}") for piece in scripts]
-    return [Piece("script", f"_{{{';'.join(texts)}}}", scripts[0].column)]

@@ -13,7 +13,7 @@ _LOOSE = frozenset(["+", "-", "=", "<", ">", "<=", ">=", "!=", ",", ";", ":"])
 
 
 @dataclass(slots=True)
-class Piece:
+class LatexPiece:
     """A name, number, sign or bracket.
 
     Attributes
@@ -47,35 +47,37 @@ class Piece:
     columns: tuple[int, ...] = ()
     apart: bool = False
     end: int = 0
-    inner: list[Piece] = field(default_factory=list)
+    inner: list[LatexPiece] = field(default_factory=list)
     letters: tuple[str, ...] = ()
     is_whole: bool = False
 
 
 def bracketed(
-    inner: list[Piece], column: int, end: int, sign: str = "(", apart: bool = False
-) -> Piece:
+    inner: list[LatexPiece], column: int, end: int, sign: str = "(", apart: bool = False
+) -> LatexPiece:
     """Put pieces into brackets."""
-    return Piece("group", sign, column, apart=apart, end=end, inner=inner)
+    return LatexPiece("group", sign, column, apart=apart, end=end, inner=inner)
 
 
-def atoms(pieces: Sequence[Piece]) -> int:
+def atoms(pieces: Sequence[LatexPiece]) -> int:
     """Count the factors, without what is raised and lowered.
 
-    >>> atoms([Piece("function", "exp", 0), bracketed([], 3, 4), Piece("name", "x", 5)])
+    >>> atoms(
+    ...     [LatexPiece("function", "exp", 0), bracketed([], 3, 4), LatexPiece("name", "x", 5)]
+    ... )
     2
     """
     return sum(piece.kind in ("name", "number", "group") for piece in pieces)
 
 
-def is_loose(pieces: Sequence[Piece]) -> bool:
+def is_loose(pieces: Sequence[LatexPiece]) -> bool:
     """Tell whether pieces need brackets in a product: a sum, or operations of several kinds."""
     signs = [piece.text for piece in pieces if piece.kind == "sign"]
     is_big = any(piece.kind == "tied" or piece.text in ("Σ", "Π") for piece in pieces)
     return is_big or bool(signs)
 
 
-def has_labels(pieces: Sequence[Piece]) -> bool:
+def has_labels(pieces: Sequence[LatexPiece]) -> bool:
     """Tell whether something is lowered, here or in brackets."""
     stack = [*pieces]
     while stack:
@@ -86,7 +88,58 @@ def has_labels(pieces: Sequence[Piece]) -> bool:
     return False
 
 
-def has_matrix_product(pieces: Sequence[Piece]) -> bool:
+def of_matrix(group: LatexPiece) -> list[LatexPiece]:
+    """Write a bracket with labels after it as the function that it is: inv, solve, pinv, expm."""
+    inner = group.inner
+    if group.kind != "group" or len(inner) < 2:
+        return [group]
+    at = next((k for k in range(1, len(inner)) if inner[k].text[:1] in ("^", "⁺")), 0)
+    mark = inner[at]
+    power = mark.inner[0].text if mark.text == "^" and len(mark.inner) == 1 else ""
+    base, rest = inner[:at], inner[at + 1 :]
+    name = {"^-1": "inv", "⁺": "pinv", "^": "expm" if base[:1] and base[0].text == "e" else ""}
+    found = name.get(mark.text, "")
+    is_one = atoms(base) == 1 and base[0].kind in ("name", "group")
+    if not found or not is_one or (rest and (found != "inv" or atoms(rest) != 1)):
+        return [group]
+    if found == "expm":
+        arguments = mark.inner
+        if not power:
+            return [group]
+        return [LatexPiece("function", found, group.column), _argument(arguments, group)]
+    if not rest:
+        if found == "inv" and base[0].kind == "name":
+            return [group]  # (X^-1)_ij is read
+        cores = base[1:]
+        return [
+            LatexPiece("function", found, group.column, apart=group.apart),
+            *cores,
+            _argument(base[:1], group),
+        ]
+    inside = [*_bare(base), LatexPiece("sign", ",", mark.column), *_bare(rest)]
+    cores = _joined([*base[1:], *rest[1:]])
+    first = LatexPiece("function", "solve", group.column, apart=group.apart)
+    return [first, *cores, bracketed(inside, group.column, group.end)]
+
+
+def _bare(pieces: list[LatexPiece]) -> list[LatexPiece]:
+    """Return what stands in a bracket with labels, or a name."""
+    return pieces[0].inner if pieces[0].kind == "group" else pieces[:1]
+
+
+def _argument(pieces: list[LatexPiece], group: LatexPiece) -> LatexPiece:
+    return bracketed(_bare(pieces), group.column, group.end)
+
+
+def _joined(scripts: list[LatexPiece]) -> list[LatexPiece]:
+    """Join the labels of two arguments."""
+    if len(scripts) != 2:
+        return []
+    texts = [piece.text[1:].strip("{}") for piece in scripts]
+    return [LatexPiece("script", f"_{{{';'.join(texts)}}}", scripts[0].column)]
+
+
+def has_matrix_product(pieces: Sequence[LatexPiece]) -> bool:
     """Tell whether a capital letter stands in a product with another name or bracket."""
     stack = [pieces]
     while stack:
@@ -103,7 +156,7 @@ def has_matrix_product(pieces: Sequence[Piece]) -> bool:
 
 
 def rendered(
-    pieces: Sequence[Piece], is_matrix: bool, labels: Collection[str]
+    pieces: Sequence[LatexPiece], is_matrix: bool, labels: Collection[str]
 ) -> tuple[str, list[int]]:
     """Write pieces as text, with the column in LaTeX of each character."""
     text: list[str] = []
@@ -138,10 +191,10 @@ class _Flat:
 
 
 def _flattened(
-    pieces: Sequence[Piece], is_matrix: bool, labels: Collection[str]
+    pieces: Sequence[LatexPiece], is_matrix: bool, labels: Collection[str]
 ) -> Iterator[_Flat]:
     """List what is written, brackets as what opens and what closes."""
-    stack: list[Piece | _Flat] = [*reversed(pieces)]
+    stack: list[LatexPiece | _Flat] = [*reversed(pieces)]
     while stack:
         piece = stack.pop()
         if isinstance(piece, _Flat):
@@ -161,8 +214,8 @@ def _flattened(
                 shown = f"^({' '.join(piece.letters)})" if is_power else f"^{{{joined}}}"
         if piece.is_whole and not is_matrix and "_" in shown:
             follows = stack[-1] if stack else None
-            is_indexed = isinstance(follows, Piece) and follows.text.startswith("_")
-            if is_indexed and isinstance(follows, Piece) and not follows.text.startswith("_{"):
+            is_indexed = isinstance(follows, LatexPiece) and follows.text.startswith("_")
+            if is_indexed and isinstance(follows, LatexPiece) and not follows.text.startswith("_{"):
                 follows.text = f"_{{{follows.text[1:]}}}"
                 follows.columns = ()
             shown += "" if is_indexed else "_{}"

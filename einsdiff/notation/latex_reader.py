@@ -1,7 +1,7 @@
 r"""Formulas in LaTeX, translated into the notations of plain text.
 
 Each letter of LaTeX is a name of its own, as it is typeset: ``Ax`` is a product. A word in
-``\mathrm``, ``\text`` or ``\operatorname`` is one name, and so is a longer name that an operand has.
+``\mathrm``, ``\text`` or ``\operatorname`` is one name, and so is a longer name of an operand.
 
 >>> translate(r"\frac{1}{2} \lVert y - \Phi\theta \rVert^2").text
 '1/2 ‖y - Φ θ‖^2'
@@ -21,7 +21,15 @@ from einsdiff.errors import pointing
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.latex_commands import FRACTIONS, MATRICES, SKIPPED
 from einsdiff.notation.latex_groups import LatexGroups
-from einsdiff.notation.latex_pieces import Piece, atoms, bracketed, has_labels, has_matrix_product, is_loose, rendered
+from einsdiff.notation.latex_pieces import (
+    LatexPiece,
+    atoms,
+    bracketed,
+    has_labels,
+    has_matrix_product,
+    is_loose,
+    rendered,
+)
 from einsdiff.notation.latex_tokens import LatexToken, LatexTokens
 
 
@@ -111,19 +119,19 @@ class _LatexReader(LatexGroups):
 
     def translated(self, notation: str | None) -> Translated:
         """Read the formula, and write it in a notation."""
-        out: list[Piece] = run(self.sequence())
+        out: list[LatexPiece] = run(self.sequence())
         if not out:
             self.fail("there is no formula", 0, "write one, such as A_{ij} x_j", 0)
         if notation is None and (self.is_index or self.is_matrix or has_matrix_product(out)):
             notation = "index" if self.is_index else "matrix"
         owner = _owner(out) if notation != "index" else ""
         if owner:  # plain text says so of what has the shape of a matrix, LaTeX does not
-            out.append(Piece("sign", f"(in the shape of {owner})", self.column()))
+            out.append(LatexPiece("sign", f"(in the shape of {owner})", self.column()))
             notation = "matrix"
         text, columns = rendered(_without_arguments(out), notation == "matrix", self.labels)
         return Translated(text, notation, (*columns, self.column()), self.source.text)
 
-    def form(self, out: list[Piece], token: LatexToken) -> Job[None]:
+    def form(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         """Read a fraction, a root, a sum, a derivative, or an environment."""
         name = token.name
         if name in FRACTIONS:
@@ -135,20 +143,20 @@ class _LatexReader(LatexGroups):
         elif name in ("partial", "nabla"):
             yield self.operator(out, token)
         elif name == "infty":
-            out.append(Piece("number", "∞", token.column))
+            out.append(LatexPiece("number", "∞", token.column))
         elif name in ("top", "prime") and out:
             self.is_matrix = True
-            out.append(Piece("script", "ᵀ" if name == "top" else "'", token.column))
+            out.append(LatexPiece("script", "ᵀ" if name == "top" else "'", token.column))
         elif name == "begin":
             yield self.environment(out, token)
         elif name == "\\":
-            self.line(out, token)
+            self.line(token)
         elif name in SKIPPED:
             self.argument()
         else:
             self.source.no_command(token)
 
-    def line(self, out: list[Piece], token: LatexToken) -> None:
+    def line(self, token: LatexToken) -> None:
         """Go on in the next line of an environment, which may go on with a sum only."""
         while self.is_next("&", "{", "}"):
             self.next()
@@ -159,15 +167,15 @@ class _LatexReader(LatexGroups):
 
     # Fractions and roots.
 
-    def fraction(self, out: list[Piece], token: LatexToken) -> Job[None]:
+    def fraction(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         """Read a fraction, or a derivative that is written as one."""
         above, below = self.argument(), self.argument()
         sign = self.derivative_sign(above, below)
         if sign:
             yield self.derivative(out, token, sign, (above, below))
             return
-        over: list[Piece] = yield self.inside(above)
-        under: list[Piece] = yield self.inside(below)
+        over: list[LatexPiece] = yield self.inside(above)
+        under: list[LatexPiece] = yield self.inside(below)
         start, middle = token.column, self.tokens[below[0] - 1].column
         end = self.tokens[self.at - 1].end - 1
         for what, inner, span in (("numerator", over, above), ("denominator", under, below)):
@@ -178,16 +186,16 @@ class _LatexReader(LatexGroups):
             over = [bracketed(over, start, middle)]
         if atoms(under) > 1 or is_loose(under):
             under = [bracketed(under, middle, end)]
-        whole = [*over, Piece("sign", "/", middle), *under]
+        whole = [*over, LatexPiece("sign", "/", middle), *under]
         is_inner = bool(out) and out[-1].text == "/" and out[-1].kind == "sign"
         if is_inner or self.is_next("^", "_", "'"):
             whole = [bracketed(whole, start, end, "(", token.apart)]
         whole[0].apart = token.apart
         out += whole
 
-    def root(self, out: list[Piece], token: LatexToken) -> Job[None]:
+    def root(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         """Read a square root, or one of another degree."""
-        degree: list[Piece] = []
+        degree: list[LatexPiece] = []
         if self.is_next("["):
             self.next()
             degree = yield self.sequence("]")
@@ -195,25 +203,25 @@ class _LatexReader(LatexGroups):
                 self.fail("'[' is not closed", token.column, r"write \sqrt[3]{x}")
             self.next()
         column = self.column()
-        inner: list[Piece] = yield self.inside(self.argument())
+        inner: list[LatexPiece] = yield self.inside(self.argument())
         group = bracketed(inner, column, self.tokens[self.at - 1].column)
         number = degree[0].text if len(degree) == 1 else ""
         if degree and number not in ("2", "3"):
             group.apart = token.apart
-            power = [Piece("number", "1", column), Piece("sign", "/", column)]
+            power = [LatexPiece("number", "1", column), LatexPiece("sign", "/", column)]
             power += degree if len(degree) == 1 else [bracketed(degree, column, column)]
             raised = [bracketed(power, column, column)]
-            out += [group, Piece("script", "^", column, inner=raised)]
+            out += [group, LatexPiece("script", "^", column, inner=raised)]
             return
         name = "cbrt" if number == "3" else "sqrt"
-        out += [Piece("function", name, token.column, apart=token.apart), group]
+        out += [LatexPiece("function", name, token.column, apart=token.apart), group]
 
     # Sums and derivatives.
 
-    def big(self, out: list[Piece], token: LatexToken) -> None:
+    def big(self, out: list[LatexPiece], token: LatexToken) -> None:
         """Read the sign of a sum or a product, with its labels and bounds."""
-        below: list[Piece] = []
-        above: list[Piece] = []
+        below: list[LatexPiece] = []
+        above: list[LatexPiece] = []
         while self.is_next("_", "^"):
             mark = self.next().text
             span = self.argument()
@@ -224,9 +232,10 @@ class _LatexReader(LatexGroups):
                 first = text.replace("=", " ").replace("<", " ").split()[:1]
                 self.labels.update(labels if "=" not in text else labels & {*first})
                 shown = shown if mark == "_" and len(text) == 1 else f"_{{{text}}}"
-                below.append(Piece("script", shown, column))
+                places = (column, *(column,) * (len(shown) > len(text) + 1), *columns, column)
+                below.append(LatexPiece("script", shown, column, columns=places))
             else:
-                above.append(Piece("script", f"^{{{text}}}", column))
+                above.append(LatexPiece("script", f"^{{{text}}}", column))
         if not below:
             self.fail(
                 f"'{token.text}' has no label",
@@ -235,7 +244,7 @@ class _LatexReader(LatexGroups):
                 token.end - token.column,
             )
         self.is_index = True
-        out.append(Piece("name", "Σ" if token.name == "sum" else "Π", token.column))
+        out.append(LatexPiece("name", "Σ" if token.name == "sum" else "Π", token.column))
         out += [*below, *above]
         out[-1].apart = True
 
@@ -253,7 +262,7 @@ class _LatexReader(LatexGroups):
 
     def derivative(
         self,
-        out: list[Piece],
+        out: list[LatexPiece],
         token: LatexToken,
         sign: str,
         spans: tuple[tuple[int, int], tuple[int, int]],
@@ -265,9 +274,9 @@ class _LatexReader(LatexGroups):
         outer = self.at, self.end
         self.at, self.end = above
         count = self.sign_of_derivative() or 1
-        base: list[Piece] = yield self.sequence()
+        base: list[LatexPiece] = yield self.sequence()
         self.at, self.end = below
-        under: list[list[Piece]] = []
+        under: list[list[LatexPiece]] = []
         while self.at < self.end:
             column = self.column()
             if not (
@@ -281,10 +290,10 @@ class _LatexReader(LatexGroups):
             self.sign_of_derivative(raised=False)
             if self.at >= self.end:
                 self.fail("a variable is missing", self.column(), r"write it, as in \partial x")
-            found: list[Piece] = []
+            found: list[LatexPiece] = []
             yield self.variable(found)
             times = self.sign_of_derivative(has_sign=False) or 1
-            under += [[Piece("tied", sign, column), *found]] * times
+            under += [[LatexPiece("tied", sign, column), *found]] * times
         self.at, self.end = outer
         self.depth -= 1
         if len(under) != count:
@@ -295,10 +304,10 @@ class _LatexReader(LatexGroups):
                 token.end - token.column,
             )
         text = sign if count == 1 else sign + order[count - 2]
-        whole = [Piece("glue", text, token.column)]
-        is_name = atoms(base) == 1 and not is_loose(base)
+        whole = [LatexPiece("glue", text, token.column)]
+        is_name = atoms(base) == 1 and base[0].kind in ("name", "function")
         whole += base if is_name else []
-        whole.append(Piece("tied", "/", self.tokens[below[0]].column))
+        whole.append(LatexPiece("tied", "/", self.tokens[below[0]].column))
         for part in under:
             whole += part
         if is_name:
@@ -310,7 +319,10 @@ class _LatexReader(LatexGroups):
             out += whole
             return
         out += whole
-        if base:
+        if atoms(base) == 1 and len(base) == 1:
+            base[0].apart = True
+            out += base
+        elif base:
             end = self.tokens[self.at - 1].column
             out.append(bracketed(base, token.column, end, "(", True))
         elif self.at < self.end:
@@ -330,7 +342,7 @@ class _LatexReader(LatexGroups):
             self.fail("the order of the derivative is no number", column, "write 1 to 9")
         return int(text)
 
-    def variable(self, found: list[Piece]) -> Job[None]:
+    def variable(self, found: list[LatexPiece]) -> Job[None]:
         """Read a variable, with labels but without what is raised."""
         start = self.at
         limit = start
@@ -342,14 +354,14 @@ class _LatexReader(LatexGroups):
         yield self.item(found)
         self.end = outer
 
-    def operator(self, out: list[Piece], token: LatexToken) -> Job[None]:
+    def operator(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         r"""Read ``\nabla_x`` and ``\partial``."""
         sign = "∂" if token.name == "partial" else "∇"
         if not self.is_next("_"):
-            out.append(Piece("glue", sign, token.column, apart=token.apart))
+            out.append(LatexPiece("glue", sign, token.column, apart=token.apart))
             return
         self.next()
-        inner: list[Piece] = yield self.inside(self.argument())
+        inner: list[LatexPiece] = yield self.inside(self.argument())
         if len(inner) != 1 or inner[0].kind != "name":
             self.fail(
                 f"'{token.text}' stands with what is no variable",
@@ -359,16 +371,16 @@ class _LatexReader(LatexGroups):
             )
         column = token.column
         if sign == "∂":
-            out += [Piece("glue", "∂/∂", column), inner[0]]
+            out += [LatexPiece("glue", "∂/∂", column), inner[0]]
         else:
-            out += [Piece("glue", "∇_", column), inner[0]]
+            out += [LatexPiece("glue", "∇_", column), inner[0]]
         if self.at < self.end:  # the variable is no function of what follows
-            out.append(Piece("script", "", column, apart=True))
+            out.append(LatexPiece("script", "", column, apart=True))
             out[-2].apart = True
 
     # Environments.
 
-    def environment(self, out: list[Piece], token: LatexToken) -> Job[None]:
+    def environment(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         """Read a matrix of entries, or cases."""
         name, self.at = self.source.environment(self.at - 1)
         if name == "cases":
@@ -378,35 +390,35 @@ class _LatexReader(LatexGroups):
             self.source.no_command(token)
         if name == "array":
             self.argument()
-        rows: list[list[list[Piece]]] = yield self.rows(token)
+        rows: list[list[list[LatexPiece]]] = yield self.rows(token)
         if len({len(row) for row in rows}) > 1:
             self.fail(
                 "the rows have different lengths", token.column, "write & between all entries"
             )
         self.is_matrix = True
         column, end = token.column, self.tokens[self.at - 1].column
-        inner: list[Piece] = []
+        inner: list[LatexPiece] = []
         for k, row in enumerate(rows):
             for m, cell in enumerate(row):
                 if not cell:
                     self.fail("an entry is missing", column, "write it, 0 where there is none")
                 if k or m:
-                    inner.append(Piece("sign", "," if m else ";", cell[0].column))
+                    inner.append(LatexPiece("sign", "," if m else ";", cell[0].column))
                 inner += cell
         group = bracketed(inner, column, end, "[", token.apart)
         if name == "vmatrix":
-            out.append(Piece("function", "det", column, apart=token.apart))
+            out.append(LatexPiece("function", "det", column, apart=token.apart))
             group = bracketed([group], column, end)
         elif name == "Vmatrix":
             self.fail("a norm of entries", column, r"write \| \begin{bmatrix} .. \end{bmatrix} \|")
         out.append(group)
 
-    def rows(self, token: LatexToken) -> Job[list[list[list[Piece]]]]:
+    def rows(self, token: LatexToken) -> Job[list[list[list[LatexPiece]]]]:
         """Read the cells of an environment, row by row."""
         self.deeper()
-        rows: list[list[list[Piece]]] = [[]]
+        rows: list[list[list[LatexPiece]]] = [[]]
         while True:
-            cell: list[Piece] = yield self.sequence("cell")
+            cell: list[LatexPiece] = yield self.sequence("cell")
             rows[-1].append(cell)
             if self.at >= self.end:
                 self.fail("the environment is not closed", token.column, r"write \end after it")
@@ -419,10 +431,10 @@ class _LatexReader(LatexGroups):
         self.depth -= 1
         return rows[:-1] if rows[-1] == [[]] and len(rows) > 1 else rows
 
-    def cases(self, out: list[Piece], token: LatexToken) -> Job[None]:
+    def cases(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         """Read two cases, of which the second one is all the rest: ``where([x > 0], x, 0)``."""
         start = self.at
-        rows: list[list[list[Piece]]] = []
+        rows: list[list[list[LatexPiece]]] = []
         stop = next((k for k in range(start, self.end) if self.tokens[k].text == "\\end"), self.end)
         words = [k for k in range(start, stop) if self.tokens[k].name in ("text", "mathrm", "mbox")]
         texts = ["".join(self.source.key(k + 1, self.source.match.get(k + 1, k))) for k in words]
@@ -451,17 +463,17 @@ class _LatexReader(LatexGroups):
         (first, condition), (second, _) = rows
         column, end = token.column, self.tokens[self.at - 1].column
         condition = [piece for piece in condition if piece.text not in ",;"]
-        comma = partial(Piece, "sign", ",")
+        comma = partial(LatexPiece, "sign", ",")
         inner = [bracketed(condition, column, column, "["), comma(column), *first]
         inner += [comma(column), *(p for p in second if p.text not in ",;")]
-        out.append(Piece("function", "where", column, apart=token.apart))
+        out.append(LatexPiece("function", "where", column, apart=token.apart))
         out.append(bracketed(inner, column, end))
 
-    def cells_until(self, stop: int) -> Job[list[list[list[Piece]]]]:
+    def cells_until(self, stop: int) -> Job[list[list[list[LatexPiece]]]]:
         """Read cells up to a token."""
-        rows: list[list[list[Piece]]] = [[]]
+        rows: list[list[list[LatexPiece]]] = [[]]
         while True:
-            cell: list[Piece] = yield self.sequence("cell")
+            cell: list[LatexPiece] = yield self.sequence("cell")
             rows[-1].append(cell)
             if self.at >= stop:
                 return rows
@@ -472,14 +484,14 @@ class _LatexReader(LatexGroups):
                 rows.append([])
 
 
-def _owner(out: list[Piece]) -> str:
-    r"""Return the matrix that an equation for a derivative is by: X of ``\frac{..}{\partial X} =``."""
+def _owner(out: list[LatexPiece]) -> str:
+    r"""Return the matrix that a derivative is by: X of ``\frac{..}{\partial X} =``."""
     texts = [piece.text for piece in out[:6]]
     is_heading = len(texts) == 6 and texts[0] == "∂" and texts[2:4] == ["/", "∂"]
     return texts[4] if is_heading and texts[5] == "=" and texts[4][0].isupper() else ""
 
 
-def _without_arguments(out: list[Piece]) -> list[Piece]:
+def _without_arguments(out: list[LatexPiece]) -> list[LatexPiece]:
     """Leave out what a function on the left is said to depend on: ``f(x) = ..``."""
     equals = next((k for k, piece in enumerate(out) if piece.text == "="), 0)
     if equals < 2 or out[0].kind != "name" or out[equals - 1].kind != "group":

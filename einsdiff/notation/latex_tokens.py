@@ -77,6 +77,7 @@ class LatexTokens:
         raise SubscriptsError(headline, text=self.text, carets=carets, action=action)
 
     def cut(self, text: str) -> None:
+        """Find the tokens, leaving out space and comments."""
         apart = False
         for match in _TOKEN.finditer(text):
             kind, part = str(match.lastgroup), match[0]
@@ -114,7 +115,7 @@ class LatexTokens:
             self.fail("'{' is not closed", self.tokens[opened[-1]].column, "write '}' after it")
 
     def within_wrappers(self) -> tuple[int, int]:
-        """Find where the formula is within dollar signs, ``\\[ \\]`` and ``equation``."""
+        r"""Find where the formula is within dollar signs, ``\[ \]`` and ``equation``."""
         tokens, start, stop = self.tokens, 0, len(self.tokens)
         while start < stop:
             while stop > start and tokens[stop - 1].text in (".", ",", "\\\\", ";"):
@@ -134,7 +135,7 @@ class LatexTokens:
         return start, stop
 
     def environment(self, at: int) -> tuple[str, int]:
-        """Return the name of an environment, from ``\\begin`` or ``\\end``, and where it ends."""
+        r"""Return the name of an environment, from ``\begin`` or ``\end``, and where it ends."""
         start = at + 1
         if start not in self.match:
             self.fail(
@@ -171,6 +172,7 @@ class LatexTokens:
         return None if found is None else (*found, 1)
 
     def plain_delimiter(self, token: LatexToken) -> tuple[str, str] | None:
+        """Return the delimiter that a token is, and what it does."""
         found = DELIMITERS.get(token.name) if token.name.isalpha() else None
         return found or DELIMITERS.get(token.text)
 
@@ -287,6 +289,7 @@ class LatexTokens:
         return self.no_index(token)
 
     def no_index(self, token: LatexToken) -> NoReturn:
+        """Refuse what is no part of an index."""
         self.fail(
             f"'{token.text}' cannot stand in an index",
             token.column,
