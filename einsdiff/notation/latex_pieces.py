@@ -20,8 +20,8 @@ class LatexPiece:
     ----------
     kind
         ``"name"``, ``"number"``, ``"function"``, ``"sign"``, ``"script"`` for what is raised or
-        lowered, ``"group"`` for brackets, ``"glue"`` for what nothing parts from what follows, ``"tied"``
-        for what nothing parts from what is before it either.
+        lowered, ``"group"`` for brackets, ``"glue"`` for what nothing parts from what follows,
+        ``"tied"`` for what nothing parts from what is before it either.
     text, matrix
         The text in index notation, and in matrix notation where it differs; of brackets the
         opening one.

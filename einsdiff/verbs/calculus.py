@@ -278,9 +278,8 @@ def parse(
     ()
     """
     given = Arguments(expression, operands, sizes, named, sys._getframe(1))
-    if not isinstance(expression, str) and (
-        not callable(expression) or isinstance(expression, Tensor)
-    ):
+    is_text_or_function = isinstance(expression, str) or callable(expression)
+    if not is_text_or_function or isinstance(expression, Tensor):
         raise OperandError(
             f"{type(expression).__name__} is no string of index notation",
             action="write an expression such as 'A_ij x_j'",

@@ -36,7 +36,9 @@ def read_derived(given: Arguments) -> Source:
     return _derived_by(source, source.asked, given) if source.asked else source
 
 
-def read_chosen(given: Arguments, wrt: Any, order: int | None = None) -> tuple[Tensor, Chosen, bool]:
+def read_chosen(
+    given: Arguments, wrt: Any, order: int | None = None
+) -> tuple[Tensor, Chosen, bool]:
     """Read what is differentiated and by what, and whether that is a tuple.
 
     The text may say by what, ``d/dx (..)``; and also how often, where an `order` is asked for, of

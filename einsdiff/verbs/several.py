@@ -10,7 +10,8 @@ from einsdiff.expressions.combining import join_values
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.verbs.sources.accept import named_arrays, read_derived
+from einsdiff.verbs.differentiated import read_derived
+from einsdiff.verbs.sources.accept import named_arrays
 from einsdiff.verbs.sources.source import Arguments
 
 

@@ -1,4 +1,4 @@
-"""LaTeX is translated into plain text, with the places of its characters, or refused with a caret."""
+"""LaTeX becomes plain text, with the places of its characters, or is refused with a caret."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 from unicodedata import normalize
 
 from einsdiff.errors import OperandError, pointing
@@ -93,7 +92,7 @@ def _said_notation(given: Arguments) -> str | None:
             f"{notation!r} is not a notation",
             action=f"write one of {', '.join(map(repr, NOTATIONS))}, or leave it out",
         )
-    return notation
+    return str(notation) if notation else None
 
 
 def _translated(given: Arguments, names: Collection[str], shown: ExitStack) -> str:
