@@ -122,11 +122,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
     text, sized = printer.whole(node, axes)
     seen = set(sized).union(letter for _, own in heading.wrt for letter in own)
     equal = [pair for pair in printer.equal if set(pair) <= set(axes)]
-    while True:
-        more = {a for pair in equal for a in pair if not seen.isdisjoint(pair)} - seen
-        if not more:
-            break
-        seen |= more
+    _spread(seen, equal)
     written = printer.cut.union(labels_in(text.tree))
     ranges = {
         letter: size
@@ -140,7 +136,21 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
             or (isinstance(size, int) and (letter in printer.cut or text == "0"))
         )
     }
+    if heading.wrt and ranges:  # one that is not as on paper is written out
+        seen.update(ranges, printer.counted)
+        _spread(seen, equal)
+        for letter, size in zip(axes, node.shape, strict=True):
+            if letter not in seen and isinstance(size, int):
+                ranges[letter] = size
+                seen.add(letter)
+                _spread(seen, equal)
     return format_heading(heading, ranges), text
+
+
+def _spread(seen: set[str], equal: Iterable[tuple[str, str]]) -> None:
+    """Add the letters that are equal to some whose size one can see."""
+    while more := {a for pair in equal for a in pair if not seen.isdisjoint(pair)} - seen:
+        seen |= more
 
 
 @dataclass(frozen=True, slots=True)
