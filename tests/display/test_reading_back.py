@@ -163,6 +163,10 @@ def test_the_left_hand_side_has_the_ranges_that_nothing_else_shows(node, letters
             "∂f_{i,j<2}/∂w_p = 2 δ_ip w_i",
         ),
         (
+            lambda w: ed.grad(ed.einsum("i->jkk", w, sizes={"j": 3, "k": 4}), wrt=w),
+            "∂f_{j<3,k<4,l}/∂w_p = δ_kl",
+        ),
+        (
             lambda w: ed.grad(np.sinh(ed.tensor("x", 2))[:, None] - np.cumsum(w), wrt=w),
             "∂f_{i<2,j<5}/∂w_p = -[j ≥ p]",
         ),

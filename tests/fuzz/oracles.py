@@ -57,20 +57,23 @@ def rounding(oracle: Callable[[Arrays], Any], arrays: Arrays, result: Any) -> np
 def is_at_pole(truth: Truth, arrays: Arrays) -> bool:
     """Tell whether something is divided by zero on the way to a value, as in arctan(1/0).
 
-    A norm that is 0 counts, since the derivative divides by it.
+    A norm or a standard deviation that is 0 counts, since the derivative divides by it.
     """
-    norm = np.linalg.norm
 
-    def norm_above_zero(*args: Any, **options: Any) -> Any:
-        found = norm(*args, **options)
-        if not np.all(found):
-            raise ZeroDivisionError
-        return found
+    def above_zero(function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*args: Any, **options: Any) -> Any:
+            found = np.asarray(function(*args, **options))
+            if np.any(np.abs(found) < 1e-12):
+                raise ZeroDivisionError
+            return found
+
+        return called
 
     try:
         with (
             np.errstate(divide="raise", invalid="raise", over="ignore", under="ignore"),
-            patch.object(np.linalg, "norm", norm_above_zero),
+            patch.object(np.linalg, "norm", above_zero(np.linalg.norm)),
+            patch.object(np, "std", above_zero(np.std)),
         ):
             return not np.all(np.isfinite(truth(arrays)))
     except (FloatingPointError, ZeroDivisionError):

@@ -339,3 +339,11 @@ def test_named_tensors_among_the_operands_take_arrays_by_keyword():
 
 def test_sizes_of_the_interleaved_form_have_its_labels():
     assert ed.einsum(x, [0], [0, 1], sizes={1: 4}).shape == (*x.shape, 4)
+
+
+def test_points_at_which_digits_are_lost_do_not_tell_expressions_apart():
+    T = ed.tensor("T", ("k", "m", "n"))
+    powers = np.exp(np.outer(np.sum(T, axis=(1, 2)), np.sum(T, axis=(0, 2))).sum(0))
+    H = ed.hessian(powers / np.sum(powers), wrt=T)  # whose sum of exponentials overflows, cubed
+    assert ed.equal(H, np.transpose(H, (0, 4, 5, 6, 1, 2, 3)))
+    assert not ed.equal(H, 2 * H)

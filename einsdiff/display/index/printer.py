@@ -124,11 +124,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
     is_of_entries = any(isinstance(index, Affine) for index in groups)
     seen = set(sized).union(letters_of(groups))
     equal = [pair for pair in printer.equal if set(pair) <= set(axes)]
-    while True:
-        more = {a for pair in equal for a in pair if not seen.isdisjoint(pair)} - seen
-        if not more:
-            break
-        seen |= more
+    _spread(seen, equal)
     written = printer.cut.union(labels_in(text.tree))
     ranges = {
         letter: size
@@ -143,10 +139,24 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
             or (isinstance(size, int) and (letter in printer.cut or text == "0"))
         )
     }
+    if heading.wrt and ranges:  # one that is not as on paper is written out
+        seen.update(ranges, printer.counted)
+        _spread(seen, equal)
+        for letter, size in zip(axes, node.shape, strict=True):
+            if letter not in seen and isinstance(size, int):
+                ranges[letter] = size
+                seen.add(letter)
+                _spread(seen, equal)
     runs = set(letters_of(index for index in groups if isinstance(index, Affine)))
     ranges.update((a, n) for a, n in zip(axes, node.shape, strict=True) if a in runs)
     # An entry x_1 could be taken for a variable of that name.
     return format_heading(heading, ranges, printer.names if is_of_entries else ()), text
+
+
+def _spread(seen: set[str], equal: Iterable[tuple[str, str]]) -> None:
+    """Add the letters that are equal to some whose size one can see."""
+    while more := {a for pair in equal for a in pair if not seen.isdisjoint(pair)} - seen:
+        seen |= more
 
 
 @dataclass(frozen=True, slots=True)
