@@ -181,6 +181,13 @@ class LatexTokens:
         name = token.name
         action = REFUSED.get(name, "")
         if not action:
+            if len(name) == 1 and name.isalpha():
+                self.fail(
+                    f"'{token.text}' is no command that is read",
+                    token.column,
+                    f"write the solution of a linear equation as A^{{-1}} {name}",
+                    token.end - token.column,
+                )
             close = get_close_matches(name[:40], _sorted_known(), 1, 0.7)
             action = (
                 f"write \\{close[0]}, if that is meant" if close else "write the formula without it"

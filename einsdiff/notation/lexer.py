@@ -48,10 +48,10 @@ def is_latex(text: str) -> bool:
 
     >>> is_latex(r"\theta_i"), is_latex("$A_{ij} x_j$"), is_latex("A_{ij} x_j")
     (True, True, False)
-    >>> is_latex("x^{2} + x"), is_latex("loss^{2}")
-    (True, False)
+    >>> is_latex("x^{2} + x"), is_latex("loss^{2}"), is_latex(r"A \ b")
+    (True, False, False)
     """
-    if "\\" in text or text.lstrip()[:1] == "$":
+    if re.search(r"\\[A-Za-z|{\[(\\]", text) or text.lstrip()[:1] == "$":
         return True
     return "^{" in text and not re.search(r"[^\W\d_]{2}|_\w\w", re.sub(r"\{[^{}]*\}", "{}", text))
 
@@ -159,7 +159,7 @@ _INSTEAD = {
     "!": "a factorial has no derivative; give its value as an operand",
     "%": "write mod(x, y)",
     "~": "index notation has no such sign",
-    "\\": "this is LaTeX; write it without commands: 1/2 x, Σ_i x_i, A_ij, θ",
+    "\\": "write the solution of A x = b as inv(A)_ij b_j; commands of LaTeX have letters: \\theta",
     "$": "write the formula without dollar signs",
     "½": "write 1/2",
     "→": "give the order of the axes on the left: f_ji = A_ij",

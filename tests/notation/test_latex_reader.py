@@ -1,4 +1,4 @@
-"""LaTeX becomes plain text, with the places of its characters, or is refused with a caret."""
+"""LaTeX is translated, with the places of its characters, or refused with a caret."""
 
 from __future__ import annotations
 
@@ -239,7 +239,8 @@ def test_what_is_latex():
 
 def test_words_before_a_bracket_are_functions():
     for word, name in WORDS.items():
-        assert translate(f"{word}(x)").text == f"{name}(x)"
+        letters = word if word.isalnum() else rf"\mathrm{{{word}}}".replace("_", r"\_")
+        assert translate(f"{letters}(x)").text == f"{name}(x)"
 
 
 # --- what is printed is read ----------------------------------------------------------------------
