@@ -33,13 +33,14 @@ from einsdiff.expressions.layout import as_matrix
 from einsdiff.expressions.made import is_derived
 from einsdiff.expressions.notations import TABLES
 from einsdiff.expressions.tensor_class import Tensor, tensor
+from einsdiff.notation.evidence import NOTATIONS
 from einsdiff.notation.lexer import is_index_notation
 from einsdiff.notation.subscripts import parse_subscripts
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.source.spelling import BACKENDS
 from einsdiff.verbs.calculus import einsum, grad, parse
-from einsdiff.verbs.sources.index_notation import shapes_in
+from einsdiff.verbs.sources.accept import asked_in
 
 _EPILOG = """\
 examples:
@@ -183,12 +184,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("expression", help='such as "ij,j->i" or "A_ij x_j"')
+    parser.add_argument("expression", help='such as "ij,j->i", "A_ij x_j" or "x\' A x"')
     parser.add_argument(
         "operands", nargs="*", help="a name for each operand of an einsum string; one may repeat"
     )
     what = parser.add_argument_group("what to differentiate")
     what.add_argument("--wrt", metavar="NAME", help="the name, or position from 0, or x_0 or A[0]")
+    what.add_argument(
+        "--notation", choices=NOTATIONS, help="the one of the expression, where it could be another"
+    )
     what.add_argument(
         "--order", type=_count, default=1, metavar="N", help="how often; 0 for the function itself"
     )
@@ -232,14 +236,18 @@ def _parser() -> argparse.ArgumentParser:
 def _asked(options: argparse.Namespace) -> Tensor:
     """Return the derivative that is asked for."""
     options.expression = options.expression.lstrip()
-    is_index = is_index_notation(options.expression, bool(options.operands))
+    is_index = options.notation != "einsum" and (
+        options.notation is not None
+        or is_index_notation(options.expression, bool(options.operands))
+    )
     if is_index and options.operands:
         raise _DataError(
-            f"index notation names its operands itself, so that there is none to be called "
+            f"this notation names its operands itself, so that there is none to be called "
             f"'{options.operands[0]}'; put the whole expression in quotes, "
             'as in einsdiff "A_ij x_j" --wrt A'
         )
-    axes = _axes(options.expression, options.operands)
+    said = {} if options.notation is None else {"notation": options.notation}
+    axes = _axes(options.expression, options.operands, is_index, said)
     data: dict[str, Array] = {}
     for item in options.data:
         name, array = _data(item, axes)
@@ -252,13 +260,17 @@ def _asked(options: argparse.Namespace) -> Tensor:
         for n in options.operands or axes
     ]
     read = parse if is_index else einsum
-    function: Tensor = read(options.expression, *operands)
     if options.order == 0:
+        function: Tensor = read(options.expression, *operands, **said)
         return function
-    if is_index:  # a single letter is a name here, and no label
-        derivative: Tensor = grad(function, wrt=_wrt(options.wrt), order=options.order)
+    wrt = _wrt(options.wrt)
+    if is_index and asked_in(options.expression, axes, options.notation) is None:
+        # A single letter is a name here, and no label.
+        derivative: Tensor = grad(
+            parse(options.expression, *operands, **said), wrt=wrt, order=options.order
+        )
     else:
-        derivative = grad(options.expression, *operands, wrt=_wrt(options.wrt), order=options.order)
+        derivative = grad(options.expression, *operands, wrt=wrt, order=options.order, **said)
     return derivative
 
 
@@ -309,10 +321,12 @@ class _DataError(Exception):
     """A file of numbers that cannot be read."""
 
 
-def _axes(subscripts: str, operands: Sequence[str]) -> dict[str, int]:
-    """Count the labels of each operand, which is how a file's numbers are to be arranged."""
-    if is_index_notation(subscripts, bool(operands)):
-        return {name: len(shape) for name, shape in shapes_in(subscripts).items()}
+def _axes(
+    subscripts: str, operands: Sequence[str], is_index: bool, said: Mapping[str, Any]
+) -> dict[str, int]:
+    """Count the axes of each operand, which is how a file's numbers are to be arranged."""
+    if is_index:
+        return {v.name: len(v.shape) for v in parse(subscripts, **said).formula.arguments}
     inputs = parse_subscripts(subscripts).inputs
     return {name: len(labels) for name, labels in zip(operands, inputs, strict=False)}
 

@@ -51,7 +51,7 @@ def is_latex(text: str) -> bool:
     >>> is_latex("x^{2} + x"), is_latex("loss^{2}"), is_latex(r"A \ b")
     (True, False, False)
     """
-    if re.search(r"\\[A-Za-z|{\[(\\]", text) or text.lstrip()[:1] == "$":
+    if re.search(r"\\[A-Za-z|{\[(\\,;:!]", text) or text.lstrip()[:1] == "$":
         return True
     return "^{" in text and not re.search(r"[^\W\d_]{2}|_\w\w", re.sub(r"\{[^{}]*\}", "{}", text))
 

@@ -81,6 +81,19 @@ def _read_string(given: Arguments) -> Source:
     return source if front is None else replace(source, asked=front.by)
 
 
+def asked_in(text: str, names: Collection[str], notation: str | None = None) -> Asked | None:
+    r"""Find a derivative that a text in any notation asks for, see `evidence.asked`.
+
+    >>> asked_in(r"\frac{\partial}{\partial x} x^2", ()), asked_in("x^2", ())
+    (Asked(by=('x',), start=4), None)
+    """
+    if notation == "latex" or (notation is None and is_latex(text)):
+        from einsdiff.notation.latex_reader import translate  # where it is needed
+
+        text = translate(text, names).text
+    return None if notation == "einsum" else asked(text, names)
+
+
 def _said_notation(given: Arguments) -> str | None:
     """Take ``notation=`` from the arguments, unless an operand is called so."""
     if "notation" not in given.named or places_of("notation", given.expression):
