@@ -247,7 +247,9 @@ def _asked(options: argparse.Namespace) -> Tensor:
             'as in einsdiff "A_ij x_j" --wrt A'
         )
     said = {} if options.notation is None else {"notation": options.notation}
-    axes = _axes(options.expression, options.operands, is_index, said)
+    numbers = re.findall(r"(\w+)=(?=\s|$)", options.shapes or "")
+    scalars = {name: () for name in numbers if name in options.expression}
+    axes = _axes(options.expression, options.operands, is_index, {**scalars, **said})
     data: dict[str, Array] = {}
     for item in options.data:
         name, array = _data(item, axes)

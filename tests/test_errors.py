@@ -377,16 +377,6 @@ PAGES = {
         """,
         "wrt='A' or wrt='x'",
     ),
-    "an expression as wrt": (
-        lambda: ed.grad(f, wrt=f),
-        (ed.NameNotFoundError, LookupError),
-        ["wrt=f_i = A_ij x_j", "no variable"],
-        """
-        f_i = A_ij x_j
-        A: (m, n)   x: (n,)
-        """,
-        "wrt='A' or wrt='x'",
-    ),
     "nothing to differentiate by": (
         lambda: ed.grad(",->", 2, 3, wrt="c"),
         (ed.NameNotFoundError, LookupError),

@@ -284,6 +284,7 @@ def parse(
             f"{type(expression).__name__} is no string of index notation",
             action="write an expression such as 'A_ij x_j'",
         )
+    given.is_formula = isinstance(expression, str)
     return read_derived(given).tensor
 
 

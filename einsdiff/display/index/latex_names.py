@@ -80,7 +80,9 @@ def latex_name(name: str) -> str:
     """
     apart = normalize("NFD", name)  # names are read in NFKC, where ȳ is one sign
     accent = next((char for char in apart if char in _ACCENTS), "")
-    if accent and len(apart.partition("_")[0]) == 2:  # such as the name of an adjoint, x̄
+    if (
+        re.fullmatch(rf"\w{re.escape(accent)}\d*(_.*)?", apart) and accent
+    ):  # such as the name of an adjoint, x̄
         base, brace, below = latex_name(apart.replace(accent, "")).partition("_{")
         return rf"\{_ACCENTS[accent]}{{{base}}}{brace}{below}"
     numbered = re.fullmatch(r"([^\W\d_]+)([0-9]+)", name)

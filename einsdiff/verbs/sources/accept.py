@@ -8,6 +8,7 @@ f_i = A_ij x_j
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -60,7 +61,7 @@ def read_expression(given: Arguments) -> Source:
 
 def _read_string(given: Arguments) -> Source:
     """Read a text in the notation that it is in; errors show the text as it was given."""
-    if "->" in given.expression and "notation" not in given.named:
+    if "->" in given.expression and "notation" not in given.named and not given.is_formula:
         take_keywords(given)
         return _read_einsum(given)
     notation = _said_notation(given)
@@ -116,7 +117,7 @@ def _translated(given: Arguments, names: Collection[str], shown: ExitStack) -> s
     formula = translate(latex, names)
     if formula.notation is None:
         start = (asked(formula.text, names) or Asked((), 0)).start
-        plain = replace(given, expression=formula.text[start:])
+        plain = replace(given, expression=formula.text[start:], is_formula=True)
         formula = translate(latex, names, _notation_of(plain))
     given.expression = formula.text
     shown.enter_context(formula.pointing())
@@ -126,9 +127,13 @@ def _translated(given: Arguments, names: Collection[str], shown: ExitStack) -> s
 def _notation_of(given: Arguments) -> str:
     """Tell by the text, and by the axes of operands, in which notation it is."""
     text = given.expression
-    if not is_index_notation(text, bool(given.operands)):
-        return "einsum"
-    return which(text, _ranks(given))
+    ranks = _ranks(given)
+    if not given.is_formula and not is_index_notation(text, bool(given.operands)):
+        # Labels of one operand may be parted by spaces, unless they are what operands are called.
+        words = set(re.findall(r"\w+", text))
+        if re.search("->|,|[.]{3}", text) or len(words) < 2 or not words <= ranks.keys():
+            return "einsum"
+    return which(text, ranks)
 
 
 def _read_matrix(given: Arguments) -> Source:
@@ -149,10 +154,13 @@ _READERS: dict[str, Callable[[Arguments], Source]] = {
 
 
 def _ranks(given: Arguments) -> dict[str, int | None]:
-    """Return the number of axes of each operand given by name, None where it is not known."""
-    ranks: dict[str, int | None] = dict.fromkeys(
-        name for name in given.operands if isinstance(name, str)
-    )
+    """Return the number of axes of each operand with a name, None where it is not known."""
+    ranks: dict[str, int | None] = {}
+    for k, source in enumerate(given.operands):
+        name = called_like(source, k, given.frame)
+        if name is not None:
+            shape = None if isinstance(source, str) else getattr(source, "shape", None)
+            ranks[name] = None if shape is None else len(shape)
     for name, value in given.named.items():
         shape = value if isinstance(value, str | tuple) else getattr(value, "shape", None)
         is_number = isinstance(value, float | complex)

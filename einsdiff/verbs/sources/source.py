@@ -36,6 +36,7 @@ class Arguments:
     #: What is to be differentiated by: a name there is a name for an operand.
     wanted: Sequence[Any] = ()
     notation: str | None = None  # the one that the expression is in, if that is said
+    is_formula: bool = False  # that it is no einsum string, whatever it looks like
 
 
 @dataclass(frozen=True, slots=True)

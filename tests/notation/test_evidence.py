@@ -1,0 +1,77 @@
+"""Which notation a text is in, and derivatives that are asked for in front of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from einsdiff.errors import SubscriptsError
+from einsdiff.notation.evidence import asked, which
+
+
+@pytest.mark.parametrize(
+    ("text", "ranks", "notation"),
+    [
+        ("A_ij x_j", {}, "index"),
+        ("Σ_i x_i", {}, "index"),
+        ("sin(2 x + 1)", {}, "index"),
+        ("a b", {}, "index"),
+        ("x' A x", {}, "matrix"),
+        ("x.T @ A @ x", {}, "matrix"),
+        ("‖y - Φθ‖²", {}, "matrix"),
+        ("A x", {}, "matrix"),
+        ("A x", {"A": 0, "x": 0}, "index"),
+        ("a b", {"a": 2, "b": 1}, "matrix"),
+        ("log(det(inv(X)))", {}, "matrix"),
+        ("inv(X)_ij", {}, "index"),
+    ],
+)
+def test_the_notation_is_told_by_the_text_and_by_the_axes_of_operands(text, ranks, notation):
+    assert which(text, ranks) == notation
+
+
+@pytest.mark.parametrize(
+    ("text", "by", "rest"),
+    [
+        ("d/dx (x' A x)", "x", "(x' A x)"),
+        ("∂/∂A tr(A X B)", "A", "tr(A X B)"),
+        ("∇_x ‖A x - y‖²", "x", "‖A x - y‖²"),
+        ("∇_{θ} f", "θ", "f"),
+        ("∂²/∂x² sin(x)", "xx", "sin(x)"),
+        ("d^2/dx^2 (x + 1)", "xx", "(x + 1)"),
+        ("∂²/∂x∂y (x y)", "xy", "(x y)"),
+        ("∂/∂x -x", "x", "-x"),
+    ],
+)
+def test_a_derivative_is_taken_off_the_front(text, by, rest):
+    found = asked(text)
+    assert "".join(found.by) == by
+    assert text[found.start :].strip() == rest
+
+
+@pytest.mark.parametrize(
+    "text", ["x' A x", "∂f/∂x = 2 x", "∂f_i/∂A_pq = δ_ip x_q", "d x", "∂x_i/∂z_p y_i"]
+)
+def test_other_texts_ask_for_none(text):
+    assert asked(text) is None
+
+
+def test_d_may_be_an_operand():
+    assert asked("d/dx (x)", {"d", "dx"}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "headline", "caret"),
+    [
+        ("d/dx x^2 + x", "it is not clear how much", 9),
+        ("d/dx (x) y", "it is not clear how much", 9),
+        ("a + d/dx (x)", "within an expression", 4),
+        ("∂/∂x (x ∂/∂y y)", "within an expression", 8),
+        ("∂²/∂x (x^2)", "the order above is 2", 0),
+        ("∂/∂x∂y (x y)", "the order above is 1", 0),
+        ("d/dx", "nothing is differentiated", 4),
+    ],
+)
+def test_what_is_not_clear_is_refused(text, headline, caret):
+    with pytest.raises(SubscriptsError, match=headline) as caught:
+        asked(text)
+    assert str(caught.value).splitlines()[3].index("^") == caret + 4
