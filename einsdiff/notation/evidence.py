@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from einsdiff.errors import SubscriptsError
-from einsdiff.notation.matrix_parser import has_index_signs, is_matrix_notation
+from einsdiff.notation.matrix_parser import WORDS
 
 #: The notations of `notation=`.
 NOTATIONS = ("index", "matrix", "latex", "einsum")
@@ -31,8 +32,37 @@ _NABLA = re.compile(rf"\s*∇(?:\^\{{?(\d)\}}?|([{_RAISED}]))?_(?:\{{([^{{}}]*)\
 #: A derivative that is asked for within an expression.
 _INSIDE = re.compile(rf"(?<!\w)[d∂]{_POWER}\s*/\s*([d∂]){_LETTER}|∇_")
 
-#: Functions whose value is a matrix; in index notation labels follow, inv(A)_ij.
-_MATRICES = re.compile(r"(?<!\w)(?:inv|pinv|adj|expm|logm|sqrtm)\(")
+#: What einsdiff writes behind matrix notation.
+_NOTES = re.compile(
+    r"\s+\((?:numerator layout|denominator layout|Hessian|in the shape of|vec order)[^()]*\)\s*$"
+)
+
+#: What only index notation has, and subscripts of matrix notation that it could be taken for.
+_LABELLED = re.compile(r"_\{?(?:[i-np-s]+|[a-z]{1,2})(?![^\W_])|_\{[^{}]*,|\)_|[δΣ∑]_|->|[ᵢ-ᵪₐ-ₜⱼ]")
+_SIZED = re.compile(r"[IKe]_\{?|[IK][ₐ-ₜ]+")
+
+#: Functions of a whole operand, which index notation has too.
+_OF_WHOLE = re.compile(r"\b(?:det|logdet|max|min|logsumexp|prod)\(\s*[^\W\d]\w*\s*\)")
+
+#: What only matrix notation has.
+_SIGNS = re.compile(
+    r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁺;]|⁻ᵀ|\.[*/^T]|\|\||<[^<>=]*,|\b(?:det|tr) +[^\W\d_]|\b(?:log|ln) +det\b"
+    r"|\[[^\[\]<>=≥≤≠]*,"
+)
+_TRANSPOSED = re.compile(r"\^\{?-?T\b")
+
+#: An upper-case name beside another factor, or inverted.
+_UPPER = r"([A-ZΑ-Ω][^\W_]*)"
+_IN_PRODUCT = re.compile(
+    rf"(?<![^\W_]){_UPPER}(?:⁻¹|[\^²³ⁿ]|\s*[*·|]|\s*(?=\()|\s+(?=[^\W_]))"
+    rf"|(?:[*·|]|\)|[^\W_]\s)\s*{_UPPER}(?![^\W_])"
+    rf"|\([^()]*?(?<![^\W_]){_UPPER}[^()]*\)\s*(?=[^\W_]|\()"
+)
+
+#: Words that tell matrix notation from index notation, where there are no labels.
+_TELLING = WORDS - {
+    *("det", "logdet", "min", "max", "ln", "sgn", "sqrt", "square", "reciprocal", "σ")
+} | {"expm", "inv"}
 
 
 class Asked(NamedTuple):
@@ -47,9 +77,53 @@ def which(text: str, ranks: Mapping[str, int | None] | None = None) -> str:
 
     `ranks` has the number of axes of each operand that is known, None where it is not.
     """
-    is_matrix = is_matrix_notation(text, ranks or {})
-    is_matrix = is_matrix or (bool(_MATRICES.search(text)) and not has_index_signs(text))
-    return "matrix" if is_matrix else "index"
+    return "matrix" if is_matrix_notation(text, ranks or {}) else "index"
+
+
+def is_matrix_notation(text: str, ranks: Mapping[str, int | None]) -> bool:
+    """Tell matrix notation from index notation.
+
+    `ranks` has the number of axes of each operand that is known, None where it is not.
+
+    >>> is_matrix_notation("x' A x", {}), is_matrix_notation("A_ij x_j", {})
+    (True, False)
+    >>> is_matrix_notation("a x", {}), is_matrix_notation("a x", {"a": 2})
+    (False, True)
+    """
+    told = _told(text)
+    if isinstance(told, bool):
+        return told
+    words, upper, is_transposed = told
+    if (is_transposed and "T" not in ranks) or any(ranks.get(word) for word in words):
+        return True
+    return any(ranks.get(name) != 0 for name in upper)
+
+
+@lru_cache(maxsize=1024)
+def _told(text: str) -> bool | tuple[frozenset[str], frozenset[str], bool]:
+    """Tell what a text says alone: whether it is matrix notation, if that is certain.
+
+    Else return the words that an operand with axes may be called, the upper-case names in products,
+    and whether there is a ``^T``.
+    """
+    if _NOTES.search(text):
+        return True
+    if has_index_signs(text):
+        return False
+    words = frozenset(re.findall(r"[^\W\d]\w*", _OF_WHOLE.sub("", text)))
+    if _SIGNS.search(text) or words & _TELLING:
+        return True
+    found = (match[1] or match[2] or match[3] for match in _IN_PRODUCT.finditer(text))
+    return words, frozenset(found), bool(_TRANSPOSED.search(text))
+
+
+def has_index_signs(text: str) -> bool:
+    """Tell whether a text has what only index notation has.
+
+    >>> has_index_signs("A_ij x_j"), has_index_signs("I_n x"), has_index_signs("A x")
+    (True, False, False)
+    """
+    return bool(_LABELLED.search(_SIZED.sub("", text))) or "\\" in text
 
 
 def asked(text: str, names: Collection[str] = ()) -> Asked | None:

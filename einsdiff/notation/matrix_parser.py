@@ -14,9 +14,8 @@ Which names are functions is said by who calls; what is a matrix is not known he
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, NoReturn
 from unicodedata import normalize
 
@@ -61,85 +60,8 @@ _NOTE = re.compile(
     r"|in the shape of (?P<owner>[^(),]*))?(?:(?:, |(?<=\())vec order (?P<order>[CF]))?\)\s*"
 )
 
-_NOTES = re.compile(
-    r"\s+\((?:numerator layout|denominator layout|Hessian|in the shape of|vec order)[^()]*\)\s*$"
-)
-
-#: What only index notation has, and subscripts of matrix notation that it could be taken for.
-_LABELLED = re.compile(r"_\{?(?:[i-np-s]+|[a-z]{1,2})(?![^\W_])|_\{[^{}]*,|\)_|[δΣ∑]_|->|[ᵢ-ᵪₐ-ₜⱼ]")
-_SIZED = re.compile(r"[IKe]_\{?|[IK][ₐ-ₜ]+")
-
-#: Functions of a whole operand, which index notation has too.
-_OF_WHOLE = re.compile(r"\b(?:det|logdet|max|min|logsumexp|prod)\(\s*[^\W\d]\w*\s*\)")
-
-#: What only matrix notation has.
-_SIGNS = re.compile(
-    r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁺;]|⁻ᵀ|\.[*/^T]|\|\||<[^<>=]*,|\b(?:det|tr) +[^\W\d_]|\b(?:log|ln) +det\b"
-    r"|\[[^\[\]<>=≥≤≠]*,"
-)
-_TRANSPOSED = re.compile(r"\^\{?-?T\b")
-
-#: An upper-case name beside another factor, or inverted.
-_UPPER = r"([A-ZΑ-Ω][^\W_]*)"
-_IN_PRODUCT = re.compile(
-    rf"(?<![^\W_]){_UPPER}(?:⁻¹|[\^²³ⁿ]|\s*[*·|]|\s*(?=\()|\s+(?=[^\W_]))"
-    rf"|(?:[*·|]|\)|[^\W_]\s)\s*{_UPPER}(?![^\W_])"
-    rf"|\([^()]*?(?<![^\W_]){_UPPER}[^()]*\)\s*(?=[^\W_]|\()"
-)
-
-#: Words that tell matrix notation from index notation, where there are no labels.
-_TELLING = WORDS - {
-    *("det", "logdet", "min", "max", "ln", "sgn", "sqrt", "square", "reciprocal", "σ")
-} | {"expm", "inv"}
-
 #: Labels of index notation, by which a subscript is told from the end of a name.
 _LABELS = re.compile("[i-n]{1,4}|[pq]{1,2}")
-
-
-def is_matrix_notation(text: str, ranks: Mapping[str, int | None]) -> bool:
-    """Tell matrix notation from index notation.
-
-    `ranks` has the number of axes of each operand that is known, None where it is not.
-
-    >>> is_matrix_notation("x' A x", {}), is_matrix_notation("A_ij x_j", {})
-    (True, False)
-    >>> is_matrix_notation("a x", {}), is_matrix_notation("a x", {"a": 2})
-    (False, True)
-    """
-    told = _told(text)
-    if isinstance(told, bool):
-        return told
-    words, upper, is_transposed = told
-    if (is_transposed and "T" not in ranks) or any(ranks.get(word) for word in words):
-        return True
-    return any(ranks.get(name) != 0 for name in upper)
-
-
-@lru_cache(maxsize=1024)
-def _told(text: str) -> bool | tuple[frozenset[str], frozenset[str], bool]:
-    """Tell what a text says alone: whether it is matrix notation, if that is certain.
-
-    Else return the words that an operand with axes may be called, the upper-case names in products,
-    and whether there is a ``^T``.
-    """
-    if _NOTES.search(text):
-        return True
-    if has_index_signs(text):
-        return False
-    words = frozenset(re.findall(r"[^\W\d]\w*", _OF_WHOLE.sub("", text)))
-    if _SIGNS.search(text) or words & _TELLING:
-        return True
-    found = (match[1] or match[2] or match[3] for match in _IN_PRODUCT.finditer(text))
-    return words, frozenset(found), bool(_TRANSPOSED.search(text))
-
-
-def has_index_signs(text: str) -> bool:
-    """Tell whether a text has what only index notation has.
-
-    >>> has_index_signs("A_ij x_j"), has_index_signs("I_n x"), has_index_signs("A x")
-    (True, False, False)
-    """
-    return bool(_LABELLED.search(_SIZED.sub("", text))) or "\\" in text
 
 
 def parse_matrix(
@@ -516,6 +438,13 @@ class _MatrixParser(MatrixSyntax):
                 inner = yield self.nested(")")
                 return _spread(inner, start, self.tokens[self.at - 1].end)
             case "[":
+                if not token.is_apart and self.text[start - 1 : start].strip("(-+*@·⊙⊘⊗/=|‖[,;"):
+                    self.fail(
+                        "entries in square brackets are Python's",
+                        start,
+                        start + 1,
+                        "write labels, A_0j for a row; or a space before a block matrix, A [b; c]",
+                    )
                 tree = yield self.bracket(start)
                 return tree
             case "<" | "⟨":

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from einsdiff.errors import SubscriptsError
+from einsdiff.notation.evidence import is_matrix_notation
 from einsdiff.notation.matrix_lexer import tokens_of
-from einsdiff.notation.matrix_parser import is_matrix_notation, parse_matrix
+from einsdiff.notation.matrix_parser import parse_matrix
 from einsdiff.notation.matrix_trees import MatrixHeading, MatrixTree, spine, upward
 from einsdiff.notation.trees import DEEPEST
 
@@ -249,3 +250,10 @@ def test_operands_tell_which_notation_is_meant():
     assert is_matrix_notation("a x", {"a": 2})
     assert not is_matrix_notation("A x", {"A": 0, "x": 0})
     assert not is_matrix_notation("x^T A", {"T": 0, "A": 0})
+
+
+@pytest.mark.parametrize("text", ["x'[0]", "(A x)[0]", "A[1:3] x"])
+def test_entries_as_in_python_are_no_blocks(text):
+    with pytest.raises(SubscriptsError):
+        parse_matrix(text)
+    parse_matrix("A [b; c] + 2*[b; c]")
