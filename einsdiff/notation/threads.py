@@ -26,6 +26,7 @@ from _thread import get_ident  # which, unlike threading, is there already
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from time import sleep
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,19 @@ def in_child(action: Callable[[], None]) -> None:
         os.register_at_fork(after_in_child=action)
 
 
+#: So long no other thread may ask for its turn between the last look and the fork, in seconds.
+_UNDISTURBED = 100.0
+_interval = sys.getswitchinterval()
+
+
 def _await_imports() -> None:
     """Wait for the modules that other threads are just importing."""
+    global _interval
+    if sys.getswitchinterval() != _UNDISTURBED:  # which it is while two threads fork at once
+        _interval = sys.getswitchinterval()
+    if len(sys._current_frames()) > 1:
+        sys.setswitchinterval(_UNDISTURBED)
+        sleep(2 * _interval)  # those that wait for their turn already have had it then
     for _ in range(100):  # one import may be followed by another
         names = _being_imported()
         if not names:
@@ -86,5 +98,9 @@ def _being_imported() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _go_on() -> None:
+    sys.setswitchinterval(_interval)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_await_imports)
+    os.register_at_fork(before=_await_imports, after_in_parent=_go_on, after_in_child=_go_on)
