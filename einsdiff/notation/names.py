@@ -17,7 +17,7 @@ from einsdiff.errors import OperandError
 RESERVED = {"δ": "the Kronecker delta", "Σ": "the sign of a sum"}
 
 #: What operands are called that matrix notation spells like a sign of index notation.
-SPELLED_OUT = {"δ": "delta", "Σ": "Sigma"}
+SPELLED_OUT = {"δ": "delta", "Σ": "Sigma", "Π": "Pi"}
 
 
 def spelled_out(name: str) -> str:
