@@ -53,7 +53,7 @@ from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.verbs.calculus import grad, hvp, jvp, vjp
-from einsdiff.verbs.sources.accept import read_expression
+from einsdiff.verbs.differentiated import read_derived
 from einsdiff.verbs.sources.source import Arguments, Wrt, find_variable
 
 
@@ -113,7 +113,7 @@ def problem(
     checked_form(form)
     wanted = tuple(wrt) if isinstance(wrt, tuple | list) else (wrt,)
     frame = sys._getframe(1)
-    source = read_expression(Arguments(expression, operands, sizes, named, frame, wanted))
+    source = read_derived(Arguments(expression, operands, sizes, named, frame, wanted))
     f = source.tensor
     try:
         chosen = [find_variable(w, source, frame) for w in wanted]

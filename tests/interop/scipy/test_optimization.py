@@ -811,3 +811,9 @@ def test_the_data_are_those_that_scikit_learn_bundles(file, columns, loader):
     table = np.array([row.split(",")[columns] for row in rows], float)
     theirs = getattr(datasets, loader)().data[: len(rows), : table.shape[1]]
     np.testing.assert_allclose(table, theirs, rtol=1e-9)
+
+
+def test_a_derivative_that_the_text_asks_for_is_what_is_minimized():
+    p = ed.problem("d/dx (x^3 + x)", wrt="x", x=2.0)
+    assert p.fun(p.x0) == 13.0
+    np.testing.assert_allclose(p.jac(p.x0), [12.0])
