@@ -545,7 +545,14 @@ class _MatrixParser(MatrixSyntax):
                 f"write {stem} without labels, or labels everywhere; if {word} is a name, "
                 f"give its sizes: {word}='mn'",
             )
-        if self.next.kind == "(" and not self.next.is_apart and word[0].islower():
+        if len(word) > 1 and word != word.lower() and word.lower() in self.functions:
+            self.fail(
+                f"there is no function '{word}'",
+                start,
+                end,
+                f"write {word.lower()}(..); if {word} is a name, give its sizes: {word}='mn'",
+            )
+        if is_applied and word[0].islower():
             self.check_product(token)
         return MatrixTree("name", (), word, start, end)
 

@@ -257,3 +257,11 @@ def test_entries_as_in_python_are_no_blocks(text):
     with pytest.raises(SubscriptsError):
         parse_matrix(text)
     parse_matrix("A [b; c] + 2*[b; c]")
+
+
+@pytest.mark.parametrize("word", ["Tr", "Det", "Exp", "NORM", "Diag"])
+def test_functions_in_capitals_are_no_matrices(word):
+    for text in (f"{word}(A X)", f"2 {word} (A)"):
+        with pytest.raises(SubscriptsError, match=f"write {word.lower()}"):
+            parse_matrix(text, functions={"exp"})
+    parse_matrix(f"{word} A", names={word, "A"})
