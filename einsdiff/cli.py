@@ -39,8 +39,9 @@ from einsdiff.notation.subscripts import parse_subscripts
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.source.spelling import BACKENDS
-from einsdiff.verbs.calculus import einsum, grad, parse
-from einsdiff.verbs.sources.accept import asked_in
+from einsdiff.verbs.calculus import parse
+from einsdiff.verbs.differentiated import differentiated, read_chosen, read_derived
+from einsdiff.verbs.sources.source import Arguments
 
 _EPILOG = """\
 examples:
@@ -261,18 +262,14 @@ def _asked(options: argparse.Namespace) -> Tensor:
         tensor(n, data[n]) if n in data else tensor(n, shapes[n]) if n in shapes else n
         for n in options.operands or axes
     ]
-    read = parse if is_index else einsum
+    # A single letter is a name here, and no label.
+    given = Arguments(
+        options.expression, operands, None, said, sys._getframe(), is_formula=is_index
+    )
     if options.order == 0:
-        function: Tensor = read(options.expression, *operands, **said)
-        return function
-    wrt = _wrt(options.wrt)
-    if is_index and asked_in(options.expression, axes, options.notation) is None:
-        # A single letter is a name here, and no label.
-        derivative: Tensor = grad(
-            parse(options.expression, *operands, **said), wrt=wrt, order=options.order
-        )
-    else:
-        derivative = grad(options.expression, *operands, wrt=wrt, order=options.order, **said)
+        return read_derived(given).tensor
+    f, chosen, several = read_chosen(given, _wrt(options.wrt), options.order)
+    derivative: Tensor = differentiated(f, chosen, options.order, several)
     return derivative
 
 

@@ -69,7 +69,7 @@ def _read_string(given: Arguments) -> Source:
     names = {*given.named, *(name for name in called if name is not None)}
     with ExitStack() as shown:
         if notation == "latex" or (notation is None and is_latex(given.expression)):
-            notation = _translated(given, names, shown)
+            notation = _translated(given, called, names, shown)
         front = asked(given.expression, names) if notation != "einsum" else None
         if front is not None:
             whole = given.expression
@@ -78,21 +78,8 @@ def _read_string(given: Arguments) -> Source:
             shown.enter_context(pointing(given.expression, whole, columns))
             given.wanted = (*given.wanted, *front.by)
         take_keywords(given)
-        source = _READERS[notation or _notation_of(given)](given)
+        source = _READERS[notation or _notation_of(given, called)](given)
     return source if front is None else replace(source, asked=front.by)
-
-
-def asked_in(text: str, names: Collection[str], notation: str | None = None) -> Asked | None:
-    r"""Find a derivative that a text in any notation asks for, see `evidence.asked`.
-
-    >>> asked_in(r"\frac{\partial}{\partial x} x^2", ()), asked_in("x^2", ())
-    (Asked(by=('x',), start=4), None)
-    """
-    if notation == "latex" or (notation is None and is_latex(text)):
-        from einsdiff.notation.latex_reader import translate  # where it is needed
-
-        text = translate(text, names).text
-    return None if notation == "einsum" else asked(text, names)
 
 
 def _said_notation(given: Arguments) -> str | None:
@@ -109,7 +96,9 @@ def _said_notation(given: Arguments) -> str | None:
     return str(notation) if notation else None
 
 
-def _translated(given: Arguments, names: Collection[str], shown: ExitStack) -> str:
+def _translated(
+    given: Arguments, called: Sequence[str | None], names: Collection[str], shown: ExitStack
+) -> str:
     """Put plain text in the place of LaTeX; return the notation that it is in."""
     from einsdiff.notation.latex_reader import translate  # where it is needed
 
@@ -118,16 +107,16 @@ def _translated(given: Arguments, names: Collection[str], shown: ExitStack) -> s
     if formula.notation is None:
         start = (asked(formula.text, names) or Asked((), 0)).start
         plain = replace(given, expression=formula.text[start:], is_formula=True)
-        formula = translate(latex, names, _notation_of(plain))
+        formula = translate(latex, names, _notation_of(plain, called))
     given.expression = formula.text
     shown.enter_context(formula.pointing())
     return formula.notation or "index"
 
 
-def _notation_of(given: Arguments) -> str:
+def _notation_of(given: Arguments, called: Sequence[str | None]) -> str:
     """Tell by the text, and by the axes of operands, in which notation it is."""
     text = given.expression
-    ranks = _ranks(given)
+    ranks = _ranks(given, called)
     if not given.is_formula and not is_index_notation(text, bool(given.operands)):
         # Labels of one operand may be parted by spaces, unless they are what operands are called.
         words = set(re.findall(r"\w+", text))
@@ -153,11 +142,10 @@ _READERS: dict[str, Callable[[Arguments], Source]] = {
 }
 
 
-def _ranks(given: Arguments) -> dict[str, int | None]:
+def _ranks(given: Arguments, called: Sequence[str | None]) -> dict[str, int | None]:
     """Return the number of axes of each operand with a name, None where it is not known."""
     ranks: dict[str, int | None] = {}
-    for k, source in enumerate(given.operands):
-        name = called_like(source, k, given.frame)
+    for source, name in zip(given.operands, called, strict=True):
         if name is not None:
             shape = None if isinstance(source, str) else getattr(source, "shape", None)
             ranks[name] = None if shape is None else len(shape)
