@@ -183,8 +183,9 @@ def _resized(formula: Formula, sizes: Mapping[str, Size]) -> Formula:
     made = formula.made_of
     if made is not None:
         flat = resized([node for pair in made.known for node in pair], sizes)
-        known = tuple((v, e) for v, e in zip(flat[::2], flat[1::2], strict=True))
-        made = MadeOf(_resized(made.whole, sizes), made.key, known)  # type: ignore[arg-type]
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        known = tuple((v, e) for v, e in pairs if isinstance(v, Variable))
+        made = MadeOf(_resized(made.whole, sizes), made.key, known)
     return replace(formula, expr=expr, arguments=variables, source=None, made_of=made)
 
 

@@ -28,6 +28,7 @@ _LETTER = rf"[^\W\d_{_RAISED}]"
 _VARIABLE = rf"{_LETTER}(?:{_LETTER}|\d)*(?:_\{{[^{{}}]*\}}|_\w+|\[[^\[\]]*\])?"
 _BELOW = re.compile(rf"\s*[d∂]\s*({_VARIABLE}?){_POWER}(?![\w])")
 _ABOVE = re.compile(rf"(?:\s*([d∂]){_POWER}\s*/)")
+_OPENING = re.compile(r"\s*\(")
 _NABLA = re.compile(rf"\s*∇(?:\^\{{?(\d)\}}?|([{_RAISED}]))?_(?:\{{([^{{}}]*)\}}|({_LETTER}+))")
 #: A derivative that is asked for within an expression.
 _INSIDE = re.compile(rf"(?<!\w)[d∂]{_POWER}\s*/\s*([d∂]){_LETTER}|∇_")
@@ -169,7 +170,7 @@ def _in_front(text: str, names: Collection[str]) -> Asked | None:
     if above is None or (above[1] == "d" and "d" in names):
         return None
     at, by = above.end(), []
-    bracket = re.compile(r"\s*\(").match(text, at)
+    bracket = _OPENING.match(text, at)
     at = bracket.end() if bracket else at
     while (below := _BELOW.match(text, at)) is not None and below[1]:
         by += [below[1]] * _number(below[2], below[3])

@@ -24,9 +24,6 @@ GREEK_VARIANTS = {
     "varPsi": "Ψ", "varOmega": "Ω",
 }  # fmt: skip
 
-#: Capital letters that are signs of index notation, where the name is spelled out.
-SPELLED_OUT = {"Σ": "Sigma", "Π": "Pi"}
-
 #: Signs between things and before them.
 SIGNS = {
     "cdot": "·", "times": "×", "ast": "*", "div": "/", "slash": "/", "odot": "⊙", "circ": "⊙",
@@ -81,127 +78,38 @@ GROWING = {
 
 FRACTIONS = frozenset(["frac", "tfrac", "dfrac", "cfrac", "nicefrac", "sfrac"])
 
-#: Functions with commands of their own.
-FUNCTIONS = {
-    **{
-        name: name
-        for name in [
-            "sin",
-            "cos",
-            "tan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "arcsin",
-            "arccos",
-            "arctan",
-            "exp",
-            "log",
-            "det",
-            "max",
-            "min",
-        ]
-    },
+#: Functions that have commands of their own, and are written as words too.
+_SPOKEN = [
+    "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "exp", "log",
+    "det", "max", "min", "tr", "diag", "sign", "inv", "softmax", "abs", "norm",
+]  # fmt: skip
+_CALLED = {
+    **{name: name for name in _SPOKEN},
     "ln": "log",
     "lg": "log10",
-    "tr": "tr",
     "Tr": "tr",
-    "trace": "tr",
-    "diag": "diag",
     "Diag": "diag",
-    "sign": "sign",
     "sgn": "sign",
-    "vect": "vec",
-    "inv": "inv",
-    "softmax": "softmax",
-    "abs": "abs",
-    "norm": "norm",
 }
+
+#: Functions with commands of their own.
+FUNCTIONS = {**_CALLED, "trace": "tr", "vect": "vec"}
+
+_WRITTEN = [
+    "arcsinh", "arccosh", "arctanh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "log1p",
+    "expm1", "log2", "log10", "sqrt", "cbrt", "logdet", "signdet", "pinv", "adj", "trace",
+    "vec", "norm1", "norm2", "kron", "expm", "logm", "sqrtm", "maximum", "minimum", "sum",
+    "mean", "prod", "log_softmax", "logsumexp", "sigmoid", "relu", "softplus", "silu", "gelu",
+    "erf", "erfc", "gamma", "lgamma", "digamma", "where", "floor", "ceil", "logit",
+]  # fmt: skip
 
 #: Functions that are written as words, and how they are spelled here; those without a bracket after
 #: them as well, and as letters without a command.
 WORDS = {
-    **{
-        word: word
-        for word in [
-            "sin",
-            "cos",
-            "tan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "arcsin",
-            "arccos",
-            "arctan",
-            "arcsinh",
-            "arccosh",
-            "arctanh",
-            "asin",
-            "acos",
-            "atan",
-            "asinh",
-            "acosh",
-            "atanh",
-            "exp",
-            "log",
-            "log1p",
-            "expm1",
-            "log2",
-            "log10",
-            "sqrt",
-            "cbrt",
-            "abs",
-            "sign",
-            "det",
-            "logdet",
-            "signdet",
-            "inv",
-            "pinv",
-            "adj",
-            "tr",
-            "trace",
-            "diag",
-            "vec",
-            "norm",
-            "norm1",
-            "norm2",
-            "kron",
-            "expm",
-            "logm",
-            "sqrtm",
-            "max",
-            "min",
-            "maximum",
-            "minimum",
-            "sum",
-            "mean",
-            "prod",
-            "softmax",
-            "log_softmax",
-            "logsumexp",
-            "sigmoid",
-            "relu",
-            "softplus",
-            "silu",
-            "gelu",
-            "erf",
-            "erfc",
-            "gamma",
-            "lgamma",
-            "digamma",
-            "where",
-            "floor",
-            "ceil",
-        ]
-    },
-    "ln": "log",
-    "lg": "log10",
-    "Tr": "tr",
+    **_CALLED,
+    **{word: word for word in _WRITTEN},
     "Trace": "tr",
-    "Diag": "diag",
     "Vec": "vec",
-    "sgn": "sign",
-    "logit": "logit",
     "ReLU": "relu",
     "LSE": "logsumexp",
 }

@@ -5,6 +5,7 @@ r"""Groups of LaTeX: names, numbers, brackets and functions, with what is raised
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from unicodedata import normalize
 
@@ -22,13 +23,13 @@ from einsdiff.notation.latex_commands import (
     POWERED,
     RAISED,
     SIGNS,
-    SPELLED_OUT,
     STYLES,
     UPRIGHT,
     WORDS,
 )
 from einsdiff.notation.latex_pieces import LatexPiece, atoms, bracketed, is_loose, of_matrix
 from einsdiff.notation.latex_tokens import LatexToken, LatexTokens
+from einsdiff.notation.names import spelled_out
 from einsdiff.notation.trees import DEEPEST
 
 #: Groups and brackets inside of each other, at most.
@@ -40,7 +41,7 @@ _SIZED = frozenset("IeK𝟏")
 _COMPARISONS = frozenset((">", "<", "=", "<=", ">=", "!="))
 
 
-class LatexGroups:
+class LatexGroups(ABC):
     """Reads tokens into pieces of plain text; methods that return jobs are run by `run`."""
 
     def __init__(self, tokens: LatexTokens, names: frozenset[str]) -> None:
@@ -302,7 +303,8 @@ class LatexGroups:
         if char == "σ" and not known and is_called:
             out.append(LatexPiece("function", "sigmoid", token.column, apart=token.apart))
             return
-        spelled = known[0] if known else SPELLED_OUT.get(char, char)
+        # δ stays a sign, of the Kronecker delta.
+        spelled = known[0] if known else char if char == "δ" else spelled_out(char)
         self.name(out, spelled, token)
         if spelled != char and not known:
             out[-1].matrix = char
@@ -474,9 +476,9 @@ class LatexGroups:
         else:
             yield self.form(out, token)
 
+    @abstractmethod
     def form(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         """Read a command that has a form of its own, and append it."""
-        raise NotImplementedError
 
     # Functions.
 

@@ -193,9 +193,9 @@ class MatrixBuilder(MatrixSizes):
         node = self.known[base]
         for name in by:
             other = self.known[name]
-            if not isinstance(node, Variable | Einsum) or not isinstance(other, Variable):
+            if not isinstance(node, Variable) or not isinstance(other, Variable):
                 self.fail("a derivative of what is no variable", [tree], "write its name")
-            node = partial(node, other)  # type: ignore[arg-type]
+            node = partial(node, other)
         return node
 
     def make_sum(self, tree: MatrixTree, args: list[Node]) -> Node:

@@ -12,44 +12,48 @@ for those of ``A ⊗ B`` or of ``vec(A)``.
 from __future__ import annotations
 
 from math import prod
+from typing import Self
 
 from einsdiff.notation.subscripts import Size
 
 
-class MarginAxis:
+class _Equal:
+    """One of several things that are found to be equal, one of which stands for all."""
+
+    __slots__ = ("parent",)
+    parent: Self | None  # one that it is equal to
+
+    def __init__(self) -> None:
+        self.parent = None
+
+    def found(self) -> Self:
+        """Return the one that stands for all that are equal."""
+        at = self
+        while at.parent is not None:
+            at = at.parent
+        if at is not self:
+            self.parent = at
+        return at
+
+
+class MarginAxis(_Equal):
     """An axis, and its size once that is known."""
 
-    __slots__ = ("parent", "size")
+    __slots__ = ("size",)
 
     def __init__(self, size: Size | None = None) -> None:
-        self.parent: MarginAxis = self
+        super().__init__()
         self.size = size
 
-    def found(self) -> MarginAxis:
-        """Return the one that stands for all that are equal."""
-        at = self
-        while at.parent is not at:
-            at.parent = at.parent.parent
-            at = at.parent
-        return at
 
-
-class Margin:
+class Margin(_Equal):
     """The rows or the columns of something; what they are made of may not be known yet."""
 
-    __slots__ = ("extents", "parent")
+    __slots__ = ("extents",)
 
     def __init__(self, extents: tuple[MarginAxis, ...] | None = None) -> None:
-        self.parent: Margin = self
+        super().__init__()
         self.extents = extents
-
-    def found(self) -> Margin:
-        """Return the one that stands for all that are equal."""
-        at = self
-        while at.parent is not at:
-            at.parent = at.parent.parent
-            at = at.parent
-        return at
 
     @property
     def axes(self) -> tuple[MarginAxis, ...] | None:

@@ -147,8 +147,9 @@ class _PartFinder:
 
 
 def _ratio(a: Number, b: Number) -> Number:
-    exact = isinstance(a, int | Fraction) and isinstance(b, int | Fraction)
-    return Fraction(a) / Fraction(b) if exact else a / b  # type: ignore[arg-type]
+    if isinstance(a, int | Fraction) and isinstance(b, int | Fraction):
+        return Fraction(a) / b
+    return a / b
 
 
 def _matches(node: Einsum, part: Einsum) -> Iterator[_Match]:
