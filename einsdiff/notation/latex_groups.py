@@ -27,7 +27,14 @@ from einsdiff.notation.latex_commands import (
     UPRIGHT,
     WORDS,
 )
-from einsdiff.notation.latex_pieces import LatexPiece, atoms, bracketed, is_loose, of_matrix
+from einsdiff.notation.latex_pieces import (
+    LatexPiece,
+    atoms,
+    bracketed,
+    is_loose,
+    lowered_script,
+    of_matrix,
+)
 from einsdiff.notation.latex_tokens import LatexToken, LatexTokens
 from einsdiff.notation.names import spelled_out
 from einsdiff.notation.trees import DEEPEST
@@ -649,14 +656,7 @@ class LatexGroups(ABC):
         if labels and not is_sized:
             self.is_index = True
             self.labels.update(labels)
-        plain = text.replace(",", "")
-        is_short = len(text) == 1 or (text == plain and text.isalpha())
-        matrix = f"_{text}" if is_short else f"_{{{text}}}"
-        index = f"_{text}" if len(text) == 1 else f"_{{{text}}}"
-        before = (column,) * (1 if len(text) == 1 else 2)
-        after = columns[-1:] if len(text) > 1 else ()
-        places = (*before, *columns, *after)
-        return [LatexPiece("script", index, column, columns=places, matrix=matrix)]
+        return [lowered_script(text, columns, column)]
 
     def raised(self, found: list[LatexPiece], base: str, span: tuple[int, int]) -> Job[None]:
         """Read a power, a mark such as that of a transpose, or upper labels."""

@@ -59,6 +59,20 @@ def bracketed(
     return LatexPiece("group", sign, column, apart=apart, end=end, inner=inner)
 
 
+def lowered_script(text: str, columns: tuple[int, ...], column: int) -> LatexPiece:
+    """Lower an index: in braces, unless it is one sign, or in matrix notation a word.
+
+    >>> lowered_script("F", (3,), 3).text, lowered_script("12", (3, 4), 3).text
+    ('_F', '_{12}')
+    """
+    is_one = len(text) == 1
+    matrix = f"_{text}" if is_one or text.isalpha() else f"_{{{text}}}"
+    if is_one:
+        return LatexPiece("script", f"_{text}", column, columns=(column, *columns), matrix=matrix)
+    places = (column, column, *columns, *columns[-1:])
+    return LatexPiece("script", f"_{{{text}}}", column, columns=places, matrix=matrix)
+
+
 def atoms(pieces: Sequence[LatexPiece]) -> int:
     """Count the factors, without what is raised and lowered.
 
