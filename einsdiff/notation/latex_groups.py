@@ -680,7 +680,7 @@ class LatexGroups(ABC):
         if is_entrywise:
             self.is_matrix = True
             start += 1
-        self.check_marks(start, stop)
+        self.source.check_marks(start, stop)
         inner: list[LatexPiece] = yield self.inside((start, stop))
         is_plain = len(inner) - (inner[:1] != [] and inner[0].text == "-") == 1 and (
             inner[-1].kind in ("name", "number", "group")
@@ -689,15 +689,3 @@ class LatexGroups(ABC):
             inner = [bracketed(inner, column, self.tokens[stop - 1].end - 1)]
         mark = ".^" if is_entrywise else "^"
         found.append(LatexPiece("script", "^", column, matrix=mark, inner=inner))
-
-    def check_marks(self, start: int, stop: int) -> None:
-        """Refuse what is raised and no power, as in ``x^{(k)}``."""
-        first, last = self.tokens[start], self.tokens[stop - 1]
-        if first.text == "(" and last.text == ")" and stop - start == 3:
-            inside = self.tokens[start + 1].text
-            self.fail(
-                f"'({inside})' is raised, but may be no power",
-                first.column,
-                f"write x_{{{inside}}} for an index, x^{{{inside}}} for a power",
-                last.end - first.column,
-            )

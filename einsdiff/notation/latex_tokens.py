@@ -304,6 +304,18 @@ class LatexTokens:
             token.end - token.column,
         )
 
+    def check_marks(self, start: int, stop: int) -> None:
+        """Refuse what is raised and no power, as in ``x^{(k)}``."""
+        first, last = self.tokens[start], self.tokens[stop - 1]
+        if first.text == "(" and last.text == ")" and stop - start == 3:
+            inside = self.tokens[start + 1].text
+            self.fail(
+                f"'({inside})' is raised, but may be no power",
+                first.column,
+                f"write x_{{{inside}}} for an index, x^{{{inside}}} for a power",
+                last.end - first.column,
+            )
+
     def labels(self, span: tuple[int, int]) -> tuple[str, tuple[int, ...], set[str]]:
         """Write what is lowered as a list of indices, with its columns and the labels in it.
 

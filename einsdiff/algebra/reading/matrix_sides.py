@@ -17,7 +17,7 @@ from typing import Self
 from einsdiff.notation.subscripts import Size
 
 
-class _Equal:
+class _UnionFind:
     """One of several things that are found to be equal, one of which stands for all."""
 
     __slots__ = ("parent",)
@@ -36,7 +36,7 @@ class _Equal:
         return at
 
 
-class MarginAxis(_Equal):
+class MarginAxis(_UnionFind):
     """An axis, and its size once that is known."""
 
     __slots__ = ("size",)
@@ -46,7 +46,7 @@ class MarginAxis(_Equal):
         self.size = size
 
 
-class Margin(_Equal):
+class Margin(_UnionFind):
     """The rows or the columns of something; what they are made of may not be known yet."""
 
     __slots__ = ("extents",)
