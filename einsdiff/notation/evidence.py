@@ -39,7 +39,10 @@ _NOTES = re.compile(
 )
 
 #: What only index notation has, and subscripts of matrix notation that it could be taken for.
-_LABELLED = re.compile(r"_\{?(?:[i-np-s]+|[a-z]{1,2})(?![^\W_])|_\{[^{}]*,|\)_|[δΣ∑]_|->|[ᵢ-ᵪₐ-ₜⱼ]")
+_LABELLED = re.compile(
+    r"_\{?(?:[0-9]*[i-np-s][0-9i-np-s]*|[a-z]{1,2})(?![^\W_])|_\{[^{}]*[,<+-]|\)_|[δΣ∑]_|->"
+    r"|[ᵢ-ᵪₐ-ₜⱼ]"
+)
 _SIZED = re.compile(r"[IKe]_\{?|[IK][ₐ-ₜ]+")
 
 #: Functions of a whole operand, which index notation has too.

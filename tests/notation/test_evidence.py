@@ -23,6 +23,9 @@ from einsdiff.notation.evidence import asked, which
         ("a b", {"a": 2, "b": 1}, "matrix"),
         ("log(det(inv(X)))", {}, "matrix"),
         ("inv(X)_ij", {}, "index"),
+        ("A_k0 B_k0", {}, "index"),
+        ("-2 A_0k x_k", {}, "index"),
+        ("∂f/∂C_{2p<1} = 2 C_0", {}, "index"),
     ],
 )
 def test_the_notation_is_told_by_the_text_and_by_the_axes_of_operands(text, ranks, notation):
