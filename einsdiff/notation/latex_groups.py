@@ -402,6 +402,8 @@ class LatexGroups(ABC):
         """Read what stands between delimiters, and write it in those of plain text."""
         sign, _, count = found
         first = self.tokens[self.at]
+        if sign not in CLOSING:
+            self.fail(f"'{sign}' opens nothing", first.column, r"write \left( .. \right)")
         self.at += count
         self.deeper()
         inner: list[LatexPiece] = yield self.sequence(CLOSING[sign])

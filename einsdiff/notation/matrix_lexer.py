@@ -10,7 +10,7 @@ import re
 from collections.abc import Set
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
-from unicodedata import decomposition, normalize
+from unicodedata import combining, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError
 from einsdiff.notation.lexer import COMPLEX, LONGEST_NUMBER, LONGEST_TEXT
@@ -161,7 +161,7 @@ class _MatrixLexer(MatrixSyntax):
         if (char == "_" and self.is_closed()) or _place(char) == "<sub>":
             end, index = self.index(at)
             return self.add("index", at, end, index)
-        if char not in _INSTEAD and _is_letter(char):
+        if char not in _INSTEAD and _is_letter(char) and not combining(char):
             return self.name(at)
         for sign, kind in _SIGNS.items():
             if text.startswith(sign, at):

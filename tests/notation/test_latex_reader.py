@@ -343,6 +343,12 @@ def test_long_texts_take_steps_in_proportion(text):
     assert whole <= 80 * len(text)
 
 
+@pytest.mark.parametrize("text", [r"(y\left]( - A x)", r"[a\left]' x"])
+def test_what_closes_cannot_open(text):
+    with pytest.raises(ed.SubscriptsError, match="opens nothing"):
+        translate(text)
+
+
 def calls_of(text: str) -> int:
     """Count the functions that are called while a text is translated."""
     count = 0

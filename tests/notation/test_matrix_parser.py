@@ -265,3 +265,8 @@ def test_functions_in_capitals_are_no_matrices(word):
         with pytest.raises(SubscriptsError, match=f"write {word.lower()}"):
             parse_matrix(text, functions={"exp"})
     parse_matrix(f"{word} A", names={word, "A"})
+
+
+def test_marks_alone_are_no_names():
+    with pytest.raises(SubscriptsError, match="cannot stand here"):
+        parse_matrix("x^T A \u0301x")
