@@ -315,6 +315,20 @@ def labels_in(tree: object) -> Iterator[str]:
             yield from letters_of(symbol.labels)
 
 
+def ranges_in(tree: object) -> Iterator[Size]:
+    """Yield the ranges that are written in a tree.
+
+    >>> [*ranges_in(Over(("i", "j"), ("n", None), Symbol("x", ("i",))))]
+    ['n']
+    """
+    for part in walk(tree, into=below):
+        if isinstance(part, Over):
+            yield from (size for size in part.sizes if size is not None)
+        elif isinstance(part, Apply):
+            cores = part.cores or ()
+            yield from (size for core in cores for _, size in core if size is not None)
+
+
 def count_of(numbers: Iterable[range]) -> int | None:
     """Tell how many entries are written if they are all there: two or more, from 0 on.
 

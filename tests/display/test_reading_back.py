@@ -214,3 +214,17 @@ def test_a_name_that_is_a_letter_too_keeps_its_own_letters():
     f = ed.parse("max(A_ij)_i x_iA")
     assert str(f) == "f_A = max(A_ij)_i x_iA"
     assert ed.parse(str(f)) == f
+
+
+def test_letters_are_no_names_of_sizes_that_are_written():
+    x, T, B = ed.tensor("x", "n"), ed.tensor("T", "kmn"), ed.tensor("B", "nn")
+    f = np.sum(np.sum(T, axis=(1, 2)) + np.sum(x)) / (1 + B.sum(0) ** 2)
+    J = ed.grad(f, wrt=x)
+    assert str(J) == "∂f_i/∂x_p = Σ_{j<k} 1 / (Σ_lm B_li B_mi + 1)"
+    assert ed.equal(ed.parse(str(J), x=x, B=B, sizes={"i": "n"}), J)
+
+
+def test_a_run_of_one_entry_is_read_back():
+    C = np.array([0.5, -2.0])
+    J = ed.grad("C_q C_q", C=C, wrt="C[0:2:2]")
+    np.testing.assert_allclose(ed.parse(str(J), C=C), [1.0])

@@ -78,6 +78,7 @@ from einsdiff.notation.trees import (
     labels_in,
     letters_of,
     product,
+    ranges_in,
     sides_of,
 )
 
@@ -200,6 +201,14 @@ class _Printer:
         if self.summary:
             return write(Summary(self.summary)), frozenset(axes)
         part = run(self.sum(node, axes, set(axes)))
+        # A letter is not to be the name of a size that is written, Σ_{j<k} A_kl.
+        taken = {n for n in labels_in(part.tree) if n not in axes}.intersection(
+            ranges_in(part.tree)
+        )
+        if taken:
+            for noted in (self.equal, self.cut, self.fits, self.counted):
+                noted.clear()
+            part = run(self.sum(node, axes, {*axes, *taken}))
         return Written(self.writer.text(part.tree), part.tree), part.sized
 
     def text(self, tree: Tree) -> str:
