@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import product
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, Function, lookup
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS, Function, lookup
 from einsdiff.notation.trees import Index
 
 #: Names for powers.
@@ -27,7 +27,8 @@ def is_function(name: str) -> bool:
     >>> is_function("sqrt"), is_function("A")
     (True, False)
     """
-    return name in FUNCTIONS or name in FAMILIES or name in POWERS or name in ALIASES
+    is_known = name in FUNCTIONS or name in FAMILIES or name in POWERS or name in ALIASES
+    return is_known or (name.endswith("'") and lookup(name) is not None)
 
 
 class Argument(NamedTuple):

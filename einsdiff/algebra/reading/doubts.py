@@ -22,7 +22,7 @@ from itertools import pairwise
 from keyword import kwlist
 from typing import Never
 
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.parts import INSTEAD
 from einsdiff.notation.trees import (

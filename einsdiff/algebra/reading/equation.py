@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.function import parted_names
+from einsdiff.algebra.nodes.function_records import parted_names
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable
 from einsdiff.algebra.nodes.nodes import partial
 from einsdiff.algebra.reading.binding import Builder

@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, lookup
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS, lookup
 from einsdiff.algebra.nodes.interning import Number, Shape, reciprocal
 from einsdiff.algebra.reading.choice import ALIASES, POWERS, Argument, choose, is_function
 from einsdiff.algebra.reading.kinds import (
@@ -473,7 +473,10 @@ class PartReader:
         self.fail(
             f"there is no function '{name}'",
             _word(name, column),
-            f"{first}; {product}" if first else f"{product}; ed.register adds a function",
+            f"{first}; {product}"
+            if first
+            else f"{product}; ed.register adds a function, ed.function('{name}') one of which "
+            "nothing is known but its name",
         )
 
     def no_choice(

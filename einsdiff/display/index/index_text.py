@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, parted_names
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS, parted_names
 from einsdiff.algebra.nodes.interning import SUPERSCRIPT, Number
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.display.index.lettering import Heading
