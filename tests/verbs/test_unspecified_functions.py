@@ -85,3 +85,8 @@ def test_names_that_are_taken_or_none_are_refused(name):
 def test_a_name_that_is_no_function_says_how_to_declare_it():
     with pytest.raises(SubscriptsError, match=r"ed.function\('χ'\)"):
         ed.parse("χ(x_i)")
+
+
+def test_a_declared_name_is_an_operand_where_no_bracket_follows():
+    assert str(ed.parse("φ_ij x_j + φ_ik y_k")) == "f_i = φ_ij x_j + φ_ij y_j"
+    assert str(ed.parse("2 ψ x")) == "f = 2 ψ x"

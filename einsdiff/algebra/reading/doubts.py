@@ -23,7 +23,7 @@ from keyword import kwlist
 from typing import Never
 
 from einsdiff.algebra.nodes.function_records import FUNCTIONS
-from einsdiff.algebra.reading.choice import is_function
+from einsdiff.algebra.reading.choice import is_word
 from einsdiff.algebra.reading.parts import INSTEAD
 from einsdiff.notation.trees import (
     Apply,
@@ -129,7 +129,7 @@ class Doubts:
         if name in _SIGNS:
             action = _SIGNS[name] if name in kwlist else _given(_SIGNS[name], symbol)
             self.fail(f"'{name}' is no operand here", shown, action)
-        if is_function(name) or (name in INSTEAD and name not in _WORDS):
+        if is_word(name) or (name in INSTEAD and name not in _WORDS):
             action = INSTEAD.get(name) or f"write brackets: {name}(x), and {name}(x)^2 for a power"
             self.fail(f"'{name}' is a function", shown, _given(action, symbol))
         if symbol.labels or name not in self.labels:

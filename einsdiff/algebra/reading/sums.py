@@ -27,7 +27,7 @@ from typing import NamedTuple, NoReturn
 
 from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import Shape
-from einsdiff.algebra.reading.choice import ALIASES, POWERS, is_function
+from einsdiff.algebra.reading.choice import ALIASES, POWERS, is_function, is_word
 from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.subscripts import Size
@@ -629,7 +629,7 @@ class _SumReader:
 def _function_name(factor: Tree) -> str:
     """Return the function of one entry that stands without brackets, also raised: ``sin^2``."""
     symbol = factor.base if isinstance(factor, Power) else factor
-    if not isinstance(symbol, Symbol) or symbol.labels or not is_function(symbol.name):
+    if not isinstance(symbol, Symbol) or symbol.labels or not is_word(symbol.name):
         return ""
     function = lookup(ALIASES.get(symbol.name, symbol.name))
     is_one = symbol.name in POWERS or (function is not None and function.ranks == (0,))
