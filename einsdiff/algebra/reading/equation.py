@@ -517,7 +517,7 @@ def _left_letters(left: Symbol | Partial) -> list[str]:
 
 def _is_run(index: Affine) -> bool:
     """Tell whether an index is a number or a run of entries, such as ``2p+1``."""
-    if index.offset < 0 or len(index.terms) > 1:
+    if index.offset < 0 or len(index.terms) > 1 or index.modulus is not None:
         return False
     return all(c > 0 for c, _ in index.terms)
 

@@ -34,11 +34,15 @@ class SizePart(Part):
 
 @dataclass(slots=True, eq=False)
 class Tie:
-    """A relation of indices: the coefficient of each, the offset, and whether it is an equation."""
+    """A relation of indices: the coefficient of each, the offset, and whether it is an equation.
+
+    With a `modulus`, the index is equal to the remainder.
+    """
 
     terms: list[tuple[int, int]]
     offset: int
     is_equation: bool = True
+    modulus: Size | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -274,6 +274,7 @@ class PartReader:
             )
         if name == "δ":
             if any(isinstance(label, Affine) for label in labels):
+                self.check_remainders(labels, tree)
                 return _related(_difference(*labels), True, tree.column)
             return Equal(_count(labels), tuple(letters_of(labels)), tree.columns)
         if name not in self.ranks:
@@ -302,6 +303,15 @@ class PartReader:
             )
         columns = tree.columns if len(tree.columns) == len(labels) else (tree.column,) * rank
         return Named(_count(labels), name, labels, columns, tree.column)
+
+    def check_remainders(self, labels: Iterable[Index], tree: Symbol) -> None:
+        """Refuse remainders where no operand has them as an index."""
+        if any(isinstance(label, Affine) and label.modulus is not None for label in labels):
+            self.fail(
+                f"an index of {tree.name} is a remainder",
+                tree.columns,
+                "write remainders at names: x_{(i+k)%n}",
+            )
 
     # Comparisons.
 

@@ -243,7 +243,7 @@ class _SumReader:
                 shape = self.shapes.get(symbol.name)
                 for axis, index in enumerate(symbol.labels):
                     affine = Affine(((1, index),)) if isinstance(index, str) else index
-                    if affine.terms == ((1, label),):
+                    if affine.terms == ((1, label),) and affine.modulus is None:
                         known = shape is not None and axis < len(shape)
                         yield (shape[axis] if known and shape else None), affine.offset
 
@@ -424,6 +424,8 @@ class _SumReader:
         if not self.base and not any(scope.first.values()):
             return index
         affine = Affine(((1, index),)) if isinstance(index, str) else index
+        if affine.modulus is not None:
+            self.counted_from(affine.terms[0][1] if affine.terms else "0", columns)
         whole = sum(c for c, _ in affine.terms)
         free = [a for _, a in affine.terms if a not in scope.first]
         if self.base and (not affine.terms or (free and (whole != 1 or len(affine.terms) > 1))):
