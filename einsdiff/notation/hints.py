@@ -212,6 +212,12 @@ _MEANINGS = (
         "take derivatives with ed.grad(text, wrt='x')",
         "take derivatives with ed.grad(text, wrt='x')",
     ),
+    Meaning(
+        "",
+        "d D",
+        "write a derivative in front of all that is differentiated: d/dx (..)",
+        "write a derivative in front of all that is differentiated: d/dx (..)",
+    ),
     Meaning("", "integral integrate int", "there are no integrals", "there are no integrals"),
     Meaning("", "rank cond nullspace null", "it has no derivative", "it has no derivative"),
     Meaning(
@@ -220,7 +226,6 @@ _MEANINGS = (
         "write eigvalsh(A)_i, for a symmetric matrix",
         "write eigvalsh(A), for a symmetric matrix",
     ),
-    Meaning("", "swish", "write x sigmoid(x)", "write x .* sigmoid(x)"),
     Meaning("", "silu", "write x sigmoid(x)", "write x .* sigmoid(x)"),
     Meaning(
         "", "crossentropy cross_entropy xent nll bce", "write -y_i log(p_i)", "write -y' log(p)"

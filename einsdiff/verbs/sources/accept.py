@@ -26,6 +26,7 @@ from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
 from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, product
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.named_operands import called_like
+from einsdiff.verbs.sources.named_texts import texts_among
 from einsdiff.verbs.sources.source import Arguments, Source
 from einsdiff.verbs.sources.traced import traced
 
@@ -70,16 +71,29 @@ def _read_string(given: Arguments) -> Source:
     with ExitStack() as shown:
         if notation == "latex" or (notation is None and is_latex(given.expression)):
             notation = _translated(given, called, names, shown)
-        front = asked(given.expression, names) if notation != "einsum" else None
+        formulas = texts_among(given.named) if "∂" in given.expression else ()
+        front = asked(given.expression, names, formulas) if notation != "einsum" else None
         if front is not None:
             whole = given.expression
-            given.expression = whole[front.start :]
-            columns = range(front.start, len(whole) + 1)
+            given.expression = whole[front.start : front.end]
+            columns = range(front.start, front.start + len(given.expression) + 1)
             shown.enter_context(pointing(given.expression, whole, columns))
             given.wanted = (*given.wanted, *front.by)
+            front = _alone(given, front)
         take_keywords(given)
         source = _READERS[notation or _notation_of(given, called)](given)
-    return source if front is None else replace(source, asked=front.by)
+    return source if front is None else replace(source, asked=front.by, called_so=front[3:])
+
+
+def _alone(given: Arguments, front: Asked) -> Asked:
+    """Put the text of an operand in the place of its name, if that is all there is."""
+    name = given.expression.strip()
+    text = texts_among({name: given.named[name]}) if name in given.named else {}
+    if not text:
+        return front
+    given.expression, given.is_formula = text[name], True
+    given.named = {other: value for other, value in given.named.items() if other != name}
+    return front._replace(of=front.of or name)
 
 
 def _said_notation(given: Arguments) -> str | None:
@@ -105,8 +119,8 @@ def _translated(
     latex = given.expression
     formula = translate(latex, names)
     if formula.notation is None:
-        start = (asked(formula.text, names) or Asked((), 0)).start
-        plain = replace(given, expression=formula.text[start:], is_formula=True)
+        front = asked(formula.text, names) or Asked((), 0)
+        plain = replace(given, expression=formula.text[front.start : front.end], is_formula=True)
         formula = translate(latex, names, _notation_of(plain, called))
     given.expression = formula.text
     shown.enter_context(formula.pointing())
