@@ -27,8 +27,8 @@ class Meaning(NamedTuple):
 
     words: str
     others: str
-    index: str
-    matrix: str
+    with_labels: str
+    without: str
 
 
 _REGISTER = "it is not in the table; ed.register adds a function"
