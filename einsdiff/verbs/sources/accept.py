@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from unicodedata import normalize
 
-from einsdiff.errors import OperandError, pointing
+from einsdiff.errors import EinsdiffError, OperandError, SubscriptsError, pointing
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
@@ -61,6 +61,41 @@ def read_expression(given: Arguments) -> Source:
 
 
 def _read_string(given: Arguments) -> Source:
+    """Read a text; where it cannot be read, look whether it is in another language."""
+    text = given.expression
+    try:
+        return _read_text(given)
+    except SubscriptsError as error:
+        from einsdiff.notation.foreign import elsewhere  # where it is needed
+
+        def is_read(other: str) -> bool:
+            try:
+                _read_text(
+                    replace(
+                        given,
+                        expression=other,
+                        operands=(),
+                        named={},
+                        sizes=None,
+                        wanted=(),
+                        is_formula=True,
+                        notation=None,
+                    )
+                )
+            except EinsdiffError:
+                return False
+            return True
+
+        found = elsewhere(text, is_read)
+        if found is None:
+            raise
+        columns = range(found.start, found.end)
+        raise SubscriptsError(
+            found.headline, text=re.sub(r"\s", " ", text), carets=columns, action=found.action
+        ) from error
+
+
+def _read_text(given: Arguments) -> Source:
     """Read a text in the notation that it is in; errors show the text as it was given."""
     if "->" in given.expression and "notation" not in given.named and not given.is_formula:
         take_keywords(given)
