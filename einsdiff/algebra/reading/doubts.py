@@ -47,7 +47,7 @@ _SIGNS = {
     **dict.fromkeys(("delta", "Delta", "kronecker"), "write the sign of the delta: δ_ij"),
     **dict.fromkeys(
         ("eps", "epsilon", "levicivita"),
-        "give the array of the permutation symbol as an operand: ε_ijk a_j b_k",
+        "write the permutation symbol with its labels: ε_ijk a_j b_k",
     ),
     **dict.fromkeys(("inf", "infty"), "write ∞"),
     **dict.fromkeys(

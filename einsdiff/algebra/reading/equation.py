@@ -21,12 +21,19 @@ from typing import NamedTuple
 
 from einsdiff.algebra.nodes.function import parted_names
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable
+from einsdiff.algebra.nodes.levi_civita import levi_civita
 from einsdiff.algebra.nodes.nodes import partial
 from einsdiff.algebra.reading.binding import Builder
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.doubts import Doubts
+from einsdiff.algebra.reading.epsilons import epsilon_name, epsilons
 from einsdiff.algebra.reading.kinds import Part, Total, places
-from einsdiff.algebra.reading.parts import INSTEAD, PartReader, is_exponential, near_function
+from einsdiff.algebra.reading.parts import (
+    INSTEAD,
+    PartReader,
+    is_exponential,
+    near_function,
+)
 from einsdiff.notation.index_parser import parse_equation
 from einsdiff.notation.jobs import run
 from einsdiff.notation.letters import first_unused, fresh_letters
@@ -130,6 +137,11 @@ class _EquationReader:
             frozenset(labels_in(self.equation)),
         )
         self.builder = Builder(self.parts, self.known)
+        permuted = epsilons(self.equation, operands, self.parts.fail)
+        self.parts.epsilons = frozenset(symbol.name for symbol in permuted)
+        self.builder.names.update(
+            {epsilon_name(n): levi_civita(n) for n in {len(symbol.labels) for symbol in permuted}}
+        )
         self.parts.builder = self.builder
         self.names: list[str] = []
         #: For each name the letters of its axes, and what its derivatives are taken by.
@@ -138,7 +150,7 @@ class _EquationReader:
         self.find_names()
         if doubts:
             Doubts(
-                {*operands, *self.parts.size_names},
+                {*operands, *self.parts.size_names, *self.parts.epsilons},
                 {*shapes, *self.parts.size_names},
                 self.parts.labels or (),
                 self.parts.fail,
@@ -199,7 +211,7 @@ class _EquationReader:
             name = tree.name if isinstance(tree, Symbol) else "δ"
             if isinstance(tree, Apply) and _is_factor(tree):
                 name = tree.name
-            if name not in ("δ", *heads, *parts.size_names):
+            if name not in ("δ", *heads, *parts.size_names, *parts.epsilons):
                 parts.ranks.setdefault(name, None)
         labels: set[int] = set()
         for tree in walk(right, into=below):
@@ -253,7 +265,7 @@ class _EquationReader:
         """Note that a name occurs, and its letters if they are to be those of its axes."""
         ranks, name = self.parts.ranks, symbol.name
         is_size = name in self.parts.size_names and name not in ranks and not symbol.labels
-        if name == "δ" or is_size:
+        if name == "δ" or is_size or name in self.parts.epsilons:
             return
         if name not in self.letters:
             self.names.append(name)

@@ -24,6 +24,7 @@ from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, lookup
 from einsdiff.algebra.nodes.interning import Number, Shape, reciprocal
 from einsdiff.algebra.reading.choice import ALIASES, POWERS, Argument, choose, is_function
+from einsdiff.algebra.reading.epsilons import epsilon_name
 from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
@@ -92,7 +93,7 @@ INSTEAD = {
     "cumsum": "write f_{i<3} = [i ≥ j] x_j",
     "cumprod": "it is not in the table; ed.register adds a function",
     **dict.fromkeys(("kron", "vec"), "write labels: f_ikjl = A_ij B_kl; axes are joined later"),
-    "cross": "write ε_ijk a_j b_k, with the array of the permutation symbol as an operand ε",
+    "cross": "write ε_ijk a_j b_k",
     **dict.fromkeys(("eye", "identity", "delta", "δ"), "write the delta: δ_ij"),
     "lg": "write log10(x)",
     "cot": "write 1 / tan(x)",
@@ -137,6 +138,8 @@ class PartReader:
         self.is_rule, self.batch = batch is not None, batch or ()
         #: Whether e^x is the exponential function, and e no operand.
         self.has_e = False
+        #: The names that are the permutation symbol, and no operands.
+        self.epsilons: frozenset[str] = frozenset()
 
     def fail(
         self, headline: str, columns: Iterable[int], action: str, kind: type[Any] = SubscriptsError
@@ -275,6 +278,10 @@ class PartReader:
             if any(isinstance(label, Affine) for label in labels):
                 return _related(_difference(*labels), True, tree.column)
             return Equal(_count(labels), tuple(letters_of(labels)), tree.columns)
+        if name in self.epsilons:
+            return Named(
+                _count(labels), epsilon_name(len(labels)), labels, tree.columns, tree.column
+            )
         if name not in self.ranks:
             if not labels and name in self.size_names:
                 return SizePart({}, name)

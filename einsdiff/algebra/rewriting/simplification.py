@@ -139,6 +139,8 @@ def _weight_of_product(node: Einsum) -> int:
 def _untidy(node: Call) -> int:
     """Count what stands inside of a function and could be written outside."""
     name = node.function.name
+    if not node.args:
+        return 0
     first = node.args[0]
     extra = 0
     if name in SIGNED and is_negative(first):

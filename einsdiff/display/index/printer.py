@@ -338,6 +338,8 @@ class _Printer:
         if isinstance(node, Constant):
             return _TreePart(_number(node.value))
         if isinstance(node, Call):
+            if not node.args:
+                return _TreePart(Symbol("ε", letters), _counted(letters), frozenset(letters))
             function = node.function
             write = self.elementwise if function.is_elementwise else self.call
             write = self.power if function.name == "power" else write

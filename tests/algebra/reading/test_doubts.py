@@ -58,7 +58,6 @@ REFUSED = [
     ("Π_i x_i", "prod"),
     ("∏_i x_i", "prod"),
     ("delta_ij A_ij", "δ_ij"),
-    ("eps_ijk a_j b_k", "as an operand"),
     ("tr_i(A_ij)", "A_ii"),
     ("mean_i x_i", "write a mean as a sum"),
     ("sum(x_i)", "Σ_i x_i"),
