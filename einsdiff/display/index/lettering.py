@@ -8,6 +8,7 @@ from itertools import chain
 
 from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Einsum, Node, Variable
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.trees import Index, letters_of
 
@@ -92,7 +93,9 @@ def places(node: Node, letters: Letters) -> tuple[list[Node], dict[Node, int], d
         if isinstance(part, Variable):
             base = part.derivative[0] if part.derivative is not None else part
             own = place.get(base.name, len(place))
-        first[part] = min([own, *(first[child] for child in below)])
+        elif has_levi_civita([part]):
+            own = -1  # a sign in front of other factors, which does not move the term
+        first[part] = min([own, *(first[child] for child in below if first[child] >= 0)])
         length[part] = 1 + sum(length[child] for child in below)
     return order, first, length
 

@@ -93,6 +93,8 @@ class Symbols:
                     self.note_indices(part.indices)
                 case "KroneckerDelta":
                     self.note_indices(part.args[:2])
+                case "LeviCivita":
+                    self.note_indices(part.args)
                 case "MatrixElement":
                     self.note_indices(part.args[1:])
                 case "ArrayElement":
