@@ -32,7 +32,8 @@ def _entered(n: int) -> Function:
     letters = RULE_LETTERS[:n]
     signs = {1: "+", -1: "-"}
     definition = " ".join(
-        signs[parity(order)] + " ".join(f"δ_{{{k},{a}}}" for k, a in zip(order, letters, strict=True))
+        signs[parity(order)]
+        + " ".join(f"δ_{{{k},{a}}}" for k, a in zip(order, letters, strict=True))
         for order in permutations(range(n))
     )
     axes = ",".join([str(n)] * n)
@@ -112,10 +113,10 @@ def sorted_symbols(
         return canonical(keys, terms, output, sizes, orders).subscripts
 
     fixed = set(output)
-    whole = None
+    whole: Hashable = None
     for k in places:
         for a, b in combinations([label for label in found[k] if label not in fixed], 2):
-            whole = whole or form(found)
+            whole = form(found) if whole is None else whole
             turned = tuple({a: b, b: a}.get(label, label) for label in found[k])
             if form([*found[:k], turned, *found[k + 1 :]]) == whole:
                 return 0, found

@@ -31,7 +31,7 @@ def epsilons(
     headline, columns, and what to write.
     """
     found: dict[str, list[Symbol]] = {}
-    operands = set()
+    operands: set[str] = set()
     if isinstance(equation.left, Partial):
         operands.update(symbol.name for symbol in symbols_of(equation.left))
     for part in walk(equation.right):

@@ -253,12 +253,7 @@ class _Printer:
         return _TreePart(Sum(((-1, part.tree),)), part.counts, part.sized) if negative else part
 
     def product(
-        self,
-        c: Number,
-        node: Node,
-        axes: tuple[str, ...],
-        used: set[str],
-        is_negative: bool,
+        self, c: Number, node: Node, axes: tuple[str, ...], used: set[str], is_negative: bool
     ) -> Job[_TreePart]:
         """Write a coefficient, deltas, size factors and factors, in a term with this sign."""
         if not isinstance(node, Einsum):

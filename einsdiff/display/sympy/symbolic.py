@@ -41,8 +41,8 @@ from einsdiff.algebra.nodes.interning import (
     Shape,
     Variable,
 )
-from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.algebra.nodes.levi_civita import has_levi_civita
+from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.display.index.index_text import part_name
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places

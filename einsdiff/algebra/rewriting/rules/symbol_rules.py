@@ -70,8 +70,8 @@ def paired_symbols(node: Node) -> Node | None:
     rests, sign = [], 1
     for _, labels in (factors[a], factors[b]):
         rests.append([label for label in labels if label not in gone])
-        order = [*gone, *rests[-1]]
-        sign *= parity([order.index(label) for label in labels])
+        moved = [*gone, *rests[-1]]
+        sign *= parity([moved.index(label) for label in labels])
     kept = [slot for k, slot in enumerate(factors) if k not in (a, b)]
     sizes = {label: size for label, size in enumerate(node.sizes) if label not in gone}
     ties = delta(len(factors[a][1]))
