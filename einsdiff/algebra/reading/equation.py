@@ -211,13 +211,10 @@ class _EquationReader:
             name = tree.name if isinstance(tree, Symbol) else "δ"
             if isinstance(tree, Apply) and _is_factor(tree):
                 name = tree.name
-<<<<<<< HEAD
-            if name not in ("δ", *heads, *parts.size_names, *parts.epsilons):
-=======
             symbol = tree.symbol if isinstance(tree, Apply) else tree
             is_number = isinstance(symbol, Symbol) and self.is_number(symbol)
-            if name not in ("δ", *heads, *parts.size_names) and not is_number:
->>>>>>> main
+            known = ("δ", *heads, *parts.size_names, *parts.epsilons)
+            if name not in known and not is_number:
                 parts.ranks.setdefault(name, None)
         labels: set[int] = set()
         for tree in walk(right, into=below):
@@ -286,11 +283,7 @@ class _EquationReader:
         """Note that a name occurs, and its letters if they are to be those of its axes."""
         ranks, name = self.parts.ranks, symbol.name
         is_size = name in self.parts.size_names and name not in ranks and not symbol.labels
-<<<<<<< HEAD
-        if name == "δ" or is_size or name in self.parts.epsilons:
-=======
-        if name == "δ" or is_size or self.is_number(symbol):
->>>>>>> main
+        if name == "δ" or name in self.parts.epsilons or is_size or self.is_number(symbol):
             return
         if name not in self.letters:
             self.names.append(name)

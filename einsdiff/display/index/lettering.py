@@ -21,6 +21,8 @@ class Letters:
     """
 
     of: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    #: For names with upper indices, also of functions, whether each index is one.
+    levels: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
 
     def joined(self, other: Letters) -> Letters:
         """Return these letters followed by others.
@@ -29,14 +31,23 @@ class Letters:
         >>> a.joined(b).of
         {'x': (('i',), ('j',))}
         """
-        if other is self or all(
-            n in self.of and set(axes) <= set(self.of[n]) for n, axes in other.of.items()
+        if other is self or (
+            other.levels.items() <= self.levels.items()
+            and all(n in self.of and set(axes) <= set(self.of[n]) for n, axes in other.of.items())
         ):
             return self
         joined = dict(self.of)
         for name, axes in other.of.items():
             joined[name] = tuple(dict.fromkeys((*joined.get(name, ()), *axes)))
-        return Letters(joined)
+        return Letters(joined, {**self.levels, **other.levels})
+
+    def at_levels(self, levels: Mapping[str, tuple[bool, ...]]) -> Letters:
+        """Return these letters, with the levels of those of some names.
+
+        >>> Letters().at_levels({"x": (True,)}).levels
+        {'x': (True,)}
+        """
+        return Letters(self.of, {**self.levels, **levels})
 
     def with_axes(self, name: str, *axes: tuple[str, ...]) -> Letters:
         """Return these letters and those of an operand's axes.

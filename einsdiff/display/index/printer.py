@@ -56,6 +56,7 @@ from einsdiff.display.index.lettering import (
     places,
     without_repetition,
 )
+from einsdiff.display.index.raising import raised
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -99,7 +100,12 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> Written:
     The axes have a letter each; `letters` are the user's for summed indices, whose order is that
     of the factors.
     """
-    return _Printer(node, letters).whole(node, tuple(axes))[0]
+    printer = _Printer(node, letters)
+    text = printer.whole(node, tuple(axes))[0]
+    if not letters.levels:
+        return text
+    _, right = raised(Symbol("", tuple(axes)), text.tree, letters.levels)
+    return write(right, printer.names)
 
 
 def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
@@ -155,7 +161,11 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
     runs = set(letters_of(index for index in groups if isinstance(index, Affine)))
     ranges.update((a, n) for a, n in zip(axes, node.shape, strict=True) if a in runs)
     # An entry x_1 could be taken for a variable of that name.
-    return format_heading(heading, ranges, printer.names if is_of_entries else ()), text
+    left = format_heading(heading, ranges, printer.names if is_of_entries else ())
+    if not letters.levels:
+        return left, text
+    head, right = raised(left.tree, text.tree, letters.levels)
+    return write(head), write(right, printer.names)
 
 
 def _spread(seen: set[str], equal: Iterable[tuple[str, str]]) -> None:

@@ -14,13 +14,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from unicodedata import normalize
 
+from einsdiff.algebra.nodes.function import parted_names
 from einsdiff.errors import OperandError, pointing
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.evidence import NOTATIONS, Asked, asked, which
 from einsdiff.notation.lexer import is_index_notation, is_latex
-from einsdiff.notation.subscripts import from_sublists, parse_subscripts
+from einsdiff.notation.subscripts import from_sublists, is_index, parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
 from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, product
@@ -78,7 +79,13 @@ def _read_string(given: Arguments) -> Source:
             shown.enter_context(pointing(given.expression, whole, columns))
             given.wanted = (*given.wanted, *front.by)
         take_keywords(given)
-        source = _READERS[notation or _notation_of(given, called)](given)
+        notation = notation or _notation_of(given, called)
+        levels = _lower(given, called, shown) if notation == "index" else {}
+        source = _READERS[notation](given)
+        if levels:
+            formula = source.tensor.formula
+            formula = replace(formula, letters=formula.letters.at_levels(levels))
+            source = replace(source, tensor=Tensor(formula, source.tensor.values))
     return source if front is None else replace(source, asked=front.by)
 
 
@@ -123,6 +130,26 @@ def _notation_of(given: Arguments, called: Sequence[str | None]) -> str:
         if re.search("->|,|[.]{3}", text) or len(words) < 2 or not words <= ranks.keys():
             return "einsum"
     return which(text, ranks)
+
+
+def _lower(
+    given: Arguments, called: Sequence[str | None], shown: ExitStack
+) -> Mapping[str, tuple[bool, ...]]:
+    """Put lower indices in the place of upper ones; return at which level each name has them."""
+    text = given.expression
+    if "^" not in text:
+        return {}
+    from einsdiff.notation.levels import check_levels, lowered  # where it is needed
+
+    ranks = {n: rank for n, rank in _ranks(given, called).items() if not is_index(given.named.get(n))}
+    sizes = (size for shape in given.named.values() if isinstance(shape, str) for size in shape)
+    found = lowered(text, ranks, sizes)
+    if found is None:
+        return {}
+    given.expression = found.text
+    shown.enter_context(pointing(found.text, text, found.columns))
+    check_levels(found, (*ranks, *parted_names()))
+    return found.of
 
 
 def _read_matrix(given: Arguments) -> Source:
