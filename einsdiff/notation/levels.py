@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
+from unicodedata import normalize
 
 from einsdiff.errors import SubscriptsError
 from einsdiff.notation.index_parser import parse_equation
@@ -42,12 +43,14 @@ SIGNS = ("δ", "delta", "ε", "eps", "epsilon", "varepsilon")
 _SUMS = ("Σ", "∑", "Π", "∏", "sum", "prod")
 _NEVER = ("T", "H")
 
-_LETTER = r"[^\W\d_]"
+_SMALL = "⁰¹²³⁴⁵⁶⁷⁸⁹ₐ-ₜᵢ-ᵪ₀-₉ⱼ"
+_LETTER = rf"[^\W\d_{_SMALL}]"
 _SCRIPT = re.compile(
-    rf"_(?:\{{(?P<low>[^{{}}]*)\}}|(?P<short>[^\W_]+))"
+    rf"_(?:\{{(?P<low>[^{{}}]*)\}}|(?P<short>[^\W_]+))|(?P<sub>[ₐ-ₜᵢ-ᵪ₀-₉ⱼ]+)"
     rf"|\^(?:\{{(?P<high>[^{{}}]*)\}}|(?P<up>{_LETTER}+)(?![^\W_]))|\{{\}}"
 )
-_NAME = re.compile(rf"{_LETTER}[^\W_]*")
+_NAME = re.compile(rf"{_LETTER}[^\W_{_SMALL}]*")
+_DERIVED = re.compile(r"∂[⁰¹²³⁴⁵⁶⁷⁸⁹]*\s*$")
 _RAISED = re.compile(rf"\^\s*\{{?\s*{_LETTER}")
 
 
@@ -133,8 +136,8 @@ def _lowered(
                 text,
                 f"the indices of {place.name} stand at different levels",
                 [label.column for label in place.labels],
-                f"levels are not changed by themselves: write a metric, g_ij {place.name}^j, give "
-                f"the other one a name of its own, or write all indices below",
+                "no level is changed by itself: write a metric, g_ij x^j for x_i, give the other "
+                "one a name of its own, or write all indices below",
             )
         write(place.name, place.start, 1)
         if any(levels):
@@ -178,9 +181,9 @@ def _scripts(text: str, place: _Place) -> int:
     while (match := _SCRIPT.match(text, at)) is not None:
         group = match.lastgroup
         if group is not None:
-            inside, first = match[group], match.start(group)
+            inside, first = normalize("NFKC", match[group]), match.start(group)
             is_upper = group in ("high", "up")
-            labels = list(_labels(inside, first, is_upper, group in ("short", "up")))
+            labels = list(_labels(inside, first, is_upper, group in ("short", "sub", "up")))
             if is_upper and not all(re.match(_LETTER, label.text) for label in labels):
                 if "," not in inside:
                     break  # an exponent
@@ -222,6 +225,8 @@ def _settled(
     for place in maybe:
         is_size = any(label in sizes and label not in below for label in place.upper)
         place.is_index = False if is_size else _by_rank(place, ranks)
+        if place.is_index is None and _DERIVED.search(text, 0, place.start):
+            place.is_index = True
     evident = [
         place
         for place in maybe
@@ -283,13 +288,15 @@ class _Stand(NamedTuple):
 _Stands = dict[str, list[_Stand]]
 
 
-def check_levels(found: Lowered, names: Iterable[str]) -> None:
-    """Refuse labels that are summed, or added, at the same level where levels are told apart.
+def open_levels(found: Lowered, names: Iterable[str]) -> dict[str, bool]:
+    """Tell for each label that is not summed whether it stands above.
 
-    `names` are those that a text may have with underscores in them, as for `parse_equation`.
+    `names` are those that a text may have with underscores in them, as for `parse_equation`. Labels
+    that are summed at one level, or added at two, are a `SubscriptsError`.
 
-    >>> check_levels(lowered("A^i_j x^j", {}), ())
-    >>> check_levels(lowered("g_ij x^i x^j + x^i x^i", {}), ())
+    >>> open_levels(lowered("A^i_j x^j", {}), ())
+    {'i': True}
+    >>> open_levels(lowered("g_ij x^i x^j + x^i x^i", {}), ())
     Traceback (most recent call last):
     einsdiff.SubscriptsError: 'i' stands twice above
     <BLANKLINE>
@@ -311,6 +318,7 @@ def check_levels(found: Lowered, names: Iterable[str]) -> None:
                     "write it at the same level on both sides; what is differentiated by has its "
                     "labels at the other one",
                 )
+    return {label: bool(own[0].is_upper) for label, own in right.items()}
 
 
 class _Checker:

@@ -129,7 +129,8 @@ class Doubts:
         if name in _SIGNS:
             action = _SIGNS[name] if name in kwlist else _given(_SIGNS[name], symbol)
             self.fail(f"'{name}' is no operand here", shown, action)
-        if is_function(name) or (name in INSTEAD and name not in _WORDS):
+        is_connection = name == "Γ" and len(symbol.labels) > 1  # of differential geometry
+        if is_function(name) or (name in INSTEAD and name not in _WORDS and not is_connection):
             action = INSTEAD.get(name) or f"write brackets: {name}(x), and {name}(x)^2 for a power"
             self.fail(f"'{name}' is a function", shown, _given(action, symbol))
         if symbol.labels or name not in self.labels:

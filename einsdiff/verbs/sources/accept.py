@@ -80,12 +80,10 @@ def _read_string(given: Arguments) -> Source:
             given.wanted = (*given.wanted, *front.by)
         take_keywords(given)
         notation = notation or _notation_of(given, called)
-        levels = _lower(given, called, shown) if notation == "index" else {}
+        lower = _lowered(given, called, shown) if notation == "index" else None
         source = _READERS[notation](given)
-        if levels:
-            formula = source.tensor.formula
-            formula = replace(formula, letters=formula.letters.at_levels(levels))
-            source = replace(source, tensor=Tensor(formula, source.tensor.values))
+        if lower is not None:
+            source = replace(source, tensor=_at_levels(source.tensor, *lower))
     return source if front is None else replace(source, asked=front.by)
 
 
@@ -132,24 +130,34 @@ def _notation_of(given: Arguments, called: Sequence[str | None]) -> str:
     return which(text, ranks)
 
 
-def _lower(
+def _lowered(
     given: Arguments, called: Sequence[str | None], shown: ExitStack
-) -> Mapping[str, tuple[bool, ...]]:
-    """Put lower indices in the place of upper ones; return at which level each name has them."""
+) -> tuple[Mapping[str, tuple[bool, ...]], Mapping[str, bool]] | None:
+    """Put lower indices in the place of upper ones; return the levels of names and open labels."""
     text = given.expression
     if "^" not in text:
-        return {}
-    from einsdiff.notation.levels import check_levels, lowered  # where it is needed
+        return None
+    from einsdiff.notation.levels import lowered, open_levels  # where it is needed
 
-    ranks = {n: rank for n, rank in _ranks(given, called).items() if not is_index(given.named.get(n))}
-    sizes = (size for shape in given.named.values() if isinstance(shape, str) for size in shape)
+    named = given.named
+    ranks = {n: rank for n, rank in _ranks(given, called).items() if not is_index(named.get(n))}
+    sizes = [size for shape in named.values() if isinstance(shape, str) for size in shape]
     found = lowered(text, ranks, sizes)
     if found is None:
-        return {}
+        return None
     given.expression = found.text
     shown.enter_context(pointing(found.text, text, found.columns))
-    check_levels(found, (*ranks, *parted_names()))
-    return found.of
+    return found.of, open_levels(found, (*ranks, *parted_names()))
+
+
+def _at_levels(
+    tensor: Tensor, names: Mapping[str, tuple[bool, ...]], labels: Mapping[str, bool]
+) -> Tensor:
+    """Return a tensor that is printed with indices at the levels where they stood."""
+    formula = tensor.formula
+    own = tuple(labels.get(letter, False) for letter in formula.heading.axes)
+    levels = {formula.heading.name: own, **names} if any(own) else names
+    return Tensor(replace(formula, letters=formula.letters.at_levels(levels)), tensor.values)
 
 
 def _read_matrix(given: Arguments) -> Source:
