@@ -225,7 +225,7 @@ def _settled(
     for place in maybe:
         is_size = any(label in sizes and label not in below for label in place.upper)
         place.is_index = False if is_size else _by_rank(place, ranks)
-        if place.is_index is None and _DERIVED.search(text, 0, place.start):
+        if place.is_index is None and _DERIVED.search(text[max(0, place.start - 9) : place.start]):
             place.is_index = True
     evident = [
         place

@@ -17,11 +17,12 @@ class Affine:
     """An index that is more than a label: ``i+1``, ``2i+j-1``, or a number.
 
     ``i+0`` is one too. It says that the index runs over a part of the axis only, so that their
-    sizes may differ.
+    sizes may differ. With a `modulus`, ``(i+k)%n``, its remainder is the index.
     """
 
     terms: tuple[tuple[int, str], ...]
     offset: int = 0
+    modulus: Size | None = field(default=None, repr=False)
 
     @property
     def is_label(self) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Never, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from einsdiff.algebra.nodes.canonical import Canonical, Exchange, Orders, canonical
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.relations import Relation
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import in_child

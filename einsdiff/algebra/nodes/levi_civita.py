@@ -19,7 +19,7 @@ from itertools import combinations, permutations
 from typing import Any
 
 from einsdiff.algebra.nodes.canonical import Orders, canonical
-from einsdiff.algebra.nodes.function import KERNELS, RULE_LETTERS, Function
+from einsdiff.algebra.nodes.function_records import KERNELS, RULE_LETTERS, Function
 from einsdiff.algebra.nodes.interning import Node, interned_call, symmetry
 from einsdiff.notation.subscripts import Size
 

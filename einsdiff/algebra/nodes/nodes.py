@@ -45,7 +45,7 @@ from typing import Any, NamedTuple, cast
 
 from einsdiff.algebra.nodes.canonical import least
 from einsdiff.algebra.nodes.effort import spend
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.interning import (
     BUILDERS,
     ONE,

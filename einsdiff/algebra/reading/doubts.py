@@ -22,8 +22,8 @@ from itertools import pairwise
 from keyword import kwlist
 from typing import Never
 
-from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.reading.choice import is_function
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
+from einsdiff.algebra.reading.choice import is_word
 from einsdiff.algebra.reading.parts import INSTEAD
 from einsdiff.notation.trees import (
     Apply,
@@ -130,7 +130,7 @@ class Doubts:
             action = _SIGNS[name] if name in kwlist else _given(_SIGNS[name], symbol)
             self.fail(f"'{name}' is no operand here", shown, action)
         is_connection = name == "Γ" and len(symbol.labels) > 1  # of differential geometry
-        if is_function(name) or (name in INSTEAD and name not in _WORDS and not is_connection):
+        if is_word(name) or (name in INSTEAD and name not in _WORDS and not is_connection):
             action = INSTEAD.get(name) or f"write brackets: {name}(x), and {name}(x)^2 for a power"
             self.fail(f"'{name}' is a function", shown, _given(action, symbol))
         if symbol.labels or name not in self.labels:

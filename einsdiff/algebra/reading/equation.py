@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.function import parted_names
+from einsdiff.algebra.nodes.function_records import parted_names
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable
 from einsdiff.algebra.nodes.levi_civita import levi_civita
 from einsdiff.algebra.nodes.nodes import partial
@@ -525,7 +525,7 @@ def _left_letters(left: Symbol | Partial) -> list[str]:
 
 def _is_run(index: Affine) -> bool:
     """Tell whether an index is a number or a run of entries, such as ``2p+1``."""
-    if index.offset < 0 or len(index.terms) > 1:
+    if index.offset < 0 or len(index.terms) > 1 or index.modulus is not None:
         return False
     return all(c > 0 for c, _ in index.terms)
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, parted_names
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS, parted_names
 from einsdiff.algebra.nodes.interning import SUPERSCRIPT, Number
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.display.index.lettering import Heading

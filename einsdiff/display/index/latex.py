@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.display.index.index_text import tree_of
 from einsdiff.display.index.latex_names import (
     latex_affine,

@@ -27,7 +27,7 @@ from itertools import product
 from math import prod
 from typing import Any, NoReturn, TypeGuard
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.interning import (
     SUPERSCRIPT,

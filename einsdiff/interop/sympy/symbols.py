@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.nodes.interning import Node, Variable, variable
 from einsdiff.algebra.nodes.nodes import partial
 from einsdiff.errors import BindingError, OperandError, ShapeError, shape_text, shapes_line

@@ -18,7 +18,7 @@ from functools import reduce
 from itertools import product
 from typing import Any
 
-from einsdiff.algebra.nodes.function import FUNCTIONS, lookup
+from einsdiff.algebra.nodes.function_records import FUNCTIONS, lookup
 from einsdiff.algebra.nodes.interning import Node, delta, zero
 from einsdiff.algebra.nodes.levi_civita import LEVI_CIVITA
 from einsdiff.algebra.nodes.nodes import call, einsum, partial

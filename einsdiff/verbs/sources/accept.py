@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from unicodedata import normalize
 
-from einsdiff.algebra.nodes.function import parted_names
+from einsdiff.algebra.nodes.function_records import parted_names
 from einsdiff.errors import OperandError, pointing
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
@@ -24,6 +24,7 @@ from einsdiff.notation.lexer import is_index_notation, is_latex
 from einsdiff.notation.subscripts import from_sublists, is_index, parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
+from einsdiff.verbs.named_functions import function, is_nameless
 from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, product
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.named_operands import called_like
@@ -62,6 +63,9 @@ def read_expression(given: Arguments) -> Source:
 
 def _read_string(given: Arguments) -> Source:
     """Read a text in the notation that it is in; errors show the text as it was given."""
+    for name in [name for name, value in given.named.items() if is_nameless(value)]:
+        function(name)
+        given.named = {key: value for key, value in given.named.items() if key != name}
     if "->" in given.expression and "notation" not in given.named and not given.is_formula:
         take_keywords(given)
         return _read_einsum(given)
@@ -121,6 +125,9 @@ def _translated(
 def _notation_of(given: Arguments, called: Sequence[str | None]) -> str:
     """Tell by the text, and by the axes of operands, in which notation it is."""
     text = given.expression
+    for name in parted_names():
+        if name.endswith("'"):  # a derivative of a function, and no transpose
+            text = re.sub(rf"(?<!\w){name}+(?=\()", name[:-1], text)
     ranks = _ranks(given, called)
     if not given.is_formula and not is_index_notation(text, bool(given.operands)):
         # Labels of one operand may be parted by spaces, unless they are what operands are called.
