@@ -55,7 +55,8 @@ class Function:
     #: computed by its `definition`.
     numpy: str = ""
     #: The axes that it acts on, as for NumPy's generalised ufuncs: ``()->()`` for a function of
-    #: each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes.
+    #: each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes. A
+    #: constant, ``->(3,3,3)``, has no argument, and sizes that are numbers.
     signature: str = "()->()"
     #: What the arguments are called in `jacobians`; the value is called ``y``.
     arguments: tuple[str, ...] = ("x",)
@@ -124,7 +125,7 @@ class Function:
     def cores(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
         """The names of the axes acted on, of each argument and of the value."""
         given, result = self.signature.split("->")
-        terms = [term.strip("()") for term in given.split("),(")]
+        terms = [term.strip("()") for term in given.split("),(")] if given else []
         return tuple(_names(term) for term in terms), _names(result.strip("()"))
 
     @property

@@ -590,7 +590,7 @@ def interned_call(function: Function, args: tuple[Node, ...]) -> Call:
     """
     given, result = function.cores
     batch: Shape = ()
-    core: dict[str, Size] = {}
+    core: dict[str, Size] = {} if args else {name: int(name) for name in result}
     for arg, names in zip(args, given, strict=True):
         lead = len(arg.shape) - len(names)
         assert lead >= 0, f"{function.name} acts on {len(names)} axes, not {len(arg.shape)}"

@@ -30,6 +30,7 @@ from einsdiff.algebra.nodes.interning import Node, constant, delta
 from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.reading.choice import Argument, choose
+from einsdiff.algebra.reading.epsilons import symbol_sizes
 from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
@@ -168,7 +169,8 @@ class Builder:
         self.parts.fail(
             f"{what} has size {said[0]} but {said[1]}",
             [column for _, _, column in (first, second) if column is not None],
-            "give one of the two axes another label, or pass arrays of equal sizes",
+            symbol_sizes(first, second)
+            or "give one of the two axes another label, or pass arrays of equal sizes",
             ShapeError,
         )
 

@@ -23,6 +23,7 @@ from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS, lookup
 from einsdiff.algebra.nodes.interning import Number, Shape, reciprocal
 from einsdiff.algebra.reading.choice import ALIASES, POWERS, Argument, choose, is_function
+from einsdiff.algebra.reading.epsilons import epsilon_name
 from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
@@ -97,6 +98,8 @@ class PartReader:
         self.is_rule, self.batch = batch is not None, batch or ()
         #: Whether e^x is the exponential function, and e no operand.
         self.has_e = False
+        #: The names that are the permutation symbol, and no operands.
+        self.epsilons: frozenset[str] = frozenset()
 
     def fail(
         self, headline: str, columns: Iterable[int], action: str, kind: type[Any] = SubscriptsError
@@ -236,6 +239,10 @@ class PartReader:
                 self.check_remainders(labels, tree)
                 return _related(_difference(*labels), True, tree.column)
             return Equal(_count(labels), tuple(letters_of(labels)), tree.columns)
+        if name in self.epsilons:
+            return Named(
+                _count(labels), epsilon_name(len(labels)), labels, tree.columns, tree.column
+            )
         if name not in self.ranks:
             if not labels and name in self.size_names:
                 return SizePart({}, name)

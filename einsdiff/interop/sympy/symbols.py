@@ -91,8 +91,8 @@ class Symbols:
                 case "Indexed":
                     self.leaf(part.base, len(part.indices))
                     self.note_indices(part.indices)
-                case "KroneckerDelta":
-                    self.note_indices(part.args[:2])
+                case "KroneckerDelta" | "LeviCivita" as name:
+                    self.note_indices(part.args[: 2 if name == "KroneckerDelta" else None])
                 case "MatrixElement":
                     self.note_indices(part.args[1:])
                 case "ArrayElement":

@@ -21,7 +21,7 @@ from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.evidence import NOTATIONS, Asked, asked, which
 from einsdiff.notation.lexer import is_index_notation, is_latex
-from einsdiff.notation.subscripts import from_sublists, parse_subscripts
+from einsdiff.notation.subscripts import from_sublists, is_index, parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
 from einsdiff.verbs.named_functions import function, is_nameless
@@ -122,7 +122,11 @@ def _read_text(given: Arguments) -> Source:
             given.wanted = (*given.wanted, *front.by)
             front = _alone(given, front)
         take_keywords(given)
-        source = _READERS[notation or _notation_of(given, called)](given)
+        notation = notation or _notation_of(given, called)
+        lower = _lowered(given, called, shown) if notation == "index" else None
+        source = _READERS[notation](given)
+        if lower is not None:
+            source = replace(source, tensor=_at_levels(source.tensor, *lower))
     return source if front is None else replace(source, asked=front.by, called_so=front[3:])
 
 
@@ -181,6 +185,36 @@ def _notation_of(given: Arguments, called: Sequence[str | None]) -> str:
         if re.search("->|,|[.]{3}", text) or len(words) < 2 or not words <= ranks.keys():
             return "einsum"
     return which(text, ranks)
+
+
+def _lowered(
+    given: Arguments, called: Sequence[str | None], shown: ExitStack
+) -> tuple[Mapping[str, tuple[bool, ...]], Mapping[str, bool]] | None:
+    """Put lower indices in the place of upper ones; return the levels of names and open labels."""
+    text = given.expression
+    if "^" not in text:
+        return None
+    from einsdiff.notation.levels import lowered, open_levels  # where it is needed
+
+    named = given.named
+    ranks = {n: rank for n, rank in _ranks(given, called).items() if not is_index(named.get(n))}
+    sizes = [size for shape in named.values() if isinstance(shape, str) for size in shape]
+    found = lowered(text, ranks, sizes)
+    if found is None:
+        return None
+    given.expression = found.text
+    shown.enter_context(pointing(found.text, text, found.columns))
+    return found.of, open_levels(found, (*ranks, *parted_names()))
+
+
+def _at_levels(
+    tensor: Tensor, names: Mapping[str, tuple[bool, ...]], labels: Mapping[str, bool]
+) -> Tensor:
+    """Return a tensor that is printed with indices at the levels where they stood."""
+    formula = tensor.formula
+    own = tuple(labels.get(letter, False) for letter in formula.heading.axes)
+    levels = {formula.heading.name: own, **names} if any(own) else names
+    return Tensor(replace(formula, letters=formula.letters.at_levels(levels)), tensor.values)
 
 
 def _read_matrix(given: Arguments) -> Source:

@@ -50,7 +50,6 @@ REFUSED = [
     ("a logx", r"log\(x\)"),
     ("sum x_i", "sign of a sum: Σ_i x_i"),
     ("Π x_i", "the labels of a product"),
-    ("eps_ijk a_j b_k", "as an operand"),
     ("tr_i(A_ij)", "A_ii"),
     ("mean_i x_i", "write a mean as a sum"),
     ("sum(x_i)", "Σ_i x_i"),
