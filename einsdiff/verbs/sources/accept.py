@@ -92,7 +92,7 @@ def _read_string(given: Arguments) -> Source:
                 return False
             return True
 
-        found = elsewhere(text, is_read)
+        found = None if is_latex(text) else elsewhere(text, is_read)
         if found is None:
             raise
         columns = range(found.start, found.end)
