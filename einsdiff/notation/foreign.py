@@ -39,11 +39,12 @@ class Foreign(NamedTuple):
     start: int
     end: int
     translation: str
+    title: str
 
     @property
     def headline(self) -> str:
         """What is said of the text."""
-        return f"this looks like {self.language.title}"
+        return f"this looks like {self.title}"
 
     @property
     def action(self) -> str:
@@ -70,7 +71,8 @@ def elsewhere(text: str, is_read: Callable[[str], bool]) -> Foreign | None:
             made = ""
         if made.strip() == text.strip() or (made and not is_read(made)):
             made = ""
-        return Foreign(language, found.start(), found.end(), made)
+        title = _TITLES.get(found[0].partition(".")[0], language.title)
+        return Foreign(language, found.start(), found.end(), made, title)
     return None
 
 
@@ -147,10 +149,12 @@ class _Translator:
     def whole(self, text: str) -> str:
         """Translate a text: what is said before the formula is left out."""
         text = text.strip().rstrip(";")
+        text = re.sub(r"^def\s+\w+\s*\([^()]*\)\s*:\s*return\b", "", text)
         text = re.sub(r"^lambda\b[^:]*:|^@\([^()]*\)|^function\s*\([^()]*\)", "", text)
         text = re.sub(r"^\(?[\w\s,]*\)?\s*->", "", text)
         text = re.sub(r"^(\w+)\s*(?:<-|:=)", r"\1 =", text)
-        return self.written(_grouped(_cut(text), self.entry == "[[")).strip()
+        made = self.written(_grouped(_cut(text), self.entry == "[["))
+        return re.sub(r"(?<=[(\[]) | +(?=[ )\],])", "", made.strip())
 
     def written(self, items: tuple[_Item, ...]) -> str:
         out: list[str] = []
@@ -211,7 +215,7 @@ class _Translator:
         """Write a name with its call or its entries, and what follows after a dot."""
         word = items[at].text
         at += 1
-        is_python = self.language.title in ("NumPy", "Python", "SymPy")
+        is_python = self.language.title in _WITH_METHODS
         if is_python and self.is_module(word) and self.is_dot(items, at):
             word, at = items[at + 1].text, at + 2
             while self.is_dot(items, at):
@@ -223,8 +227,13 @@ class _Translator:
                 return self.methods(self.called(word, nxt), items, at + 2)
         if at < len(items) and items[at].kind == "group" and not (items[at].apart and is_python):
             group = items[at]
-            if group.text == self.entry and self.is_entry(group):
-                text, at = self.entries(word, group), at + 1
+            is_call = self.entry == "(" and word in self.language.calls
+            if group.text == self.entry and self.is_entry(group) and not is_call:
+                at += 1
+                while at < len(items) and items[at].kind == "group" and items[at].text == "[":
+                    group = group._replace(parts=(*group.parts, *items[at].parts))
+                    at += 1
+                text = self.entries(word, group)
             elif group.text == self.call:
                 text, at = self.called(word, group), at + 1
         return self.methods(text, items, at)
@@ -237,7 +246,7 @@ class _Translator:
 
     def methods(self, text: str, items: tuple[_Item, ...], at: int) -> tuple[str, int]:
         """Write what stands after a dot, in languages that have methods."""
-        if self.language.title not in ("NumPy", "Python", "SymPy"):
+        if self.language.title not in _WITH_METHODS:
             return text, at
         while self.is_dot(items, at):
             word = items[at + 1].text
@@ -379,24 +388,21 @@ class _Translator:
         return f"{word}_{{{','.join(found)}}}"
 
 
+_WITH_METHODS = ("NumPy", "Python", "SymPy or Maple")
+#: What is called otherwise than NumPy, by the name of its module.
+_TITLES = {
+    "torch": "PyTorch",
+    "F": "PyTorch",
+    "nn": "PyTorch",
+    "jnp": "JAX",
+    "jax": "JAX",
+    "tf": "TensorFlow",
+    "tensorflow": "TensorFlow",
+    "math": "Python",
+    "scipy": "SciPy",
+    "cp": "CuPy",
+    "cupy": "CuPy",
+}
 _MODULES = frozenset(
-    [
-        "np",
-        "numpy",
-        "jnp",
-        "jax",
-        "torch",
-        "tf",
-        "cp",
-        "cupy",
-        "scipy",
-        "math",
-        "F",
-        "K",
-        "sp",
-        "sympy",
-        "nn",
-        "tensorflow",
-        "mx",
-    ]
+    re.findall(r"\w+", "np numpy jnp jax torch tf tensorflow cp cupy scipy math F K sp sympy nn mx")
 )

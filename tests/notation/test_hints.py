@@ -29,7 +29,7 @@ from einsdiff.notation.matrix_parser import WORDS
         ("lg(x)", "write log10(x)"),
         ("sqr(x)", "write x^2 for a square, sqrt(x) for a root"),
         ("inverse(A) x", "write inv(X)"),
-        ("Inverse(A) x", "write inv(X)"),
+        ("Inverse(A) x", "write inv(A) x"),
         ("transp(A) x", "write A' or transpose(A)"),
         ("hadamard(A x, y)", "write x ⊙ y"),
         ("frobenius(A B)", "write norm(x), norm(A)"),

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from unicodedata import normalize
 
-from einsdiff.errors import EinsdiffError, OperandError, SubscriptsError, pointing
+from einsdiff.errors import EinsdiffError, OperandError, ShapeError, SubscriptsError, pointing
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
@@ -60,39 +60,32 @@ def read_expression(given: Arguments) -> Source:
     return product(subscripts, given)
 
 
+#: What only einsum strings are made of.
+_EINSUM = re.compile(r"[\w\s,.>-]*")
+
+
 def _read_string(given: Arguments) -> Source:
     """Read a text; where it cannot be read, look whether it is in another language."""
-    text = given.expression
+    text, operands = given.expression, given.operands
     try:
         return _read_text(given)
-    except SubscriptsError as error:
-        from einsdiff.notation.foreign import elsewhere  # where it is needed
-
-        def is_read(other: str) -> bool:
-            try:
-                _read_text(
-                    replace(
-                        given,
-                        expression=other,
-                        operands=(),
-                        named={},
-                        sizes=None,
-                        wanted=(),
-                        is_formula=True,
-                        notation=None,
-                    )
-                )
-            except EinsdiffError:
-                return False
-            return True
-
-        found = elsewhere(text, is_read)
-        if found is None:
+    except (SubscriptsError, ShapeError) as error:
+        if "->" in text and not given.is_formula and (operands or _EINSUM.fullmatch(text)):
             raise
-        columns = range(found.start, found.end)
-        raise SubscriptsError(
-            found.headline, text=re.sub(r"\s", " ", text), carets=columns, action=found.action
-        ) from error
+        from einsdiff.verbs.sources.unread import told_elsewhere  # where it is needed
+
+        def read(other: str) -> Tensor | None:
+            try:
+                given = Arguments(other, (), None, {}, frame, is_formula=True)
+                return _read_text(given).tensor
+            except EinsdiffError:
+                return None
+
+        frame = given.frame
+        told = told_elsewhere(text, error, read)
+        if told is None:
+            raise
+        raise told from None
 
 
 def _read_text(given: Arguments) -> Source:
