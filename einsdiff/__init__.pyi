@@ -62,6 +62,7 @@ def grad(
     wrt: Wrt | None = ...,
     order: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -72,6 +73,7 @@ def grad(
     wrt: tuple[Wrt, ...] | list[Wrt],
     order: Literal[1] = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -82,6 +84,7 @@ def grad(
     wrt: tuple[Wrt, ...] | list[Wrt],
     order: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Any, ...]: ...
 @overload
@@ -91,6 +94,7 @@ def hessian(
     *operands: Any,
     wrt: Wrt | None = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -100,6 +104,7 @@ def hessian(
     *operands: Any,
     wrt: tuple[Wrt, ...] | list[Wrt],
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[tuple[Tensor, ...], ...]: ...
 @overload
@@ -109,6 +114,7 @@ def value_and_grad(
     *operands: Any,
     wrt: Wrt | None = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, Tensor]: ...
 @overload
@@ -118,6 +124,7 @@ def value_and_grad(
     *operands: Any,
     wrt: tuple[Wrt, ...] | list[Wrt],
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, tuple[Tensor, ...]]: ...
 @overload
@@ -128,6 +135,7 @@ def vjp(
     wrt: Wrt | None = ...,
     u: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -138,6 +146,7 @@ def vjp(
     wrt: tuple[Wrt, ...] | list[Wrt],
     u: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -148,6 +157,7 @@ def hvp(
     wrt: Wrt | None = ...,
     v: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -158,6 +168,7 @@ def hvp(
     wrt: tuple[Wrt, ...] | list[Wrt],
     v: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -170,6 +181,7 @@ def check(
     tolerance: float | None = ...,
     seed: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Check: ...
 @overload
@@ -182,6 +194,7 @@ def check(
     tolerance: float | None = ...,
     seed: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Any, ...]: ...
 

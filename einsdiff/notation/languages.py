@@ -216,7 +216,7 @@ LANGUAGES = (
     Language(
         "Mathematica",
         re.compile(
-            r"\b[A-Z][a-z]+[A-Za-z0-9]*\[|\bD\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*,\s*[{^\W\d]|\[\["
+            r"\b[A-Z][a-z]+[A-Za-z0-9]*\[|\bD\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*,\s*[{^\W\d]|\w\[\["
             r"|\]\s*\.\s*\w|\bE\^|/\."
         ),
         "functions have round brackets and small letters here, sin(x)",
@@ -292,7 +292,7 @@ LANGUAGES = (
         re.compile(
             r"[^\W\d]\w*\s*\(\s*(?::|end\b|\d+\s*[,:)])|[^\W\d]\w*\s*\([^()]*,\s*(?::|\d+|end)\s*\)"
             r"|[\w)]'?\s*\\\s*[\w(]|@\(|\bend\b|\w\(:\)|\(\w+:\w|'fro'"
-            r"|\bnorm\([^()]*,\s*(?:\d|[iI]nf)|\.\.\."
+            r"|\bnorm\([^()]*,\s*(?:\d|[iI]nf)"
         ),
         "entries are written with labels that count from 0: A_{0,1}; a row is A_0j",
         {

@@ -64,6 +64,7 @@ def problem(
     wrt: Wrt | tuple[Wrt, ...] | list[Wrt] | None = None,
     form: str = "dense",
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Problem:
     """Make an expression a function of one flat vector, as SciPy's optimisers want it.
@@ -80,7 +81,7 @@ def problem(
         How Jacobians of vector functions and Hessians are given: ``"dense"``, a NumPy array;
         ``"sparse"``, a SciPy CSR array, whose pattern is known from the formula; ``"operator"``,
         a LinearOperator, which never forms the matrix.
-    sizes, **named
+    sizes, notation, **named
         As for `grad`.
 
     Returns
@@ -113,7 +114,7 @@ def problem(
     checked_form(form)
     wanted = tuple(wrt) if isinstance(wrt, tuple | list) else (wrt,)
     frame = sys._getframe(1)
-    source = read_derived(Arguments(expression, operands, sizes, named, frame, wanted))
+    source = read_derived(Arguments(expression, operands, sizes, named, frame, wanted, notation))
     f = source.tensor
     try:
         chosen = [find_variable(w, source, frame) for w in wanted]

@@ -33,6 +33,8 @@ from einsdiff.verbs.sources.traced import traced
 
 def read_expression(given: Arguments) -> Source:
     """Make one tensor of an expression in any form and its operands."""
+    if given.notation is not None:
+        take_notation(given)
     expression, operands = given.expression, given.operands
     if isinstance(expression, Tensor) and not operands:
         take_keywords(given)
@@ -90,10 +92,10 @@ def _read_string(given: Arguments) -> Source:
 
 def _read_text(given: Arguments) -> Source:
     """Read a text in the notation that it is in; errors show the text as it was given."""
-    if "->" in given.expression and "notation" not in given.named and not given.is_formula:
+    if "->" in given.expression and given.notation is None and not given.is_formula:
         take_keywords(given)
         return _read_einsum(given)
-    notation = _said_notation(given)
+    notation = given.notation
     called = [called_like(source, k, given.frame) for k, source in enumerate(given.operands)]
     names = {*given.named, *(name for name in called if name is not None)}
     with ExitStack() as shown:
@@ -124,18 +126,16 @@ def _alone(given: Arguments, front: Asked) -> Asked:
     return front._replace(of=front.of or name)
 
 
-def _said_notation(given: Arguments) -> str | None:
-    """Take ``notation=`` from the arguments, unless an operand is called so."""
-    if "notation" not in given.named or places_of("notation", given.expression):
-        return given.notation
-    given.named = dict(given.named)
-    notation = given.named.pop("notation")
-    if notation is not None and notation not in NOTATIONS:
+def take_notation(given: Arguments) -> None:
+    """Check ``notation=``, which may be the name of an operand, and is that for what is no text."""
+    expression, notation = given.expression, given.notation
+    if not isinstance(expression, str) or places_of("notation", expression):
+        given.named, given.notation = {**given.named, "notation": notation}, None
+    elif notation not in NOTATIONS:
         raise OperandError(
             f"{notation!r} is not a notation",
             action=f"write one of {', '.join(map(repr, NOTATIONS))}, or leave it out",
         )
-    return str(notation) if notation else None
 
 
 def _translated(
