@@ -152,7 +152,7 @@ _MEANINGS = (
     Meaning(
         "cross",
         "cross_product crossproduct vectorproduct curlprod",
-        "write ε_ijk a_j b_k, with the array of the permutation symbol as an operand ε",
+        "write ε_ijk a_j b_k",
         "write it with labels: ε_ijk a_j b_k, of the permutation symbol ε",
     ),
     Meaning("eye identity delta δ", "", "write the delta: δ_ij", "write I, I_n or eye(n)"),

@@ -36,6 +36,8 @@ _TOKEN = re.compile(
 )
 
 #: What says how large a delimiter is, with what it implies.
+#: What keeps an index behind another one: ``A^i{}_j``.
+_EMPTY = re.compile(r"(?<=[\w}])\{\}(?=[_^])")
 _ESCAPED = {"\\_": "_", "\\%": "%", "\\#": "#", "\\&": "&", "\\$": "$", "\\{": "{", "\\}": "}"}
 
 
@@ -80,6 +82,7 @@ class LatexTokens:
     def cut(self, text: str) -> None:
         """Find the tokens, leaving out space and comments."""
         apart = False
+        text = _EMPTY.sub("  ", text)
         for match in _TOKEN.finditer(text):
             kind, part = str(match.lastgroup), match[0]
             name = part[1:] if kind == "command" else ""

@@ -22,8 +22,8 @@ from itertools import pairwise
 from keyword import kwlist
 from typing import Never
 
-from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.reading.choice import is_function
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
+from einsdiff.algebra.reading.choice import is_word
 from einsdiff.notation.hints import BEFORE_FACTORS, INSTEAD, by_meaning
 from einsdiff.notation.trees import (
     Apply,
@@ -46,7 +46,7 @@ _SIGNS = {
     **dict.fromkeys(("delta", "Delta", "kronecker"), "write the sign of the delta: δ_ij"),
     **dict.fromkeys(
         ("eps", "epsilon", "levicivita"),
-        "give the array of the permutation symbol as an operand: ε_ijk a_j b_k",
+        "write the permutation symbol with its labels: ε_ijk a_j b_k",
     ),
     **dict.fromkeys(("inf", "infty"), "write ∞"),
     **dict.fromkeys(
@@ -127,7 +127,9 @@ class Doubts:
         if name in _SIGNS:
             action = _SIGNS[name] if name in kwlist else _given(_SIGNS[name], symbol)
             self.fail(f"'{name}' is no operand here", shown, action)
-        if is_function(name) or (name in INSTEAD and name not in BEFORE_FACTORS):
+        is_connection = name == "Γ" and len(symbol.labels) > 1  # of differential geometry
+        is_meant = name in INSTEAD and name not in BEFORE_FACTORS and not is_connection
+        if is_word(name) or is_meant:
             action = INSTEAD.get(name) or f"write brackets: {name}(x), and {name}(x)^2 for a power"
             self.fail(f"'{name}' is a function", shown, _given(action, symbol))
         if symbol.labels or name not in self.labels:

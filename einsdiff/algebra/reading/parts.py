@@ -20,9 +20,10 @@ from fractions import Fraction
 from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, lookup
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS, lookup
 from einsdiff.algebra.nodes.interning import Number, Shape, reciprocal
 from einsdiff.algebra.reading.choice import ALIASES, POWERS, Argument, choose, is_function
+from einsdiff.algebra.reading.epsilons import epsilon_name
 from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
@@ -97,6 +98,8 @@ class PartReader:
         self.is_rule, self.batch = batch is not None, batch or ()
         #: Whether e^x is the exponential function, and e no operand.
         self.has_e = False
+        #: The names that are the permutation symbol, and no operands.
+        self.epsilons: frozenset[str] = frozenset()
 
     def fail(
         self, headline: str, columns: Iterable[int], action: str, kind: type[Any] = SubscriptsError
@@ -233,8 +236,13 @@ class PartReader:
             )
         if name == "δ":
             if any(isinstance(label, Affine) for label in labels):
+                self.check_remainders(labels, tree)
                 return _related(_difference(*labels), True, tree.column)
             return Equal(_count(labels), tuple(letters_of(labels)), tree.columns)
+        if name in self.epsilons:
+            return Named(
+                _count(labels), epsilon_name(len(labels)), labels, tree.columns, tree.column
+            )
         if name not in self.ranks:
             if not labels and name in self.size_names:
                 return SizePart({}, name)
@@ -261,6 +269,15 @@ class PartReader:
             )
         columns = tree.columns if len(tree.columns) == len(labels) else (tree.column,) * rank
         return Named(_count(labels), name, labels, columns, tree.column)
+
+    def check_remainders(self, labels: Iterable[Index], tree: Symbol) -> None:
+        """Refuse remainders where no operand has them as an index."""
+        if any(isinstance(label, Affine) and label.modulus is not None for label in labels):
+            self.fail(
+                f"an index of {tree.name} is a remainder",
+                tree.columns,
+                "write remainders at names: x_{(i+k)%n}",
+            )
 
     # Comparisons.
 
@@ -431,7 +448,10 @@ class PartReader:
         self.fail(
             f"there is no function '{name}'",
             _word(name, column),
-            f"{first}; {product}" if first else f"{product}; ed.register adds a function",
+            f"{first}; {product}"
+            if first
+            else f"{product}; ed.register adds a function, ed.function('{name}') one of which "
+            "nothing is known but its name",
         )
 
     def no_choice(
