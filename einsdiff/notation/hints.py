@@ -155,7 +155,7 @@ _MEANINGS = (
         "write ε_ijk a_j b_k",
         "write it with labels: ε_ijk a_j b_k, of the permutation symbol ε",
     ),
-    Meaning("eye identity delta δ", "", "write the delta: δ_ij", "write I, I_n or eye(n)"),
+    Meaning("eye identity", "delta δ", "write the delta: δ_ij", "write I, I_n or eye(n)"),
     Meaning("lg", "logten lg10", "write log10(x)", "write log10(x)"),
     Meaning("", "ld lb lg2", "write log2(x)", "write log2(x)"),
     Meaning("cot", "", "write 1 / tan(x)", "write 1 ./ tan(x)"),

@@ -223,3 +223,10 @@ def test_a_zero_without_the_sizes_of_the_function_is_refused():
 def test_left_hand_sides_that_do_not_fit_are_refused(text, given, headline):
     with pytest.raises(ed.ShapeError, match=headline):
         ed.parse(text, **given)
+
+
+def test_blocks_without_sizes_say_how_to_give_them():
+    with pytest.raises(ed.ShapeError, match="blocks need to be numbers") as caught:
+        ed.parse("[A, b]")
+    assert "such as A=(2, 2), b=(2,)" in str(caught.value)
+    assert ed.parse("[A, b]", A=(2, 2), b=(2,)).shape == (2, 3)
