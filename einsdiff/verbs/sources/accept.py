@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.function_records import parted_names
@@ -29,7 +30,7 @@ from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, produ
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.named_operands import called_like
 from einsdiff.verbs.sources.named_texts import texts_among
-from einsdiff.verbs.sources.source import Arguments, Source
+from einsdiff.verbs.sources.source import Arguments, Source, without_commands
 from einsdiff.verbs.sources.traced import traced
 
 
@@ -96,6 +97,9 @@ def _read_text(given: Arguments) -> Source:
         function(name)
         given.named = {key: value for key, value in given.named.items() if key != name}
     notation = given.notation
+    given.named = _with_letters(given.named)
+    if isinstance(given.sizes, Mapping):
+        given.sizes = _with_letters(given.sizes)
     called = [called_like(source, k, given.frame) for k, source in enumerate(given.operands)]
     names = {*given.named, *(name for name in called if name is not None)}
     with ExitStack() as shown:
@@ -128,6 +132,13 @@ def _alone(given: Arguments, front: Asked) -> Asked:
     given.expression, given.is_formula = text[name], True
     given.named = {other: value for other, value in given.named.items() if other != name}
     return front._replace(of=front.of or name)
+
+
+def _with_letters(named: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Write names that are given in LaTeX as letters."""
+    if not any(isinstance(name, str) and "\\" in name for name in named):
+        return named
+    return {without_commands(name): value for name, value in named.items()}
 
 
 def take_notation(given: Arguments) -> None:
