@@ -218,6 +218,12 @@ _MEANINGS = (
         "write a derivative in front of all that is differentiated: d/dx (..)",
         "write a derivative in front of all that is differentiated: d/dx (..)",
     ),
+    Meaning(
+        "",
+        "lim limit",
+        "there are no limits; write the function itself",
+        "there are no limits; write the function itself",
+    ),
     Meaning("", "integral integrate int", "there are no integrals", "there are no integrals"),
     Meaning("", "rank cond nullspace null", "it has no derivative", "it has no derivative"),
     Meaning(
@@ -293,7 +299,7 @@ _SPELLED = {
 
 #: Words that are also good names of operands, and mean a function where a factor follows.
 BEFORE_FACTORS = ("mean", "avg", "average", "var", "std", "vec", "diag", "rank", "dot", "norm", "E",
-                  "sh", "ch", "th")  # fmt: skip
+                  "sh", "ch", "th", "lim")  # fmt: skip
 
 #: What to write for signs that no notation has.
 SIGNS_OF_OTHERS = {

@@ -291,7 +291,7 @@ LANGUAGES = (
         "MATLAB",
         re.compile(
             r"[^\W\d]\w*\s*\(\s*(?::|end\b|\d+\s*[,:)])|[^\W\d]\w*\s*\([^()]*,\s*(?::|\d+|end)\s*\)"
-            r"|[\w)]'?\s*\\\s*[\w(]|@\(|\bend\b|\w\(:\)|\(\w+:\w|'fro'"
+            r"|[\w)]'?\s*\\\s*[\w(]|@\(|;\s*$|\bend\b|\w\(:\)|\(\w+:\w|'fro'"
             r"|\bnorm\([^()]*,\s*(?:\d|[iI]nf)"
         ),
         "entries are written with labels that count from 0: A_{0,1}; a row is A_0j",

@@ -38,6 +38,7 @@ from einsdiff.notation.matrix_parser import WORDS
         (r"\tg x", r"write \tan"),
         (r"\arsinh(x)", r"write \operatorname{arcsinh}(x)"),
         (r"\operatorname{tg}(x)", "write tan(x)"),
+        ("lim x", "there are no limits"),
         ("x ± y", "write + or -"),
         ("A x ≈ b", "an equation names its result"),
     ],

@@ -26,6 +26,7 @@ ELSEWHERE = [
     ("norm(A, 'fro')", "MATLAB", "norm(A)"),
     ("norm(x, 1)", "MATLAB", "norm1(x)"),
     ("@(x) x'*A*x", "MATLAB", "x' * A * x"),
+    ("x'*A*x;", "MATLAB", "x' * A * x"),
     ("D[x^2, x]", "Mathematica", "d/dx (x^2)"),
     ("D[x^2 Sin[x], {x, 2}]", "Mathematica", "d²/dx² (x^2 sin(x))"),
     ("Tr[A.B]", "Mathematica", "tr(A B)"),
