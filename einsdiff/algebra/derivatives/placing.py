@@ -34,7 +34,6 @@ from einsdiff.algebra.nodes.nodes import add
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.notation.subscripts import Size
 
-
 #: Products are multiplied out up to so many terms, of which those at the same places are added up.
 MOST_PLACED = 2048
 
