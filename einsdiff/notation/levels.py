@@ -137,7 +137,8 @@ def _lowered(
                 f"the indices of {place.name} stand at different levels",
                 [label.column for label in place.labels],
                 "no level is changed by itself: write a metric, g_ij x^j for x_i, give the other "
-                "one a name of its own, or write all indices below",
+                "one a name of its own, or write all indices below; "
+                f"write Σ_{place.labels[0].text} before the term for powers",
             )
         write(place.name, place.start, 1)
         if any(levels):
@@ -245,7 +246,7 @@ def _settled(
                 text,
                 f"'{letter}' above {place.name} is an index or an exponent",
                 [label.column for label in place.labels],
-                f"write {place.name}^({letter}) for a power; for an upper index, give "
+                f"write {place.name}^({letter}) or Σ_{letter} for a power; for an upper index, give "
                 f"{place.name} as an operand with an axis, {place.name}='n', or write all indices "
                 "below",
             )

@@ -29,6 +29,7 @@ from einsdiff.notation.trees import (
     Sum,
     Symbol,
     Tree,
+    bracketed,
     letters_of,
     symbols_of,
     walk,
@@ -131,7 +132,10 @@ def _raised(tree: Tree, levels: Levels, free: Mapping[str, bool]) -> Job[Tree]:
             return replace(tree, body=(yield _raised(body, levels, free)))
         case Power(base=base, exponent=exponent):
             below: Tree = yield _raised(base, levels, free)
-            return replace(tree, base=below, exponent=(yield _raised(exponent, levels, free)))
+            above: Tree = yield _raised(exponent, levels, free)
+            if isinstance(above, Symbol):  # which could be an upper index
+                above = bracketed(above)
+            return replace(tree, base=below, exponent=above)
         case Compare(left=left, right=right):
             sides = []
             for side in (left, right):

@@ -94,7 +94,7 @@ REFUSED = [
     ("x > y", "in brackets"),
     ("A_i,j", "in braces"),
     # ranges
-    ("x_{(i+k)%n} w_k", "remainder with deltas"),
+    ("x_{(i+k)%n} w_k", "give sizes as numbers"),
     ("d_i = f_{i+1} - f_i", "a range on the left"),
     # powers and bases that could be of a matrix, or of another function
     *[(text, "for its square") for text in ("X^2", "X²", "X^n", "2 + X^3")],
