@@ -157,6 +157,11 @@ def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> I
     if isinstance(node, Variable):
         for axes in letters.of.get(node.name, ()):
             yield from axes[axis : axis + 1]
+        if node.derivative is not None:
+            for part in (node.derivative[0], *node.derivative[1]):
+                if 0 <= axis < len(part.shape):
+                    yield from axis_spellings(letters, part, axis)
+                axis -= len(part.shape)
     elif depth and isinstance(node, Add):
         for _, term in node.terms[:depth]:
             yield from axis_spellings(letters, term, axis, depth - 1)
