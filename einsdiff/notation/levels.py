@@ -185,9 +185,9 @@ def _scripts(text: str, place: _Place) -> int:
             inside, first = normalize("NFKC", match[group]), match.start(group)
             is_upper = group in ("high", "up")
             labels = list(_labels(inside, first, is_upper, group in ("short", "sub", "up")))
-            if is_upper and not all(re.match(_LETTER, label.text) for label in labels):
-                if "," not in inside:
-                    break  # an exponent
+            is_of_letters = all(re.match(_LETTER, label.text) for label in labels)
+            if is_upper and not is_of_letters and "," not in inside:
+                break  # an exponent
             place.labels += labels
             place.is_open |= is_upper
         at = match.end()
@@ -211,10 +211,7 @@ def _labels(text: str, column: int, is_upper: bool, is_short: bool) -> Iterator[
 
 
 def _settled(
-    text: str,
-    places: Sequence[_Place],
-    ranks: Mapping[str, int | None],
-    sizes: Collection[str],
+    text: str, places: Sequence[_Place], ranks: Mapping[str, int | None], sizes: Collection[str]
 ) -> bool:
     """Tell for each raised letter whether it is an index; return whether one is."""
     maybe = [place for place in places if place.is_open]
@@ -246,8 +243,8 @@ def _settled(
                 text,
                 f"'{letter}' above {place.name} is an index or an exponent",
                 [label.column for label in place.labels],
-                f"write {place.name}^({letter}) or Σ_{letter} for a power; for an upper index, give "
-                f"{place.name} as an operand with an axis, {place.name}='n', or write all indices "
+                f"write {place.name}^({letter}) or Σ_{letter} for a power; for an upper index, "
+                f"give {place.name} as an operand with an axis, {place.name}='n', or write all indices "
                 "below",
             )
         place.is_index = True

@@ -133,7 +133,9 @@ def _indexed(name: str, tree: Symbol) -> str:
 def _at_levels(name: str, tree: Symbol) -> str:
     """Write a name with upper and lower labels, each after the one before."""
     text = ""
-    slots = list(zip(tree.raised, tree.labels, tree.sizes or [None] * len(tree.labels), strict=True))
+    slots = list(
+        zip(tree.raised, tree.labels, tree.sizes or [None] * len(tree.labels), strict=True)
+    )
     for is_upper, own in groupby(slots, key=lambda slot: slot[0]):
         labels = latex_labels(*zip(*(slot[1:] for slot in own), strict=True))
         text += ("{}" if text else "") + _script("^" if is_upper else "_", labels)

@@ -17,11 +17,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from einsdiff.display.index.index_text import Written, write
+from einsdiff.display.index.lettering import Letters
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.levels import SIGNS
 from einsdiff.notation.trees import (
     Apply,
     Compare,
+    Equation,
     Over,
     Partial,
     Power,
@@ -38,9 +41,24 @@ from einsdiff.notation.trees import (
 Levels = Mapping[str, tuple[bool, ...]]
 
 
-def raised(
-    left: Symbol | Partial | None, right: Tree, levels: Levels
-) -> tuple[Symbol | Partial | None, Tree]:
+def at_levels(
+    left: Written, right: Written, letters: Letters, names: Iterable[str]
+) -> tuple[Written, Written]:
+    """Write both sides of an equation with upper indices, if there are any.
+
+    >>> letters = Letters({}, {"x": (True,)})
+    >>> at_levels(write(Symbol("f", ("i",))), write(Symbol("x", ("i",))), letters, ())
+    ('f^i', 'x^i')
+    """
+    if not letters.levels:
+        return left, right
+    assert isinstance(left.tree, Symbol | Partial)
+    assert not isinstance(right.tree, Equation)
+    head, tree = raised(left.tree, right.tree, letters.levels)
+    return write(head, names if "{" in left else ()), write(tree, names)
+
+
+def raised(left: Symbol | Partial, right: Tree, levels: Levels) -> tuple[Symbol | Partial, Tree]:
     """Put the labels of both sides of an equation at their levels, known for some names."""
     known = dict(_known([right], levels))
     free: dict[str, bool] = {}
@@ -50,10 +68,10 @@ def raised(
             for letter in letters_of([index]):
                 told = own[at] != (k > 0) if len(own) == len(symbol.labels) else None
                 free[letter] = known.get(letter, False) if told is None else told
-    head = left
+    head: Symbol | Partial
     if isinstance(left, Symbol):
         head = _at(left, free)
-    elif isinstance(left, Partial):
+    else:
         turned = {letter: not is_upper for letter, is_upper in free.items()}
         head = replace(left, base=_at(left.base, free), wrt=tuple(_at(z, turned) for z in left.wrt))
     return head, run(_raised(right, levels, free))
@@ -105,9 +123,7 @@ def _raised(tree: Tree, levels: Levels, free: Mapping[str, bool]) -> Job[Tree]:
         case Symbol(name=name):
             return _at(tree, free) if name in SIGNS and name not in levels else _own(tree, levels)
         case Partial(base, wrt):
-            return replace(
-                tree, base=_own(base, levels), wrt=tuple(_own(z, levels) for z in wrt)
-            )
+            return replace(tree, base=_own(base, levels), wrt=tuple(_own(z, levels) for z in wrt))
         case Product(factors):
             # A label that is summed stands at both levels: a sign has it at the one that is left.
             inner = dict(free)

@@ -64,9 +64,7 @@ def test_what_is_not_zero_stays():
     A, a, b = random(3, 3), random(3), random(3) + 1
     assert float(ed.parse("ε_ijk A_0i A_1j A_2k", A=A)) == pytest.approx(np.linalg.det(A))
     assert float(ed.parse("ε_ijk A_ij a_k", A=A, a=a)) != 0
-    assert float(ed.parse("ε_ijk ε_lmn A_il A_jm A_kn", A=A)) == pytest.approx(
-        6 * np.linalg.det(A)
-    )
+    assert float(ed.parse("ε_ijk ε_lmn A_il A_jm A_kn", A=A)) == pytest.approx(6 * np.linalg.det(A))
     assert np.asarray(ed.parse("ε_ijk a_j b_k", a=a, b=b)).any()
 
 

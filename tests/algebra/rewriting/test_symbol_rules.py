@@ -43,12 +43,16 @@ def test_products_of_symbols_contract(text, shown):
 def test_what_is_rewritten_has_the_same_values(text):
     t = ed.parse(text)
     values = {
-        v.name: np.random.default_rng(k).normal(size=[n if isinstance(n, int) else 3 for n in v.shape])
+        v.name: np.random.default_rng(k).normal(
+            size=[n if isinstance(n, int) else 3 for n in v.shape]
+        )
         for k, v in enumerate(t.formula.arguments)
     }
     wanted = np.asarray(t(**values) if values else t)
     for other in (ed.simplify(t), ed.expand(t)):
-        np.testing.assert_allclose(np.asarray(other(**values) if values else other), wanted, atol=1e-12)
+        np.testing.assert_allclose(
+            np.asarray(other(**values) if values else other), wanted, atol=1e-12
+        )
         assert ed.equal(t, other)
 
 
