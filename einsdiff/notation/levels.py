@@ -66,20 +66,20 @@ class Lowered(NamedTuple):
     at: Mapping[int, tuple[bool, ...]]
 
 
-class _Label(NamedTuple):
+class _LevelLabel(NamedTuple):
     text: str
     column: int
     is_upper: bool
 
 
 @dataclass(slots=True)
-class _Place:
+class _LevelPlace:
     """A name with what is written below and above it."""
 
     name: str
     start: int
     end: int
-    labels: list[_Label] = field(default_factory=list)
+    labels: list[_LevelLabel] = field(default_factory=list)
     #: Whether there is something raised that could be an index, and whether it is.
     is_open: bool = False
     is_index: bool | None = None
@@ -157,7 +157,7 @@ def _lowered(
     return Lowered("".join(shown), (*columns, len(text)), of, at)
 
 
-def _places(text: str, ranks: Mapping[str, int | None]) -> Iterator[_Place]:
+def _places(text: str, ranks: Mapping[str, int | None]) -> Iterator[_LevelPlace]:
     """Yield the names of a text, with their scripts."""
     parted = sorted((name for name in ranks if "_" in name), key=len, reverse=True)
     at = 0
@@ -168,12 +168,12 @@ def _places(text: str, ranks: Mapping[str, int | None]) -> Iterator[_Place]:
         if not name:
             at += 1
             continue
-        place = _Place(name, at, at + len(name))
+        place = _LevelPlace(name, at, at + len(name))
         at = _scripts(text, place)
         yield place
 
 
-def _scripts(text: str, place: _Place) -> int:
+def _scripts(text: str, place: _LevelPlace) -> int:
     """Read what is below and above a name; return where it ends."""
     at = place.end
     if place.name in _SUMS:
@@ -195,15 +195,15 @@ def _scripts(text: str, place: _Place) -> int:
     return max(at, place.end)
 
 
-def _labels(text: str, column: int, is_upper: bool, is_short: bool) -> Iterator[_Label]:
+def _labels(text: str, column: int, is_upper: bool, is_short: bool) -> Iterator[_LevelLabel]:
     if "," not in text and (is_short or re.fullmatch(r"[\w\s]*", text)):
         for k, char in enumerate(text, column):
             if not char.isspace():
-                yield _Label(char, k, is_upper)
+                yield _LevelLabel(char, k, is_upper)
         return
     for part in text.split(","):
         if part.strip():
-            yield _Label(part.strip(), column + len(part) - len(part.lstrip()), is_upper)
+            yield _LevelLabel(part.strip(), column + len(part) - len(part.lstrip()), is_upper)
         column += len(part) + 1
 
 
@@ -211,7 +211,10 @@ def _labels(text: str, column: int, is_upper: bool, is_short: bool) -> Iterator[
 
 
 def _settled(
-    text: str, places: Sequence[_Place], ranks: Mapping[str, int | None], sizes: Collection[str]
+    text: str,
+    places: Sequence[_LevelPlace],
+    ranks: Mapping[str, int | None],
+    sizes: Collection[str],
 ) -> bool:
     """Tell for each raised letter whether it is an index; return whether one is."""
     maybe = [place for place in places if place.is_open]
@@ -243,15 +246,15 @@ def _settled(
                 text,
                 f"'{letter}' above {place.name} is an index or an exponent",
                 [label.column for label in place.labels],
-                f"write {place.name}^({letter}) or Σ_{letter} for a power; for an upper index, "
-                f"give {place.name} as an operand with an axis, {place.name}='n', or write all indices "
+                f"write {place.name}^({letter}) or Σ_{letter} for a power; for an upper "
+                f"index, give {place.name} as an operand with an axis, {place.name}='n', or write all indices "
                 "below",
             )
         place.is_index = True
     return True
 
 
-def _by_rank(place: _Place, ranks: Mapping[str, int | None]) -> bool | None:
+def _by_rank(place: _LevelPlace, ranks: Mapping[str, int | None]) -> bool | None:
     """Tell by what is known of an operand whether what is raised is an index."""
     if any(label in ranks or label in _NEVER for label in place.upper):
         return False
@@ -298,13 +301,13 @@ def open_levels(found: Lowered, names: Iterable[str]) -> dict[str, bool]:
     Traceback (most recent call last):
     einsdiff.SubscriptsError: 'i' stands twice above
     <BLANKLINE>
-        g_{ij} x_{i} x_{j} + x_{i} x_{i}
-                                ^     ^
+        g_ij x_{i} x_{j} + x_{i} x_{i}
+                              ^     ^
     <BLANKLINE>
-    a label is summed once up and once down: x^i y_i; write all indices below for a sum without levels
+    a label is summed once up and once down, x^i y_i; write all indices below for other sums
     """
     equation = parse_equation(found.text, tuple(names))
-    checker = _Checker(found)
+    checker = _LevelChecker(found)
     right = checker.summed(run(checker.stands(equation.right)))
     for label, (level, column) in checker.left(equation).items():
         for other in right.get(label, [])[:1]:
@@ -319,7 +322,7 @@ def open_levels(found: Lowered, names: Iterable[str]) -> dict[str, bool]:
     return {label: bool(own[0].is_upper) for label, own in right.items()}
 
 
-class _Checker:
+class _LevelChecker:
     """Checks one text; methods that take a tree are jobs, see `run`."""
 
     def __init__(self, found: Lowered) -> None:
@@ -387,8 +390,8 @@ class _Checker:
                 self.fail(
                     f"'{label}' stands twice {'above' if levels[0] else 'below'}",
                     [stand.column for stand in own],
-                    "a label is summed once up and once down: x^i y_i; write all indices below "
-                    "for a sum without levels",
+                    "a label is summed once up and once down, x^i y_i; write all indices below "
+                    "for other sums",
                 )
         return {label: own for label, own in stands.items() if len(own) == 1}
 

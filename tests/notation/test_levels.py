@@ -58,7 +58,7 @@ POWERS = [
 ]
 
 REFUSED = [
-    ("x^i y^i + g_ij x^i y^j", "once up and once down: x^i y_i"),
+    ("x^i y^i + g_ij x^i y^j", "once up and once down, x^i y_i"),
     ("g_ij x_i x^j", "write a metric"),
     ("x_i x^i", "write a metric"),
     ("F^{μν} F_{μν}", "write a metric"),

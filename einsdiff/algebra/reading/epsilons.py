@@ -3,6 +3,7 @@ r"""Which names in a text are the permutation symbol: ``ε_ijk``, unless ε is a
 A vector ``ε_i`` and a scalar ε are operands, as noise and small numbers are; so is what is given as
 one, and what something is differentiated by.
 
+>>> from einsdiff.notation.index_parser import parse_equation
 >>> [symbol.labels for symbol in epsilons(parse_equation("f_i = ε_ijk a_j b_k"), (), print)]
 [('i', 'j', 'k')]
 >>> epsilons(parse_equation("y_i = A_ij x_j + ε_i"), (), print)
