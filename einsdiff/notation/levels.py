@@ -247,8 +247,8 @@ def _settled(
                 f"'{letter}' above {place.name} is an index or an exponent",
                 [label.column for label in place.labels],
                 f"write {place.name}^({letter}) or Σ_{letter} for a power; for an upper "
-                f"index, give {place.name} as an operand with an axis, {place.name}='n', or write all indices "
-                "below",
+                f"index, give {place.name} as an operand with an axis, {place.name}='n', or write "
+                "all indices below",
             )
         place.is_index = True
     return True

@@ -59,7 +59,7 @@ def test_another_size_is_refused(named):
     [
         ("σ_ij = ε_kk δ_ij + ε_ij", "give ε as an operand, if it is one: ε='nn'"),
         ("ε_iij a_j", "ε='nnn'"),
-        ("ε_ijklmno a_i", "6 are the most"),
+        ("ε_ijklmno a_i", "5 are the most"),
         ("ε_i + ε_ijk a_j b_k", "one label for each axis"),
         ("eps a_i", "with its labels"),
     ],
