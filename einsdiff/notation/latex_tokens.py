@@ -10,6 +10,7 @@ from typing import NamedTuple, NoReturn
 from unicodedata import category
 
 from einsdiff.errors import SubscriptsError
+from einsdiff.notation.hints import MEANT, by_meaning
 from einsdiff.notation.latex_commands import (
     DELIMITERS,
     FRACTIONS,
@@ -191,10 +192,7 @@ class LatexTokens:
                     f"write the solution of a linear equation as A^{{-1}} {name}",
                     token.end - token.column,
                 )
-            close = get_close_matches(name[:40], _sorted_known(), 1, 0.7)
-            action = (
-                f"write \\{close[0]}, if that is meant" if close else "write the formula without it"
-            )
+            action = _meant(name)
         self.fail(
             f"'{token.text}' is no command that is read",
             token.column,
@@ -357,6 +355,20 @@ class LatexTokens:
                 {text for kind, text, _ in parts if kind == "word"} if len(parts) > 1 else set()
             )
         return text, columns, labels
+
+
+def _meant(name: str) -> str:
+    """Say what to write for a command that is not read: by what it means, else by its spelling."""
+    function = MEANT.get(name, "")
+    if function:
+        return (
+            f"write \\{function}" if function in KNOWN else rf"write \operatorname{{{function}}}(x)"
+        )
+    told = by_meaning(name, "matrix")
+    if told:
+        return told
+    close = get_close_matches(name[:40], _sorted_known(), 1, 0.7)
+    return f"write \\{close[0]}, if that is meant" if close else "write the formula without it"
 
 
 def _is_raised(char: str) -> bool:

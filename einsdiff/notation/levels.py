@@ -316,8 +316,8 @@ def open_levels(found: Lowered, names: Iterable[str]) -> dict[str, bool]:
                 checker.fail(
                     f"'{label}' stands {above} on the right-hand side and {side} on the left",
                     [column, other.column],
-                    "write it at the same level on both sides; what is differentiated by has its "
-                    "labels at the other one",
+                    "write it at the same level on both sides, and a power as "
+                    f"x^({label}); what is differentiated by has its labels at the other one",
                 )
     return {label: bool(own[0].is_upper) for label, own in right.items()}
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, NoReturn
 from unicodedata import category, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError
+from einsdiff.notation.hints import SIGNS_OF_OTHERS, by_meaning
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Chain, Index
 
@@ -271,7 +272,8 @@ class Lexer:
             return _INSTEAD["'" if follows[0] == "T" else "⊙" if follows[0] in "*/^" else "@"]
         if category(char) in ("Cf", "Cc"):
             return "remove this character, which cannot be seen"
-        return _INSTEAD.get(char, "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]")
+        usual = "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]"
+        return _INSTEAD.get(char) or SIGNS_OF_OTHERS.get(char, usual)
 
     def check_number(self, column: int, end: int) -> None:
         """Refuse numbers that would be read as products: ``1 000``, ``1.2.3``, ``0x10``."""
@@ -389,6 +391,10 @@ class Lexer:
             cut = len(word) - 1
         else:
             cut = cuts[0] if cuts else len(word)
+        is_call = "_" in word and text.startswith("(", stop) and not known
+        told = by_meaning(word, "either") if is_call else ""
+        if told:
+            self.fail(f"there is no function '{word}'", column, told, len(word))
         name = self.spell("name", word[:cut], normalize("NFKC", word[:cut]), column)
         primes = _PRIMES.match(text, stop)
         if cut == len(word) and primes is not None and f"{name}'" in self.names:

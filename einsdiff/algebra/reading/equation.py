@@ -28,8 +28,9 @@ from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.doubts import Doubts
 from einsdiff.algebra.reading.epsilons import epsilon_name, epsilons
 from einsdiff.algebra.reading.kinds import Part, Total, places
-from einsdiff.algebra.reading.parts import INSTEAD, PartReader, is_exponential, near_function
+from einsdiff.algebra.reading.parts import PartReader, is_exponential, near_function
 from einsdiff.algebra.reading.sums import plain_sums
+from einsdiff.notation.hints import INSTEAD
 from einsdiff.notation.index_parser import parse_equation
 from einsdiff.notation.jobs import run
 from einsdiff.notation.letters import first_unused, fresh_letters

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any, NoReturn, TypeGuard
 
@@ -38,6 +37,7 @@ from einsdiff.algebra.reading.kinds import (
     Total,
 )
 from einsdiff.errors import SubscriptsError, shapes_line
+from einsdiff.notation.hints import hint, near
 from einsdiff.notation.jobs import Job
 from einsdiff.notation.trees import (
     Affine,
@@ -68,47 +68,6 @@ COMPARISONS = {
     "!=": ("not_equal", False),
 }
 _LETTERS = "ijklmnabcdefgh"
-#: What to write for functions that index notation does without.
-INSTEAD = {
-    **dict.fromkeys(("tr", "Tr", "trace", "Trace"), "write a trace with one label twice: A_ii"),
-    **dict.fromkeys(("sum", "Sum"), "write a sum with its sign: Σ_i x_i"),
-    **dict.fromkeys(
-        ("mean", "avg", "average", "E"), "write a mean as a sum: Σ_i x_i / n, of n values"
-    ),
-    **dict.fromkeys(
-        ("var", "std"), "write a variance with labels: (x_i - m) (x_i - m) / n, of the mean m"
-    ),
-    **dict.fromkeys(("norm", "norm2", "length"), "write a norm with labels: sqrt(x_i x_i)"),
-    "norm1": "write Σ_i abs(x_i)",
-    "diag": "write δ_ij x_i for a diagonal matrix, f_i = A_ii for the diagonal of a matrix",
-    **dict.fromkeys(
-        ("transpose", "trans"), "a transpose is written by the order of the labels: A_ji"
-    ),
-    "inverse": "write inv(X)_ij",
-    "adj": "write det(X) inv(X)_ij",
-    **dict.fromkeys(("ones", "zeros", "vector", "matrix"), "write the number: x_i + 1"),
-    "len": "write the name of the size: x_i / n, of x='n'",
-    **dict.fromkeys(("logm", "sqrtm"), "it is not in the table; ed.register adds a function"),
-    **dict.fromkeys(("dot", "inner"), "write a product of vectors with one label: x_i y_i"),
-    "outer": "write x_i y_j",
-    "cumsum": "write f_{i<3} = [i ≥ j] x_j",
-    "cumprod": "it is not in the table; ed.register adds a function",
-    **dict.fromkeys(("kron", "vec"), "write labels: f_ikjl = A_ij B_kl; axes are joined later"),
-    "cross": "write ε_ijk a_j b_k",
-    **dict.fromkeys(("eye", "identity", "delta", "δ"), "write the delta: δ_ij"),
-    "lg": "write log10(x)",
-    "cot": "write 1 / tan(x)",
-    "sec": "write 1 / cos(x)",
-    "csc": "write 1 / sin(x)",
-    "pow": "write x^n",
-    "round": "write rint(x)",
-    **dict.fromkeys(("σ", "logistic", "expit"), "write sigmoid(x)"),
-    **dict.fromkeys(("argmax", "argmin"), "it has no derivative; max(x_i) and min(x_i) have one"),
-    **dict.fromkeys(
-        ("gamma", "Γ", "lgamma", "digamma"), "it is not in the table; ed.register adds a function"
-    ),
-    **dict.fromkeys(("grad", "div", "curl", "rot"), "take derivatives with ed.grad(text, wrt='x')"),
-}
 
 
 # --- from trees to parts ----------------------------------------------------------------------
@@ -484,8 +443,7 @@ class PartReader:
 
     def no_function(self, name: str, column: int) -> NoReturn:
         """Say that there is no such function."""
-        near = "" if name in INSTEAD else near_function(name)
-        first = INSTEAD.get(name) or (f"write {near}(..)" if near else "")
+        first = hint(name, "index" if self.labels else "either", _functions())
         product = f"write a product as {name} * (..)"
         self.fail(
             f"there is no function '{name}'",
@@ -554,8 +512,11 @@ def near_function(name: str) -> str:
     >>> near_function("sofmax"), near_function("m")
     ('softmax', '')
     """
-    near = get_close_matches(name, [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES], 1, 0.8)
-    return near[0] if near and len(name) > 2 else ""
+    return near(name, _functions())
+
+
+def _functions() -> list[str]:
+    return [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES]
 
 
 def _word(name: str, column: int) -> range:

@@ -14,7 +14,7 @@ import einsdiff as ed
 from einsdiff.algebra.reading.doubts import Doubts
 from einsdiff.algebra.reading.equation import read
 from einsdiff.errors import EinsdiffError, SubscriptsError
-from einsdiff.notation.index_parser import parse_index
+from einsdiff.notation.index_parser import names_in, parse_index
 from einsdiff.notation.lexer import LONGEST_NUMBER, LONGEST_TEXT, MOST_LABELS
 
 TRANSPOSE = "order of the labels: A_ji"
@@ -300,9 +300,10 @@ def test_what_is_answered_is_printed_so_that_it_means_the_same(text):
         tensor = ed.parse(text)
     except EinsdiffError:
         return
-    shapes = {v.name: v for v in tensor.formula.arguments if v.derivative is None}
-    again = read(str(tensor), shapes, {})
-    assert again.node.shape == tensor.shape, (text, str(tensor))
+    there = names_in(str(tensor), frozenset(tensor.names))
+    variables = [v for v in tensor.formula.arguments if v.derivative is None and v.name in there]
+    again = ed.parse(str(tensor), notation="index", **{v.name: v.shape for v in variables})
+    assert again.shape == tensor.shape, (text, str(tensor))
 
 
 @pytest.mark.parametrize(
