@@ -222,10 +222,13 @@ def _settled(
         return False
     below = {label for place in places for label in place.lower}
     bound = _bound(text)
+    equals = _equals(text)
     alone = {place.name for place in places if not place.labels}
     for place in maybe:
         is_size = any(label in sizes and label not in below for label in place.upper)
         place.is_index = False if is_size else _by_rank(place, ranks)
+        if place.is_index is None and place.end <= equals:  # no power stands on the left
+            place.is_index = True
         if place.is_index is None and _DERIVED.search(text[max(0, place.start - 9) : place.start]):
             place.is_index = True
     evident = [
@@ -252,6 +255,16 @@ def _settled(
             )
         place.is_index = True
     return True
+
+
+def _equals(text: str) -> int:
+    """Return where the left-hand side ends."""
+    depth = 0
+    for column, char in enumerate(text):
+        depth += (char in "([{") - (char in ")]}")
+        if char == "=" and not depth:
+            return column
+    return 0
 
 
 def _by_rank(place: _LevelPlace, ranks: Mapping[str, int | None]) -> bool | None:
@@ -284,6 +297,7 @@ class _Stand(NamedTuple):
 
     is_upper: bool | None
     column: int
+    is_metric: bool = False  # whether it is a delta's, both of whose labels are at one level
 
 
 _Stands = dict[str, list[_Stand]]
@@ -307,9 +321,10 @@ def open_levels(found: Lowered, names: Iterable[str]) -> dict[str, bool]:
     a label is summed once up and once down, x^i y_i; write all indices below for other sums
     """
     equation = parse_equation(found.text, tuple(names))
-    checker = _LevelChecker(found)
+    left = {letter for symbol in symbols_of(equation.left) for letter in letters_of(symbol.labels)}
+    checker = _LevelChecker(found, left)
     right = checker.summed(run(checker.stands(equation.right)))
-    for label, (level, column) in checker.left(equation).items():
+    for label, (level, column, _) in checker.left(equation).items():
         for other in right.get(label, [])[:1]:
             if None not in (level, other.is_upper) and level != other.is_upper:
                 above, side = ("above", "below") if other.is_upper else ("below", "above")
@@ -325,8 +340,9 @@ def open_levels(found: Lowered, names: Iterable[str]) -> dict[str, bool]:
 class _LevelChecker:
     """Checks one text; methods that take a tree are jobs, see `run`."""
 
-    def __init__(self, found: Lowered) -> None:
-        self.found = found
+    def __init__(self, found: Lowered, free: Collection[str]) -> None:
+        #: The labels of the left-hand side are not summed, wherever they stand.
+        self.found, self.free = found, free
 
     def fail(self, headline: str, columns: Iterable[int], action: str) -> NoReturn:
         _fail(self.found.text, headline, columns, action)
@@ -342,11 +358,12 @@ class _LevelChecker:
     def of_symbol(self, symbol: Symbol, is_turned: bool = False) -> _Stands:
         levels = self.found.at.get(symbol.column, (False,) * len(symbol.labels))
         stands: _Stands = {}
+        is_metric = symbol.name == "δ" and len(levels) == 2 and levels[0] == levels[1]
         for k, index in enumerate(symbol.labels):
             column = symbol.columns[k] if k < len(symbol.columns) else symbol.column
             for letter in letters_of([index]):
                 level = levels[k] != is_turned if k < len(levels) else None
-                stands.setdefault(letter, []).append(_Stand(level, column))
+                stands.setdefault(letter, []).append(_Stand(level, column, is_metric))
         return stands
 
     def stands(self, tree: Tree) -> Job[_Stands]:
@@ -386,14 +403,31 @@ class _LevelChecker:
         """Leave out the labels that are summed in a term: those that stand there twice."""
         for label, own in stands.items():
             levels = [stand.is_upper for stand in own]
-            if len(own) == 2 and None not in levels and levels[0] == levels[1]:
+            if (
+                label not in self.free
+                and len(own) == 2
+                and None not in levels
+                and levels[0] == levels[1]
+            ):
                 self.fail(
                     f"'{label}' stands twice {'above' if levels[0] else 'below'}",
                     [stand.column for stand in own],
                     "a label is summed once up and once down, x^i y_i; write all indices below "
                     "for other sums",
                 )
-        return {label: own for label, own in stands.items() if len(own) == 1}
+            is_summed = len(own) > 1 and label not in self.free
+            if is_summed and any(stand.is_metric for stand in own):
+                self.fail(
+                    f"a delta would move '{label}' to another level",
+                    [stand.column for stand in own],
+                    "a delta has a label above and one below, δ^i_j; write a metric, g_ij, or all "
+                    "indices below",
+                )
+        return {
+            label: own if len(own) == 1 else [_Stand(None, own[0].column)]
+            for label, own in stands.items()
+            if len(own) == 1 or label in self.free
+        }
 
     def alike(self, found: _Stands, term: _Stands) -> None:
         """Add the open labels of a term to those of the terms before it."""
