@@ -16,6 +16,7 @@ from typing import Any
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.function_records import parted_names
+from einsdiff.algebra.reading.epsilons import EPSILONS
 from einsdiff.errors import EinsdiffError, OperandError, ShapeError, SubscriptsError, pointing
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
@@ -117,6 +118,10 @@ def _read_text(given: Arguments) -> Source:
         take_keywords(given)
         notation = notation or _notation_of(given, called)
         lower = _lowered(given, called, shown) if notation == "index" else None
+        asked_for = [w for w in given.wanted if isinstance(w, str) and w in EPSILONS]
+        if asked_for and notation == "index":  # which is an operand then, and no sign
+            there = [w for w in asked_for if w not in names and places_of(w, given.expression)]
+            given.named = {**given.named, **dict.fromkeys(there)}
         source = _READERS[notation](given)
         if lower is not None:
             source = replace(source, tensor=_at_levels(source.tensor, *lower))
