@@ -523,7 +523,7 @@ def _as_data(result: Tensor, options: argparse.Namespace, has_values: bool) -> d
         "order": options.order,
         "shape": list(result.shape),
         "domain": result.domain,
-        "index": str(result),
+        "index": result.format("index"),
         "matrix": result.format("matrix", **form),
         "einsum": result.format("einsum"),
         "latex": {"index": result.latex(), "matrix": result.latex("matrix", **form)},

@@ -60,6 +60,9 @@ class Formula:
     least: str = ""
     #: What this was made of, if it is entries of another formula, or has expressions in variables.
     made_of: MadeOf | None = None
+    #: The notation that it was written in, "index" or "matrix", and is printed in; "" for what was
+    #: not read, such as a variable alone, which is printed in index notation.
+    notation: str = ""
 
     @cached_property
     def normal_form(self) -> Node:
@@ -147,6 +150,7 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
                 source and (place[source[0]], roots.setdefault(source[1], len(roots))),
                 formula.least,
                 part,
+                formula.notation,
             )
         )
     return dump_nodes(roots, tuple(records)), tuple(records)
@@ -170,7 +174,7 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
 
     def make(k: int) -> Formula:
         expr, heading, letters, arguments, domain, source, *rest = records[k]
-        least, part = (*rest, None)[:2] if rest else ("", None)
+        least, part, notation = (*rest, None, "")[:3] if rest else ("", None, "")
         return Formula(
             nodes[expr],
             Heading(*heading),
@@ -183,12 +187,13 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
             and MadeOf(
                 made[part[0]], part[1], tuple([(nodes[v], nodes[node]) for v, node in part[2]])
             ),
+            notation,
         )
 
     for k in range(len(records)):  # what a formula comes from is made first
         chain = [k]
         for n in chain:  # which grows
-            chain += [before[0] for before in (records[n][5], *records[n][7:]) if before]
+            chain += [before[0] for before in (records[n][5], *records[n][7:8]) if before]
         for n in reversed(chain):
             if n not in made:
                 made[n] = make(n)
@@ -253,6 +258,16 @@ def joined_least(given: Iterable[str]) -> str:
     'integer'
     """
     return max(given, key=LEAST.index, default="")
+
+
+def joined_notation(formulas: Iterable[Formula]) -> str:
+    """Return the notation of what is made of these formulas: theirs, or index notation.
+
+    >>> joined_notation([symbol("A", ("m", "n"))])
+    ''
+    """
+    found = {formula.notation for formula in formulas if formula.notation}
+    return found.pop() if len(found) == 1 else "index" if found else ""
 
 
 def function_name(names: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.expressions.made import before, is_derived
 from einsdiff.expressions.maps import LinearMap
+from einsdiff.expressions.refusals import signature
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import as_numpy, known_values
 
@@ -507,7 +508,18 @@ class Notations(LinearMap):
 
         return source_of(self.formula, backend, layout, order, name)
 
+    def __str__(self) -> str:
+        return str(self._written() or self.formula.text)  # without the tree that it carries
+
+    def _written(self) -> str:
+        """Write in matrix notation what was written in it; "" where there is no such form."""
+        equation = self._equation() if self.formula.notation == "matrix" else None
+        return "" if equation is None else equation.text
+
     def __repr__(self) -> str:
+        written = self._written()
+        if written:
+            return f"{written}\n{signature(self.formula.arguments)}"
         left, sign, right = self.formula.text.partition(" = ")
         lines = wrapped_equation(f"{left} = ", right) if sign else [left]
         if len(lines) > MOST_LINES:
