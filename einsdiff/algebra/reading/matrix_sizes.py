@@ -137,6 +137,9 @@ class MatrixSizes:
                 return self.operand(tree.value)
             case "ones":
                 return Margins(self.written(tree.value), NONE)
+            case "zeros":
+                rows, columns = tree.value
+                return Margins(self.written(rows), NONE if columns is None else self.written(columns))
             case "unit":
                 return Margins(Margin(), NONE)
             case "eye":
