@@ -115,14 +115,14 @@ class Notations(LinearMap):
         return NOTATIONS[notation](formula, values, layout, order)
 
     def latex(
-        self, notation: str = "index", *, layout: Layout | None = None, order: VecOrder = "C"
+        self, notation: str | None = None, *, layout: Layout | None = None, order: VecOrder = "C"
     ) -> str:
         r"""Write the tensor as LaTeX, to stand in a formula.
 
         Parameters
         ----------
         notation
-            ``"index"`` or ``"matrix"``.
+            ``"index"`` or ``"matrix"``; if left out, the one that the expression was written in.
         layout, order
             As for `format`.
 
@@ -152,6 +152,7 @@ class Notations(LinearMap):
 
         formula, values = self.formula, self.values
         check_layout(layout or "numerator", order)
+        notation = notation or formula.notation or "index"
         if notation == "matrix":
             equation = as_matrix_equation(formula, values, layout, order)
             if not isinstance(equation, str):
@@ -513,8 +514,12 @@ class Notations(LinearMap):
 
     def _written(self) -> str:
         """Write in matrix notation what was written in it; "" where there is no such form."""
-        equation = self._equation() if self.formula.notation == "matrix" else None
-        return "" if equation is None else equation.text
+        from einsdiff.expressions.matrix_forms import as_matrix_equation
+
+        if self.formula.notation != "matrix":
+            return ""
+        equation = as_matrix_equation(self.formula, self.values)
+        return "" if isinstance(equation, str) else equation.text
 
     def __repr__(self) -> str:
         written = self._written()

@@ -51,7 +51,8 @@ _OF_WHOLE = re.compile(r"\b(?:det|logdet|max|min|logsumexp|prod)\(\s*[^\W\d]\w*\
 
 #: What only matrix notation has.
 _SIGNS = re.compile(
-    r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁺;]|(?<![\w.])0_|⁻ᵀ|\.[*/^T]|\|\||<[^<>=]*,|\b(?:det|tr) +[^\W\d_]|\b(?:log|ln) +det\b"
+    r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁺;]|(?<![\w.])0_|⁻ᵀ|\.[*/^T]|\|\|"
+    r"|<[^<>=]*,|\b(?:det|tr) +[^\W\d_]|\b(?:log|ln) +det\b"
     r"|\[[^\[\]<>=≥≤≠]*,"
 )
 _TRANSPOSED = re.compile(r"\^\{?-?T\b")

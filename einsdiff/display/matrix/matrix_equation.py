@@ -115,9 +115,6 @@ def matrix_equation(
     split = len(axes) - (domain or 0)
     rows, columns = axes[:split], axes[split:]
     groups = heading.wrt
-    for name, own in ((heading.name, heading.axes), *groups):
-        if domain is not None and len(letters_of(own)) > 2:
-            raise NoMatrixFormError(f"{name} has {len(letters_of(own))} axes")
     owner = "" if domain is None or layout is not None else _owner(heading, rows, columns)
     note = f"{layout or 'numerator'} layout, vec order {order}"
     if domain is None or owner:
@@ -134,6 +131,9 @@ def matrix_equation(
     known = _names(node).union(names)
     form = _shortest(node, rows, columns, order, names, is_real, known)
     _check_functions(form, known)
+    for name, own in ((heading.name, heading.axes), *groups):
+        if form == number(0) and len(letters_of(own)) > 2:
+            raise NoMatrixFormError(f"{name} has {len(letters_of(own))} axes")
     if form == number(0) and node.shape and (heading.axes or domain is None):
         form = _zeros(node.shape, rows, columns, order)
     if domain is None and len(axes) > 2:
@@ -151,9 +151,7 @@ def matrix_equation(
     return MatrixEquation(function, by, form, note, rows, columns, known, owner)
 
 
-def _zeros(
-    shape: Sequence[Size], rows: Sequence[int], columns: Sequence[int], order: str
-) -> Form:
+def _zeros(shape: Sequence[Size], rows: Sequence[int], columns: Sequence[int], order: str) -> Form:
     """Return a matrix of zeros, with the sizes that its rows and its columns are made of."""
     sides = [[shape[axis] for axis in side] for side in (rows, columns)]
     above, below = (side if order == "C" else side[::-1] for side in sides)
