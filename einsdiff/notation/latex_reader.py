@@ -129,6 +129,11 @@ class _LatexReader(LatexGroups):
         out: list[LatexPiece] = run(self.sequence())
         if not out:
             self.fail("there is no formula", 0, "write one, such as A_{ij} x_j", 0)
+        left = next((k for k, piece in enumerate(out) if piece.text.strip() == "="), 0)
+        above = {letter for piece in out[:left] for letter in piece.letters}
+        if above and above != {"T"}:  # no power stands on the left
+            self.is_index = True
+            self.labels.update(above)
         if notation is None and (self.is_index or self.is_matrix or has_matrix_product(out)):
             notation = "index" if self.is_index else "matrix"
         if notation is None and _owner(out):
