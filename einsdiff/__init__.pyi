@@ -38,6 +38,7 @@ from einsdiff.verbs.calculus import einsum as einsum
 from einsdiff.verbs.calculus import jvp as jvp
 from einsdiff.verbs.calculus import parse as parse
 from einsdiff.verbs.named_functions import TensorFunction as TensorFunction
+from einsdiff.verbs.named_functions import function as function
 from einsdiff.verbs.named_functions import register as register
 from einsdiff.verbs.rewrite import Equality as Equality
 from einsdiff.verbs.rewrite import collect as collect
@@ -62,6 +63,7 @@ def grad(
     wrt: Wrt | None = ...,
     order: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -72,6 +74,7 @@ def grad(
     wrt: tuple[Wrt, ...] | list[Wrt],
     order: Literal[1] = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -82,6 +85,7 @@ def grad(
     wrt: tuple[Wrt, ...] | list[Wrt],
     order: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Any, ...]: ...
 @overload
@@ -91,6 +95,7 @@ def hessian(
     *operands: Any,
     wrt: Wrt | None = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -100,6 +105,7 @@ def hessian(
     *operands: Any,
     wrt: tuple[Wrt, ...] | list[Wrt],
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[tuple[Tensor, ...], ...]: ...
 @overload
@@ -109,6 +115,7 @@ def value_and_grad(
     *operands: Any,
     wrt: Wrt | None = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, Tensor]: ...
 @overload
@@ -118,6 +125,7 @@ def value_and_grad(
     *operands: Any,
     wrt: tuple[Wrt, ...] | list[Wrt],
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, tuple[Tensor, ...]]: ...
 @overload
@@ -128,6 +136,7 @@ def vjp(
     wrt: Wrt | None = ...,
     u: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -138,6 +147,7 @@ def vjp(
     wrt: tuple[Wrt, ...] | list[Wrt],
     u: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -148,6 +158,7 @@ def hvp(
     wrt: Wrt | None = ...,
     v: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -158,6 +169,7 @@ def hvp(
     wrt: tuple[Wrt, ...] | list[Wrt],
     v: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -170,6 +182,7 @@ def check(
     tolerance: float | None = ...,
     seed: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Check: ...
 @overload
@@ -182,6 +195,7 @@ def check(
     tolerance: float | None = ...,
     seed: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Any, ...]: ...
 

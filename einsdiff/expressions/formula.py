@@ -151,6 +151,7 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
                 formula.least,
                 part,
                 formula.notation,
+                *([tuple(formula.letters.levels.items())] if formula.letters.levels else []),
             )
         )
     return dump_nodes(roots, tuple(records)), tuple(records)
@@ -175,10 +176,11 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     def make(k: int) -> Formula:
         expr, heading, letters, arguments, domain, source, *rest = records[k]
         least, part, notation = (*rest, None, "")[:3] if rest else ("", None, "")
+        levels = dict(rest[3]) if len(rest) > 3 else {}
         return Formula(
             nodes[expr],
             Heading(*heading),
-            Letters(dict(letters)),
+            Letters(dict(letters), levels),
             tuple([nodes[n] for n in arguments]),
             domain,
             source and (made[source[0]], nodes[source[1]]),

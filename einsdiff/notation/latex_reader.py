@@ -30,6 +30,7 @@ from einsdiff.notation.latex_pieces import (
     has_matrix_product,
     is_loose,
     rendered,
+    upper_labels,
 )
 from einsdiff.notation.latex_tokens import LatexToken, LatexTokens
 
@@ -135,7 +136,8 @@ class _LatexReader(LatexGroups):
         if note:
             out.append(LatexPiece("sign", note, self.column()))
             notation = "matrix"
-        text, columns = rendered(_without_arguments(out), notation == "matrix", self.labels)
+        labels = upper_labels(out, self.labels)
+        text, columns = rendered(_without_arguments(out), notation == "matrix", labels)
         return Translated(text, notation, (*columns, self.column()), self.source.text)
 
     def form(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
@@ -353,13 +355,21 @@ class _LatexReader(LatexGroups):
         """Read a variable, with labels but without what is raised."""
         start = self.at
         limit = start
-        while limit < self.end and self.tokens[limit].text != "^":
+        while limit < self.end and not (
+            self.tokens[limit].text == "^" and not self.has_upper_labels(limit + 1)
+        ):
             limit = self.source.match.get(limit, limit) + 1
             if limit < self.end and self.tokens[limit].name == "partial":
                 break
         outer, self.end = self.end, min(limit, self.end)
         yield self.item(found)
         self.end = outer
+
+    def has_upper_labels(self, start: int) -> bool:
+        """Tell whether what is raised, from here on, are labels."""
+        stop = self.source.match.get(start)
+        span = (start, start + 1) if stop is None else (start + 1, stop)
+        return start < self.end and bool(self.source.upper_labels(*span))
 
     def operator(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         r"""Read ``\nabla_x`` and ``\partial``."""

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from unicodedata import normalize
 
 from einsdiff.errors import SubscriptsError
+from einsdiff.notation.hints import by_meaning, hint
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.matrix_lexer import MatrixSyntax, MatrixToken, tokens_of
 from einsdiff.notation.matrix_trees import MatrixHeading, MatrixText, MatrixTree
@@ -535,6 +536,7 @@ class _MatrixParser(MatrixSyntax):
         """Read what begins with a word: an operand, a sign or a function."""
         word, start, end = token.text, token.start, token.end
         if word in self.names:
+            self.check_entry(token)
             return MatrixTree("name", (), word, start, end)
         base, has_index, index = word.partition("_")
         if base in ("I", "K", "e") and base not in self.names and (has_index or base == "I"):
@@ -568,9 +570,24 @@ class _MatrixParser(MatrixSyntax):
                 end,
                 f"write {word.lower()}(..); if {word} is a name, give its sizes: {word}='mn'",
             )
-        if is_applied and word[0].islower():
+        if is_applied and (word[0].islower() or (len(word) > 2 and by_meaning(word, "matrix"))):
             self.check_product(token)
         return MatrixTree("name", (), word, start, end)
+
+    def check_entry(self, token: MatrixToken) -> None:
+        """Refuse a whole number in brackets after an operand, which is an entry elsewhere."""
+        opened, number, closed = (*self.tokens[self.at : self.at + 3], token, token)[:3]
+        if opened.kind != "(" or opened.is_apart or closed.kind != ")":
+            return
+        if number.kind == "number" and number.text.isdigit():
+            below = max(int(number.text[:9]) - 1, 0)
+            self.fail(
+                f"'{token.text}({number.text})' is an entry elsewhere, and would be a product here",
+                token.start,
+                closed.end,
+                f"write {token.text}_{below} for the entry, if it is counted from 1 there, and "
+                f"{token.text} * {number.text} for a product",
+            )
 
     def check_product(self, token: MatrixToken) -> None:
         """Refuse a name before a bracket that looks like a function."""
@@ -578,11 +595,13 @@ class _MatrixParser(MatrixSyntax):
         uses = sum(t.kind == "name" and t.text == word for t in self.tokens)
         if uses > 1 or not (word.isascii() or word in "φψϕ"):
             return
+        told = hint(word, "matrix", (*self.functions, *WORDS))
+        product = f"write a product as {word} * (..)"
         self.fail(
             f"there is no function '{word}'",
             token.start,
             token.end,
-            f"write a product as {word} * (..); ed.register adds a function",
+            f"{told}; {product}" if told else f"{product}; ed.register adds a function",
         )
 
     def call(self, token: MatrixToken) -> Job[MatrixTree]:

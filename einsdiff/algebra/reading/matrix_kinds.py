@@ -19,7 +19,7 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple, NoReturn
 
-from einsdiff.algebra.nodes.function import Function, lookup
+from einsdiff.algebra.nodes.function_records import Function, lookup
 from einsdiff.algebra.reading.choice import ALIASES, POWERS
 from einsdiff.errors import ShapeError
 from einsdiff.notation.matrix_trees import MatrixTree, spine, upward
@@ -539,7 +539,7 @@ class KindSolver:
         kinds = [self.domains[self.number[id(part)]] for part in tree.args]
         first = 0
         here = limit.parts[-1]
-        at = next(k for k, part in enumerate(tree.args) if self.number[id(part)] == here)
+        at = next((k for k, part in enumerate(tree.args) if self.number[id(part)] == here), 0)
         for k, kind in enumerate(kinds):
             if not kind & kinds[at]:
                 first = k

@@ -45,10 +45,13 @@ MOST_SPREAD = 32
 MOST_ROUNDS = 6
 
 
-def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node, ...]:
+def rearranged(
+    outputs: Iterable[Node], sizes: Mapping[str, int], is_placed: bool = False
+) -> tuple[Node, ...]:
     """Write expressions that are computed together so that they cost less to compute.
 
-    They have the same values, with products merged, and with `stable` differences.
+    They have the same values, with products merged, and with `stable` differences. Where they
+    consist of terms that are placed, these are left apart.
     """
     outputs = with_definitions(tuple(outputs), lambda function: bool(function.numpy))
     nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
@@ -59,7 +62,8 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
 
     def rounds() -> tuple[Node, ...]:
         while len(found) <= MOST_ROUNDS:
-            found.append(flatten(_Round(found[-1], sizes).nodes(), merges_placed=True))
+            walk = _Round(found[-1], sizes, is_placed)
+            found.append(flatten(walk.nodes(), merges_placed=True))
             if found[-1] == found[-2]:
                 break
         return found[-1]
@@ -70,8 +74,11 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
 class _Round:
     """One walk over expressions, what is below first."""
 
-    def __init__(self, roots: Sequence[Node], sizes: Mapping[str, int]) -> None:
+    def __init__(
+        self, roots: Sequence[Node], sizes: Mapping[str, int], is_placed: bool = False
+    ) -> None:
         self.roots = roots
+        self.kept = {node for root in roots for node in (root, *_terms(root))} if is_placed else ()
         self.sizes = sizes
         self.uses = use_counts(roots)
         self.done: dict[Node, Node] = {}
@@ -83,7 +90,7 @@ class _Round:
 
     def rewritten(self, node: Node) -> Node:
         new = rebuilt(node, self.done)
-        if new is not node:  # to be looked at in the next round
+        if new is not node or node in self.kept:  # if new, it is looked at in the next round
             return new
         if isinstance(node, Add):
             return self.taken_out(node)
@@ -186,6 +193,10 @@ class _Round:
             if self.whole(new) < before + self.added([(1, node)], node.shape):
                 return new
         return node
+
+
+def _terms(node: Node) -> list[Node]:
+    return [term for _, term in node.terms] if isinstance(node, Add) else []
 
 
 def _hoisted(node: Add) -> Iterator[Node]:

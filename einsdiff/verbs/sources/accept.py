@@ -12,26 +12,33 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 from unicodedata import normalize
 
-from einsdiff.errors import OperandError, pointing
+from einsdiff.algebra.nodes.function_records import parted_names
+from einsdiff.algebra.reading.epsilons import EPSILONS
+from einsdiff.errors import EinsdiffError, OperandError, ShapeError, SubscriptsError, pointing
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.evidence import NOTATIONS, Asked, asked, which
 from einsdiff.notation.lexer import is_index_notation, is_latex
-from einsdiff.notation.subscripts import from_sublists, parse_subscripts
+from einsdiff.notation.subscripts import from_sublists, is_index, parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
+from einsdiff.verbs.named_functions import function, is_nameless
 from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, product
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.named_operands import called_like
-from einsdiff.verbs.sources.source import Arguments, Source
+from einsdiff.verbs.sources.named_texts import texts_among
+from einsdiff.verbs.sources.source import Arguments, Source, without_commands
 from einsdiff.verbs.sources.traced import traced
 
 
 def read_expression(given: Arguments) -> Source:
     """Make one tensor of an expression in any form and its operands."""
+    if given.notation is not None:
+        take_notation(given)
     expression, operands = given.expression, given.operands
     if isinstance(expression, Tensor) and not operands:
         take_keywords(given)
@@ -60,40 +67,95 @@ def read_expression(given: Arguments) -> Source:
 
 
 def _read_string(given: Arguments) -> Source:
-    """Read a text in the notation that it is in; errors show the text as it was given."""
-    if "->" in given.expression and "notation" not in given.named and not given.is_formula:
+    """Read a text; where it cannot be read, look whether it is in another language."""
+    text = given.expression
+    is_einsum = "->" in text and not re.search(r"[\^*/+()=\[\]]", text)
+    if is_einsum and given.notation is None and not given.is_formula:
         take_keywords(given)
         return _read_einsum(given)
-    notation = _said_notation(given)
+    try:
+        return _read_text(given)
+    except (SubscriptsError, ShapeError) as error:
+        from einsdiff.verbs.sources.unread import told_elsewhere  # where it is needed
+
+        def read(other: str) -> Tensor | None:
+            try:
+                given = Arguments(other, (), None, {}, frame, is_formula=True)
+                return _read_text(given).tensor
+            except EinsdiffError:
+                return None
+
+        frame = given.frame
+        told = told_elsewhere(text, error, read)
+        if told is None:
+            raise
+        raise told from None
+
+
+def _read_text(given: Arguments) -> Source:
+    """Read a text in the notation that it is in; errors show the text as it was given."""
+    for name in [name for name, value in given.named.items() if is_nameless(value)]:
+        function(name)
+        given.named = {key: value for key, value in given.named.items() if key != name}
+    notation = given.notation
+    given.named = _with_letters(given.named)
+    if isinstance(given.sizes, Mapping):
+        given.sizes = _with_letters(given.sizes)
     called = [called_like(source, k, given.frame) for k, source in enumerate(given.operands)]
     names = {*given.named, *(name for name in called if name is not None)}
     with ExitStack() as shown:
         if notation == "latex" or (notation is None and is_latex(given.expression)):
             notation = _translated(given, called, names, shown)
-        front = asked(given.expression, names) if notation != "einsum" else None
+        formulas = texts_among(given.named) if "∂" in given.expression else ()
+        front = asked(given.expression, names, formulas) if notation != "einsum" else None
         if front is not None:
             whole = given.expression
-            given.expression = whole[front.start :]
-            columns = range(front.start, len(whole) + 1)
+            given.expression = whole[front.start : front.end]
+            columns = range(front.start, front.start + len(given.expression) + 1)
             shown.enter_context(pointing(given.expression, whole, columns))
             given.wanted = (*given.wanted, *front.by)
+            front = _alone(given, front)
         take_keywords(given)
-        source = _READERS[notation or _notation_of(given, called)](given)
-    return source if front is None else replace(source, asked=front.by)
+        notation = notation or _notation_of(given, called)
+        lower = _lowered(given, called, shown) if notation == "index" else None
+        asked_for = [w for w in given.wanted if isinstance(w, str) and w in EPSILONS]
+        if asked_for and notation == "index":  # which is an operand then, and no sign
+            there = [w for w in asked_for if w not in names and places_of(w, given.expression)]
+            given.named = {**given.named, **dict.fromkeys(there)}
+        source = _READERS[notation](given)
+        if lower is not None:
+            source = replace(source, tensor=_at_levels(source.tensor, *lower))
+    return source if front is None else replace(source, asked=front.by, called_so=front[3:])
 
 
-def _said_notation(given: Arguments) -> str | None:
-    """Take ``notation=`` from the arguments, unless an operand is called so."""
-    if "notation" not in given.named or places_of("notation", given.expression):
-        return given.notation
-    given.named = dict(given.named)
-    notation = given.named.pop("notation")
-    if notation is not None and notation not in NOTATIONS:
+def _alone(given: Arguments, front: Asked) -> Asked:
+    """Put the text of an operand in the place of its name, if that is all there is."""
+    name = given.expression.strip()
+    text = texts_among({name: given.named[name]}) if name in given.named else {}
+    if not text:
+        return front
+    given.expression, given.is_formula = text[name], True
+    given.named = {other: value for other, value in given.named.items() if other != name}
+    return front._replace(of=front.of or name)
+
+
+def _with_letters(named: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Write names that are given in LaTeX as letters."""
+    if not any(isinstance(name, str) and "\\" in name for name in named):
+        return named
+    return {without_commands(name): value for name, value in named.items()}
+
+
+def take_notation(given: Arguments) -> None:
+    """Check ``notation=``, which may be the name of an operand, and is that for what is no text."""
+    expression, notation = given.expression, given.notation
+    if not isinstance(expression, str) or places_of("notation", expression):
+        given.named, given.notation = {**given.named, "notation": notation}, None
+    elif notation not in NOTATIONS:
         raise OperandError(
             f"{notation!r} is not a notation",
             action=f"write one of {', '.join(map(repr, NOTATIONS))}, or leave it out",
         )
-    return str(notation) if notation else None
 
 
 def _translated(
@@ -105,8 +167,8 @@ def _translated(
     latex = given.expression
     formula = translate(latex, names)
     if formula.notation is None:
-        start = (asked(formula.text, names) or Asked((), 0)).start
-        plain = replace(given, expression=formula.text[start:], is_formula=True)
+        front = asked(formula.text, names) or Asked((), 0)
+        plain = replace(given, expression=formula.text[front.start : front.end], is_formula=True)
         formula = translate(latex, names, _notation_of(plain, called))
     given.expression = formula.text
     shown.enter_context(formula.pointing())
@@ -116,6 +178,9 @@ def _translated(
 def _notation_of(given: Arguments, called: Sequence[str | None]) -> str:
     """Tell by the text, and by the axes of operands, in which notation it is."""
     text = given.expression
+    for name in parted_names():
+        if name.endswith("'"):  # a derivative of a function, and no transpose
+            text = re.sub(rf"(?<!\w){name}+(?=\()", name[:-1], text)
     ranks = _ranks(given, called)
     if not given.is_formula and not is_index_notation(text, bool(given.operands)):
         # Labels of one operand may be parted by spaces, unless they are what operands are called.
@@ -123,6 +188,36 @@ def _notation_of(given: Arguments, called: Sequence[str | None]) -> str:
         if re.search("->|,|[.]{3}", text) or len(words) < 2 or not words <= ranks.keys():
             return "einsum"
     return which(text, ranks)
+
+
+def _lowered(
+    given: Arguments, called: Sequence[str | None], shown: ExitStack
+) -> tuple[Mapping[str, tuple[bool, ...]], Mapping[str, bool]] | None:
+    """Put lower indices in the place of upper ones; return the levels of names and open labels."""
+    text = given.expression
+    if "^" not in text:
+        return None
+    from einsdiff.notation.levels import lowered, open_levels  # where it is needed
+
+    named = given.named
+    ranks = {n: rank for n, rank in _ranks(given, called).items() if not is_index(named.get(n))}
+    sizes = [size for shape in named.values() if isinstance(shape, str) for size in shape]
+    found = lowered(text, ranks, sizes)
+    if found is None:
+        return None
+    given.expression = found.text
+    shown.enter_context(pointing(found.text, text, found.columns))
+    return found.of, open_levels(found, (*ranks, *parted_names()))
+
+
+def _at_levels(
+    tensor: Tensor, names: Mapping[str, tuple[bool, ...]], labels: Mapping[str, bool]
+) -> Tensor:
+    """Return a tensor that is printed with indices at the levels where they stood."""
+    formula = tensor.formula
+    own = tuple(labels.get(letter, False) for letter in formula.heading.axes)
+    levels = {formula.heading.name: own, **names} if any(own) else names
+    return Tensor(replace(formula, letters=formula.letters.at_levels(levels)), tensor.values)
 
 
 def _read_matrix(given: Arguments) -> Source:

@@ -48,11 +48,26 @@ class Source:
     sources: tuple[tuple[Any, str], ...] = ()
     subscripts: Subscripts | None = None  # the einsum string, if there was one
     asked: tuple[str, ...] = ()  # what the text asks to differentiate by
+    #: What the text calls that derivative and the function, "" where it does not.
+    called_so: tuple[str, str] = ("", "")
 
     def called(self, value: object) -> str:
         """Return what an object is called that is an operand or an operand's array, else ""."""
         held = [*self.sources, *((array, name) for name, array in self.tensor.values.items())]
         return next((name for source, name in held if source is value), "")
+
+
+def without_commands(text: str) -> str:
+    r"""Write the commands of a name in LaTeX as letters; other texts are returned as they are.
+
+    >>> without_commands(r"\theta_{1}"), without_commands("x_0")
+    ('θ_1', 'x_0')
+    """
+    if "\\" not in text:
+        return text
+    from einsdiff.notation.latex_reader import translate  # where it is needed
+
+    return translate(text).text
 
 
 def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
