@@ -200,7 +200,7 @@ class LatexGroups(ABC):
         if token.text == "0" and self.is_next("_"):
             self.next()
             self.is_matrix = True
-            piece.text = f"0_{{{self.sizes_of(self.argument())}}}"
+            piece.text = f"0_{{{self.source.sizes_of(self.argument())}}}"
             out.append(piece)
             return None
         exponent = self.whole_exponent() if token.text == "10" else None
@@ -215,17 +215,6 @@ class LatexGroups(ABC):
                 self.skip_script()
         out.append(piece)
         return None
-
-    def sizes_of(self, span: tuple[int, int]) -> str:
-        r"""Read the sizes of zeros: ``m \times n``, ``2 \cdot 3 \times n``."""
-        found = []
-        for token in self.tokens[slice(*span)]:
-            name = token.name
-            if token.text in "{}" or name in UPRIGHT:
-                continue
-            letter = GREEK.get(name) or GREEK_VARIANTS.get(name)
-            found.append(letter or {"times": "×", "cdot": "·"}.get(name) or token.text)
-        return "".join(found)
 
     def whole_exponent(self) -> int | None:
         """Return the whole number in braces that is an exponent here."""
@@ -644,7 +633,7 @@ class LatexGroups(ABC):
         r"""Return a name with what is lowered after it, if that is no label: x_max, x1."""
         if base.kind == "group" and base.inner and base.inner[0].kind == "name":
             whole, *index = base.inner  # (x_{1})_{i}, an index of a name that has one
-            if not index and whole.is_whole:
+            if not index and (whole.is_whole or whole.text in self.names):
                 return whole
             digits = index[0].text.strip("_{}") if len(index) == 1 else ""
             if digits.isdecimal() and index[0].text.startswith("_"):

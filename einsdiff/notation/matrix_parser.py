@@ -23,7 +23,7 @@ from einsdiff.errors import SubscriptsError
 from einsdiff.notation.hints import by_meaning, hint
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.matrix_lexer import MatrixSyntax, MatrixToken, tokens_of
-from einsdiff.notation.matrix_trees import MatrixHeading, MatrixText, MatrixTree
+from einsdiff.notation.matrix_trees import MatrixHeading, MatrixText, MatrixTree, written_size
 from einsdiff.notation.names import spelled_out
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import DEEPEST
@@ -93,7 +93,7 @@ def parse_matrix(
         layout = note["layout"] or ("Hessian" if note["hessian"] else "")
         layout, order = "shape" if note["owner"] else layout, note["order"] or "C"
         if note["shape"]:
-            shape = tuple(map(_size, note["shape"].split(" by ")))
+            shape = tuple(map(written_size, note["shape"].split(" by ")))
     left, start = _heading(text, body)
     body = " " * start + body[start:]
     right = _MatrixParser(text, body, names, functions, bool(layout)).whole()
@@ -434,15 +434,7 @@ class _MatrixParser(MatrixSyntax):
             case "ones" | "bold":
                 return self.sign(token)
             case "zeros":
-                sides = [tuple(map(_size, side.split("·"))) for side in token.text.split("×")]
-                if len(sides) > 2 or not all(size != "" for side in sides for size in side):
-                    self.fail(
-                        f"'0_{token.text}' has not the sizes of a column or a matrix",
-                        start,
-                        end,
-                        "write 0_n for a column, 0_{m×n} for a matrix",
-                    )
-                return MatrixTree("zeros", (), (*sides, None)[:2], start, end)
+                return self.zeros(token)
             case "partial":
                 match = _PARTIAL.fullmatch(token.text)
                 assert match is not None
@@ -531,6 +523,14 @@ class _MatrixParser(MatrixSyntax):
                 "write I_n, e_0, K_mn, K_{3,n}",
             )
         return MatrixTree(op, (), sizes, token.start, token.end)
+
+    def zeros(self, token: MatrixToken) -> MatrixTree:
+        """Read zeros with their sizes: ``0_n``, ``0_{2·3×n}``."""
+        sides = [[written_size(n) for n in side.split("·")] for side in token.text.split("×")]
+        if len(sides) > 2 or any("" in side for side in sides):
+            what, action = "not the sizes of a column or a matrix", "write 0_n, 0_{m×n}"
+            self.fail(f"'0_{token.text}' has {what}", token.start, token.end, action)
+        return MatrixTree("zeros", (), (*map(tuple, sides), None)[:2], token.start, token.end)
 
     def name(self, token: MatrixToken) -> Job[MatrixTree]:
         """Read what begins with a word: an operand, a sign or a function."""
@@ -686,12 +686,6 @@ class _MatrixParser(MatrixSyntax):
             after.end,
             f"write {name}({shown}) {after.text} or {name}({shown} {after.text})",
         )
-
-
-def _size(text: str) -> Size:
-    """Read a size, a number or a name."""
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def _value(text: str) -> int | float:

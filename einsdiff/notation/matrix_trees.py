@@ -77,6 +77,12 @@ class MatrixText:
     shape: tuple[Size, ...] | None = None  # of the function, if the note says it
 
 
+def written_size(text: str) -> Size:
+    """Read a size, a number or a name."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
 def upward(tree: MatrixTree) -> list[MatrixTree]:
     """List a tree and all that it is made of, parts before the whole, from left to right.
 

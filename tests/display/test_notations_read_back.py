@@ -69,17 +69,19 @@ def drawn(draw, shape=None, depth=3):
     return draw(st.sampled_from(ways))()
 
 
-def operands(tensor, text):
-    """Return the variables of a tensor that stand in a text, without values."""
-    found = {}
-    for v in tensor.formula.arguments:
-        if v.name in text:
-            found[v.name] = ed.Tensor(symbol(v.name, v.shape, v.symmetric, v.of), {})
-    return found
+def operands(tensor):
+    """Return the variables that stand in the text of a tensor, without values."""
+    formula = tensor.formula
+    there = formula.required.union(name for name, _ in formula.heading.wrt)
+    return {
+        v.name: ed.Tensor(symbol(v.name, v.shape, v.symmetric, v.of), {})
+        for v in formula.arguments
+        if v.name in there
+    }
 
 
 def check_text(tensor, text, **said):
-    again = ed.parse(text, **said, **operands(tensor, text))
+    again = ed.parse(text, **said, **operands(tensor))
     assert again.shape == tensor.shape, text
     assert again.formula.domain == tensor.formula.domain, text
     assert ed.equal(again, tensor), text

@@ -318,6 +318,13 @@ class _FormulaReader:
         tree = self.parsed.right
         own = [side for sides in by for side in sides]
         matrix = builder.of[id(tree)]
+        if len(own) == 1:
+            assert self.heading is not None
+            raise ShapeError(
+                f"'{self.heading.by[-1][0]}' is a column, and what has its shape is a matrix",
+                text=self.text,
+                action="write on the left what the derivative is by: ∂f/∂X = ..",
+            )
         function = [matrix.rows, matrix.columns][: max(2 - len(own), 0)]
         sides = [*function, *own]
         if len(sides) != 2:
