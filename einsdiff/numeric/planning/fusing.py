@@ -22,16 +22,21 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from einsdiff.numeric.planning.operations import Instruction, is_entrywise
+from einsdiff.numeric.planning.powers import Kind, with_chains
 
 
 def fused(
-    instructions: Sequence[Instruction], results: Sequence[str]
+    instructions: Sequence[Instruction], results: Sequence[str], chained: Kind = "all"
 ) -> tuple[tuple[Instruction, ...], tuple[str, ...]]:
     """Order steps, drop what no result needs, and let arrays be used again.
 
-    Each step comes after those that it needs. The results may have other names afterwards.
+    Each step comes after those that it needs. The results may have other names afterwards. Powers
+    are `chained` (see `einsdiff.numeric.planning.powers`).
     """
     steps = _scheduled(instructions, results)
+    products = with_chains(steps, results, chained)
+    if products is not steps:
+        steps = _scheduled(products, results)
     return _in_place(_directed(steps, results), results)
 
 

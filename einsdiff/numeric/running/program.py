@@ -39,6 +39,7 @@ from einsdiff.numeric.planning.operations import (
     is_entrywise,
 )
 from einsdiff.numeric.planning.plan import Plan, plan
+from einsdiff.numeric.planning.powers import Kind
 from einsdiff.numeric.running.parallel import LARGE, assign, entrywise, sparse_zeros, touches_little
 
 
@@ -74,13 +75,21 @@ def program_for(
     `einsdiff.numeric.planning.views.PlannedCore`. More than `limit` entries are allocated at one
     time only if no slicing helps that.
     """
-    made = plan(outputs, dict(sizes), in_cores, limit, optimizer)
-    source = _source(made, np.dtype(dtype).name)
+    dtype = np.dtype(dtype)
+    made = plan(outputs, dict(sizes), in_cores, limit, optimizer, _chained(dtype))
+    source = _source(made, dtype.name)
     # The source is made of the planner's own names and numbers, and of how functions are spelled;
     # no user's text is in it but identifiers, each with an underscore appended.
     namespace = {"np": np, **_implementations(made)}
     exec(compile(source, "<einsdiff program>", "exec"), namespace)
     return Program(made, tuple(v for v, _ in made.inputs), source, namespace["program"])
+
+
+def _chained(dtype: np.dtype[Any]) -> Kind:
+    """Say which powers may be products."""
+    if dtype.itemsize <= 2 and dtype.kind == "f":
+        return "none"
+    return "whole" if dtype.kind == "c" else "all"
 
 
 def _implementations(made: Plan) -> dict[str, Any]:
@@ -100,7 +109,7 @@ def _implementations(made: Plan) -> dict[str, Any]:
 
 #: Names that mean something else in a program.
 _TAKEN = re.compile(
-    r"[tn]\d+|np|out|clear|assign|entrywise|gram|pairs|rows|sparse_zeros|program|float|complex"
+    r"[tn]\d+\w*|np|out|clear|assign|entrywise|gram|pairs|rows|sparse_zeros|program|float|complex"
 )
 
 
