@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
+from einsdiff.numeric.planning.closed_forms import with_transposes
 from einsdiff.numeric.planning.operations import Instruction, is_entrywise
 from einsdiff.numeric.planning.powers import Kind, with_chains
 
@@ -34,9 +35,9 @@ def fused(
     are `chained` (see `einsdiff.numeric.planning.powers`).
     """
     steps = _scheduled(instructions, results)
-    products = with_chains(steps, results, chained)
-    if products is not steps:
-        steps = _scheduled(products, results)
+    new = with_transposes(with_chains(steps, results, chained), results)
+    if new is not steps:
+        steps = _scheduled(new, results)
     return _in_place(_directed(steps, results), results)
 
 

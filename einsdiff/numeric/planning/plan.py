@@ -47,6 +47,7 @@ from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.orders.engines import Explicit, Optimizer
 from einsdiff.numeric.orders.paths import Finder, given_path
 from einsdiff.numeric.orders.slices import NETWORK
+from einsdiff.numeric.planning.closed_forms import closed_form
 from einsdiff.numeric.planning.contraction import Factor, contract
 from einsdiff.numeric.planning.extents import Extent, counted
 from einsdiff.numeric.planning.fusing import bases, fused, needed
@@ -381,8 +382,11 @@ class _Planner:
         if node.function.implementation is not None or len(numbers) > 1 or len(args) == 1:
             for k in numbers:
                 args[k] = self.steps.emit("number", [args[k]], ())
-        call = self.steps.entrywise if node.function.is_elementwise else self.steps.emit
-        array = call("call", args, self.shape(node), node.function)
+        function = node.function
+        if not self.steps.is_plain:
+            function = closed_form(function, [arg.shape for arg in args])
+        call = self.steps.entrywise if function.is_elementwise else self.steps.emit
+        array = call("call", args, self.shape(node), function)
         # A function of the user's may return its argument, or what it will change later.
         return self.steps.fresh(array) if callable(node.function.implementation) else array
 

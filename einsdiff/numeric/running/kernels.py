@@ -19,6 +19,15 @@ import numpy as np
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.planning.operations import MOST_PAIRS
+from einsdiff.numeric.running.small_matrices import (  # noqa: F401 (kernels, too)
+    cofactors,
+    determinants,
+    inverses,
+    log_determinants,
+    signs_of_determinants,
+    solutions,
+    transposed_inverses,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Axes = tuple[int, ...]
@@ -302,6 +311,8 @@ def solve(A: Array, b: Array) -> Array:
 
 def cofactor(X: Array) -> Array:
     """Return the matrix of cofactors: the derivative of the determinant."""
+    if X.shape[-1] in (1, 2, 3):
+        return cofactors(X)
 
     def by_inverse(X: Array, inverse: Array) -> Array:
         return np.asarray(np.linalg.det(X)[..., None, None] * np.swapaxes(inverse, -1, -2))

@@ -1,0 +1,89 @@
+r"""Functions of small matrices, many at once, by what is computed without LAPACK.
+
+.. math:: A^{-1} = \frac{1}{a d - b c} \begin{pmatrix} d & -b \\ -c & a \end{pmatrix}
+
+Sizes are known when a program is planned, and so is how many matrices there are:
+
+>>> closed_form(FUNCTIONS["inv"], [(100_000, 3, 3)]).numpy
+'inverses({0})'
+>>> closed_form(FUNCTIONS["inv"], [(3, 3)]), closed_form(FUNCTIONS["inv"], [(1000, 4, 4)])
+(inv, inv)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.algebra.nodes.function import Function, kernel, lookup
+from einsdiff.numeric.planning.operations import Instruction
+
+#: So many matrices are worth it, and so many systems of equations. Measured with NumPy 2.4.
+LEAST_MATRICES = 200
+LEAST_SYSTEMS = 800
+#: Systems with more columns than this are LAPACK's.
+MOST_COLUMNS = 4
+
+_FORMS = {
+    name: kernel(f"small_{name}", f"{called}({{0}})", FUNCTIONS[name].signature, temporary=0.1)
+    for name, called in (
+        ("inv", "inverses"),
+        ("det", "determinants"),
+        ("logdet", "log_determinants"),
+        ("signdet", "signs_of_determinants"),
+    )
+}
+#: Inverses that lie in memory as their transposes, which is what derivatives have.
+_TRANSPOSED = kernel("small_inv_T", "transposed_inverses({0})", "(n,n)->(n,n)", temporary=0.1)
+_SYSTEMS = kernel(
+    "small_systems", "solutions({0}, {1})", "(n,n),(n,k)->(n,k)", arguments=("A", "b")
+)
+
+
+def closed_form(function: Function, shapes: Sequence[tuple[int, ...]]) -> Function:
+    """Return what computes a function of arrays of these shapes: another one, or itself."""
+    if function.name not in _FORMS and function.name != "solve":
+        return function
+    if lookup(function.name, function.ranks) is not function:  # one that a user entered
+        return function
+    if function.ranks[1:] == (1,):  # whose batch shares a matrix
+        return function
+    *batch, rows, columns = shapes[0]
+    if rows != columns or rows not in (2, 3):
+        return function
+    if function.name in _FORMS:
+        return _FORMS[function.name] if prod(batch) >= LEAST_MATRICES else function
+    *right, _, columns = shapes[1]
+    if batch != right or prod(batch) < LEAST_SYSTEMS or columns > MOST_COLUMNS:
+        return function
+    return _SYSTEMS
+
+
+def with_transposes(steps: Sequence[Instruction], results: Sequence[str]) -> Sequence[Instruction]:
+    """Make transposes of inverses that are needed for nothing else.
+
+    They come in an order in which they can be taken.
+    """
+    inverses = {
+        step.target: step
+        for step in steps
+        if step.op == "call" and step.detail is _FORMS["inv"] and step.target not in results
+    }
+    if not inverses:
+        return steps
+    uses: dict[str, list[Instruction]] = {name: [] for name in inverses}
+    for step in steps:
+        for name in {*step.args, step.into}.intersection(inverses):
+            uses[name].append(step)
+    new: dict[str, Instruction | None] = {}  # in place of what makes an array
+    for name, users in uses.items():
+        rank = len(inverses[name].shape)
+        turned = (*range(rank - 2), rank - 1, rank - 2)
+        if len(users) == 1 and users[0].op == "transpose" and users[0].detail == turned:
+            target = users[0].target
+            new[target] = replace(inverses[name], target=target, detail=_TRANSPOSED)
+            new[name] = None
+    made = (step if step.operation.is_write else new.get(step.target, step) for step in steps)
+    return [step for step in made if step is not None]
