@@ -20,6 +20,7 @@ from math import isfinite
 from typing import TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.functions.of_axes import POSITION
 from einsdiff.algebra.nodes.graph import children
 from einsdiff.algebra.nodes.interning import (
     Add,
@@ -288,6 +289,9 @@ class _EinsumWriter:
     def call(self, node: Call, axes: tuple[str, ...]) -> Job[_Code]:
         """Write a call; what `einsdiff` has no function for is read from index notation."""
         function = node.function
+        if function is POSITION:
+            sizes = _sizes({axes[0]: node.shape[0]}, is_short=False)
+            return _Code(f"{self.function('parse')}({_index(node, axes)}{sizes})")
         given, result = function.cores
         rank = len(axes) - len(result)
         parts: list[_Code] = []

@@ -40,7 +40,7 @@ _NOTES = re.compile(
 
 #: What only index notation has, and subscripts of matrix notation that it could be taken for.
 _LABELLED = re.compile(
-    r"_\{?(?:[0-9]*[i-np-s][0-9i-np-s]*|[a-z]{1,2})(?![^\W_])|_\{[^{}]*[,<+-]|\)_|[δΣ∑]_|->"
+    r"_\{?(?:[0-9]*[i-np-s][0-9i-np-s]*|[a-z]{1,2})(?![^\W_])|_\{[^{}]*[,<+-]|\)_|[δΣ∑Π∏]_|[Σ∑∏][ₐ-ₜ^]|->"
     r"|[ᵢ-ᵪₐ-ₜⱼ]"
 )
 _SIZED = re.compile(r"[IKe]_\{?|[IK][ₐ-ₜ]+")

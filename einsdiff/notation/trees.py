@@ -23,6 +23,11 @@ class Affine:
     terms: tuple[tuple[int, str], ...]
     offset: int = 0
 
+    @property
+    def is_label(self) -> bool:
+        """Whether it is a label, or the name of a size, and nothing is added."""
+        return not self.offset and len(self.terms) == 1 and self.terms[0][0] == 1
+
 
 Index = str | Affine
 
@@ -73,16 +78,33 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
-    """A sum that is written, ``Σ_j A_ij``, over the factors that follow in the product.
+class Chain:
+    """What is said of labels below the sign of a sum: ``i<j``, ``1≤i<j≤n``, ``i=1`` with ``^n``.
 
-    `sizes` has the range of each label, None where it is not written.
+    The signs, of ``< <= > >= !=``, stand between the sides, of which at least one is a label. Of
+    ``i=1`` it is known which one, the `label`.
+    """
+
+    sides: tuple[Affine, ...]
+    signs: tuple[str, ...]
+    column: int = field(default=0, compare=False, repr=False)
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A sum that is written, ``Σ_j A_ij``, over the factors that follow; or a product, ``Π_j``.
+
+    `sizes` has the range of each label, None where it is not written. What else is said of labels
+    is in `chains`, whose labels are not among `labels`.
     """
 
     labels: tuple[str, ...]
     sizes: tuple[Size | None, ...]
     body: Tree
     column: int = field(default=0, compare=False, repr=False)
+    chains: tuple[Chain, ...] = ()
+    sign: str = "Σ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +120,15 @@ class Compare:
     """1 where a relation holds, else 0: ``[x_i > 0]``, ``[i ≥ j]``.
 
     The sign is one of ``> >= < <= = !=``. A side is an `Affine` where it is certain that an index
-    is meant, ``[{i} ≥ {j}]``.
+    is meant, ``[{i} ≥ {j}]``. The labels of a condition at the sign of a sum, ``Σ_{j≠i}``, run
+    equally far where nothing else is known.
     """
 
     sign: str
     left: Tree | Affine
     right: Tree | Affine
     column: int = field(default=0, compare=False, repr=False)
+    is_condition: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

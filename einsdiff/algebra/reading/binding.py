@@ -24,6 +24,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
+from einsdiff.algebra.functions.of_axes import POSITION
 from einsdiff.algebra.nodes.factors import Slot, multiplied, size_factor
 from einsdiff.algebra.nodes.interning import Node, constant, delta
 from einsdiff.algebra.nodes.nodes import add, call, einsum, related
@@ -35,6 +36,7 @@ from einsdiff.algebra.reading.kinds import (
     Equal,
     Named,
     Part,
+    Position,
     Related,
     SizePart,
     TermPart,
@@ -100,6 +102,10 @@ class Builder:
         self.related: dict[int, int] = {}
         #: The relations, δ_{i,0} and δ_{i,2j+k} and [i ≥ j].
         self.relations: list[Tie] = []
+        #: Indices that are summed.
+        self.summed: set[int] = set()
+        #: Indices that run equally far if nothing else is known, and the column of one.
+        self.alike: list[tuple[int, int, int]] = []
         #: Indices whose range is written, Σ_{i<4}: where an axis is longer, they take a part of it.
         self.ranged: set[int] = set()
         #: Indices whose range was given beside the text; they do so if the text has an i+1, too.
@@ -184,11 +190,20 @@ class Builder:
         elif isinstance(part, Equal):
             a, b = part.axes = tuple(env[letter] for letter in part.letters)
             self.unite(a, b, part.columns[-1] if part.columns else None)
+        elif isinstance(part, SizePart):
+            self.check_size(part, env)
+        elif isinstance(part, Position):
+            if part.letter not in env:
+                self.no_position(part)
+            part.axis = env[part.letter]
+            self.related.setdefault(part.axis, part.column)
         elif isinstance(part, Related):
             terms = [(c, env[letter]) for c, letter in part.index.terms]
             part.tie = Tie(terms, part.index.offset, part.is_equation)
             self.related.update((index, part.column) for _, index in terms)
             self.relations.append(part.tie)
+            if part.is_condition and len(terms) == 2:
+                self.alike.append((terms[0][1], terms[1][1], part.column))
         elif isinstance(part, Applied) and part.function is not None:
             for arg in part.args:
                 yield self.bind(arg, env)
@@ -214,6 +229,7 @@ class Builder:
                 inner[letter] = self.new(letter)
                 summed.append(inner[letter])
         term.summed = tuple(summed)
+        self.summed.update(summed)
         return inner
 
     def stands_once(self, part: Part, letter: str) -> NoReturn:
@@ -222,6 +238,24 @@ class Builder:
             f"'{letter}' stands once and is not on the left-hand side",
             list(places(part, letter))[:1],
             f"write Σ_{letter} to sum over it, or {letter} on the left-hand side",
+        )
+
+    def check_size(self, part: SizePart, env: Mapping[str, int]) -> None:
+        """Refuse the name of a size where it is also a label that is summed."""
+        if env.get(part.name, -1) in self.summed:
+            self.parts.fail(
+                f"'{part.name}' is the name of a size, and a label",
+                (),
+                "write another letter for the label",
+            )
+
+    def no_position(self, part: Position) -> NoReturn:
+        """Say that it is not known what a label that is a number counts."""
+        self.parts.fail(
+            f"'{part.letter}' is a number here, and no index of this term",
+            [part.column],
+            f"write Σ_{part.letter} to sum over it, or {part.letter} on the left-hand side; if it "
+            f"is a scalar, give it as an operand: {part.letter}=''",
         )
 
     def indexed(
@@ -323,6 +357,7 @@ class Builder:
                 for letter, size in sizes:
                     if size is not None:
                         self.give(inner[letter], size, f"{part.name}_{letter}")
+                        self.ranged.add(inner[letter])
                 for letter, n in arg.counts.items():
                     if n == 1 and letter not in inner and letter not in outer:
                         self.stands_once(arg, letter)
@@ -376,6 +411,9 @@ class Builder:
         for index, letter in enumerate(self.letters):
             if letter in soft and not self.is_sized(index):
                 self.give(index, soft[letter])
+        for a, b, column in self.alike:
+            if self.is_sized(a) != self.is_sized(b):
+                self.unite(a, b, column)
         for tie, axis, _, _ in self.ties:
             unknown = [n for _, n in tie.terms if not self.is_sized(n)]
             if len(unknown) == 1 and self.is_sized(axis):
@@ -524,6 +562,10 @@ class Builder:
             return size_factor(part.name)
         if isinstance(part, Equal):
             return delta(self.size_of(part.axes[0])), part.axes
+        if isinstance(part, Position):
+            axes = (part.axis,)
+            ones = einsum([], [], axes, {part.axis: self.size_of(part.axis)})
+            return call(POSITION, [ones]), axes
         assert isinstance(part, Related)
         assert part.tie is not None
         return self.relation(part.tie)

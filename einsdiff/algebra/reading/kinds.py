@@ -68,12 +68,25 @@ class Equal(Part):
 
 @dataclass(slots=True, eq=False)
 class Related(Part):
-    """A relation of labels, ``δ_{i+1,p}`` or ``[i ≥ j]``: the index is zero, or at least zero."""
+    """A relation of labels, ``δ_{i+1,p}`` or ``[i ≥ j]``: the index is zero, or at least zero.
+
+    Those of a condition, ``Σ_{j≠i}``, run equally far where nothing else is known.
+    """
 
     index: Affine
     is_equation: bool
     column: int
+    is_condition: bool = False
     tie: Tie | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Position(Part):
+    """A label as a number, ``i x_i``, which counts from 0; it does not count as an index."""
+
+    letter: str
+    column: int
+    axis: int = -1
 
 
 @dataclass(slots=True, eq=False)

@@ -30,6 +30,7 @@ from einsdiff.algebra.reading.kinds import (
     Equal,
     Named,
     Part,
+    Position,
     Related,
     SizePart,
     TermPart,
@@ -232,7 +233,7 @@ class PartReader:
             return name in self.ranks or not is_function(name)
         if tree.cores is not None or is_function(name):
             return False
-        return name in self.ranks or name in self.size_names
+        return name in self.ranks or name in self.size_names or name in (self.labels or ())
 
     def part(self, tree: Tree) -> Job[Part]:
         """Make a part of a factor that stands alone."""
@@ -278,6 +279,8 @@ class PartReader:
         if name not in self.ranks:
             if not labels and name in self.size_names:
                 return SizePart({}, name)
+            if not labels and self.labels is not None and name in self.labels:
+                return Position({}, name, tree.column)
             self.fail(
                 f"there is no '{name}'",
                 _word(name, tree.column),
@@ -310,7 +313,7 @@ class PartReader:
             index = _difference(right, left) if sign in ("<", "<=") else _difference(left, right)
             if sign in (">", "<"):
                 index = Affine(index.terms, index.offset - 1)
-            part = _related(index, sign in ("=", "!="), tree.column)
+            part = _related(index, sign in ("=", "!="), tree.column, tree.is_condition)
             if sign != "!=":
                 return part
             one = TermPart({}, [(Amount({}, 1), 1)])
@@ -610,9 +613,9 @@ def _difference(a: Index, b: Index) -> Affine:
     return Affine(tuple((c, letter) for letter, c in terms.items() if c), offset)
 
 
-def _related(index: Affine, is_equation: bool, column: int) -> Part:
+def _related(index: Affine, is_equation: bool, column: int, is_condition: bool = False) -> Part:
     if index.terms:
-        return Related(_count([index]), index, is_equation, column)
+        return Related(_count([index]), index, is_equation, column, is_condition)
     return Amount({}, int(index.offset == 0 if is_equation else index.offset >= 0))
 
 

@@ -23,6 +23,7 @@ from fractions import Fraction
 from math import log10
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.functions.of_axes import POSITION
 from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
@@ -71,6 +72,7 @@ from einsdiff.notation.trees import (
     Symbol,
     Tree,
     atom,
+    below,
     bracketed,
     count_of,
     in_bracket,
@@ -80,6 +82,7 @@ from einsdiff.notation.trees import (
     product,
     ranges_in,
     sides_of,
+    walk,
 )
 
 #: The signs of comparisons, by the names of their functions.
@@ -194,6 +197,7 @@ class _Printer:
         self.equal: set[tuple[str, str]] = set()  # letters that a delta says have one range
         self.cut: set[str] = set()  # of relations, i+1 and p: they run over parts of axes
         self.fits: dict[str, int] = {}  # how far letters can run at most
+        self.numbers: set[str] = set()  # those that stand as numbers, i x_i
         self.counted: dict[str, list[range]] = {}  # the numbers that they equal, δ_{i,0} + δ_{i,1}
 
     def whole(self, node: Node, axes: tuple[str, ...]) -> tuple[Written, frozenset[str]]:
@@ -202,9 +206,9 @@ class _Printer:
             return write(Summary(self.summary)), frozenset(axes)
         part = run(self.sum(node, axes, set(axes)))
         # A letter is not to be the name of a size that is written, Σ_{j<k} A_kl.
-        taken = {n for n in labels_in(part.tree) if n not in axes}.intersection(
-            ranges_in(part.tree)
-        )
+        names = {tree.name for tree in walk(part.tree, into=below) if isinstance(tree, Symbol)}
+        sizes = (names & self.sizes - self.names).union(map(str, ranges_in(part.tree)))
+        taken = sizes.intersection(labels_in(part.tree)).difference(axes)
         if taken:
             for noted in (self.equal, self.cut, self.fits, self.counted):
                 noted.clear()
@@ -282,9 +286,10 @@ class _Printer:
                 own.sort(key=str)
             copies: list[_TreePart] = [(yield self.factor(operand, tuple(own), used))]
             theirs = set(letters_of(own)) & summed.keys()
-            if count == 2 and theirs and not copies[0].divides:
+            is_number = isinstance(operand, Call) and operand.function is POSITION
+            if count == 2 and theirs and not (copies[0].divides or is_number):
                 copies.append((yield self.factor(operand, tuple(own), used)))
-            at = -1 if isinstance(operand, Delta) else self.first[operand]
+            at = -1 if isinstance(operand, Delta) or is_number else self.first[operand]
             place = (at, tuple(letters_of(own)), self.text(copies[0].tree))
             groups.append((place, copies, count, theirs))
         groups.sort(key=lambda group: group[0])
@@ -314,7 +319,7 @@ class _Printer:
                 head.append(_TreePart(Symbol(str(size))))
             elif letter not in sized:
                 signs[letter] = size
-            elif counts[letter] < 2:
+            elif counts[letter] < 2 or letter in self.numbers:
                 signs[letter] = None
         lead = [*([] if is_one(c) else _factors(c)), *((part.tree, 1) for part in head)]
         rest = [(part.tree, 1) for part in factors if not part.divides]
@@ -339,6 +344,8 @@ class _Printer:
             return _TreePart(_number(node.value))
         if isinstance(node, Call):
             function = node.function
+            if function is POSITION:
+                return self.position(node, letters)
             write = self.elementwise if function.is_elementwise else self.call
             write = self.power if function.name == "power" else write
             part: _TreePart = yield write(node, letters, used)
@@ -416,7 +423,8 @@ class _Printer:
         if p is None:
             exponent: _TreePart = yield self.sum(above, axes if above.shape else (), used)
             # s^x_i could also be s_i to the power of x, as s with an upper and a lower index.
-            is_unclear = isinstance(below, Variable) and not below.shape and above.shape
+            is_unclear = isinstance(below, Variable) and not below.shape and bool(above.shape)
+            is_unclear |= isinstance(exponent.tree, Symbol) and exponent.tree.name in self.numbers
             exponent = exponent.bracketed() if is_unclear else exponent.atom()
         else:
             exponent = _TreePart(bracketed(_number(p)) if isinstance(p, Fraction) else Literal(p))
@@ -438,6 +446,16 @@ class _Printer:
         if function.name in _SIGNS and not all(map(is_number, node.args)):
             tree = Compare(_SIGNS[function.name], trees[0], trees[1])
         return _TreePart(tree, in_bracket(arg.counts for arg in args), _sized(args))
+
+    def position(self, node: Call, axes: tuple[str, ...]) -> _TreePart:
+        """Write an index as a number, by its letter; where that is a name, by what it counts."""
+        (letter,) = axes
+        if letter in self.names or letter in self.sizes:
+            cores = (((letter, node.shape[0]),),)
+            count = Apply(Symbol("cumsum"), (Literal(1),), axes, cores)
+            return _TreePart(Sum(((1, count), (-1, Literal(1)))), {letter: 1}, frozenset(axes))
+        self.numbers.add(letter)
+        return _TreePart(Symbol(letter), {letter: 0})
 
     def call(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_TreePart]:
         """Write a call of a function of vectors or matrices, with the labels of its value."""

@@ -33,6 +33,7 @@ from itertools import combinations
 from math import prod
 from typing import cast
 
+from einsdiff.algebra.functions.of_axes import POSITION
 from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Constant, Delta, Einsum, Node, Variable
 from einsdiff.algebra.nodes.nodes import is_zero
@@ -208,6 +209,8 @@ class _MatrixReader:
     def call(self, node: Call) -> Job[Form]:
         function = node.function
         rank = len(node.shape)
+        if function is POSITION:
+            raise NoMatrixFormError("an index stands as a number")
         if not function.is_elementwise and node.batch:
             raise NoMatrixFormError(f"{function.name} acts on a part of the axes only")
         args: list[Form] = []

@@ -347,6 +347,7 @@ _OF_AXES: dict[str, Callable[[Any, list[_Arg], list[Any]], Any]] = {
     "logsumexp": lambda s, args, _: s.log(_sum_of_exp(s, args[0])),
     "softmax": lambda s, args, axes: s.exp(_at(args[0], axes)) / _sum_of_exp(s, args[0]),
     "log_softmax": lambda s, args, axes: _at(args[0], axes) - s.log(_sum_of_exp(s, args[0])),
+    "_position": lambda _s, _args, axes: axes[0],
     "cumsum": lambda s, args, axes: s.Sum(
         args[0][1] * holds(s, axes[0] >= args[0][0][0][0]), *args[0][0]
     ),

@@ -84,7 +84,7 @@ def test_a_record_is_computed_by_each_library(name, ranks, backend):
 def test_what_only_computations_have_is_spelled_for_each_library(name):
     assert {cofactors, stable}  # which enter them
     entry = KERNELS[name]
-    assert callable(getattr(kernels, entry.implementation))
+    assert entry.implementation is None or callable(getattr(kernels, entry.implementation))
     assert all(is_spelled(entry, backend) for backend in BACKENDS)
 
 

@@ -19,7 +19,7 @@ from einsdiff.notation.lexer import LONGEST_NUMBER, LONGEST_TEXT, MOST_LABELS
 
 TRANSPOSE = "order of the labels: A_ji"
 LABELS = "write labels: A_ij x_j"
-NUMBER = "an index is no number here"
+NUMBER = "an index as a number counts from 0"
 
 REFUSED = [
     # matrix notation
@@ -44,20 +44,12 @@ REFUSED = [
     ("[a; b]", "stack"),
     ("[a, b]", "stack"),
     # functions and signs
-    ("sin x", r"write brackets: sin\(x\)"),
-    ("exp x_i", r"write brackets: exp\(x\)"),
-    ("ln x", r"write brackets: ln\(x\)"),
-    ("sin^2(x)", r"sin\(x\)\^2"),
-    ("sin²(x)", r"sin\(x\)\^2"),
     ("det A", r"write brackets: det\(x\)"),
     ("max_i x_i", "write brackets"),
     ("sinx", r"sin\(x\)"),
     ("a logx", r"log\(x\)"),
-    *[(text, "sign of a sum: Σ_i x_i") for text in ("sum_i x_i^2", "sum_ij A_ij", "sum x_i")],
-    ("prod_i x_i", "prod"),
-    ("Π_i x_i", "prod"),
-    ("∏_i x_i", "prod"),
-    ("delta_ij A_ij", "δ_ij"),
+    ("sum x_i", "sign of a sum: Σ_i x_i"),
+    ("Π x_i", "the labels of a product"),
     ("eps_ijk a_j b_k", "as an operand"),
     ("tr_i(A_ij)", "A_ii"),
     ("mean_i x_i", "write a mean as a sum"),
@@ -76,7 +68,6 @@ REFUSED = [
     ("sofmax (x_i + 1)", r"write softmax\(..\)"),
     ("inf x", "write ∞"),
     # upper indices, and indices as numbers
-    ("Σ_k a_k x^k", "upper indices"),
     ("x_i x^i", "upper indices"),
     ("g_ij x^i x^j", "upper indices"),
     ("x_i^i", "upper indices"),
@@ -85,8 +76,7 @@ REFUSED = [
     ("T^{ij}_k", "all labels stand in one place"),
     ("i x_i", NUMBER),
     ("cos(k x_k)", NUMBER),
-    ("Σ_k cos(2 k) x_k", NUMBER),
-    ("f_k = k", NUMBER),
+    ("k x + x_k", NUMBER),
     ("xⁿ", r"x\^n"),
     ("xⁱ", r"x\^i"),
     # derivatives and LaTeX
@@ -105,8 +95,6 @@ REFUSED = [
     ("x > y", "in brackets"),
     ("A_i,j", "in braces"),
     # ranges
-    ("Σ_{i=1}^{n} x_i", "count from 0"),
-    ("Σ_{i<j} A_ij", r"Σ_ij \[i < j\]"),
     ("x_{(i+k)%n} w_k", "remainder with deltas"),
     ("d_i = f_{i+1} - f_i", "a range on the left"),
     # powers and bases that could be of a matrix, or of another function
@@ -228,7 +216,7 @@ def test_a_doubt_needs_no_text():
     def fail(headline, columns, action):
         raise KeyError(headline, list(columns))
 
-    doubts = Doubts((), (), (), fail, bool, bool)
+    doubts = Doubts((), (), (), {}, fail, bool, bool)
     with pytest.raises(KeyError, match="'sin' is a function"):
         doubts.check(parse_index("2 sin x"))
 
