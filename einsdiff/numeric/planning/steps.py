@@ -32,6 +32,7 @@ from einsdiff.algebra.nodes.interning import Number, is_one
 from einsdiff.numeric.orders.networks import Placed
 from einsdiff.numeric.planning.operations import OPERATIONS, Instruction
 from einsdiff.numeric.planning.strides import contiguous, entrywise, reshaped
+from einsdiff.numeric.planning.sums import Summing, summing
 
 Labels = tuple[int, ...]
 
@@ -135,6 +136,13 @@ class Steps:
         key = (op, names, detail, tuple(shape))
         if key in self._made:
             return self._made[key]
+        if op == "sum" and not self.is_plain:
+            (array,) = args
+            axes: Any = detail
+            found = self._summed(array, shape, summing(array.shape, array.strides, axes))
+            if found is not None:
+                self._made[key] = found
+                return found
         name = f"t{next(self._numbers)}"
         self.instructions.append(Instruction(op, name, names, detail, tuple(shape)))
         # A reshape may or may not copy.
@@ -143,6 +151,20 @@ class Steps:
         if not OPERATIONS[op].is_changed:
             self._made[key] = made
         return made
+
+    def _summed(self, array: Handle, shape: Sequence[int], way: Summing | None) -> Handle | None:
+        """Sum over some axes as a product with ones, if that is a way."""
+        if way is None:
+            return None
+        if not way.op:
+            return self.reshape(array, shape)
+        matrix = self.reshape(self.transpose(array, way.axes), way.sizes)
+        is_row = way.op == "row sums"
+        rest = way.sizes[:-1] if is_row else (*way.sizes[:-2], way.sizes[-1])
+        found = self.emit(way.op, [matrix], rest, way.sizes[-1 if is_row else -2])
+        found = self.reshape(found, [array.shape[axis] for axis in way.kept])
+        found = self.transpose(found, [way.kept.index(axis) for axis in sorted(way.kept)])
+        return self.reshape(found, shape)
 
     def multiple(self, c: Number, array: Handle) -> Handle:
         """Multiply an array, or `ONES`, by a number."""

@@ -272,6 +272,31 @@ def _product(line: _Spelling) -> list[str]:
     return _either(line, made, f"{step.target} = np.matmul({a}, {b}, out=out)")
 
 
+#: The dtypes that BLAS multiplies.
+_OF_BLAS = frozenset(["float32", "float64", "complex64", "complex128"])
+#: So many rows of each matrix of a stack are worth a product.
+_LEAST_ROWS = 8
+
+
+def _sums(line: _Spelling) -> list[str]:
+    """Write sums of rows or of columns as products with ones."""
+    step, dtype = line.step, line.dtype
+    (a,) = step.args
+    is_stack = len(step.shape) > 1
+    ones = f"np.ones({step.detail}, {dtype!r})"
+    if dtype not in _OF_BLAS:
+        text = f"{a}.sum(axis={int(step.op == 'row sums' or is_stack)})"
+    elif step.op == "row sums":
+        text = f"{a}.dot({ones})"
+    elif not is_stack:
+        text = f"{ones}.dot({a})"
+    elif step.detail < _LEAST_ROWS:
+        text = f"np.einsum('ijk->ik', {a})"
+    else:
+        text = f"{ones} @ {a}"
+    return [f"{step.target} = {text}  # {step.shape}"]
+
+
 def _either(line: _Spelling, fresh: str, *given: str) -> list[str]:
     """Write what makes a new array, and what writes into the one that the caller may pass."""
     if not line.out:
@@ -407,6 +432,7 @@ _SPELLED: Mapping[str, str | Callable[[_Spelling], list[str]]] = {
     "accumulate": _add,
     "assign": _assign,
     "call": "{called}  # {shape}",
+    "column sums": _sums,
     "clear": "",  # where the whole program is written, since it depends on the call
     "copy": _copy,
     "cumsum": _cumsum,
@@ -427,6 +453,7 @@ _SPELLED: Mapping[str, str | Callable[[_Spelling], list[str]]] = {
     "relation": "({holds}).astype({dtype!r})  # {shape}",
     "repeat": "np.ascontiguousarray(np.broadcast_to({0}, {shape}))",
     "reshape": "{0}.reshape({shape})",
+    "row sums": _sums,
     "scatter": _scatter,
     "size": "{detail}",
     "slice": "{0}[{index}]  # {shape}",
