@@ -314,6 +314,7 @@ class _Planner:
             self.arrays[variable] = steps.emit("size", [], (), extent)
         self.cores: dict[Node, tuple[Contracted, Number]] = {}  # and what they are multiplied by
         self.uses = _core_uses(outputs)
+        self.steps.straight = {tuple(sorted(self.shape(node))) for node in outputs}
 
     def number(self, size: Size) -> int:
         return size if isinstance(size, int) else self.sizes[size]
@@ -344,7 +345,11 @@ class _Planner:
             # The parts of its terms are computed one after the other, so that few arrays are alive.
             array = self.arrays.get(node) or self.compute(node)
             self.arrays[node] = array
-        return self.steps.entrywise("copy", [array], array.shape) if array.borrowed else array
+        if array.borrowed:
+            return self.steps.entrywise("copy", [array], array.shape)
+        if self.steps.has_turned and len(array.shape) > 1:
+            return self.steps.emit("pack", [array], array.shape)
+        return array
 
     def array(self, node: Node) -> Handle:
         """Compute a node, after what it is made of; never twice."""

@@ -20,7 +20,7 @@ nothing is computed:
 from __future__ import annotations
 
 from cmath import isfinite
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
@@ -31,7 +31,7 @@ import opt_einsum as oe
 from einsdiff.algebra.nodes.interning import Number, is_one
 from einsdiff.numeric.orders.networks import Placed
 from einsdiff.numeric.planning.operations import OPERATIONS, Instruction
-from einsdiff.numeric.planning.strides import contiguous, entrywise, reshaped
+from einsdiff.numeric.planning.strides import contiguous, entrywise, reshaped, turned
 from einsdiff.numeric.planning.sums import Summing, summing
 
 Labels = tuple[int, ...]
@@ -107,6 +107,9 @@ class Steps:
         self._made: dict[Hashable, Handle] = {}
         #: The networks of arrays that were multiplied.
         self.placed = Placed()
+        #: The sorted shapes of what is to lie in the order of its axes: results, which are large.
+        self.straight: Collection[tuple[int, ...]] = ()
+        self.has_turned = False  # whether results may lie otherwise than their operands do
         #: Products of two arrays, and their axes: numbers of labels as they occur in the two.
         self.pairs: dict[Hashable, tuple[Handle, Labels]] = {}
         self._numbers = count()
@@ -270,9 +273,30 @@ class Steps:
     def entrywise(
         self, op: str, args: Sequence[Handle], shape: Sequence[int], detail: Any = None
     ) -> Handle:
-        """Append an operation entry by entry, whose result lies in memory as its arguments do."""
+        """Append an operation entry by entry, whose result lies in memory as its arguments do.
+
+        Where all of them are repeated, its longest axis comes to run fastest.
+        """
         own = [(arg.shape, arg.strides) for arg in args if arg.shape]
-        return self.emit(op, args, shape, detail, entrywise(shape, own))
+        lies = entrywise(shape, own)
+        order = None
+        if not self.is_plain and tuple(sorted(shape)) not in self.straight:
+            order = turned(shape, lies, [lengths for lengths, _ in own])
+        if order is None:
+            return self.emit(op, args, shape, detail, lies)
+        values = [self._turned(arg, order) if arg.shape else arg for arg in args]
+        found = self.emit(op, values, [shape[axis] for axis in order], detail)
+        self.has_turned = True
+        return self.transpose(found, [order.index(axis) for axis in range(len(order))])
+
+    def _turned(self, array: Handle, order: Sequence[int]) -> Handle:
+        """Copy a small array to lie in the order of these axes, among which it may lack some."""
+        full = self.reshape(array, (1,) * (len(order) - len(array.shape)) + array.shape)
+        full = self.transpose(full, order)
+        lies = [(n, step) for n, step in zip(full.shape, full.strides, strict=True) if n > 1]
+        if lies and lies[-1][1] != 1:
+            full = self.emit("pack", [full], full.shape)
+        return full
 
 
 def literal(value: Number) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from einsdiff.algebra.nodes.interning import variable
 from einsdiff.algebra.nodes.nodes import add, einsum
-from einsdiff.numeric.planning.plan import plan, plain_plan
+from einsdiff.numeric.planning.plan import plain_plan, plan
 from einsdiff.numeric.running.program import program_for
 
 SHAPES = [
