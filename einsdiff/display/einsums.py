@@ -34,6 +34,7 @@ from einsdiff.algebra.nodes.interning import (
     is_one,
     variable,
 )
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.algebra.nodes.nodes import call
 from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
@@ -226,6 +227,8 @@ class _EinsumWriter:
             return self.variable(node)
         if isinstance(node, Delta):
             return self.delta(node, axes)
+        if has_levi_civita([node]):
+            return _Code(f"{self.function('parse')}({_index(node, axes)})")
         if isinstance(node, Call):
             write = self.power(node, axes, divides) if _is_power(node) else self.call(node, axes)
             part: _Code = yield write

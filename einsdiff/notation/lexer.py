@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 from unicodedata import category, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError
+from einsdiff.notation.hints import SIGNS_OF_OTHERS, by_meaning
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Chain, Index
 
@@ -271,7 +272,8 @@ class Lexer:
             return _INSTEAD["'" if follows[0] == "T" else "⊙" if follows[0] in "*/^" else "@"]
         if category(char) in ("Cf", "Cc"):
             return "remove this character, which cannot be seen"
-        return _INSTEAD.get(char, "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]")
+        usual = "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]"
+        return _INSTEAD.get(char) or SIGNS_OF_OTHERS.get(char, usual)
 
     def check_number(self, column: int, end: int) -> None:
         """Refuse numbers that would be read as products: ``1 000``, ``1.2.3``, ``0x10``."""
@@ -389,6 +391,10 @@ class Lexer:
             cut = len(word) - 1
         else:
             cut = cuts[0] if cuts else len(word)
+        is_call = "_" in word and text.startswith("(", stop) and not known
+        told = by_meaning(word, "either") if is_call else ""
+        if told:
+            self.fail(f"there is no function '{word}'", column, told, len(word))
         name = self.spell("name", word[:cut], normalize("NFKC", word[:cut]), column)
         primes = _PRIMES.match(text, stop)
         if cut == len(word) and primes is not None and f"{name}'" in self.names:
@@ -611,7 +617,11 @@ class Lexer:
         return _Item(self.affine(text, start, is_long), start, size)
 
     def affine(self, text: str, start: int, is_long: bool) -> Affine:
-        """Read a sum of labels and whole numbers."""
+        """Read a sum of labels and whole numbers, or the remainder of one."""
+        remainder = _REMAINDER.fullmatch(text)
+        if remainder is not None:
+            whole = self.affine(remainder[1] or remainder[2], start, is_long)
+            return replace(whole, modulus=self.size(remainder[3], start))
         terms: dict[str, int] = {}
         offset = 0
         at = 0
@@ -645,10 +655,7 @@ class Lexer:
         if "=" in text:
             action = "bounds stand at the sign of a sum: Σ_{i=1}^{n} x_i"
         elif "%" in text:
-            action = (
-                "write a remainder with deltas, one for each time it wraps: "
-                "x_{(i+k)%5} is (δ_{i+k,j} + δ_{i+k,j+5}) x_j"
-            )
+            action = "write brackets around what is divided: x_{(i+k)%5}, x_{(i-1)%n}"
         elif "(" in text:
             action = "write sums without brackets: x_{2i+2}"
         self.fail(f"'{text}' is no index", column, action, max(len(text), 1))
@@ -667,4 +674,6 @@ class Lexer:
 #: What stands below the sign of a sum beside labels and ranges, and what parts it.
 _CHAINED = re.compile(r"[=≤≥>≠]|<[^,]*<")
 _COMPARED = re.compile(r"(<=|>=|!=|==|[≤≥≠<>=])")
+#: A remainder: of a sum in brackets, or of a label.
+_REMAINDER = re.compile(r"\s*(?:\(([^()%]*)\)|(\w+))\s*%\s*(\w+)\s*")
 _TERM = re.compile(r"\s*([-+−])?\s*([0-9]{1,18})?\s*([^\W\d_][^\W_]*)?\s*")

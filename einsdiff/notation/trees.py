@@ -17,11 +17,12 @@ class Affine:
     """An index that is more than a label: ``i+1``, ``2i+j-1``, or a number.
 
     ``i+0`` is one too. It says that the index runs over a part of the axis only, so that their
-    sizes may differ.
+    sizes may differ. With a `modulus`, ``(i+k)%n``, its remainder is the index.
     """
 
     terms: tuple[tuple[int, str], ...]
     offset: int = 0
+    modulus: Size | None = field(default=None, repr=False)
 
     @property
     def is_label(self) -> bool:
@@ -44,7 +45,8 @@ class Literal:
 class Symbol:
     """A name with the labels of its axes; ``δ`` is the Kronecker delta.
 
-    `sizes` has the ranges that are written on a left-hand side, ``f_{i<4}``, for each label.
+    `sizes` has the ranges that are written on a left-hand side, ``f_{i<4}``, for each label, and
+    `raised` tells for each whether it is written as an upper index, ``A^i_j``; empty if none is.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Symbol:
     column: int = field(default=0, compare=False, repr=False)
     columns: tuple[int, ...] = field(default=(), compare=False, repr=False)
     sizes: tuple[Size | None, ...] = field(default=(), repr=False)
+    raised: tuple[bool, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

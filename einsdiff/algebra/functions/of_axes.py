@@ -14,7 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 from einsdiff.algebra.functions.of_matrices import numbered
-from einsdiff.algebra.nodes.function import KERNELS, RULE_LETTERS, About, Function, enter, family
+from einsdiff.algebra.nodes.function_records import (
+    KERNELS,
+    RULE_LETTERS,
+    About,
+    Function,
+    enter,
+    family,
+)
 
 
 def _axes(count: int, start: int = 0) -> tuple[str, str]:

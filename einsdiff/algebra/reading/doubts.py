@@ -22,9 +22,9 @@ from itertools import pairwise
 from keyword import kwlist
 from typing import Never
 
-from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.reading.choice import is_function
-from einsdiff.algebra.reading.parts import INSTEAD
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
+from einsdiff.algebra.reading.choice import is_word
+from einsdiff.notation.hints import BEFORE_FACTORS, INSTEAD, by_meaning
 from einsdiff.notation.trees import (
     Apply,
     Compare,
@@ -46,7 +46,7 @@ _SIGNS = {
     **dict.fromkeys(("delta", "Delta", "kronecker"), "write the sign of the delta: δ_ij"),
     **dict.fromkeys(
         ("eps", "epsilon", "levicivita"),
-        "give the array of the permutation symbol as an operand: ε_ijk a_j b_k",
+        "write the permutation symbol with its labels: ε_ijk a_j b_k",
     ),
     **dict.fromkeys(("inf", "infty"), "write ∞"),
     **dict.fromkeys(
@@ -54,8 +54,6 @@ _SIGNS = {
         "a formula has no words; write a condition in brackets: [x_i > 0] y_i",
     ),
 }
-#: Words that name what is done to what follows, and that are also good names of operands.
-_WORDS = ("mean", "avg", "average", "var", "std", "vec", "diag", "rank", "dot", "norm", "E")
 #: Exponents that stand for a transpose.
 _TRANSPOSES = ("T", "H")
 _TRANSPOSE = (
@@ -129,7 +127,9 @@ class Doubts:
         if name in _SIGNS:
             action = _SIGNS[name] if name in kwlist else _given(_SIGNS[name], symbol)
             self.fail(f"'{name}' is no operand here", shown, action)
-        if is_function(name) or (name in INSTEAD and name not in _WORDS):
+        is_connection = name == "Γ" and len(symbol.labels) > 1  # of differential geometry
+        is_meant = name in INSTEAD and name not in BEFORE_FACTORS and not is_connection
+        if is_word(name) or is_meant:
             action = INSTEAD.get(name) or f"write brackets: {name}(x), and {name}(x)^2 for a power"
             self.fail(f"'{name}' is a function", shown, _given(action, symbol))
         if symbol.labels or name not in self.labels:
@@ -231,10 +231,12 @@ class Doubts:
                 flat.append((factor, exponent))
         self.fraction(flat)
         for (factor, exponent), (_, after) in pairwise(flat):
-            is_word = isinstance(factor, Symbol) and factor.name in _WORDS and self.is_new(factor)
+            is_word = (
+                isinstance(factor, Symbol) and factor.name in BEFORE_FACTORS and self.is_new(factor)
+            )
             if is_word and exponent == after == 1:
                 assert isinstance(factor, Symbol)
-                action = INSTEAD.get(factor.name, "write it with labels")
+                action = by_meaning(factor.name, "index")
                 self.fail(
                     f"'{factor.name}' is no operand here", _word(factor), _given(action, factor)
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.interning import Number
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Index, letters_of
@@ -34,11 +34,15 @@ class SizePart(Part):
 
 @dataclass(slots=True, eq=False)
 class Tie:
-    """A relation of indices: the coefficient of each, the offset, and whether it is an equation."""
+    """A relation of indices: the coefficient of each, the offset, and whether it is an equation.
+
+    With a `modulus`, the index is equal to the remainder.
+    """
 
     terms: list[tuple[int, int]]
     offset: int
     is_equation: bool = True
+    modulus: Size | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -25,9 +25,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, NoReturn
 
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import Shape
-from einsdiff.algebra.reading.choice import ALIASES, POWERS, is_function
+from einsdiff.algebra.reading.choice import ALIASES, POWERS, is_function, is_word
 from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.subscripts import Size
@@ -243,7 +243,7 @@ class _SumReader:
                 shape = self.shapes.get(symbol.name)
                 for axis, index in enumerate(symbol.labels):
                     affine = Affine(((1, index),)) if isinstance(index, str) else index
-                    if affine.terms == ((1, label),):
+                    if affine.terms == ((1, label),) and affine.modulus is None:
                         known = shape is not None and axis < len(shape)
                         yield (shape[axis] if known and shape else None), affine.offset
 
@@ -424,6 +424,8 @@ class _SumReader:
         if not self.base and not any(scope.first.values()):
             return index
         affine = Affine(((1, index),)) if isinstance(index, str) else index
+        if affine.modulus is not None:
+            self.counted_from(affine.terms[0][1] if affine.terms else "0", columns)
         whole = sum(c for c, _ in affine.terms)
         free = [a for _, a in affine.terms if a not in scope.first]
         if self.base and (not affine.terms or (free and (whole != 1 or len(affine.terms) > 1))):
@@ -629,7 +631,7 @@ class _SumReader:
 def _function_name(factor: Tree) -> str:
     """Return the function of one entry that stands without brackets, also raised: ``sin^2``."""
     symbol = factor.base if isinstance(factor, Power) else factor
-    if not isinstance(symbol, Symbol) or symbol.labels or not is_function(symbol.name):
+    if not isinstance(symbol, Symbol) or symbol.labels or not is_word(symbol.name):
         return ""
     function = lookup(ALIASES.get(symbol.name, symbol.name))
     is_one = symbol.name in POWERS or (function is not None and function.ranks == (0,))

@@ -35,6 +35,7 @@ from einsdiff.algebra.nodes.interning import (
     Variable,
     is_one,
 )
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita, parity
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.reading.choice import Argument, choose
 from einsdiff.algebra.reading.parts import COMPARISONS
@@ -55,6 +56,7 @@ from einsdiff.display.index.lettering import (
     places,
     without_repetition,
 )
+from einsdiff.display.index.raising import raised
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -98,7 +100,12 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> Written:
     The axes have a letter each; `letters` are the user's for summed indices, whose order is that
     of the factors.
     """
-    return _Printer(node, letters).whole(node, tuple(axes))[0]
+    printer = _Printer(node, letters)
+    text = printer.whole(node, tuple(axes))[0]
+    if not letters.levels:
+        return text
+    _, right = raised(Symbol("", tuple(axes)), text.tree, letters.levels)
+    return write(right, printer.names)
 
 
 def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
@@ -154,7 +161,11 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
     runs = set(letters_of(index for index in groups if isinstance(index, Affine)))
     ranges.update((a, n) for a, n in zip(axes, node.shape, strict=True) if a in runs)
     # An entry x_1 could be taken for a variable of that name.
-    return format_heading(heading, ranges, printer.names if is_of_entries else ()), text
+    left = format_heading(heading, ranges, printer.names if is_of_entries else ())
+    if not letters.levels:
+        return left, text
+    head, right = raised(left.tree, text.tree, letters.levels)
+    return write(head), write(right, printer.names)
 
 
 def _spread(seen: set[str], equal: Iterable[tuple[str, str]]) -> None:
@@ -171,6 +182,7 @@ class _TreePart:
     counts: Mapping[str, int] = field(default_factory=dict)  # of letters, see `in_product`
     sized: frozenset[str] = frozenset()  # letters whose size one can see, from their operand
     divides: bool = False  # whether it is to be written after a division sign
+    is_turned: bool = False  # whether it is the product with the other sign
 
     def atom(self) -> _TreePart:
         """Return it with brackets, unless it needs none as the base of a power."""
@@ -249,13 +261,15 @@ class _Printer:
         if isinstance(node, Constant):
             return _TreePart(_number(node.value if is_one(c) else c))
         negative = not isinstance(c, complex) and c < 0
-        part: _TreePart = yield self.product(-c if negative else c, node, axes, used)
+        size = -c if negative else c
+        part: _TreePart = yield self.product(size, node, axes, used, negative)
+        negative ^= part.is_turned
         return _TreePart(Sum(((-1, part.tree),)), part.counts, part.sized) if negative else part
 
     def product(
-        self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]
+        self, c: Number, node: Node, axes: tuple[str, ...], used: set[str], is_negative: bool
     ) -> Job[_TreePart]:
-        """Write a coefficient, deltas, size factors and factors."""
+        """Write a coefficient, deltas, size factors and factors, in a term with this sign."""
         if not isinstance(node, Einsum):
             return self.joined(c, [], [(yield self.factor(node, axes, used))], {})
         absorbed = absorbable(node)
@@ -271,6 +285,7 @@ class _Printer:
         }
         ties: list[_TreePart] = []
         groups: list[tuple[tuple[int, tuple[str, ...], str], list[_TreePart], int, set[str]]] = []
+        is_turned = False
         for (operand, labels), count in counted_factors(node, absorbed.values()).items():
             own: list[Index] = []
             for axis, n in enumerate(labels):
@@ -284,6 +299,10 @@ class _Printer:
                 own.append(index)
             if isinstance(operand, Variable) and operand.symmetric:
                 own.sort(key=str)
+            elif has_levi_civita([operand]):
+                shown, sign = symbol_letters(own, axes, is_negative ^ is_turned)
+                own = list(shown)
+                is_turned ^= sign**count < 0
             copies: list[_TreePart] = [(yield self.factor(operand, tuple(own), used))]
             theirs = set(letters_of(own)) & summed.keys()
             is_number = isinstance(operand, Call) and operand.function is POSITION
@@ -302,7 +321,7 @@ class _Printer:
             factors += _repeated(copies if is_clear else copies[:1], n)
         head = _deltas(node.output, axes)
         self.equal.update((a, b) for a, b in (tuple(part.counts) for part in head))
-        return self.joined(c, head, factors, summed)
+        return replace(self.joined(c, head, factors, summed), is_turned=is_turned)
 
     def joined(
         self, c: Number, head: list[_TreePart], factors: list[_TreePart], summed: Mapping[str, Size]
@@ -343,6 +362,8 @@ class _Printer:
         if isinstance(node, Constant):
             return _TreePart(_number(node.value))
         if isinstance(node, Call):
+            if has_levi_civita([node]):
+                return _TreePart(Symbol("ε", letters), _counted(letters), frozenset(letters))
             function = node.function
             if function is POSITION:
                 return self.position(node, letters)
@@ -589,6 +610,24 @@ def counted_factors(
     gone = {relation for _, _, relation in absorbed}
     slots = enumerate(zip(node.operands, node.subscripts, strict=True))
     return Counter(slot for k, slot in slots if k not in gone)
+
+
+def symbol_letters(
+    own: Sequence[Index], first: Sequence[str], is_negative: bool
+) -> tuple[list[str], int]:
+    """Put the letters of a permutation symbol in an order to be read, and tell its sign.
+
+    That is the alphabet's, or that in which some letters come first, as in ``ε_ipk b_k``, if the
+    term has no minus then.
+
+    >>> symbol_letters("ikp", "ip", True), symbol_letters("kij", "i", False)
+    ((['i', 'p', 'k'], -1), (['i', 'j', 'k'], 1))
+    """
+    letters = [str(letter) for letter in own]
+    orders = [sorted(letters), sorted(letters, key=[*first, *sorted(letters)].index)]
+    signs = [parity([order.index(letter) for letter in letters]) for order in orders]
+    chosen = next((k for k in (0, 1) if (signs[k] < 0) == is_negative), 0)
+    return orders[chosen], signs[chosen]
 
 
 def _needs_tie(node: Node, axis: int) -> bool:

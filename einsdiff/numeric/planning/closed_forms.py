@@ -17,7 +17,7 @@ from dataclasses import replace
 from math import prod
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import Function, kernel, lookup
+from einsdiff.algebra.nodes.function_records import Function, kernel, lookup
 from einsdiff.numeric.planning.operations import Instruction
 
 #: So many matrices are worth it, and so many systems of equations. Measured with NumPy 2.4.

@@ -33,7 +33,7 @@ from math import prod
 from typing import Literal
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import KERNELS, Function
+from einsdiff.algebra.nodes.function_records import KERNELS, Function
 from einsdiff.numeric.planning.operations import Instruction
 
 #: Which powers are products: all of them, those with whole exponents (of complex numbers, whose

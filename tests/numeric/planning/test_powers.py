@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.nodes.interning import constant, variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.numeric.planning import powers

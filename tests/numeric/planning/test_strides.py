@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.nodes.interning import variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.numeric.planning.strides import contiguous, entrywise, is_matrix, reshaped, turned
