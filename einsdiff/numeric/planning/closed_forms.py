@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function_records import Function, kernel, lookup
@@ -26,20 +27,31 @@ LEAST_SYSTEMS = 800
 #: Systems with more columns than this are LAPACK's.
 MOST_COLUMNS = 4
 
+
+def _kernel(
+    name: str, called: str, like: str, turned: str = "{}", ranks: Any = None, **facts: Any
+) -> Function:
+    """Enter what computes a function, or its transpose; code has the library's own."""
+    function = lookup(like, ranks) if ranks else FUNCTIONS[like]
+    assert function is not None
+    code = {
+        library: turned.replace("np.", module).format(
+            function.code.get(library, "") or function.numpy.replace("np.", module)
+        )
+        for library, module in (("numpy", "np."), ("torch", "torch."), ("jax", "jnp."))
+    }
+    return kernel(f"small_{name}", called, function.signature, code=code, temporary=0.1, **facts)
+
+
 _FORMS = {
-    name: kernel(f"small_{name}", f"{called}({{0}})", FUNCTIONS[name].signature, temporary=0.1)
-    for name, called in (
-        ("inv", "inverses"),
-        ("det", "determinants"),
-        ("logdet", "log_determinants"),
-        ("signdet", "signs_of_determinants"),
-    )
+    "inv": _kernel("inv", "inverses({0})", "inv"),
+    "det": _kernel("det", "determinants({0})", "det"),
+    "logdet": _kernel("logdet", "log_determinants({0})", "logdet"),
+    "signdet": _kernel("signdet", "signs_of_determinants({0})", "signdet"),
 }
 #: Inverses that lie in memory as their transposes, which is what derivatives have.
-_TRANSPOSED = kernel("small_inv_T", "transposed_inverses({0})", "(n,n)->(n,n)", temporary=0.1)
-_SYSTEMS = kernel(
-    "small_systems", "solutions({0}, {1})", "(n,n),(n,k)->(n,k)", arguments=("A", "b")
-)
+_TRANSPOSED = _kernel("inv_T", "transposed_inverses({0})", "inv", "np.swapaxes({}, -1, -2)")
+_SYSTEMS = _kernel("systems", "solutions({0}, {1})", "solve", ranks=(2, 2), arguments=("A", "b"))
 
 
 def closed_form(function: Function, shapes: Sequence[tuple[int, ...]]) -> Function:
