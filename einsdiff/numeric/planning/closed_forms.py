@@ -54,12 +54,25 @@ _TRANSPOSED = _kernel("inv_T", "transposed_inverses({0})", "inv", "np.swapaxes({
 _SYSTEMS = _kernel("systems", "solutions({0}, {1})", "solve", ranks=(2, 2), arguments=("A", "b"))
 
 
+#: The largest and the smallest entry of rows that are too short for NumPy's loops.
+_OF_ROWS = {
+    name: _kernel(f"rows_{name}", f"{called}({{0}})", name, ranks=(1,))
+    for name, called in (("max", "largest"), ("min", "smallest"))
+}
+SHORT_ROW = 32
+LEAST_ROWS = 200
+
+
 def closed_form(function: Function, shapes: Sequence[tuple[int, ...]]) -> Function:
     """Return what computes a function of arrays of these shapes: another one, or itself."""
-    if function.name not in _FORMS and function.name != "solve":
+    if function.name not in _FORMS and function.name not in ("solve", *_OF_ROWS):
         return function
     if lookup(function.name, function.ranks) is not function:  # one that a user entered
         return function
+    if function.name in _OF_ROWS:
+        *batch, row = shapes[0]
+        is_short = function.ranks == (1,) and 1 < row <= SHORT_ROW and prod(batch) >= LEAST_ROWS
+        return _OF_ROWS[function.name] if is_short else function
     if function.ranks[1:] == (1,):  # whose batch shares a matrix
         return function
     *batch, rows, columns = shapes[0]

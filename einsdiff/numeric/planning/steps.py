@@ -173,7 +173,7 @@ class Steps:
         """Multiply an array, or `ONES`, by a number."""
         if array is ONES:
             return Handle(literal(c), ())
-        if is_one(c):
+        if is_one(c) or (c == 1 and not self.is_plain):  # 1.0 is a pass over nothing new
             return array
         if c == -1:
             return self.entrywise("negative", [array], array.shape)
