@@ -295,7 +295,7 @@ def _has_no_minus_zero(name: str, makes: Mapping[str, Instruction], far: int = _
             return bool(step.detail % 2 == 0)
         case "call":
             return step.detail.name in _UNSIGNED
-        case "sum":
+        case "sum" | "row sums" | "column sums":
             return has_none(step.args[0])
     return step.operation.is_view and has_none(step.args[0])
 

@@ -275,12 +275,14 @@ class Steps:
     ) -> Handle:
         """Append an operation entry by entry, whose result lies in memory as its arguments do.
 
-        Where all of them are repeated, its longest axis comes to run fastest.
+        Where two that are added are both repeated, as in a difference of points, its longest axis
+        comes to run fastest; products meet what matrix products have laid out.
         """
         own = [(arg.shape, arg.strides) for arg in args if arg.shape]
         lies = entrywise(shape, own)
         order = None
-        if not self.is_plain and tuple(sorted(shape)) not in self.straight:
+        is_sum = op in ("add", "subtract") and not self.is_plain
+        if is_sum and tuple(sorted(shape)) not in self.straight:
             order = turned(shape, lies, [lengths for lengths, _ in own])
         if order is None:
             return self.emit(op, args, shape, detail, lies)

@@ -204,10 +204,11 @@ LEAST_ENTRIES = 2000
 
 def _reduced(ufunc: np.ufunc, x: Array, axis: Axes) -> Array:
     """Reduce over axes, which are kept; column by column where that is faster."""
-    n = x.shape[-1] if x.ndim > 1 else 0
-    if axis != (-1,) or not 1 < n <= SHORT_ROW or x.size < LEAST_ENTRIES:
-        initial = {"initial": -np.inf} if ufunc is np.maximum else {}
-        return np.asarray(ufunc.reduce(x, axis=axis, keepdims=True, **initial))
+    if x.size < LEAST_ENTRIES or axis != (-1,) or not 1 < x.shape[-1] <= SHORT_ROW or x.ndim < 2:
+        if ufunc is np.maximum:
+            return np.asarray(ufunc.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
+        return np.asarray(ufunc.reduce(x, axis=axis, keepdims=True))
+    n = x.shape[-1]
     if ufunc is np.add and x.dtype.char in "fd" and x.flags.c_contiguous:
         ones = np.ones(n, x.dtype)
         return np.asarray(x.reshape(-1, n).dot(ones).reshape(*x.shape[:-1], 1))
