@@ -49,6 +49,7 @@ from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.definitions import by_definition
 from einsdiff.algebra.reading.entrywise import entrywise
 from einsdiff.algebra.rewriting.flatten import flatten
+from einsdiff.algebra.rewriting.shifts import held, released
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.subscripts import Size
 
@@ -65,6 +66,9 @@ def derivatives(
     """
     if seed is None:
         seed = _identity(expression.shape)
+    maxima: Mapping[Node, Node] = {}
+    if all(isinstance(node, Variable) for node in wrt):
+        (expression,), maxima = held([expression])
     outside = seed.shape[: len(seed.shape) - len(expression.shape)]
     codomain = len(outside)
     targets = set(wrt)
@@ -87,7 +91,7 @@ def derivatives(
         else zero(outside + node.shape)
         for node in wrt
     ]
-    return flatten(found)
+    return released(flatten(found), maxima)
 
 
 def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> tuple[Node, ...]:
@@ -102,8 +106,11 @@ def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> 
     True
     """
     seeds = {node: _symmetrised(v, node, 0) for node, v in directions.items()}
+    maxima: Mapping[Node, Node] = {}
+    if all(isinstance(node, Variable) for node in directions):
+        expressions, maxima = held(expressions)
     tangents = {change.node: change.tangent for change in _sweep(expressions, seeds)}
-    return flatten([tangents.get(e, zero(e.shape)) for e in expressions])
+    return released(flatten([tangents.get(e, zero(e.shape)) for e in expressions]), maxima)
 
 
 def _active(order: Sequence[Node], targets: Collection[Node]) -> set[Node]:
