@@ -33,7 +33,7 @@ from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.algebra.rewriting.factor import factored
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.notation.subscripts import Size
-from einsdiff.numeric.orders.paths import find_path
+from einsdiff.numeric.planning.merging import merged, order_cost
 from einsdiff.numeric.planning.stable import stable
 
 #: A sum is looked through for common factors of some of its terms if it has at most so many;
@@ -52,6 +52,7 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
     """
     outputs = with_definitions(tuple(outputs), lambda function: bool(function.numpy))
     nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
+    nodes = merged(nodes, sizes)
     uses = use_counts(nodes)
     if not any(isinstance(node, Add) for node in uses):
         return nodes
@@ -59,7 +60,8 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
 
     def rounds() -> tuple[Node, ...]:
         while len(found) <= MOST_ROUNDS:
-            found.append(flatten(_Round(found[-1], sizes).nodes(), merges_placed=True))
+            changed = flatten(_Round(found[-1], sizes).nodes(), merges_placed=True)
+            found.append(changed if changed == found[-1] else merged(changed, sizes))
             if found[-1] == found[-2]:
                 break
         return found[-1]
@@ -124,14 +126,7 @@ class _Round:
         )
 
     def multiplied(self, node: Einsum) -> float:
-        factors = tuple(
-            labels
-            for operand, labels in zip(node.operands, node.subscripts, strict=True)
-            if not isinstance(operand, Delta)
-        )
-        carried = frozenset(label for labels in factors for label in labels)
-        output = tuple(label for label in dict.fromkeys(node.output) if label in carried)
-        return find_path(factors, output, tuple(map(self.number, node.sizes)))[1]
+        return order_cost(node, self.sizes)
 
     def number(self, size: Size) -> int:
         return size if isinstance(size, int) else self.sizes[size]
