@@ -26,7 +26,7 @@ from itertools import product
 from math import prod
 
 from einsdiff.algebra.nodes.effort import budget, within
-from einsdiff.algebra.nodes.graph import rebuilt, use_counts
+from einsdiff.algebra.nodes.graph import children, rebuilt, topological, use_counts
 from einsdiff.algebra.nodes.interning import Add, Delta, Einsum, Node, Number, Shape
 from einsdiff.algebra.nodes.nodes import add, einsum
 from einsdiff.algebra.reading.definitions import with_definitions
@@ -41,6 +41,8 @@ from einsdiff.numeric.planning.stable import stable
 MOST_GROUPED = 32
 #: A product is multiplied out into at most so many terms.
 MOST_SPREAD = 32
+#: A sum is large that has so many times the entries of all that it is made of and multiplied by.
+LARGE = 4
 #: How often what was rearranged is looked at again, while there are steps left.
 MOST_ROUNDS = 6
 
@@ -77,6 +79,7 @@ class _Round:
         self.sizes = sizes
         self.uses = use_counts(roots)
         self.done: dict[Node, Node] = {}
+        self.contents: dict[Node, int] = {}
 
     def nodes(self) -> tuple[Node, ...]:
         for node in self.uses:
@@ -158,7 +161,7 @@ class _Round:
     # Sums with deltas.
 
     def spread(self, node: Einsum) -> Node:
-        """Multiply out a factor that is a sum with deltas, if that costs less.
+        """Multiply out a factor that is a sum with deltas, or a large one, if that costs less.
 
         Other sums are kept: a small difference such as ``1 - y^2`` has more digits than what it
         would be in pieces.
@@ -168,7 +171,7 @@ class _Round:
                 not isinstance(operand, Add)
                 or len(node.operands) < 2
                 or not 1 < len(operand.terms) <= MOST_SPREAD
-                or not _has_deltas(operand)
+                or not (_has_deltas(operand) or self.is_large(node, operand))
             ):
                 continue
             terms = []
@@ -181,6 +184,45 @@ class _Round:
             if self.whole(new) < before + self.added([(1, node)], node.shape):
                 return new
         return node
+
+
+    def is_large(self, node: Einsum, total: Add) -> bool:
+        """Tell whether a sum of products is much larger than all that it and the product are of.
+
+        The terms of :math:`(x_i y_j - y_i x_j) w_j` are rounded before they are subtracted, so that
+        nothing is lost if they are not. Differences of arrays as they are given, as in
+        :math:`(x_i - y_j) w_j`, have more digits; and so has the square of any difference.
+        """
+        exact = sum(not isinstance(t, Einsum) or len(t.operands) < 2 for _, t in total.terms)
+        if exact > 1 or node.operands.count(total) > 1:
+            return False
+        most = self.extent_of(total.shape) / LARGE
+        others = (operand.shape for operand in node.operands if operand is not total)
+        return all(
+            extent < most
+            for extent in (self.content(total), *map(self.extent_of, (node.shape, *others)))
+        )
+
+    def content(self, node: Node) -> int:
+        """Return the entries of the largest array that is surely formed to compute a node."""
+        if node not in self.contents:
+            for part in topological([node], self.unknown):
+                parts = self.parts(part)
+                self.contents[part] = (
+                    max(self.contents[inner] for inner in parts)
+                    if parts
+                    else self.extent_of(part.shape)
+                )
+        return self.contents[node]
+
+    def parts(self, node: Node) -> tuple[Node, ...]:
+        """List what a sum or a product is made of, without deltas."""
+        if not isinstance(node, Add | Einsum):
+            return ()
+        return tuple(part for part in children(node) if not isinstance(part, Delta))
+
+    def unknown(self, node: Node) -> tuple[Node, ...]:
+        return tuple(part for part in self.parts(node) if part not in self.contents)
 
 
 def _hoisted(node: Add) -> Iterator[Node]:
