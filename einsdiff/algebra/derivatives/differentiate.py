@@ -66,9 +66,7 @@ def derivatives(
     return flatten(adjoints(expression, wrt, seed))
 
 
-def adjoints(
-    expression: Node, wrt: Sequence[Node], seed: Node | None = None
-) -> tuple[Node, ...]:
+def adjoints(expression: Node, wrt: Sequence[Node], seed: Node | None = None) -> tuple[Node, ...]:
     """Differentiate as `derivatives` does, and leave products nested as the sweep has built them.
 
     So each adjoint is one node, and a further sweep over them takes as many steps as this one has.
@@ -93,9 +91,7 @@ def adjoints(
             term = local.backwards(adjoint)
             contributions.setdefault(local.child, []).append((local.coefficient, term))
     return tuple(
-        _symmetrised(found[node], node, codomain)
-        if node in found
-        else zero(outside + node.shape)
+        _symmetrised(found[node], node, codomain) if node in found else zero(outside + node.shape)
         for node in wrt
     )
 

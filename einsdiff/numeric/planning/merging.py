@@ -24,6 +24,7 @@ from einsdiff.algebra.nodes.graph import children, rebuilt, topological
 from einsdiff.algebra.nodes.interning import Add, Delta, Einsum, Node
 from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.notation.subscripts import Size
+from einsdiff.numeric.orders.networks import Path
 from einsdiff.numeric.orders.paths import find_path
 
 #: A product in which others are opened has at most so many factors.
@@ -53,8 +54,11 @@ def order_cost(node: Node, sizes: Mapping[str, int]) -> float:
     >>> order_cost(einsum([A, x], ["ij", "j"], "i"), {})
     22800.0
     """
-    if not isinstance(node, Einsum):
-        return 0
+    return order(node, sizes)[1] if isinstance(node, Einsum) else 0
+
+
+def order(node: Einsum, sizes: Mapping[str, int]) -> tuple[Path, float]:
+    """Find an order of the factors of a product that are no deltas, and what it costs."""
     factors = tuple(
         labels
         for operand, labels in zip(node.operands, node.subscripts, strict=True)
@@ -62,7 +66,7 @@ def order_cost(node: Node, sizes: Mapping[str, int]) -> float:
     )
     carried = frozenset(label for labels in factors for label in labels)
     output = tuple(label for label in dict.fromkeys(node.output) if label in carried)
-    return find_path(factors, output, tuple([_number(size, sizes) for size in node.sizes]))[1]
+    return find_path(factors, output, tuple([_number(size, sizes) for size in node.sizes]))
 
 
 def _number(size: Size, sizes: Mapping[str, int]) -> int:

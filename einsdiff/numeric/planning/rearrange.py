@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
+from typing import NamedTuple
 
 from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import children, rebuilt, topological, use_counts
@@ -33,7 +34,7 @@ from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.algebra.rewriting.factor import factored
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.notation.subscripts import Size
-from einsdiff.numeric.planning.merging import merged, order_cost
+from einsdiff.numeric.planning.merging import merged, order, order_cost
 from einsdiff.numeric.planning.stable import stable
 
 #: A sum is looked through for common factors of some of its terms if it has at most so many;
@@ -71,6 +72,13 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
     return within(budget("planning", len(uses)), rounds, lambda: found[-1])
 
 
+class _Way(NamedTuple):
+    """A way to write a product, and what it costs to compute."""
+
+    node: Node
+    cost: float
+
+
 class _Round:
     """One walk over expressions, what is below first."""
 
@@ -80,6 +88,7 @@ class _Round:
         self.uses = use_counts(roots)
         self.done: dict[Node, Node] = {}
         self.contents: dict[Node, int] = {}
+        self.given: frozenset[Node] = frozenset()  # what is computed once, however it is written
 
     def nodes(self) -> tuple[Node, ...]:
         for node in self.uses:
@@ -118,7 +127,9 @@ class _Round:
         inner = sum(
             self.cost(operand, limit - 1)
             for operand in node.operands
-            if isinstance(operand, Add) and self.uses.get(operand, 0) < 2
+            if isinstance(operand, Add)
+            and self.uses.get(operand, 0) < 2
+            and operand not in self.given
         )
         return inner + self.multiplied(node)
 
@@ -174,17 +185,61 @@ class _Round:
                 or not (_has_deltas(operand) or self.is_large(node, operand))
             ):
                 continue
-            terms = []
-            for c, term in operand.terms:
-                factors = [*node.operands[:k], term, *node.operands[k + 1 :]]
-                sizes = dict(enumerate(node.sizes))
-                terms.append((c, einsum(factors, node.subscripts, node.output, sizes, [k])))
-            new = add(terms, node.shape)
             before = self.multiplied(node) + self.cost(operand) / self.uses[operand]
-            if self.whole(new) < before + self.added([(1, node)], node.shape):
-                return new
+            before += self.added([(1, node)], node.shape)
+            self.given = frozenset(node.operands) - {operand}
+            ways = [way for way in self.spreadings(node, k, operand) if way.cost < before]
+            self.given = frozenset()
+            if ways:
+                return min(ways, key=lambda way: way.cost).node
         return node
 
+    def spreadings(self, node: Einsum, k: int, total: Add) -> Iterator[_Way]:
+        """Multiply a sum out with all other factors, or with those that it is multiplied by first.
+
+        What these are made of is multiplied once, and not in each term.
+        """
+        sizes = dict(enumerate(node.sizes))
+        terms = []
+        for c, term in total.terms:
+            factors = [*node.operands[:k], term, *node.operands[k + 1 :]]
+            terms.append((c, einsum(factors, node.subscripts, node.output, sizes, [k])))
+        new = add(terms, node.shape)
+        yield _Way(new, self.whole(new))
+        at = [n for n, operand in enumerate(node.operands) if not isinstance(operand, Delta)]
+        left: list[tuple[int, ...]] = [(n,) for n in at]
+        parts: list[tuple[int, ...]] = []  # what the sum is multiplied by, each made of factors
+        for chosen in order(node, self.sizes)[0]:
+            group = [left.pop(place) for place in sorted(chosen, reverse=True)]
+            left.append(tuple(n for slots in group for n in slots))
+            if k in left[-1] and len(left) > 1:
+                parts += [slots for slots in group if k not in slots]
+                yield self.spread_with(node, k, total, parts)
+
+    def spread_with(
+        self, node: Einsum, k: int, total: Add, parts: Sequence[tuple[int, ...]]
+    ) -> _Way:
+        r"""Multiply a sum out with parts of a product, each made of factors at these places.
+
+        So :math:`(\delta_{jk} - s_{lj})\, u_{lk} s_{lj}` becomes
+        :math:`(u_{lj} - s_{lk} u_{lk})\, s_{lj}`.
+        """
+        made = [_made(node, slots) for slots in parts]
+        inside = {k, *(n for slots in parts for n in slots)}
+        outside = [n for n in range(len(node.operands)) if n not in inside]
+        needed = {*node.output, *(label for n in outside for label in node.subscripts[n])}
+        own = [node.subscripts[k], *(labels for _, labels in made)]
+        out = [n for n in dict.fromkeys(n for labels in own for n in labels) if n in needed]
+        sizes = {label: node.sizes[label] for label in out}
+        terms = [
+            (c, einsum([term, *(factor for factor, _ in made)], own, out, sizes, [0]))
+            for c, term in total.terms
+        ]
+        factors = [add(terms, tuple(sizes.values())), *(node.operands[n] for n in outside)]
+        labels = [out, *(node.subscripts[n] for n in outside)]
+        new = einsum(factors, labels, node.output, dict(enumerate(node.sizes)))
+        below = [factor for (factor, _), slots in zip(made, parts, strict=True) if len(slots) > 1]
+        return _Way(new, self.whole(new) + sum(map(self.cost, below)))
 
     def is_large(self, node: Einsum, total: Add) -> bool:
         """Tell whether a sum of products is much larger than all that it and the product are of.
@@ -223,6 +278,15 @@ class _Round:
 
     def unknown(self, node: Node) -> tuple[Node, ...]:
         return tuple(part for part in self.parts(node) if part not in self.contents)
+
+
+def _made(node: Einsum, slots: Sequence[int]) -> tuple[Node, tuple[int, ...]]:
+    """Multiply some factors of a product; also return the labels that others need of them."""
+    others = [own for n, own in enumerate(node.subscripts) if n not in slots]
+    needed = {*node.output, *(label for own in others for label in own)}
+    subscripts = [node.subscripts[n] for n in slots]
+    out = tuple(n for n in dict.fromkeys(n for own in subscripts for n in own) if n in needed)
+    return einsum([node.operands[n] for n in slots], subscripts, out), out
 
 
 def _hoisted(node: Add) -> Iterator[Node]:
