@@ -237,7 +237,9 @@ class _Round:
         ]
         factors = [add(terms, tuple(sizes.values())), *(node.operands[n] for n in outside)]
         labels = [out, *(node.subscripts[n] for n in outside)]
-        new = einsum(factors, labels, node.output, dict(enumerate(node.sizes)))
+        # Only labels that are left have a size, since one of no factor would count as one.
+        left = {label: node.sizes[label] for label in node.output}
+        new = einsum(factors, labels, node.output, left)
         below = [factor for (factor, _), slots in zip(made, parts, strict=True) if len(slots) > 1]
         return _Way(new, self.whole(new) + sum(map(self.cost, below)))
 
