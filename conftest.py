@@ -8,7 +8,7 @@ import pytest
 
 import einsdiff
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import constant, delta, variable, zero
 from einsdiff.algebra.nodes.nodes import add, call, einsum, related, scale
 from einsdiff.display.matrix.writers import write

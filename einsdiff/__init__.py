@@ -26,7 +26,8 @@ _NAMES = {
     "verbs.named_functions": """
         TensorFunction abs arccos arccosh arcsin arcsinh arctan arctan2 arctanh broadcast_to cbrt
         ceil cholesky clip column_stack concatenate cos cosh cumsum det diag diagonal diff dot eigh
-        eigvalsh erf exp exp2 expand_dims expm expm1 flip floor full_like gelu greater greater_equal
+        eigvalsh erf exp exp2 expand_dims expm expm1 flip floor full_like function gelu greater
+        greater_equal
         heaviside hstack hypot inner inv kron less less_equal log log10 log1p log2 log_softmax
         logaddexp logdet logsumexp matmul matrix_power max maximum mean min minimum moveaxis
         multi_dot norm ones_like outer pinv power prod ptp ravel reciprocal register relu reshape

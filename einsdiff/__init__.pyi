@@ -38,6 +38,7 @@ from einsdiff.verbs.calculus import einsum as einsum
 from einsdiff.verbs.calculus import jvp as jvp
 from einsdiff.verbs.calculus import parse as parse
 from einsdiff.verbs.named_functions import TensorFunction as TensorFunction
+from einsdiff.verbs.named_functions import function as function
 from einsdiff.verbs.named_functions import register as register
 from einsdiff.verbs.rewrite import Equality as Equality
 from einsdiff.verbs.rewrite import collect as collect

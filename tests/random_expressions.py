@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable, constant, variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from tests.grid import NoValueError, evaluate

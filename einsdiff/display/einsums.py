@@ -20,6 +20,7 @@ from math import isfinite
 from typing import TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.functions.of_axes import POSITION
 from einsdiff.algebra.nodes.graph import children
 from einsdiff.algebra.nodes.interning import (
     Add,
@@ -33,6 +34,7 @@ from einsdiff.algebra.nodes.interning import (
     is_one,
     variable,
 )
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.algebra.nodes.nodes import call
 from einsdiff.display.index.index_text import format_heading
 from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
@@ -225,6 +227,8 @@ class _EinsumWriter:
             return self.variable(node)
         if isinstance(node, Delta):
             return self.delta(node, axes)
+        if has_levi_civita([node]):
+            return _Code(f"{self.function('parse')}({_index(node, axes)})")
         if isinstance(node, Call):
             write = self.power(node, axes, divides) if _is_power(node) else self.call(node, axes)
             part: _Code = yield write
@@ -288,6 +292,9 @@ class _EinsumWriter:
     def call(self, node: Call, axes: tuple[str, ...]) -> Job[_Code]:
         """Write a call; what `einsdiff` has no function for is read from index notation."""
         function = node.function
+        if function is POSITION:
+            sizes = _sizes({axes[0]: node.shape[0]}, is_short=False)
+            return _Code(f"{self.function('parse')}({_index(node, axes)}{sizes})")
         given, result = function.cores
         rank = len(axes) - len(result)
         parts: list[_Code] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS
 
 _TOKENS = re.compile(
     r"(?P<word>[^\W\d_](?:[^\W\d_]|[\u0300-\u036f])*)(?P<digits>\d*)(?![^\W_])"

@@ -147,6 +147,7 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
                 source and (place[source[0]], roots.setdefault(source[1], len(roots))),
                 formula.least,
                 part,
+                *([tuple(formula.letters.levels.items())] if formula.letters.levels else []),
             )
         )
     return dump_nodes(roots, tuple(records)), tuple(records)
@@ -171,10 +172,11 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     def make(k: int) -> Formula:
         expr, heading, letters, arguments, domain, source, *rest = records[k]
         least, part = (*rest, None)[:2] if rest else ("", None)
+        levels = dict(rest[2]) if len(rest) > 2 else {}
         return Formula(
             nodes[expr],
             Heading(*heading),
-            Letters(dict(letters)),
+            Letters(dict(letters), levels),
             tuple([nodes[n] for n in arguments]),
             domain,
             source and (made[source[0]], nodes[source[1]]),
@@ -188,7 +190,7 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
     for k in range(len(records)):  # what a formula comes from is made first
         chain = [k]
         for n in chain:  # which grows
-            chain += [before[0] for before in (records[n][5], *records[n][7:]) if before]
+            chain += [before[0] for before in (records[n][5], *records[n][7:8]) if before]
         for n in reversed(chain):
             if n not in made:
                 made[n] = make(n)

@@ -232,7 +232,7 @@ class _Parser:
                 exponent = -1 if self.next().kind == "/" else 1
             elif factors:
                 self.check_line()
-            if self.peek() == "name" and self.tokens[self.at].text == "Σ":
+            if self.peek() == "big" or self.is_bare_sign():
                 if exponent == -1:
                     self.fail(
                         "a sum after '/' needs brackets",
@@ -243,6 +243,10 @@ class _Parser:
                 break
             factors.append(((yield self.power()), exponent))
         return factors[0][0] if len(factors) == 1 else Product(tuple(factors))
+
+    def is_bare_sign(self) -> bool:
+        """Tell whether the sign of a sum comes next, without labels."""
+        return self.peek() == "name" and self.tokens[self.at].text == "Σ"
 
     def check_line(self) -> None:
         """Refuse factors in two lines without a sign, which could be two expressions."""
@@ -258,17 +262,24 @@ class _Parser:
         sign = self.next()
         items = sign.groups[0] if sign.groups and len(sign.groups) == 1 else ()
         labels = [item.index for item in items if isinstance(item.index, str)]
-        if not labels or len(set(labels)) < len(items):
+        does = "sum" if sign.text == "Σ" else "multiply"
+        if not (labels or sign.chains) or len(set(labels)) < len(items):
             self.fail(
-                "Σ needs the labels to sum over, each once",
+                f"{sign.text} needs the labels to {does} over, each once",
                 sign.column,
-                "write them below it: Σ_ij, or Σ_{i<3} with the number of values",
+                f"write them below it: {sign.text}_ij, or {sign.text}_{{i<3}} with the number of "
+                "values",
                 sign.end - sign.column,
             )
         if self.peek() not in STARTS:
-            self.fail("there is nothing to sum", self.column(), "write what follows after Σ")
+            self.fail(
+                f"there is nothing to {does}",
+                self.column(),
+                f"write what follows after {sign.text}",
+            )
         body: Tree = yield self.product()
-        return Over(tuple(labels), tuple(item.size for item in items), body, sign.column)
+        sizes = tuple(item.size for item in items)
+        return Over(tuple(labels), sizes, body, sign.column, sign.chains, sign.text)
 
     def power(self) -> Job[Tree]:
         base: Tree = yield self.atom()

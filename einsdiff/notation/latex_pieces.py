@@ -91,6 +91,24 @@ def is_loose(pieces: Sequence[LatexPiece]) -> bool:
     return is_big or bool(signs)
 
 
+def upper_labels(pieces: Sequence[LatexPiece], labels: Collection[str]) -> frozenset[str]:
+    """Return the labels of a formula with upper ones, if some of these also stand below.
+
+    Several letters above a name are labels then, ``T^{ij}_k v^k``, and single ones may be.
+    """
+    groups: list[tuple[str, ...]] = []
+    stack = [*pieces]
+    while stack:
+        piece = stack.pop()
+        stack += piece.inner
+        if piece.letters:
+            groups.append(piece.letters)
+    if not any(letter in labels for group in groups for letter in group):
+        return frozenset(labels)
+    several = (letter for group in groups if len(group) > 1 for letter in group)
+    return frozenset(labels).union(several)
+
+
 def has_labels(pieces: Sequence[LatexPiece]) -> bool:
     """Tell whether something is lowered, here or in brackets."""
     stack = [*pieces]

@@ -29,6 +29,7 @@ from einsdiff.notation.latex_pieces import (
     has_matrix_product,
     is_loose,
     rendered,
+    upper_labels,
 )
 from einsdiff.notation.latex_tokens import LatexToken, LatexTokens
 
@@ -128,7 +129,8 @@ class _LatexReader(LatexGroups):
         if owner:  # plain text says so of what has the shape of a matrix, LaTeX does not
             out.append(LatexPiece("sign", f"(in the shape of {owner})", self.column()))
             notation = "matrix"
-        text, columns = rendered(_without_arguments(out), notation == "matrix", self.labels)
+        labels = upper_labels(out, self.labels)
+        text, columns = rendered(_without_arguments(out), notation == "matrix", labels)
         return Translated(text, notation, (*columns, self.column()), self.source.text)
 
     def form(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
@@ -346,13 +348,21 @@ class _LatexReader(LatexGroups):
         """Read a variable, with labels but without what is raised."""
         start = self.at
         limit = start
-        while limit < self.end and self.tokens[limit].text != "^":
+        while limit < self.end and not (
+            self.tokens[limit].text == "^" and not self.has_upper_labels(limit + 1)
+        ):
             limit = self.source.match.get(limit, limit) + 1
             if limit < self.end and self.tokens[limit].name == "partial":
                 break
         outer, self.end = self.end, min(limit, self.end)
         yield self.item(found)
         self.end = outer
+
+    def has_upper_labels(self, start: int) -> bool:
+        """Tell whether what is raised, from here on, are labels."""
+        stop = self.source.match.get(start)
+        span = (start, start + 1) if stop is None else (start + 1, stop)
+        return start < self.end and bool(self.source.upper_labels(*span))
 
     def operator(self, out: list[LatexPiece], token: LatexToken) -> Job[None]:
         r"""Read ``\nabla_x`` and ``\partial``."""

@@ -10,6 +10,7 @@ from typing import NamedTuple, NoReturn
 from unicodedata import category
 
 from einsdiff.errors import SubscriptsError
+from einsdiff.notation.hints import MEANT, by_meaning
 from einsdiff.notation.latex_commands import (
     DELIMITERS,
     FRACTIONS,
@@ -35,6 +36,8 @@ _TOKEN = re.compile(
 )
 
 #: What says how large a delimiter is, with what it implies.
+#: What keeps an index behind another one: ``A^i{}_j``.
+_EMPTY = re.compile(r"(?<=[\w}])\{\}(?=[_^])")
 _ESCAPED = {"\\_": "_", "\\%": "%", "\\#": "#", "\\&": "&", "\\$": "$", "\\{": "{", "\\}": "}"}
 
 
@@ -79,6 +82,7 @@ class LatexTokens:
     def cut(self, text: str) -> None:
         """Find the tokens, leaving out space and comments."""
         apart = False
+        text = _EMPTY.sub("  ", text)
         for match in _TOKEN.finditer(text):
             kind, part = str(match.lastgroup), match[0]
             name = part[1:] if kind == "command" else ""
@@ -188,10 +192,7 @@ class LatexTokens:
                     f"write the solution of a linear equation as A^{{-1}} {name}",
                     token.end - token.column,
                 )
-            close = get_close_matches(name[:40], _sorted_known(), 1, 0.7)
-            action = (
-                f"write \\{close[0]}, if that is meant" if close else "write the formula without it"
-            )
+            action = _meant(name)
         self.fail(
             f"'{token.text}' is no command that is read",
             token.column,
@@ -354,6 +355,20 @@ class LatexTokens:
                 {text for kind, text, _ in parts if kind == "word"} if len(parts) > 1 else set()
             )
         return text, columns, labels
+
+
+def _meant(name: str) -> str:
+    """Say what to write for a command that is not read: by what it means, else by its spelling."""
+    function = MEANT.get(name, "")
+    if function:
+        return (
+            f"write \\{function}" if function in KNOWN else rf"write \operatorname{{{function}}}(x)"
+        )
+    told = by_meaning(name, "matrix")
+    if told:
+        return told
+    close = get_close_matches(name[:40], _sorted_known(), 1, 0.7)
+    return f"write \\{close[0]}, if that is meant" if close else "write the formula without it"
 
 
 def _is_raised(char: str) -> bool:

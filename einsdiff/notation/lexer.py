@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 from unicodedata import category, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError
+from einsdiff.notation.hints import SIGNS_OF_OTHERS, by_meaning
 from einsdiff.notation.subscripts import Size
-from einsdiff.notation.trees import Affine, Index
+from einsdiff.notation.trees import Affine, Chain, Index
 
 #: Digits of a whole number, at most: Python reads no more from a text.
 LONGEST_NUMBER = 4000
@@ -34,7 +35,7 @@ def is_index_notation(text: str, has_operands: bool) -> bool:
     (False, True)
     """
     text = text.translate(_WIDE)
-    if re.search(r"[_=(){}\[\]^*/+∂Σ∑∞≥≤≠·⋅⁻⁰¹²³⁴⁵⁶⁷⁸⁹ᵀᴴ⊤'@|‖\\!]|\.[*/^TH]", text):
+    if re.search(r"[_=(){}\[\]^*/+∂Σ∑Π∏∞≥≤≠·⋅⁻⁰¹²³⁴⁵⁶⁷⁸⁹ᵀᴴ⊤'@|‖\\!]|\.[*/^TH]", text):
         return True
     if re.search(r"->|,|\.\.\.", text):
         return False
@@ -53,8 +54,14 @@ def is_latex(text: str) -> bool:
     """
     if re.search(r"\\[A-Za-z|{\[(\\,;:!]", text) or text.lstrip()[:1] == "$":
         return True
+    text = _BOUNDS.sub("", text)
     return "^{" in text and not re.search(r"[^\W\d_]{2}|_\w\w", re.sub(r"\{[^{}]*\}", "{}", text))
 
+
+#: The bounds of a sum, which plain text has too.
+_BOUNDS = re.compile(
+    r"(?:[Σ∑Π∏]|\b(?:sum|prod))(?:_\{[^{}]*\}\^\{[^{}]*\}|\^\{[^{}]*\}_\{[^{}]*\})"
+)
 
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
@@ -69,6 +76,9 @@ _WIDE = {0xFEE0 + code: code for code in range(ord("!"), ord("~") + 1)}
 _ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТХУасеіјорѕхуһΑΒΕΖΗΙΚΜΝΟΡΤΥΧοı", "ABESIJKMHOPCTXYaceijopsxyhABEZHIKMNOPTYXoi"
 )
+
+#: What a derivative of a function that is not specified has behind its name.
+_PRIMES = re.compile("['′]+")
 
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
@@ -96,8 +106,11 @@ _SIGNS = {
 
 COMPARE = (">", "<", ">=", "<=", "=", "!=")
 
+#: The signs of sums and products, and words that are read as signs if labels stand below.
+BIG = {"Σ": "Σ", "∑": "Σ", "sum": "Σ", "Π": "Π", "∏": "Π", "prod": "Π"}
+
 #: What may follow a factor without a sign between them.
-STARTS = ("number", "complex", "name", "(", "[", "∂", "∞")
+STARTS = ("number", "complex", "name", "big", "(", "[", "∂", "∞")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +125,10 @@ class _Item:
 class Token(NamedTuple):
     """A part of the text.
 
-    `kind` is a sign, or number, complex, name, braced (indices alone), power (a superscript).
-    `groups` are the labels after a name or a closing bracket, in groups parted by semicolons.
+    `kind` is a sign, or number, complex, name, big (the sign of a sum or a product), braced
+    (indices alone), power (a superscript).
+    `groups` are the labels after a name or a closing bracket, in groups parted by semicolons;
+    `chains` what is said of labels at the sign of a sum or of a product.
     """
 
     kind: str
@@ -121,6 +136,7 @@ class Token(NamedTuple):
     column: int
     end: int
     groups: tuple[tuple[_Item, ...], ...] | None = None
+    chains: tuple[Chain, ...] = ()
 
 
 def _may_follow(char: str) -> bool:
@@ -153,7 +169,6 @@ _INSTEAD = {
     "|": "write abs(x) for a number, sqrt(x_i x_i) for the length of a vector, det(A) of a matrix",
     "‖": "write sqrt(x_i x_i) for a length, and x_i x_i for its square",
     "√": "write sqrt(x)",
-    "∏": "index notation has no sign for products: prod(x_i) is that of all entries",
     "∇": "take the derivative with ed.grad(text, wrt='x')",
     "∫": "index notation has no integrals",
     "!": "a factorial has no derivative; give its value as an operand",
@@ -228,7 +243,7 @@ class Lexer:
         if match is not None:
             self.check_digits(match[0], column)
             return self.add("power", column, match.end(), match[0].translate(_DIGITS))
-        if char == "∑":
+        if char in "∑∏":
             return self.name(column)
         if _raised_or_lowered(char):
             self.raised(column)
@@ -257,7 +272,8 @@ class Lexer:
             return _INSTEAD["'" if follows[0] == "T" else "⊙" if follows[0] in "*/^" else "@"]
         if category(char) in ("Cf", "Cc"):
             return "remove this character, which cannot be seen"
-        return _INSTEAD.get(char, "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]")
+        usual = "write numbers, names such as A_ij, and + - * / ^ ( ) [ ]"
+        return _INSTEAD.get(char) or SIGNS_OF_OTHERS.get(char, usual)
 
     def check_number(self, column: int, end: int) -> None:
         """Refuse numbers that would be read as products: ``1 000``, ``1.2.3``, ``0x10``."""
@@ -375,17 +391,141 @@ class Lexer:
             cut = len(word) - 1
         else:
             cut = cuts[0] if cuts else len(word)
+        is_call = "_" in word and text.startswith("(", stop) and not known
+        told = by_meaning(word, "either") if is_call else ""
+        if told:
+            self.fail(f"there is no function '{word}'", column, told, len(word))
         name = self.spell("name", word[:cut], normalize("NFKC", word[:cut]), column)
+        primes = _PRIMES.match(text, stop)
+        if cut == len(word) and primes is not None and f"{name}'" in self.names:
+            name += "'" * len(primes[0])
+            self.tokens.append(Token("name", name, column, primes.end()))
+            return primes.end()
         groups: tuple[tuple[_Item, ...], ...] | None = None
         end = column + cut
+        if name in BIG and name not in self.names and (found := self.big(name, column, end)):
+            return found
         if "_" in name and text.startswith("_{}", end):
             end += 3  # w_1_{} has no labels, where w_1 could be an entry of w
         elif cut < len(word):
             groups, end = self.labels(end + 1)
         elif self.is_lowered(end):
             groups, end = self.lowered(end)
-        self.tokens.append(Token("name", "Σ" if name == "∑" else name, column, end, groups))
+        if name == "∑":
+            name = "Σ"
+        elif name == "delta" and name not in self.names and groups and len(groups[0]) == 2:
+            name = "δ"
+        self.tokens.append(Token("name", name, column, end, groups))
         return end
+
+    def big(self, name: str, column: int, end: int) -> int:
+        """Read the sign of a sum or a product, with what stands below and above; 0 if it is none.
+
+        >>> Lexer("Σ_{i=1}^{n} x_i", frozenset()).tokens[0].chains[0].signs
+        ('<=', '<=')
+        """
+        text, at = self.text, end
+        below: list[tuple[str, int]] = []
+        above: Affine | None = None
+        while at < len(text) and (text[at] in "_^" or _raised_or_lowered(text[at])):
+            is_below = text[at] == "_" or _raised_or_lowered(text[at]) == "<sub>"
+            if (below and is_below) or (above is not None and not is_below):
+                break
+            inner, start, at = self.script(at)
+            if is_below and text[start - 1] not in "_{(":
+                inner = inner if _CHAINED.search(inner) else "".join(f"{n}," for n in inner)
+                below.append((inner, start))
+            elif is_below:
+                below.append((inner, start))
+            else:
+                above = self.affine(inner.strip(), start, True)
+        is_call = name == "prod" and text.startswith("(", at)
+        if not below or is_call:
+            return 0
+        ((inner, start),) = below
+        items, chains = self.said_below(inner, start, above)
+        self.check_count(items, column)
+        self.check_count(chains, column)
+        self.tokens.append(Token("big", BIG[name], column, at, (tuple(items),), tuple(chains)))
+        return at
+
+    def script(self, column: int) -> tuple[str, int, int]:
+        """Return what stands below or above a sign, where it begins, and where the text goes on."""
+        text = self.text
+        if _raised_or_lowered(text[column]):
+            kind, end = _raised_or_lowered(text[column]), column
+            while end < len(text) and _raised_or_lowered(text[end]) == kind:
+                end += 1
+            return normalize("NFKC", text[column:end]), column, end
+        opening = text[column + 1 : column + 2]
+        if opening not in ("{", "("):
+            end = column + 1
+            while end < len(text) and text[end] != "_" and _may_follow(text[end]):
+                end += 1
+            if end == column + 1:
+                self.fail("a label is missing", end, "write labels after '_': Σ_i x_i")
+            return text[column + 1 : end], column + 1, end
+        closing = "}" if opening == "{" else ")"
+        end = text.find(closing, column)
+        if end < 0:
+            self.fail(f"'{closing}' is missing", column + 1, f"write '{closing}' behind the labels")
+        return text[column + 2 : end], column + 2, end + 1
+
+    def said_below(
+        self, text: str, column: int, above: Affine | None
+    ) -> tuple[list[_Item], list[Chain]]:
+        """Read what stands below a sign: labels, ranges ``i<3``, bounds, conditions ``i≠j``."""
+        if above is None and not _CHAINED.search(text):
+            return self.group(text, column), []
+        items: list[_Item] = []
+        chains: list[Chain] = []
+        parts = text.split(",")
+        for part in parts:
+            if _CHAINED.search(part) or (above is not None and "<" in part):
+                chains += self.chain(part, column, above, items)
+            elif "<" in part or above is None:
+                items.append(self.index(part, column, True))
+            else:  # the first of Σ_{i,j=1}^{n}
+                items += self.group(part, column)
+            column += len(part) + 1
+        if above is not None and not any(above in chain.sides for chain in chains):
+            self.fail(
+                "a bound stands above the sign, and none below",
+                column - 1,
+                "write where a label begins: Σ_{i=1}^{n} x_i",
+            )
+        return items, chains
+
+    def chain(
+        self, text: str, column: int, above: Affine | None, items: list[_Item]
+    ) -> list[Chain]:
+        """Read ``i<j``, ``1≤i<j≤n``, and ``i=1`` for the bound that stands above."""
+        pieces = _COMPARED.split(text)
+        signs = [_SIGNS.get(sign, sign) for sign in pieces[1::2]]
+        if "=" not in signs:
+            sides = tuple(self.affine(side.strip(), column, True) for side in pieces[::2])
+            return [Chain(sides, tuple(signs), column)]
+        low, dots, high = pieces[-1].partition("..")
+        if dots:
+            above = self.affine(high.strip(" ."), column, True)
+        if len(signs) > 1 or above is None:
+            self.fail(
+                f"it is not said how far '{pieces[0].strip()}' runs",
+                column,
+                "write Σ_i for the whole axis, Σ_{i<3} for 0, 1 and 2, Σ_{i=1}^{n} for n entries",
+            )
+        lower = self.affine(low.strip(), column, True)
+        labels = [self.affine(pieces[0].strip(), column, True)]
+        while items and items[-1].size is None:  # of Σ_{i,j=1}^{n}, the labels before
+            index = items.pop().index
+            labels.insert(0, Affine(((1, index),)) if isinstance(index, str) else index)
+        for label in labels:
+            if not label.is_label:
+                self.no_index(text.strip(), column)
+        return [
+            Chain((lower, label, above), ("<=", "<="), column, label.terms[0][1])
+            for label in labels
+        ]
 
     def is_lowered(self, column: int) -> bool:
         """Tell whether a lowered letter stands at a column."""
@@ -403,7 +543,7 @@ class Lexer:
         self.check_count(items, column)
         return (tuple(items),), column
 
-    def check_count(self, items: Sequence[_Item], column: int) -> None:
+    def check_count(self, items: Sequence[object], column: int) -> None:
         """Refuse more labels in one place than there can be axes."""
         if len(items) > MOST_LABELS:
             self.fail(
@@ -474,6 +614,14 @@ class Lexer:
         text = text.rstrip()
         if text.isidentifier() and "_" not in text and (is_long or len(text) == 1):
             return _Item(self.label(text, start), start, size)
+        return _Item(self.affine(text, start, is_long), start, size)
+
+    def affine(self, text: str, start: int, is_long: bool) -> Affine:
+        """Read a sum of labels and whole numbers, or the remainder of one."""
+        remainder = _REMAINDER.fullmatch(text)
+        if remainder is not None:
+            whole = self.affine(remainder[1] or remainder[2], start, is_long)
+            return replace(whole, modulus=self.size(remainder[3], start))
         terms: dict[str, int] = {}
         offset = 0
         at = 0
@@ -496,8 +644,7 @@ class Lexer:
             else:
                 offset += c
             at = match.end()
-        affine = Affine(tuple((c, name) for name, c in terms.items() if c), offset)
-        return _Item(affine, start, size)
+        return Affine(tuple((c, name) for name, c in terms.items() if c), offset)
 
     def no_index(self, text: str, column: int) -> NoReturn:
         """Say what an index is, or how to write what was meant."""
@@ -506,12 +653,9 @@ class Lexer:
             "commas part indices, as in {0,i}"
         )
         if "=" in text:
-            action = "indices count from 0: write Σ_i for the whole axis, Σ_{i<3} for 0, 1 and 2"
+            action = "bounds stand at the sign of a sum: Σ_{i=1}^{n} x_i"
         elif "%" in text:
-            action = (
-                "write a remainder with deltas, one for each time it wraps: "
-                "x_{(i+k)%5} is (δ_{i+k,j} + δ_{i+k,j+5}) x_j"
-            )
+            action = "write brackets around what is divided: x_{(i+k)%5}, x_{(i-1)%n}"
         elif "(" in text:
             action = "write sums without brackets: x_{2i+2}"
         self.fail(f"'{text}' is no index", column, action, max(len(text), 1))
@@ -527,4 +671,9 @@ class Lexer:
         )
 
 
+#: What stands below the sign of a sum beside labels and ranges, and what parts it.
+_CHAINED = re.compile(r"[=≤≥>≠]|<[^,]*<")
+_COMPARED = re.compile(r"(<=|>=|!=|==|[≤≥≠<>=])")
+#: A remainder: of a sum in brackets, or of a label.
+_REMAINDER = re.compile(r"\s*(?:\(([^()%]*)\)|(\w+))\s*%\s*(\w+)\s*")
 _TERM = re.compile(r"\s*([-+−])?\s*([0-9]{1,18})?\s*([^\W\d_][^\W_]*)?\s*")

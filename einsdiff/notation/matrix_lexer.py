@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn
 from unicodedata import combining, decomposition, normalize
 
 from einsdiff.errors import SubscriptsError
+from einsdiff.notation.hints import SIGNS_OF_OTHERS
 from einsdiff.notation.lexer import COMPLEX, LONGEST_NUMBER, LONGEST_TEXT
 from einsdiff.notation.names import spelled_out
 
@@ -166,12 +167,9 @@ class _MatrixLexer(MatrixSyntax):
         for sign, kind in _SIGNS.items():
             if text.startswith(sign, at):
                 return self.add(kind, at, at + len(sign))
-        return self.fail(
-            f"{char!r} cannot stand here",
-            at,
-            at + 1,
-            _INSTEAD.get(char, "write numbers, names, and + - * / ^ ' ( )"),
-        )
+        usual = "write numbers, names, and + - * / ^ ' ( )"
+        action = _INSTEAD.get(char) or SIGNS_OF_OTHERS.get(char, usual)
+        return self.fail(f"{char!r} cannot stand here", at, at + 1, action)
 
     def is_closed(self) -> bool:
         return bool(self.tokens) and self.tokens[-1].kind in ("‖", "|")

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from unicodedata import normalize
 
 from einsdiff.errors import SubscriptsError
+from einsdiff.notation.hints import by_meaning, hint
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.matrix_lexer import MatrixSyntax, MatrixToken, tokens_of
 from einsdiff.notation.matrix_trees import MatrixHeading, MatrixText, MatrixTree
@@ -552,7 +553,7 @@ class _MatrixParser(MatrixSyntax):
                 end,
                 f"write {word.lower()}(..); if {word} is a name, give its sizes: {word}='mn'",
             )
-        if is_applied and word[0].islower():
+        if is_applied and (word[0].islower() or (len(word) > 2 and by_meaning(word, "matrix"))):
             self.check_product(token)
         return MatrixTree("name", (), word, start, end)
 
@@ -562,11 +563,13 @@ class _MatrixParser(MatrixSyntax):
         uses = sum(t.kind == "name" and t.text == word for t in self.tokens)
         if uses > 1 or not (word.isascii() or word in "φψϕ"):
             return
+        told = hint(word, "matrix", (*self.functions, *WORDS))
+        product = f"write a product as {word} * (..)"
         self.fail(
             f"there is no function '{word}'",
             token.start,
             token.end,
-            f"write a product as {word} * (..); ed.register adds a function",
+            f"{told}; {product}" if told else f"{product}; ed.register adds a function",
         )
 
     def call(self, token: MatrixToken) -> Job[MatrixTree]:

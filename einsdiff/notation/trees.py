@@ -17,11 +17,17 @@ class Affine:
     """An index that is more than a label: ``i+1``, ``2i+j-1``, or a number.
 
     ``i+0`` is one too. It says that the index runs over a part of the axis only, so that their
-    sizes may differ.
+    sizes may differ. With a `modulus`, ``(i+k)%n``, its remainder is the index.
     """
 
     terms: tuple[tuple[int, str], ...]
     offset: int = 0
+    modulus: Size | None = field(default=None, repr=False)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it is a label, or the name of a size, and nothing is added."""
+        return not self.offset and len(self.terms) == 1 and self.terms[0][0] == 1
 
 
 Index = str | Affine
@@ -39,7 +45,8 @@ class Literal:
 class Symbol:
     """A name with the labels of its axes; ``δ`` is the Kronecker delta.
 
-    `sizes` has the ranges that are written on a left-hand side, ``f_{i<4}``, for each label.
+    `sizes` has the ranges that are written on a left-hand side, ``f_{i<4}``, for each label, and
+    `raised` tells for each whether it is written as an upper index, ``A^i_j``; empty if none is.
     """
 
     name: str
@@ -47,6 +54,7 @@ class Symbol:
     column: int = field(default=0, compare=False, repr=False)
     columns: tuple[int, ...] = field(default=(), compare=False, repr=False)
     sizes: tuple[Size | None, ...] = field(default=(), repr=False)
+    raised: tuple[bool, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +81,33 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
-    """A sum that is written, ``Σ_j A_ij``, over the factors that follow in the product.
+class Chain:
+    """What is said of labels below the sign of a sum: ``i<j``, ``1≤i<j≤n``, ``i=1`` with ``^n``.
 
-    `sizes` has the range of each label, None where it is not written.
+    The signs, of ``< <= > >= !=``, stand between the sides, of which at least one is a label. Of
+    ``i=1`` it is known which one, the `label`.
+    """
+
+    sides: tuple[Affine, ...]
+    signs: tuple[str, ...]
+    column: int = field(default=0, compare=False, repr=False)
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A sum that is written, ``Σ_j A_ij``, over the factors that follow; or a product, ``Π_j``.
+
+    `sizes` has the range of each label, None where it is not written. What else is said of labels
+    is in `chains`, whose labels are not among `labels`.
     """
 
     labels: tuple[str, ...]
     sizes: tuple[Size | None, ...]
     body: Tree
     column: int = field(default=0, compare=False, repr=False)
+    chains: tuple[Chain, ...] = ()
+    sign: str = "Σ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +123,15 @@ class Compare:
     """1 where a relation holds, else 0: ``[x_i > 0]``, ``[i ≥ j]``.
 
     The sign is one of ``> >= < <= = !=``. A side is an `Affine` where it is certain that an index
-    is meant, ``[{i} ≥ {j}]``.
+    is meant, ``[{i} ≥ {j}]``. The labels of a condition at the sign of a sum, ``Σ_{j≠i}``, run
+    equally far where nothing else is known.
     """
 
     sign: str
     left: Tree | Affine
     right: Tree | Affine
     column: int = field(default=0, compare=False, repr=False)
+    is_condition: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,14 @@ from einsdiff.algebra.nodes.effort import budget, within
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable
 from einsdiff.algebra.nodes.nodes import add
-from einsdiff.errors import EinsdiffError, OperandError, shapes_line
+from einsdiff.display.index.lettering import Heading
+from einsdiff.errors import EinsdiffError, OperandError, SubscriptsError, shapes_line
 from einsdiff.expressions.combining import as_direction
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.made import Known, entries_of, filled, outlined
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.letters import fresh_letters
+from einsdiff.notation.names import as_name
 from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.verbs.sources.accept import read_expression
@@ -33,7 +35,31 @@ Chosen: TypeAlias = "tuple[Variable | Wanted, ...]"
 def read_derived(given: Arguments) -> Source:
     """Read an expression; of a text that asks for a derivative, this derivative."""
     source = read_expression(given)
-    return _derived_by(source, source.asked, given) if source.asked else source
+    if not source.asked:
+        return source
+    name, of = source.called_so
+    source = _derived_by(_called(source, of), source.asked, given)
+    return _called(source, name)
+
+
+def _called(source: Source, name: str) -> Source:
+    """Call what was read by a name, with letters for its axes or without."""
+    if not name:
+        return source
+    tensor = source.tensor
+    base, _, index = name.partition("_")
+    letters, before = index.strip("{}"), tensor.formula.heading
+    rank = len(tensor.shape)
+    if letters and (len(letters) != rank or not letters.isalpha() or len({*letters}) < rank):
+        raise SubscriptsError(
+            f"'{name}' has other labels than the derivative has axes, of which there are {rank}",
+            action=f"write {base} without labels",
+        )
+    heading = Heading(as_name(base), tuple(letters) or before.letters)
+    formula = replace(tensor.formula, heading=heading)
+    if before.wrt:  # what has a name of its own is a function like others
+        formula = replace(formula, domain=None, source=None, made_of=None)
+    return replace(source, tensor=Tensor(formula, tensor.values))
 
 
 def read_chosen(
@@ -52,7 +78,7 @@ def read_chosen(
     try:
         if function.asked:
             wanted, several = (function.asked[-1],), False
-            function = _asked(function, wrt, order, given)
+            function = _asked(_called(function, function.called_so[1]), wrt, order, given)
         chosen = tuple(read_wrt(w, function, given.frame) for w in wanted)
         _check_overlaps(function.tensor, chosen)
     except EinsdiffError as error:

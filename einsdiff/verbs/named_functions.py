@@ -21,7 +21,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 from unicodedata import normalize
 
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, RULE_LETTERS, Function, enter
+from einsdiff.algebra.nodes.function_records import (
+    FAMILIES,
+    FUNCTIONS,
+    RULE_LETTERS,
+    Function,
+    Unspecified,
+    enter,
+    unspecified,
+)
 from einsdiff.algebra.nodes.interning import variable
 from einsdiff.algebra.nodes.nodes import call
 from einsdiff.algebra.operations.applying import of_record
@@ -35,6 +43,7 @@ from einsdiff.expressions.explained import documentation
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.letters import first_unused
+from einsdiff.notation.names import RESERVED
 from einsdiff.notation.subscripts import Size
 
 #: What a function of tensors returns: a tensor, or a tuple of tensors.
@@ -79,6 +88,11 @@ class TensorFunction(Generic[Result]):
 
     def __call__(self, *operands: Any, **options: Any) -> Result:
         """Apply the function."""
+        if not self.name:
+            raise OperandError(
+                "this function has no name",
+                action="name it: ed.function('φ'), or give it to a text as φ=ed.function()",
+            )
         result: Result = applied(Tensor, self._function, operands, options)
         return result
 
@@ -169,14 +183,7 @@ def register(
     >>> ed.check("swish(x_i)", wrt="x").ok
     True
     """
-    if not _is_name(name) or "_" in name or name in _PYTHON:
-        raise OperandError(
-            f"{name!r} cannot be a function's name", action="use letters and digits only"
-        )
-    known = FUNCTIONS.get(name)
-    is_registered = known is not None and known.is_registered
-    if (is_function(name) or name in FAMILIES) and not is_registered:
-        raise OperandError(f"there is a function '{name}' already", action="choose another name")
+    _check_name(name)
     if not callable(function):
         raise OperandError(
             f"{function!r} is no function",
@@ -215,6 +222,71 @@ def register(
     _check_rules(entry)
     enter(entry)
     return _of_entry(entry)
+
+
+def function(name: str = "", *, latex: str = "") -> TensorFunction[Any]:
+    r"""Declare a function of each entry, of which nothing is known but its name.
+
+    Its derivative is another one, with a prime: :math:`\partial \varphi(u_i)/\partial u_p =
+    \delta_{ip}\, \varphi'(u_i)`.
+
+    Parameters
+    ----------
+    name
+        What it is called in formulas: letters and digits. Without a name it is called as the
+        keyword that it is given by, ``ed.grad("φ(A_ij x_j)", φ=ed.function(), wrt="x")``.
+    latex
+        How LaTeX prints it.
+
+    Returns
+    -------
+    TensorFunction
+        To be applied to tensors of any shape, whose shape the value has; in index notation it is
+        known by its name. It has no values: what has it in it is differentiated, rewritten and
+        printed, and computed once `register` has said what it is.
+
+    Raises
+    ------
+    OperandError
+        The name is no name, or there is a function of that name.
+
+    Examples
+    --------
+    >>> import einsdiff as ed
+    >>> phi = ed.function("φ", latex=r"\varphi")
+    >>> ed.grad("φ(A_ij x_j)", wrt="x")
+    ∂f_i/∂x_p = φ'(A_ij x_j) A_ip
+    >>> A, x = ed.tensors(A="mn", x="n")
+    >>> ed.hessian(np.sum(phi(x)), wrt="x")
+    ∂²f/∂x_p∂x_q = δ_pq φ''(x_p)
+    """
+    if not name:
+        return TensorFunction("", of_record(unspecified("f")), None)
+    _check_name(name)
+    entry = FUNCTIONS.get(name)
+    if entry is None or not isinstance(entry.implementation, Unspecified):
+        enter(entry := unspecified(name, latex))
+    return _of_entry(entry)
+
+
+def is_nameless(value: object) -> bool:
+    """Tell whether a value is a function that is called as the keyword that it is given by.
+
+    >>> is_nameless(function()), is_nameless(function("φ"))
+    (True, False)
+    """
+    return isinstance(value, TensorFunction) and not value.name
+
+
+def _check_name(name: Any) -> None:
+    """Raise OperandError unless a function can be called so."""
+    if not _is_name(name) or "_" in name or name in _PYTHON or name in RESERVED:
+        reason = f"it is {RESERVED[name]}" if name in RESERVED else "use letters and digits only"
+        raise OperandError(f"{name!r} cannot be a function's name", action=reason)
+    known = FUNCTIONS.get(name)
+    is_registered = known is not None and known.is_registered
+    if (is_function(name) or name in FAMILIES) and not is_registered:
+        raise OperandError(f"there is a function '{name}' already", action="choose another name")
 
 
 def _is_name(name: Any) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.nodes.interning import variable
 from einsdiff.algebra.nodes.nodes import add, einsum
 from einsdiff.numeric.source.code import source

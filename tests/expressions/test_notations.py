@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.expressions import notations
 from einsdiff.expressions.notations import MOST_LINES, MOST_TEXT
 from einsdiff.notation.trees import Apply, Product, Sum, Symbol

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 
 import einsdiff as ed
 from einsdiff.algebra.nodes import records
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.nodes.interning import interned_einsum, variable
 from einsdiff.algebra.nodes.nodes import einsum
 from tests import elsewhere

@@ -19,6 +19,8 @@ COMPLEX_STEP = 1e-30
 MOVED, ROUNDED = 1e-12, 1e-2
 #: By how much the slopes of two sides may differ without a kink, a thousandth of the step apart.
 MOST_BENT = 0.05
+#: How far a first derivative may be off, so that the second is told.
+MOST_DOUBT = 1e-3
 
 
 # --- derivatives by differences ---------------------------------------------------------------
@@ -81,8 +83,16 @@ def is_at_pole(truth: Truth, arrays: Arrays) -> bool:
 
 
 def second(truth: Truth, arrays: Arrays, one: str, other: str, analytic: bool) -> tuple[Any, Any]:
-    """Differentiate by one variable and then by another."""
-    return differences(lambda moved: first(truth, moved, one, analytic)[0], arrays, other)
+    """Differentiate by one variable and then by another.
+
+    Where the first derivative is doubtful, as beside a jump, the second is nan.
+    """
+
+    def sure(moved: Arrays) -> Any:
+        found, doubt = first(truth, moved, one, analytic)
+        return np.where(doubt > MOST_DOUBT * np.maximum(1, np.abs(found)), np.nan, found)
+
+    return differences(sure, arrays, other)
 
 
 def differences(truth: Truth, arrays: Arrays, name: str) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from tests.catalogue_rows import ROWS
 from tests.extras import needs
 from tests.strategies import einsums

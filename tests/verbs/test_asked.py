@@ -50,3 +50,38 @@ def test_the_notation_may_be_said():
 
 def test_operands_in_order_are_matched_by_name():
     np.testing.assert_allclose(ed.grad("A x", A, x, wrt="x"), A)
+
+
+def test_a_derivative_may_be_written_around_what_is_differentiated():
+    expected = ed.grad("x' A x", wrt="x")
+    for text in ("d(x' A x)/dx", "d/dx[x' A x]", "D_x (x' A x)", "∂_x (x' A x)"):
+        assert ed.parse(text) == ed.grad(text) == expected
+    assert ed.parse("∂ tr(A X B)/∂A") == ed.grad("tr(A X B)", wrt="A")
+    assert ed.parse(r"\frac{\partial (x^\top A x)}{\partial x}") == expected
+    assert ed.parse(r"\partial_x (x^\top A x)") == expected
+
+
+def test_a_derivative_is_called_as_it_is_written():
+    g = ed.parse("g = d/dx (x' A x)")
+    assert str(g) == "g_p = x_i A_ip + x_i A_pi"
+    assert ed.parse(str(g)) == g
+    assert str(ed.grad(g, wrt="x")) == "∂g_p/∂x_q = A_pq + A_qp"
+    assert str(ed.parse("H_ab = ∂²/∂x² (x_i A_ij x_j)")) == "H_ab = A_ab + A_ba"
+    assert str(ed.parse("∂L/∂x = ∂/∂x (x^2)")) == "∂L/∂x = 2 x"
+    with pytest.raises(ed.SubscriptsError, match="'g_ij' has other labels"):
+        ed.parse("g_ij = d/dx (x' A x)")
+
+
+@pytest.mark.parametrize("text", ["df/dx", "d f/dx", "d/dx f", "∂f/∂x", "∂/∂x f", "∇_x f"])
+@pytest.mark.parametrize("f", ["x' A x", "x_i A_ij x_j"])
+def test_what_is_differentiated_may_be_given_by_name(text, f):
+    assert ed.parse(text, f=f) == ed.grad(f, wrt="x")
+    np.testing.assert_allclose(ed.grad(text, f=f, A=A, x=x), (A + A.T) @ x)
+
+
+def test_what_is_differentiated_may_stand_behind():
+    assert str(ed.parse("dL/dw where L = 3 w^2")) == "∂L/∂w = 6 w"
+
+
+def test_operands_are_given_in_matrix_notation():
+    assert ed.parse("f^2", f="x' A x") == ed.parse("(x_i A_ij x_j)^2")

@@ -23,7 +23,7 @@ import scipy.special
 import sympy
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.operations.numpy_names import BEYOND_NUMPY, NUMPY
 from einsdiff.verbs.named_functions import PUBLIC
 from tests.algebra.operations.test_numpy_names import (

@@ -32,7 +32,7 @@ from itertools import permutations
 from typing import Any, NamedTuple
 
 from einsdiff.algebra.nodes.factors import multiplied
-from einsdiff.algebra.nodes.function import RULE_LETTERS
+from einsdiff.algebra.nodes.function_records import RULE_LETTERS, parted_names
 from einsdiff.algebra.nodes.graph import dependencies, rebuilt, topological
 from einsdiff.algebra.nodes.interning import (
     Add,
@@ -231,7 +231,8 @@ def _of_call(node: Call, k: int) -> Local:
     inside = {"y": node, **dict(zip(node.function.arguments, node.args, strict=True))}
     if not node.function.jacobians:
         return _of_definition(node, k)
-    rule = parse_index(node.function.jacobians[k])
+    text = node.function.jacobians[k]
+    rule = parse_index(text, parted_names() if "'" in text else ())
     if node.function.is_elementwise:
         local = entrywise(rule, inside, node.shape)
         joined = local, batch[: len(local.shape)]

@@ -15,7 +15,7 @@ from einsdiff.algebra.functions import of_axes  # noqa: F401 (it enters its reco
 from einsdiff.algebra.functions.folds import MOST_EXPANDED
 from einsdiff.algebra.functions.of_entries import ENTRIES
 from einsdiff.algebra.functions.of_matrices import MATRICES
-from einsdiff.algebra.nodes.function import FUNCTIONS, enter
+from einsdiff.algebra.nodes.function_records import FUNCTIONS, enter
 
 __all__ = ["FUNCTIONS", "MOST_EXPANDED"]
 

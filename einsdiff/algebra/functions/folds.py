@@ -13,7 +13,7 @@ from fractions import Fraction
 from math import isqrt
 
 from einsdiff.algebra.nodes.factors import counted, multiplied
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.nodes.interning import Add, Call, Constant, Einsum, Node, constant, is_one
 from einsdiff.algebra.nodes.nodes import call, einsum, is_zero, ones, scale
 

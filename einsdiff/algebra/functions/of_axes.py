@@ -14,9 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 from einsdiff.algebra.functions.of_matrices import numbered
-from einsdiff.algebra.nodes.function import RULE_LETTERS, About, Function, enter, family
-
-__all__: list[str] = []
+from einsdiff.algebra.nodes.function_records import (
+    KERNELS,
+    RULE_LETTERS,
+    About,
+    Function,
+    enter,
+    family,
+)
 
 
 def _axes(count: int, start: int = 0) -> tuple[str, str]:
@@ -130,6 +135,16 @@ enter(
         keeps_integers=True,
         code={"torch": "torch.cumsum({0}, dim=-1)"},
     )
+)
+#: An index as a number, ``i x_i``: of ones along an axis, how many stand before each.
+POSITION = KERNELS["_position"] = Function(
+    "_position",
+    (),
+    "np.subtract(np.cumsum({0}, axis=-1), 1)",
+    "(n)->(n)",
+    definition="[i ≥ j] x_j - 1",
+    keeps_integers=True,
+    code={"torch": "torch.sub(torch.cumsum({0}, dim=-1), 1)"},
 )
 _over_axes(
     "softmax",

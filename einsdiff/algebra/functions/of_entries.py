@@ -21,7 +21,7 @@ from einsdiff.algebra.functions.folds import (
     fold_minimum,
     fold_power,
 )
-from einsdiff.algebra.nodes.function import About, Function
+from einsdiff.algebra.nodes.function_records import About, Function
 
 _FLAT = "The derivative is 0, also at the steps, where there is none."
 _CONDITION = "It is a number and can be multiplied. The derivative is 0, also at the step."

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from einsdiff.algebra.nodes.function import RULE_LETTERS, About, Function, family
+from einsdiff.algebra.nodes.function_records import RULE_LETTERS, About, Function, family
 
 _COOKBOOK = "Petersen and Pedersen, *The Matrix Cookbook* (2012), section"
 

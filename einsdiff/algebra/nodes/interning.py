@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Never, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from einsdiff.algebra.nodes.canonical import Canonical, Exchange, Orders, canonical
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.relations import Relation
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import in_child
@@ -590,7 +590,7 @@ def interned_call(function: Function, args: tuple[Node, ...]) -> Call:
     """
     given, result = function.cores
     batch: Shape = ()
-    core: dict[str, Size] = {}
+    core: dict[str, Size] = {} if args else {name: int(name) for name in result}
     for arg, names in zip(args, given, strict=True):
         lead = len(arg.shape) - len(names)
         assert lead >= 0, f"{function.name} acts on {len(names)} axes, not {len(arg.shape)}"

@@ -45,7 +45,7 @@ from typing import Any, NamedTuple, cast
 
 from einsdiff.algebra.nodes.canonical import least
 from einsdiff.algebra.nodes.effort import spend
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.interning import (
     BUILDERS,
     ONE,
@@ -72,6 +72,7 @@ from einsdiff.algebra.nodes.interning import (
     zero,
 )
 from einsdiff.algebra.nodes.labels import Labels
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita, sorted_symbols
 from einsdiff.algebra.nodes.relations import Relation, simplified
 from einsdiff.notation.subscripts import Size
 
@@ -342,6 +343,9 @@ class _ClosedProduct(NamedTuple):
 def _built(product: _ClosedProduct) -> Node:
     """Return the node of a product: its coefficient times what its factors are."""
     coefficient, operands, subscripts, out, loose, sizes = product
+    if has_levi_civita(operands):
+        sign, subscripts = sorted_symbols(operands, subscripts, out, sizes)
+        coefficient *= sign
     if coefficient == 0:
         return zero([sizes[label] for label in out])
     if not operands and not loose and (not out or (len(out) == 2 and out[0] == out[1])):

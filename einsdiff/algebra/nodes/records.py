@@ -26,7 +26,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.interning import (
     Add,

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from inspect import Parameter, Signature
 
-from einsdiff.algebra.nodes.function import FAMILIES, Function, lookup
+from einsdiff.algebra.nodes.function_records import FAMILIES, Function, lookup
 from einsdiff.algebra.nodes.interning import Node, zero
 from einsdiff.algebra.nodes.nodes import call, einsum
 from einsdiff.algebra.operations.arithmetic import entrywise

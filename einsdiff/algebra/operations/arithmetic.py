@@ -19,7 +19,7 @@ from fractions import Fraction
 from math import pi
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.interning import Node, Number, constant
 from einsdiff.algebra.nodes.nodes import add, call, einsum, scale
 from einsdiff.algebra.operations.naming import numpys

@@ -17,7 +17,7 @@ from functools import cache
 from textwrap import fill
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import About, Function
+from einsdiff.algebra.nodes.function_records import About, Function
 
 #: Those whose names mean something else in einsdiff: `einsdiff.equal` compares expressions.
 _NUMPYS = ("equal", "not_equal")

@@ -18,7 +18,7 @@ from operator import index as as_index
 from typing import Any, NamedTuple
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import Node, zero
 from einsdiff.algebra.nodes.nodes import call, einsum
 from einsdiff.algebra.operations.applying import check_square, of_record

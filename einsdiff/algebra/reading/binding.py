@@ -24,17 +24,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
+from einsdiff.algebra.functions.of_axes import POSITION
 from einsdiff.algebra.nodes.factors import Slot, multiplied, size_factor
 from einsdiff.algebra.nodes.interning import Node, constant, delta
 from einsdiff.algebra.nodes.nodes import add, call, einsum, related
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.reading.choice import Argument, choose
+from einsdiff.algebra.reading.epsilons import symbol_sizes
 from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
     Equal,
     Named,
     Part,
+    Position,
     Related,
     SizePart,
     TermPart,
@@ -100,6 +103,12 @@ class Builder:
         self.related: dict[int, int] = {}
         #: The relations, δ_{i,0} and δ_{i,2j+k} and [i ≥ j].
         self.relations: list[Tie] = []
+        #: What is said of labels at the signs of sums.
+        self.conditions: list[Tie] = []
+        #: Indices that are summed.
+        self.summed: set[int] = set()
+        #: Indices that run equally far if nothing else is known, and the column of one.
+        self.alike: list[tuple[int, int, int]] = []
         #: Indices whose range is written, Σ_{i<4}: where an axis is longer, they take a part of it.
         self.ranged: set[int] = set()
         #: Indices whose range was given beside the text; they do so if the text has an i+1, too.
@@ -160,7 +169,8 @@ class Builder:
         self.parts.fail(
             f"{what} has size {said[0]} but {said[1]}",
             [column for _, _, column in (first, second) if column is not None],
-            "give one of the two axes another label, or pass arrays of equal sizes",
+            symbol_sizes(first, second)
+            or "give one of the two axes another label, or pass arrays of equal sizes",
             ShapeError,
         )
 
@@ -184,11 +194,22 @@ class Builder:
         elif isinstance(part, Equal):
             a, b = part.axes = tuple(env[letter] for letter in part.letters)
             self.unite(a, b, part.columns[-1] if part.columns else None)
+        elif isinstance(part, SizePart):
+            self.check_size(part, env)
+        elif isinstance(part, Position):
+            if part.letter not in env:
+                self.no_position(part)
+            part.axis = env[part.letter]
+            self.related.setdefault(part.axis, part.column)
         elif isinstance(part, Related):
             terms = [(c, env[letter]) for c, letter in part.index.terms]
             part.tie = Tie(terms, part.index.offset, part.is_equation)
             self.related.update((index, part.column) for _, index in terms)
             self.relations.append(part.tie)
+            if part.is_condition:
+                self.conditions.append(part.tie)
+                if len(terms) == 2:
+                    self.alike.append((terms[0][1], terms[1][1], part.column))
         elif isinstance(part, Applied) and part.function is not None:
             for arg in part.args:
                 yield self.bind(arg, env)
@@ -214,6 +235,7 @@ class Builder:
                 inner[letter] = self.new(letter)
                 summed.append(inner[letter])
         term.summed = tuple(summed)
+        self.summed.update(summed)
         return inner
 
     def stands_once(self, part: Part, letter: str) -> NoReturn:
@@ -222,6 +244,24 @@ class Builder:
             f"'{letter}' stands once and is not on the left-hand side",
             list(places(part, letter))[:1],
             f"write Σ_{letter} to sum over it, or {letter} on the left-hand side",
+        )
+
+    def check_size(self, part: SizePart, env: Mapping[str, int]) -> None:
+        """Refuse the name of a size where it is also a label that is summed."""
+        if env.get(part.name, -1) in self.summed:
+            self.parts.fail(
+                f"'{part.name}' is the name of a size, and a label",
+                (),
+                "write another letter for the label",
+            )
+
+    def no_position(self, part: Position) -> NoReturn:
+        """Say that it is not known what a label that is a number counts."""
+        self.parts.fail(
+            f"'{part.letter}' is a number here, and no index of this term",
+            [part.column],
+            f"write Σ_{part.letter} to sum over it, or {part.letter} on the left-hand side; if it "
+            f"is a scalar, give it as an operand: {part.letter}=''",
         )
 
     def indexed(
@@ -238,8 +278,8 @@ class Builder:
             axis = self.new()
             terms = [(c, env[letter]) for c, letter in index.terms]
             column = columns[k] if k < len(columns) else 0
-            self.ties.append((Tie(terms, index.offset), axis, name, column))
-            ties.append(Tie([*terms, (-1, axis)], index.offset))
+            self.ties.append((Tie(terms, index.offset, True, index.modulus), axis, name, column))
+            ties.append(Tie([*terms, (-1, axis)], index.offset, True, index.modulus))
             axes.append(axis)
         return tuple(axes), tuple(ties)
 
@@ -323,6 +363,7 @@ class Builder:
                 for letter, size in sizes:
                     if size is not None:
                         self.give(inner[letter], size, f"{part.name}_{letter}")
+                        self.ranged.add(inner[letter])
                 for letter, n in arg.counts.items():
                     if n == 1 and letter not in inner and letter not in outer:
                         self.stands_once(arg, letter)
@@ -376,12 +417,21 @@ class Builder:
         for index, letter in enumerate(self.letters):
             if letter in soft and not self.is_sized(index):
                 self.give(index, soft[letter])
-        for tie, axis, _, _ in self.ties:
+        for a, b, column in self.alike:
+            if self.is_sized(a) != self.is_sized(b):
+                self.unite(a, b, column)
+        for tie, axis, _, column in self.ties:
             unknown = [n for _, n in tie.terms if not self.is_sized(n)]
-            if len(unknown) == 1 and self.is_sized(axis):
+            if len(unknown) == 1 and self.is_sized(axis) and tie.modulus is None:
                 self.widen(unknown[0])
+            elif tie.modulus is not None and self.is_sized(axis):
+                for index in unknown:
+                    self.unite(axis, index, column)
         for tie, axis, name, column in self.ties:
             size = self.size_of(axis) if self.is_sized(axis) else ""
+            if tie.modulus is not None:
+                self.check_remainder(tie, size, name, column)
+                continue
             self.check_shift(tie, size, name, column)
             reach = self.reach(tie.terms, tie.offset)
             if reach is not None and reach[0] <= reach[1]:
@@ -392,6 +442,8 @@ class Builder:
     ) -> None:
         """Refuse an index whose values, which are known, are not all inside of its axis."""
         low, high = reach
+        if low < 0 and self.is_kept(tie):
+            low = 0
         if low >= 0 and not (isinstance(size, int) and high >= size):
             return
         last = f"{size - 1}" if isinstance(size, int) else "the last one"
@@ -406,6 +458,32 @@ class Builder:
             if isinstance(size, int)
             else "indices count from 0",
         )
+
+    def is_kept(self, tie: Tie) -> bool:
+        """Tell whether a condition keeps an index from being negative, ``Σ_{k≤i} h_k x_{i-k}``."""
+        terms = sorted(tie.terms)
+        return any(
+            sorted(other.terms) == terms and other.offset <= tie.offset for other in self.conditions
+        )
+
+    def check_remainder(self, tie: Tie, size: Size, name: str, column: int) -> None:
+        """Refuse a remainder that leaves its axis, or whose deltas cannot be counted."""
+        modulus = size if isinstance(tie.modulus, str) else tie.modulus
+        if not isinstance(size, int) or self.reach(tie.terms, tie.offset) is None:
+            if size:
+                self.parts.fail(
+                    f"an index of {name} is a remainder, and sizes are names",
+                    [column],
+                    "give sizes as numbers or arrays: how often it wraps depends on them",
+                )
+            return
+        if modulus != size:
+            self.parts.fail(
+                f"an index of {name} is a remainder by {modulus}, and the axis has size {size}",
+                [column],
+                f"write the size of the axis, {size}, or its name",
+                ShapeError,
+            )
 
     def stay_inside(self, tie: Tie, letters: Sequence[str], low: float) -> str:
         """Say how to write an index that leaves its axis."""
@@ -524,18 +602,32 @@ class Builder:
             return size_factor(part.name)
         if isinstance(part, Equal):
             return delta(self.size_of(part.axes[0])), part.axes
+        if isinstance(part, Position):
+            axes = (part.axis,)
+            ones = einsum([], [], axes, {part.axis: self.size_of(part.axis)})
+            return call(POSITION, [ones]), axes
         assert isinstance(part, Related)
         assert part.tie is not None
         return self.relation(part.tie)
 
     def relation(self, tie: Tie) -> Slot:
-        """Build the node of a relation."""
+        """Build the node of a relation; of a remainder, a sum of one for each time it wraps."""
         joined: dict[int, int] = {}
         for c, index in tie.terms:
             joined[index] = joined.get(index, 0) + c
         sizes = [self.size_of(index) for index in joined]
-        node = related(sizes, tuple(joined.values()), tie.offset, tie.is_equation)
-        return node, tuple(joined)
+        offsets = [tie.offset]
+        if tie.modulus is not None:
+            *terms, (_, axis) = tie.terms
+            modulus = self.size_of(axis) if isinstance(tie.modulus, str) else tie.modulus
+            reach = self.reach(terms, tie.offset)
+            assert isinstance(modulus, int)
+            assert reach is not None
+            first, last = (int(end // modulus) for end in reach)
+            offsets = [tie.offset - t * modulus for t in range(first, last + 1)]
+        each = tuple(joined.values())
+        nodes = [related(sizes, each, offset, tie.is_equation) for offset in offsets]
+        return (nodes[0] if len(nodes) == 1 else add([(1, n) for n in nodes])), tuple(joined)
 
     def emit_call(self, part: Applied) -> Job[Slot]:
         """Build the value of a function, with its batch axes first."""

@@ -7,7 +7,13 @@ from fractions import Fraction
 from itertools import product
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, Function, lookup
+from einsdiff.algebra.nodes.function_records import (
+    FAMILIES,
+    FUNCTIONS,
+    Function,
+    Unspecified,
+    lookup,
+)
 from einsdiff.notation.trees import Index
 
 #: Names for powers.
@@ -27,7 +33,20 @@ def is_function(name: str) -> bool:
     >>> is_function("sqrt"), is_function("A")
     (True, False)
     """
-    return name in FUNCTIONS or name in FAMILIES or name in POWERS or name in ALIASES
+    is_known = name in FUNCTIONS or name in FAMILIES or name in POWERS or name in ALIASES
+    return is_known or (name.endswith("'") and lookup(name) is not None)
+
+
+def is_word(name: str) -> bool:
+    """Tell whether a name is that of a function also where no bracket follows.
+
+    A function that is not specified is none there: who declares g for ``g(x)`` has ``g_ij``, too.
+
+    >>> is_word("sqrt"), is_word("A")
+    (True, False)
+    """
+    found = FUNCTIONS.get(name)
+    return is_function(name) and not (found and isinstance(found.implementation, Unspecified))
 
 
 class Argument(NamedTuple):

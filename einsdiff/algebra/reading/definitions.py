@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from einsdiff.algebra.nodes.function import RULE_LETTERS, Function
+from einsdiff.algebra.nodes.function_records import RULE_LETTERS, Function
 from einsdiff.algebra.nodes.graph import rebuilt, topological
 from einsdiff.algebra.nodes.interning import Call, Node
 from einsdiff.algebra.nodes.nodes import einsum

@@ -6,30 +6,29 @@ vectors. A text of which that is likely is refused, with what to write instead. 
 operand is that operand: then the text is clear.
 
 >>> def fail(headline, columns, action):
-...     raise ValueError(f"{headline}; {action.partition(',')[0]}")
->>> Doubts(frozenset(), frozenset(), frozenset(), fail, bool, bool).check(
-...     parse_index("sin x")
+...     raise ValueError(f"{headline}; {action.partition(' for')[0]} ..")
+>>> Doubts(frozenset(), frozenset(), frozenset(), {}, fail, bool, bool).check(
+...     parse_index("x^T x")
 ... )
 Traceback (most recent call last):
-ValueError: 'sin' is a function; write brackets: sin(x)
+ValueError: '^T' would be a power; a transpose is written by the order of the labels: A_ji ..
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from keyword import kwlist
 from typing import Never
 
-from einsdiff.algebra.nodes.function import FUNCTIONS
-from einsdiff.algebra.reading.choice import is_function
-from einsdiff.algebra.reading.parts import INSTEAD
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
+from einsdiff.algebra.reading.choice import is_word
+from einsdiff.notation.hints import BEFORE_FACTORS, INSTEAD, by_meaning
 from einsdiff.notation.trees import (
     Apply,
     Compare,
     Literal,
-    Over,
     Power,
     Product,
     Sum,
@@ -43,11 +42,11 @@ from einsdiff.notation.trees import (
 #: Names that are always meant as signs, unless they are operands.
 _SIGNS = {
     **dict.fromkeys(("sum", "Sum", "SUM"), "write the sign of a sum: Σ_i x_i"),
-    "Π": "index notation has no sign for products: prod(x_i) is that of all entries",
+    "Π": "write the labels of a product below its sign: Π_i x_i",
     **dict.fromkeys(("delta", "Delta", "kronecker"), "write the sign of the delta: δ_ij"),
     **dict.fromkeys(
         ("eps", "epsilon", "levicivita"),
-        "give the array of the permutation symbol as an operand: ε_ijk a_j b_k",
+        "write the permutation symbol with its labels: ε_ijk a_j b_k",
     ),
     **dict.fromkeys(("inf", "infty"), "write ∞"),
     **dict.fromkeys(
@@ -55,8 +54,6 @@ _SIGNS = {
         "a formula has no words; write a condition in brackets: [x_i > 0] y_i",
     ),
 }
-#: Words that name what is done to what follows, and that are also good names of operands.
-_WORDS = ("mean", "avg", "average", "var", "std", "vec", "diag", "rank", "dot", "norm", "E")
 #: Exponents that stand for a transpose.
 _TRANSPOSES = ("T", "H")
 _TRANSPOSE = (
@@ -72,7 +69,8 @@ class Doubts:
     """Refuses what is likely to mean something else.
 
     `given` are the names of operands and sizes that are given, `shaped` those of them whose number
-    of axes is known, `labels` all labels of the text. `fail` raises an error of a headline,
+    of axes is known, `labels` all labels of the text, `bound` those that a left-hand side or a sum
+    names, with whether a sum does. `fail` raises an error of a headline,
     columns, and what to write. `is_index` tells whether a comparison is one of indices, whose names
     are labels, and `is_product` whether a name before a bracket is a factor.
     """
@@ -80,6 +78,7 @@ class Doubts:
     given: Collection[str]
     shaped: Collection[str]
     labels: Collection[str]
+    bound: Mapping[str, bool]
     fail: Callable[[str, Iterable[int], str], Never]
     is_index: Callable[[Compare], bool]
     is_product: Callable[[Apply], bool]
@@ -90,7 +89,7 @@ class Doubts:
         names = (part.symbol if isinstance(part, Apply) else part for part in parts)
         symbols = [name for name in names if isinstance(name, Symbol) and self.is_new(name)]
         powers = [part for part in parts if isinstance(part, Power)]
-        raised = {id(exponent) for power in powers for exponent in _exponents(power)}
+        raised = {id(power.exponent) for power in powers}
         self.transposes(symbols, powers)
         for symbol in symbols:
             self.name(symbol, id(symbol) in raised)
@@ -100,8 +99,6 @@ class Doubts:
                 self.power(part)
             elif isinstance(part, Product | Apply):
                 self.product(part)
-            elif isinstance(part, Over):
-                self.ranges(part.labels, part.sizes, part.column)
 
     def walk(self, tree: Tree) -> Iterator[Tree]:
         """Yield the parts of a tree in the order of the text, calls only if they are products.
@@ -130,22 +127,27 @@ class Doubts:
         if name in _SIGNS:
             action = _SIGNS[name] if name in kwlist else _given(_SIGNS[name], symbol)
             self.fail(f"'{name}' is no operand here", shown, action)
-        if is_function(name) or (name in INSTEAD and name not in _WORDS):
+        is_connection = name == "Γ" and len(symbol.labels) > 1  # of differential geometry
+        is_meant = name in INSTEAD and name not in BEFORE_FACTORS and not is_connection
+        if is_word(name) or is_meant:
             action = INSTEAD.get(name) or f"write brackets: {name}(x), and {name}(x)^2 for a power"
             self.fail(f"'{name}' is a function", shown, _given(action, symbol))
         if symbol.labels or name not in self.labels:
+            return
+        if self.bound.get(name, False) if is_raised else name in self.bound:
             return
         if is_raised:
             self.fail(
                 f"'{name}' is a label and an exponent",
                 shown,
-                _given("write upper indices as lower ones, x_i x_i", symbol, "an exponent"),
+                f"write Σ_{name} before the term for powers, Σ_{name} a_{name} x^{name}, and upper "
+                "indices as lower ones, x_i x_i",
             )
         self.fail(
-            f"'{name}' is a label and a name",
+            f"'{name}' is a label and a number",
             shown,
-            f"an index is no number here: write n_{name}, and give the numbers as an operand, "
-            f"n=[0, 1, 2]; if '{name}' is a scalar, give it as an operand: {name}=''",
+            f"an index as a number counts from 0: write Σ_{name} before the term, or {name} on the "
+            f"left-hand side; if '{name}' is a scalar, give it as an operand: {name}=''",
         )
 
     def glued(self, symbol: Symbol, names: Collection[str]) -> None:
@@ -229,10 +231,12 @@ class Doubts:
                 flat.append((factor, exponent))
         self.fraction(flat)
         for (factor, exponent), (_, after) in pairwise(flat):
-            is_word = isinstance(factor, Symbol) and factor.name in _WORDS and self.is_new(factor)
+            is_word = (
+                isinstance(factor, Symbol) and factor.name in BEFORE_FACTORS and self.is_new(factor)
+            )
             if is_word and exponent == after == 1:
                 assert isinstance(factor, Symbol)
-                action = INSTEAD.get(factor.name, "write it with labels")
+                action = by_meaning(factor.name, "index")
                 self.fail(
                     f"'{factor.name}' is no operand here", _word(factor), _given(action, factor)
                 )
@@ -268,17 +272,6 @@ class Doubts:
                         f"take the derivative with ed.grad(text, wrt='{under.name[1:]}'); "
                         "∂x_i/∂z_p is the derivative of an unspecified function",
                     )
-
-    def ranges(self, labels: Iterable[str], sizes: Iterable[object], column: int) -> None:
-        """Check for sums over pairs: ``Σ_{i<j}``, in which j is no number."""
-        for label, size in zip(labels, sizes, strict=True):
-            if isinstance(size, str) and size in self.labels and size not in self.given:
-                self.fail(
-                    f"'{size}' is a label and a size",
-                    [column],
-                    f"write Σ_{label}{size} [{label} < {size}] for the sum over all pairs, and "
-                    f"Σ_{label} [{label} < {size}] for the sum over {label} alone",
-                )
 
 
 # --- trees ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import Node, Shape, constant, reciprocal
 from einsdiff.algebra.nodes.nodes import add, call, einsum, stretched
 from einsdiff.algebra.reading.choice import POWERS
@@ -63,7 +64,9 @@ def entrywise(tree: Tree, names: Mapping[str, Node], shape: Shape) -> Node:
                 return _product([names[tree.name], *args])
             if tree.name in POWERS:
                 return _power(args[0], constant(POWERS[tree.name]))
-            return call(FUNCTIONS[tree.name], args)
+            function = lookup(tree.name)
+            assert function is not None
+            return call(function, args)
     raise AssertionError(f"not a rule for entries: {tree}")
 
 

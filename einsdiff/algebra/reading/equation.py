@@ -19,14 +19,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.function import parted_names
+from einsdiff.algebra.nodes.function_records import parted_names
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable
+from einsdiff.algebra.nodes.levi_civita import levi_civita
 from einsdiff.algebra.nodes.nodes import partial
 from einsdiff.algebra.reading.binding import Builder
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.doubts import Doubts
+from einsdiff.algebra.reading.epsilons import epsilon_name, epsilons
 from einsdiff.algebra.reading.kinds import Part, Total, places
-from einsdiff.algebra.reading.parts import INSTEAD, PartReader, is_exponential, near_function
+from einsdiff.algebra.reading.parts import PartReader, is_exponential, near_function
+from einsdiff.algebra.reading.sums import plain_sums
+from einsdiff.notation.hints import INSTEAD
 from einsdiff.notation.index_parser import parse_equation
 from einsdiff.notation.jobs import run
 from einsdiff.notation.letters import first_unused, fresh_letters
@@ -120,16 +124,24 @@ class _EquationReader:
         shapes = {name: node.shape for name, node in self.known.items()}
         given = (size for shape in shapes.values() for size in shape)
         self.ranges = _ranges(self.equation.left)
-        written = {size for size in _written_sizes(self.equation) if size not in operands}
-        every = (*given, *sizes.values(), *written)
         self.parts = _NotedParts(
             {name: len(shapes[name]) if name in shapes else None for name in operands},
             shapes,
             text,
-            frozenset(size for size in every if isinstance(size, str)),
+            frozenset(size for size in (*given, *sizes.values()) if isinstance(size, str)),
             frozenset(labels_in(self.equation)),
         )
+        self.equation = plain_sums(self.equation, self.parts, shapes, sizes)
+        self.parts.labels = frozenset(labels_in(self.equation))
+        self.parts.size_names |= {
+            size for size in _written_sizes(self.equation) if size not in operands
+        }
         self.builder = Builder(self.parts, self.known)
+        permuted = epsilons(self.equation, operands, self.parts.fail)
+        self.parts.epsilons = frozenset(symbol.name for symbol in permuted)
+        self.builder.names.update(
+            {epsilon_name(n): levi_civita(n) for n in {len(symbol.labels) for symbol in permuted}}
+        )
         self.parts.builder = self.builder
         self.names: list[str] = []
         #: For each name the letters of its axes, and what its derivatives are taken by.
@@ -138,9 +150,10 @@ class _EquationReader:
         self.find_names()
         if doubts:
             Doubts(
-                {*operands, *self.parts.size_names},
+                {*operands, *self.parts.size_names, *self.parts.epsilons},
                 {*shapes, *self.parts.size_names},
                 self.parts.labels or (),
+                self.bound_labels(),
                 self.parts.fail,
                 self.is_of_indices,
                 self.parts.is_product,
@@ -199,7 +212,10 @@ class _EquationReader:
             name = tree.name if isinstance(tree, Symbol) else "δ"
             if isinstance(tree, Apply) and _is_factor(tree):
                 name = tree.name
-            if name not in ("δ", *heads, *parts.size_names):
+            symbol = tree.symbol if isinstance(tree, Apply) else tree
+            is_number = isinstance(symbol, Symbol) and self.is_number(symbol)
+            known = ("δ", *heads, *parts.size_names, *parts.epsilons)
+            if name not in known and not is_number:
                 parts.ranks.setdefault(name, None)
         labels: set[int] = set()
         for tree in walk(right, into=below):
@@ -249,11 +265,26 @@ class _EquationReader:
         """Tell whether a comparison is one of indices."""
         return None not in map(self.parts.index, (tree.left, tree.right))
 
+    def bound_labels(self) -> dict[str, bool]:
+        """List the labels on the left, and those of sums, of which it is true."""
+        found = (
+            dict.fromkeys(_left_letters(self.equation.left), False) if self.equation.left else {}
+        )
+        for part in walk(self.equation.right, into=below):
+            if isinstance(part, Over):
+                found |= dict.fromkeys(part.labels, True)
+        return found
+
+    def is_number(self, symbol: Symbol) -> bool:
+        """Tell whether a name is a label that stands as a number, ``i x_i``."""
+        is_label = not symbol.labels and symbol.name in (self.parts.labels or ())
+        return is_label and symbol.name not in self.parts.ranks
+
     def note(self, symbol: Symbol, is_spoken: bool = True) -> None:
         """Note that a name occurs, and its letters if they are to be those of its axes."""
         ranks, name = self.parts.ranks, symbol.name
         is_size = name in self.parts.size_names and name not in ranks and not symbol.labels
-        if name == "δ" or is_size:
+        if name == "δ" or name in self.parts.epsilons or is_size or self.is_number(symbol):
             return
         if name not in self.letters:
             self.names.append(name)
@@ -495,7 +526,7 @@ def _left_letters(left: Symbol | Partial) -> list[str]:
 
 def _is_run(index: Affine) -> bool:
     """Tell whether an index is a number or a run of entries, such as ``2p+1``."""
-    if index.offset < 0 or len(index.terms) > 1:
+    if index.offset < 0 or len(index.terms) > 1 or index.modulus is not None:
         return False
     return all(c > 0 for c, _ in index.terms)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.interning import Number
 from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Affine, Index, letters_of
@@ -34,11 +34,15 @@ class SizePart(Part):
 
 @dataclass(slots=True, eq=False)
 class Tie:
-    """A relation of indices: the coefficient of each, the offset, and whether it is an equation."""
+    """A relation of indices: the coefficient of each, the offset, and whether it is an equation.
+
+    With a `modulus`, the index is equal to the remainder.
+    """
 
     terms: list[tuple[int, int]]
     offset: int
     is_equation: bool = True
+    modulus: Size | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -68,12 +72,25 @@ class Equal(Part):
 
 @dataclass(slots=True, eq=False)
 class Related(Part):
-    """A relation of labels, ``δ_{i+1,p}`` or ``[i ≥ j]``: the index is zero, or at least zero."""
+    """A relation of labels, ``δ_{i+1,p}`` or ``[i ≥ j]``: the index is zero, or at least zero.
+
+    Those of a condition, ``Σ_{j≠i}``, run equally far where nothing else is known.
+    """
 
     index: Affine
     is_equation: bool
     column: int
+    is_condition: bool = False
     tie: Tie | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Position(Part):
+    """A label as a number, ``i x_i``, which counts from 0; it does not count as an index."""
+
+    letter: str
+    column: int
+    axis: int = -1
 
 
 @dataclass(slots=True, eq=False)

@@ -19,7 +19,7 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple, NoReturn
 
-from einsdiff.algebra.nodes.function import Function, lookup
+from einsdiff.algebra.nodes.function_records import Function, lookup
 from einsdiff.algebra.reading.choice import ALIASES, POWERS
 from einsdiff.errors import ShapeError
 from einsdiff.notation.matrix_trees import MatrixTree, spine, upward

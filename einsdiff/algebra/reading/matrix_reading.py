@@ -18,7 +18,7 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable, zero
 from einsdiff.algebra.nodes.nodes import einsum
 from einsdiff.algebra.reading.choice import ALIASES, POWERS

@@ -16,26 +16,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any, NoReturn, TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, lookup
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS, lookup
 from einsdiff.algebra.nodes.interning import Number, Shape, reciprocal
 from einsdiff.algebra.reading.choice import ALIASES, POWERS, Argument, choose, is_function
+from einsdiff.algebra.reading.epsilons import epsilon_name
 from einsdiff.algebra.reading.kinds import (
     Amount,
     Applied,
     Equal,
     Named,
     Part,
+    Position,
     Related,
     SizePart,
     TermPart,
     Total,
 )
 from einsdiff.errors import SubscriptsError, shapes_line
+from einsdiff.notation.hints import hint, near
 from einsdiff.notation.jobs import Job
 from einsdiff.notation.trees import (
     Affine,
@@ -66,47 +68,6 @@ COMPARISONS = {
     "!=": ("not_equal", False),
 }
 _LETTERS = "ijklmnabcdefgh"
-#: What to write for functions that index notation does without.
-INSTEAD = {
-    **dict.fromkeys(("tr", "Tr", "trace", "Trace"), "write a trace with one label twice: A_ii"),
-    **dict.fromkeys(("sum", "Sum"), "write a sum with its sign: Σ_i x_i"),
-    **dict.fromkeys(
-        ("mean", "avg", "average", "E"), "write a mean as a sum: Σ_i x_i / n, of n values"
-    ),
-    **dict.fromkeys(
-        ("var", "std"), "write a variance with labels: (x_i - m) (x_i - m) / n, of the mean m"
-    ),
-    **dict.fromkeys(("norm", "norm2", "length"), "write a norm with labels: sqrt(x_i x_i)"),
-    "norm1": "write Σ_i abs(x_i)",
-    "diag": "write δ_ij x_i for a diagonal matrix, f_i = A_ii for the diagonal of a matrix",
-    **dict.fromkeys(
-        ("transpose", "trans"), "a transpose is written by the order of the labels: A_ji"
-    ),
-    "inverse": "write inv(X)_ij",
-    "adj": "write det(X) inv(X)_ij",
-    **dict.fromkeys(("ones", "zeros", "vector", "matrix"), "write the number: x_i + 1"),
-    "len": "write the name of the size: x_i / n, of x='n'",
-    **dict.fromkeys(("logm", "sqrtm"), "it is not in the table; ed.register adds a function"),
-    **dict.fromkeys(("dot", "inner"), "write a product of vectors with one label: x_i y_i"),
-    "outer": "write x_i y_j",
-    "cumsum": "write f_{i<3} = [i ≥ j] x_j",
-    "cumprod": "it is not in the table; ed.register adds a function",
-    **dict.fromkeys(("kron", "vec"), "write labels: f_ikjl = A_ij B_kl; axes are joined later"),
-    "cross": "write ε_ijk a_j b_k, with the array of the permutation symbol as an operand ε",
-    **dict.fromkeys(("eye", "identity", "delta", "δ"), "write the delta: δ_ij"),
-    "lg": "write log10(x)",
-    "cot": "write 1 / tan(x)",
-    "sec": "write 1 / cos(x)",
-    "csc": "write 1 / sin(x)",
-    "pow": "write x^n",
-    "round": "write rint(x)",
-    **dict.fromkeys(("σ", "logistic", "expit"), "write sigmoid(x)"),
-    **dict.fromkeys(("argmax", "argmin"), "it has no derivative; max(x_i) and min(x_i) have one"),
-    **dict.fromkeys(
-        ("gamma", "Γ", "lgamma", "digamma"), "it is not in the table; ed.register adds a function"
-    ),
-    **dict.fromkeys(("grad", "div", "curl", "rot"), "take derivatives with ed.grad(text, wrt='x')"),
-}
 
 
 # --- from trees to parts ----------------------------------------------------------------------
@@ -137,6 +98,8 @@ class PartReader:
         self.is_rule, self.batch = batch is not None, batch or ()
         #: Whether e^x is the exponential function, and e no operand.
         self.has_e = False
+        #: The names that are the permutation symbol, and no operands.
+        self.epsilons: frozenset[str] = frozenset()
 
     def fail(
         self, headline: str, columns: Iterable[int], action: str, kind: type[Any] = SubscriptsError
@@ -232,7 +195,7 @@ class PartReader:
             return name in self.ranks or not is_function(name)
         if tree.cores is not None or is_function(name):
             return False
-        return name in self.ranks or name in self.size_names
+        return name in self.ranks or name in self.size_names or name in (self.labels or ())
 
     def part(self, tree: Tree) -> Job[Part]:
         """Make a part of a factor that stands alone."""
@@ -273,11 +236,18 @@ class PartReader:
             )
         if name == "δ":
             if any(isinstance(label, Affine) for label in labels):
+                self.check_remainders(labels, tree)
                 return _related(_difference(*labels), True, tree.column)
             return Equal(_count(labels), tuple(letters_of(labels)), tree.columns)
+        if name in self.epsilons:
+            return Named(
+                _count(labels), epsilon_name(len(labels)), labels, tree.columns, tree.column
+            )
         if name not in self.ranks:
             if not labels and name in self.size_names:
                 return SizePart({}, name)
+            if not labels and self.labels is not None and name in self.labels:
+                return Position({}, name, tree.column)
             self.fail(
                 f"there is no '{name}'",
                 _word(name, tree.column),
@@ -300,6 +270,15 @@ class PartReader:
         columns = tree.columns if len(tree.columns) == len(labels) else (tree.column,) * rank
         return Named(_count(labels), name, labels, columns, tree.column)
 
+    def check_remainders(self, labels: Iterable[Index], tree: Symbol) -> None:
+        """Refuse remainders where no operand has them as an index."""
+        if any(isinstance(label, Affine) and label.modulus is not None for label in labels):
+            self.fail(
+                f"an index of {tree.name} is a remainder",
+                tree.columns,
+                "write remainders at names: x_{(i+k)%n}",
+            )
+
     # Comparisons.
 
     def compare(self, tree: Compare) -> Job[Part]:
@@ -310,7 +289,7 @@ class PartReader:
             index = _difference(right, left) if sign in ("<", "<=") else _difference(left, right)
             if sign in (">", "<"):
                 index = Affine(index.terms, index.offset - 1)
-            part = _related(index, sign in ("=", "!="), tree.column)
+            part = _related(index, sign in ("=", "!="), tree.column, tree.is_condition)
             if sign != "!=":
                 return part
             one = TermPart({}, [(Amount({}, 1), 1)])
@@ -464,13 +443,15 @@ class PartReader:
 
     def no_function(self, name: str, column: int) -> NoReturn:
         """Say that there is no such function."""
-        near = "" if name in INSTEAD else near_function(name)
-        first = INSTEAD.get(name) or (f"write {near}(..)" if near else "")
+        first = hint(name, "index" if self.labels else "either", _functions())
         product = f"write a product as {name} * (..)"
         self.fail(
             f"there is no function '{name}'",
             _word(name, column),
-            f"{first}; {product}" if first else f"{product}; ed.register adds a function",
+            f"{first}; {product}"
+            if first
+            else f"{product}; ed.register adds a function, ed.function('{name}') one of which "
+            "nothing is known but its name",
         )
 
     def no_choice(
@@ -531,8 +512,11 @@ def near_function(name: str) -> str:
     >>> near_function("sofmax"), near_function("m")
     ('softmax', '')
     """
-    near = get_close_matches(name, [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES], 1, 0.8)
-    return near[0] if near and len(name) > 2 else ""
+    return near(name, _functions())
+
+
+def _functions() -> list[str]:
+    return [*FUNCTIONS, *FAMILIES, *POWERS, *ALIASES]
 
 
 def _word(name: str, column: int) -> range:
@@ -610,9 +594,9 @@ def _difference(a: Index, b: Index) -> Affine:
     return Affine(tuple((c, letter) for letter, c in terms.items() if c), offset)
 
 
-def _related(index: Affine, is_equation: bool, column: int) -> Part:
+def _related(index: Affine, is_equation: bool, column: int, is_condition: bool = False) -> Part:
     if index.terms:
-        return Related(_count([index]), index, is_equation, column)
+        return Related(_count([index]), index, is_equation, column, is_condition)
     return Amount({}, int(index.offset == 0 if is_equation else index.offset >= 0))
 
 

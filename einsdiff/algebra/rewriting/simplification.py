@@ -36,6 +36,7 @@ from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.nodes.factors import counted
 from einsdiff.algebra.nodes.graph import children, rebuilt, topological, use_counts
 from einsdiff.algebra.nodes.interning import ONE, Add, Call, Constant, Einsum, Node, is_one
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.algebra.rewriting.distribute import (
     MOST_WRITTEN,
     check_terms,
@@ -49,6 +50,7 @@ from einsdiff.algebra.rewriting.rules.function_rules import COMMUTATIVE, HOMOGEN
 from einsdiff.algebra.rewriting.rules.matrix_rules import transposed
 from einsdiff.algebra.rewriting.rules.patterns import Rule, is_negative, rule
 from einsdiff.algebra.rewriting.rules.rule_table import RULES
+from einsdiff.algebra.rewriting.rules.symbol_rules import paired_symbols
 
 #: `simplify` multiplies out sums of at most so many terms, with so many factors in one of them,
 #: so many in all, and so many nodes: more costs more than it is likely to save.
@@ -70,6 +72,7 @@ MOST_USES = 100
 #: they are written with a sign alone, and those of matrices weigh more, as they are much work.
 NUMBER = 2
 FACTOR = 4
+SYMBOL = 40  # two of them are worth less than the products that they are
 FUNCTION = {"power": 2, "abs": 2, **dict.fromkeys(("inv", "pinv", "det", "logdet", "signdet"), 12)}
 
 
@@ -77,8 +80,8 @@ def weight(node: Node) -> int:
     """Count the factors, terms and functions of an expression when it is written out.
 
     It is 4 for each variable, product, sum and function; 2 for each number, power and ``abs``; 12
-    for an inverse and a determinant; 1 for a transpose or a minus. What is shared counts each time
-    that it is written, and equal factors as a power. In functions that a sign or a number can be
+    for an inverse and a determinant; 40 for a permutation symbol; 1 for a transpose or a minus.
+    What is shared counts each time that it is written, and equal factors as a power. In functions that a sign or a number can be
     taken out of, such as ``sin(-x)`` and ``abs(2 x)``, it counts 3 or 2 more, as does the transpose
     of the argument of ``inv`` or ``det``.
 
@@ -118,6 +121,8 @@ def _weight(node: Node) -> int:
         numbers = sum(not is_one(c) and c != -1 and term is not ONE for c, term in node.terms)
         return below + NUMBER * numbers + (FACTOR if node.terms else 0)
     if isinstance(node, Call):
+        if not node.args:
+            return SYMBOL
         return below + FUNCTION.get(node.function.name, FACTOR) + _untidy(node)
     return FACTOR
 
@@ -305,7 +310,12 @@ def expand(node: Node) -> Node:
         if new is not inner:
             written += len(new.terms) if isinstance(new, Add) else 1
             check_terms(written, MOST_WRITTEN)
-    return done[node]
+    expanded = done[node]
+    if not has_levi_civita(topological([expanded])):
+        return expanded
+    return _rewritten(
+        expanded, lambda part: paired_symbols.apply(part) if isinstance(part, Einsum) else None
+    )
 
 
 def collect(node: Node) -> Node:

@@ -142,7 +142,7 @@ class _Deriver:
         self.normal_form = board.normal_form
         split = len(heading.letters) - len(wrt.shape)
         self.domain = heading.letters[split:]
-        self.letters = Letters({"δ": (), **letters.of})
+        self.letters = Letters({"δ": (), **letters.of}, letters.levels)
         self.nodes = topological([root])
         if len(self.nodes) > MOST_FACTORS:
             raise _too_long(f"of {len(self.nodes)} nodes")

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, parted_names
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS, parted_names
 from einsdiff.algebra.nodes.interning import SUPERSCRIPT, Number
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.display.index.lettering import Heading
@@ -187,6 +188,25 @@ def _braced(parts: Sequence[str]) -> str:
     return f"{{{','.join(parts)}{',' if single else ''}}}"
 
 
+def _scripts(tree: Symbol) -> str:
+    """Write indices that are upper and lower ones, in their order: ``^i_j``.
+
+    >>> _scripts(Symbol("A", ("i", "j", "k"), raised=(True, True, False)))
+    '^{ij}_k'
+    """
+    text = ""
+    shown = _ranged(tree.labels, tree.sizes or [None] * len(tree.labels))
+    for is_upper, own in groupby(zip(tree.raised, shown, strict=True), key=lambda pair: pair[0]):
+        parts = [part for _, part in own]
+        is_plain = all(len(part) == 1 and part.isalpha() for part in parts)
+        if is_upper:
+            inside = "".join(parts) if is_plain else f"{','.join(parts)},"
+            text += f"^{inside}" if len(inside) == 1 else f"^{{{inside}}}"
+        else:
+            text += f"_{''.join(parts)}" if is_plain else f"_{_braced(parts)}"
+    return text
+
+
 def _ranged(labels: Iterable[Index], sizes: Iterable[Size | None]) -> list[str]:
     """Write labels, each with its range where there is one."""
     return [
@@ -283,7 +303,10 @@ class TextWriter:
                 below = "".join(shown) if is_short else _braced(shown)
                 text = f"Σ_{below} {(yield self.factor(body))}"
             case Power(base, exponent):
-                text = f"{(yield self.factor(base))}^{(yield self.factor(exponent))}"
+                text = yield self.factor(base)
+                if isinstance(base, Symbol) and any(base.raised):
+                    text = f"({text})"
+                text += f"^{(yield self.factor(exponent))}"
             case Compare():
                 text = yield self.compare(tree)
             case Apply():
@@ -326,6 +349,8 @@ class TextWriter:
     def symbol(self, tree: Symbol) -> str:
         """Write a name with its indices, so that it cannot be taken for a longer name."""
         name, labels = tree.name, tree.labels
+        if any(tree.raised):
+            return name + _scripts(tree)
         if tree.sizes:
             return f"{name}_{_braced(_ranged(labels, tree.sizes))}"
         if not labels:

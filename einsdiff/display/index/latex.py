@@ -16,9 +16,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, groupby
 
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.display.index.index_text import tree_of
 from einsdiff.display.index.latex_names import (
     latex_affine,
@@ -122,10 +122,24 @@ def _indexed(name: str, tree: Symbol) -> str:
     """Write a name with its labels, on a left-hand side with their ranges."""
     if not tree.labels:
         return name
+    if any(tree.raised):
+        return _at_levels(name, tree)
     labels = latex_indices(tree.labels)
     if tree.sizes:
         labels = latex_labels(tree.labels, tree.sizes)
     return (f"({name})" if "_{" in name else name) + _script("_", labels)
+
+
+def _at_levels(name: str, tree: Symbol) -> str:
+    """Write a name with upper and lower labels, each after the one before."""
+    text = ""
+    slots = list(
+        zip(tree.raised, tree.labels, tree.sizes or [None] * len(tree.labels), strict=True)
+    )
+    for is_upper, own in groupby(slots, key=lambda slot: slot[0]):
+        labels = latex_labels(*zip(*(slot[1:] for slot in own), strict=True))
+        text += ("{}" if text else "") + _script("^" if is_upper else "_", labels)
+    return (f"({name})" if "_{" in name else name) + text
 
 
 def _script(sign: str, text: str) -> str:
@@ -297,6 +311,8 @@ class _LatexTreeWriter:
                 if base.text.startswith((name + "(", name + r"\left(")) and base.level == ATOM:
                     return replace(base, text=name + script + base.text.removeprefix(name))
         base = base.at(ATOM)
+        if isinstance(tree.base, Symbol) and any(tree.base.raised):
+            base = base.bracketed("()")
         return _Tex(base.text + script, POWER, base.is_tall, base.is_word)
 
     def call(self, tree: Apply) -> Job[_Tex]:

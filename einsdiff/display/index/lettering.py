@@ -8,6 +8,7 @@ from itertools import chain
 
 from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Einsum, Node, Variable
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.trees import Index, letters_of
 
@@ -20,6 +21,8 @@ class Letters:
     """
 
     of: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    #: For names with upper indices, also of functions, whether each index is one.
+    levels: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
 
     def joined(self, other: Letters) -> Letters:
         """Return these letters followed by others.
@@ -28,14 +31,23 @@ class Letters:
         >>> a.joined(b).of
         {'x': (('i',), ('j',))}
         """
-        if other is self or all(
-            n in self.of and set(axes) <= set(self.of[n]) for n, axes in other.of.items()
+        if other is self or (
+            other.levels.items() <= self.levels.items()
+            and all(n in self.of and set(axes) <= set(self.of[n]) for n, axes in other.of.items())
         ):
             return self
         joined = dict(self.of)
         for name, axes in other.of.items():
             joined[name] = tuple(dict.fromkeys((*joined.get(name, ()), *axes)))
-        return Letters(joined)
+        return Letters(joined, {**self.levels, **other.levels})
+
+    def at_levels(self, levels: Mapping[str, tuple[bool, ...]]) -> Letters:
+        """Return these letters, with the levels of those of some names.
+
+        >>> Letters().at_levels({"x": (True,)}).levels
+        {'x': (True,)}
+        """
+        return Letters(self.of, {**self.levels, **levels})
 
     def with_axes(self, name: str, *axes: tuple[str, ...]) -> Letters:
         """Return these letters and those of an operand's axes.
@@ -92,7 +104,9 @@ def places(node: Node, letters: Letters) -> tuple[list[Node], dict[Node, int], d
         if isinstance(part, Variable):
             base = part.derivative[0] if part.derivative is not None else part
             own = place.get(base.name, len(place))
-        first[part] = min([own, *(first[child] for child in below)])
+        elif has_levi_civita([part]):
+            own = -1  # a sign in front of other factors, which does not move the term
+        first[part] = min([own, *(first[child] for child in below if first[child] >= 0)])
         length[part] = 1 + sum(length[child] for child in below)
     return order, first, length
 

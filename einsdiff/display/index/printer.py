@@ -23,6 +23,7 @@ from fractions import Fraction
 from math import log10
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
+from einsdiff.algebra.functions.of_axes import POSITION
 from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
@@ -34,6 +35,7 @@ from einsdiff.algebra.nodes.interning import (
     Variable,
     is_one,
 )
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita, parity
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.reading.choice import Argument, choose
 from einsdiff.algebra.reading.parts import COMPARISONS
@@ -54,6 +56,7 @@ from einsdiff.display.index.lettering import (
     places,
     without_repetition,
 )
+from einsdiff.display.index.raising import raised
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -71,6 +74,7 @@ from einsdiff.notation.trees import (
     Symbol,
     Tree,
     atom,
+    below,
     bracketed,
     count_of,
     in_bracket,
@@ -80,6 +84,7 @@ from einsdiff.notation.trees import (
     product,
     ranges_in,
     sides_of,
+    walk,
 )
 
 #: The signs of comparisons, by the names of their functions.
@@ -95,7 +100,12 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> Written:
     The axes have a letter each; `letters` are the user's for summed indices, whose order is that
     of the factors.
     """
-    return _Printer(node, letters).whole(node, tuple(axes))[0]
+    printer = _Printer(node, letters)
+    text = printer.whole(node, tuple(axes))[0]
+    if not letters.levels:
+        return text
+    _, right = raised(Symbol("", tuple(axes)), text.tree, letters.levels)
+    return write(right, printer.names)
 
 
 def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
@@ -151,7 +161,11 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
     runs = set(letters_of(index for index in groups if isinstance(index, Affine)))
     ranges.update((a, n) for a, n in zip(axes, node.shape, strict=True) if a in runs)
     # An entry x_1 could be taken for a variable of that name.
-    return format_heading(heading, ranges, printer.names if is_of_entries else ()), text
+    left = format_heading(heading, ranges, printer.names if is_of_entries else ())
+    if not letters.levels:
+        return left, text
+    head, right = raised(left.tree, text.tree, letters.levels)
+    return write(head), write(right, printer.names)
 
 
 def _spread(seen: set[str], equal: Iterable[tuple[str, str]]) -> None:
@@ -168,6 +182,7 @@ class _TreePart:
     counts: Mapping[str, int] = field(default_factory=dict)  # of letters, see `in_product`
     sized: frozenset[str] = frozenset()  # letters whose size one can see, from their operand
     divides: bool = False  # whether it is to be written after a division sign
+    is_turned: bool = False  # whether it is the product with the other sign
 
     def atom(self) -> _TreePart:
         """Return it with brackets, unless it needs none as the base of a power."""
@@ -194,6 +209,7 @@ class _Printer:
         self.equal: set[tuple[str, str]] = set()  # letters that a delta says have one range
         self.cut: set[str] = set()  # of relations, i+1 and p: they run over parts of axes
         self.fits: dict[str, int] = {}  # how far letters can run at most
+        self.numbers: set[str] = set()  # those that stand as numbers, i x_i
         self.counted: dict[str, list[range]] = {}  # the numbers that they equal, δ_{i,0} + δ_{i,1}
 
     def whole(self, node: Node, axes: tuple[str, ...]) -> tuple[Written, frozenset[str]]:
@@ -202,9 +218,9 @@ class _Printer:
             return write(Summary(self.summary)), frozenset(axes)
         part = run(self.sum(node, axes, set(axes)))
         # A letter is not to be the name of a size that is written, Σ_{j<k} A_kl.
-        taken = {n for n in labels_in(part.tree) if n not in axes}.intersection(
-            ranges_in(part.tree)
-        )
+        names = {tree.name for tree in walk(part.tree, into=below) if isinstance(tree, Symbol)}
+        sizes = (names & self.sizes - self.names).union(map(str, ranges_in(part.tree)))
+        taken = sizes.intersection(labels_in(part.tree)).difference(axes)
         if taken:
             for noted in (self.equal, self.cut, self.fits, self.counted):
                 noted.clear()
@@ -245,13 +261,15 @@ class _Printer:
         if isinstance(node, Constant):
             return _TreePart(_number(node.value if is_one(c) else c))
         negative = not isinstance(c, complex) and c < 0
-        part: _TreePart = yield self.product(-c if negative else c, node, axes, used)
+        size = -c if negative else c
+        part: _TreePart = yield self.product(size, node, axes, used, negative)
+        negative ^= part.is_turned
         return _TreePart(Sum(((-1, part.tree),)), part.counts, part.sized) if negative else part
 
     def product(
-        self, c: Number, node: Node, axes: tuple[str, ...], used: set[str]
+        self, c: Number, node: Node, axes: tuple[str, ...], used: set[str], is_negative: bool
     ) -> Job[_TreePart]:
-        """Write a coefficient, deltas, size factors and factors."""
+        """Write a coefficient, deltas, size factors and factors, in a term with this sign."""
         if not isinstance(node, Einsum):
             return self.joined(c, [], [(yield self.factor(node, axes, used))], {})
         absorbed = absorbable(node)
@@ -267,6 +285,7 @@ class _Printer:
         }
         ties: list[_TreePart] = []
         groups: list[tuple[tuple[int, tuple[str, ...], str], list[_TreePart], int, set[str]]] = []
+        is_turned = False
         for (operand, labels), count in counted_factors(node, absorbed.values()).items():
             own: list[Index] = []
             for axis, n in enumerate(labels):
@@ -280,11 +299,16 @@ class _Printer:
                 own.append(index)
             if isinstance(operand, Variable) and operand.symmetric:
                 own.sort(key=str)
+            elif has_levi_civita([operand]):
+                shown, sign = symbol_letters(own, axes, is_negative ^ is_turned)
+                own = list(shown)
+                is_turned ^= sign**count < 0
             copies: list[_TreePart] = [(yield self.factor(operand, tuple(own), used))]
             theirs = set(letters_of(own)) & summed.keys()
-            if count == 2 and theirs and not copies[0].divides:
+            is_number = isinstance(operand, Call) and operand.function is POSITION
+            if count == 2 and theirs and not (copies[0].divides or is_number):
                 copies.append((yield self.factor(operand, tuple(own), used)))
-            at = -1 if isinstance(operand, Delta) else self.first[operand]
+            at = -1 if isinstance(operand, Delta) or is_number else self.first[operand]
             place = (at, tuple(letters_of(own)), self.text(copies[0].tree))
             groups.append((place, copies, count, theirs))
         groups.sort(key=lambda group: group[0])
@@ -297,7 +321,7 @@ class _Printer:
             factors += _repeated(copies if is_clear else copies[:1], n)
         head = _deltas(node.output, axes)
         self.equal.update((a, b) for a, b in (tuple(part.counts) for part in head))
-        return self.joined(c, head, factors, summed)
+        return replace(self.joined(c, head, factors, summed), is_turned=is_turned)
 
     def joined(
         self, c: Number, head: list[_TreePart], factors: list[_TreePart], summed: Mapping[str, Size]
@@ -314,7 +338,7 @@ class _Printer:
                 head.append(_TreePart(Symbol(str(size))))
             elif letter not in sized:
                 signs[letter] = size
-            elif counts[letter] < 2:
+            elif counts[letter] < 2 or letter in self.numbers:
                 signs[letter] = None
         lead = [*([] if is_one(c) else _factors(c)), *((part.tree, 1) for part in head)]
         rest = [(part.tree, 1) for part in factors if not part.divides]
@@ -338,7 +362,11 @@ class _Printer:
         if isinstance(node, Constant):
             return _TreePart(_number(node.value))
         if isinstance(node, Call):
+            if has_levi_civita([node]):
+                return _TreePart(Symbol("ε", letters), _counted(letters), frozenset(letters))
             function = node.function
+            if function is POSITION:
+                return self.position(node, letters)
             write = self.elementwise if function.is_elementwise else self.call
             write = self.power if function.name == "power" else write
             part: _TreePart = yield write(node, letters, used)
@@ -416,7 +444,8 @@ class _Printer:
         if p is None:
             exponent: _TreePart = yield self.sum(above, axes if above.shape else (), used)
             # s^x_i could also be s_i to the power of x, as s with an upper and a lower index.
-            is_unclear = isinstance(below, Variable) and not below.shape and above.shape
+            is_unclear = isinstance(below, Variable) and not below.shape and bool(above.shape)
+            is_unclear |= isinstance(exponent.tree, Symbol) and exponent.tree.name in self.numbers
             exponent = exponent.bracketed() if is_unclear else exponent.atom()
         else:
             exponent = _TreePart(bracketed(_number(p)) if isinstance(p, Fraction) else Literal(p))
@@ -438,6 +467,16 @@ class _Printer:
         if function.name in _SIGNS and not all(map(is_number, node.args)):
             tree = Compare(_SIGNS[function.name], trees[0], trees[1])
         return _TreePart(tree, in_bracket(arg.counts for arg in args), _sized(args))
+
+    def position(self, node: Call, axes: tuple[str, ...]) -> _TreePart:
+        """Write an index as a number, by its letter; where that is a name, by what it counts."""
+        (letter,) = axes
+        if letter in self.names or letter in self.sizes:
+            cores = (((letter, node.shape[0]),),)
+            count = Apply(Symbol("cumsum"), (Literal(1),), axes, cores)
+            return _TreePart(Sum(((1, count), (-1, Literal(1)))), {letter: 1}, frozenset(axes))
+        self.numbers.add(letter)
+        return _TreePart(Symbol(letter), {letter: 0})
 
     def call(self, node: Call, axes: tuple[str, ...], used: set[str]) -> Job[_TreePart]:
         """Write a call of a function of vectors or matrices, with the labels of its value."""
@@ -571,6 +610,24 @@ def counted_factors(
     gone = {relation for _, _, relation in absorbed}
     slots = enumerate(zip(node.operands, node.subscripts, strict=True))
     return Counter(slot for k, slot in slots if k not in gone)
+
+
+def symbol_letters(
+    own: Sequence[Index], first: Sequence[str], is_negative: bool
+) -> tuple[list[str], int]:
+    """Put the letters of a permutation symbol in an order to be read, and tell its sign.
+
+    That is the alphabet's, or that in which some letters come first, as in ``ε_ipk b_k``, if the
+    term has no minus then.
+
+    >>> symbol_letters("ikp", "ip", True), symbol_letters("kij", "i", False)
+    ((['i', 'p', 'k'], -1), (['i', 'j', 'k'], 1))
+    """
+    letters = [str(letter) for letter in own]
+    orders = [sorted(letters), sorted(letters, key=[*first, *sorted(letters)].index)]
+    signs = [parity([order.index(letter) for letter in letters]) for order in orders]
+    chosen = next((k for k in (0, 1) if (signs[k] < 0) == is_negative), 0)
+    return orders[chosen], signs[chosen]
 
 
 def _needs_tie(node: Node, axis: int) -> bool:

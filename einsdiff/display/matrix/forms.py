@@ -410,7 +410,7 @@ def apply(
 ) -> Form:
     """Return a function of its arguments.
 
-    `template` spells it in LaTeX, see `einsdiff.algebra.nodes.function.Function`.
+    `template` spells it in LaTeX, see `einsdiff.algebra.nodes.function_records.Function`.
     """
     return Form("apply", tuple(args), (name, template, is_entrywise), rank)
 

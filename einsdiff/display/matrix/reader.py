@@ -33,8 +33,10 @@ from itertools import combinations
 from math import prod
 from typing import cast
 
+from einsdiff.algebra.functions.of_axes import POSITION
 from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Constant, Delta, Einsum, Node, Variable
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.display.index.printer import MOST_FACTORS
 from einsdiff.display.matrix.failing import NoMatrixFormError
@@ -190,6 +192,8 @@ class _MatrixReader:
         """Read a node that is no sum of products."""
         if isinstance(node, Delta):
             return _relation(node)
+        if has_levi_civita([node]):
+            raise NoMatrixFormError("the permutation symbol is no matrix of this notation")
         rank = len(node.shape)
         if rank > 2:
             kinds = {Call: "the value of a function", Add: "a sum", Einsum: "a product"}
@@ -208,6 +212,8 @@ class _MatrixReader:
     def call(self, node: Call) -> Job[Form]:
         function = node.function
         rank = len(node.shape)
+        if function is POSITION:
+            raise NoMatrixFormError("an index stands as a number")
         if not function.is_elementwise and node.batch:
             raise NoMatrixFormError(f"{function.name} acts on a part of the axes only")
         args: list[Form] = []

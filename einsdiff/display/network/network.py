@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.graph import children, rebuilt, topological, variables_of
 from einsdiff.algebra.nodes.interning import (
     SUPERSCRIPT,

@@ -27,7 +27,7 @@ from itertools import product
 from math import prod
 from typing import Any, NoReturn, TypeGuard
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.interning import (
     SUPERSCRIPT,
@@ -41,6 +41,7 @@ from einsdiff.algebra.nodes.interning import (
     Shape,
     Variable,
 )
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.display.index.index_text import part_name
@@ -63,7 +64,8 @@ MOST_ENTRIES = 1000
 
 def _is_known(function: Function) -> bool:
     """Tell whether SymPy has a function of the table, which else is written by its definition."""
-    return bool(function.sympy) or function.name in _OF_AXES or function.name in OF_MATRICES
+    is_known = function.name in _OF_AXES or function.name in OF_MATRICES
+    return bool(function.sympy) or is_known or not function.arguments
 
 
 def _refuse(headline: str, action: str) -> NoReturn:
@@ -258,6 +260,8 @@ class _Indices(_Writer):
             return self.number(node.value)
         if isinstance(node, Delta):
             return self.delta(node, indices)
+        if has_levi_civita([node]):
+            return self.sympy.LeviCivita(*indices)
         if isinstance(node, Call):
             return self.call(node, axes, used)
         return self.sum(node, axes, used)
@@ -347,6 +351,7 @@ _OF_AXES: dict[str, Callable[[Any, list[_Arg], list[Any]], Any]] = {
     "logsumexp": lambda s, args, _: s.log(_sum_of_exp(s, args[0])),
     "softmax": lambda s, args, axes: s.exp(_at(args[0], axes)) / _sum_of_exp(s, args[0]),
     "log_softmax": lambda s, args, axes: _at(args[0], axes) - s.log(_sum_of_exp(s, args[0])),
+    "_position": lambda _s, _args, axes: axes[0],
     "cumsum": lambda s, args, axes: s.Sum(
         args[0][1] * holds(s, axes[0] >= args[0][0][0][0]), *args[0][0]
     ),
@@ -396,6 +401,10 @@ class _Arrays(_Writer):
             return self.total(node)
         if isinstance(node, Einsum):
             return self.product(node)
+        if has_levi_civita([node]):
+            places = product(range(len(node.shape)), repeat=len(node.shape))
+            entries = [self.sympy.LeviCivita(*place) for place in places]
+            return self.sympy.ImmutableDenseNDimArray(entries, node.shape)
         assert isinstance(node, Call)
         return self.call(node)
 

@@ -18,7 +18,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import Any, NoReturn
 
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.nodes.interning import Node, constant
 from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.algebra.operations.arithmetic import power as power_of

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from einsdiff.algebra.nodes.interning import Node, Variable, variable
 from einsdiff.algebra.nodes.nodes import partial
 from einsdiff.errors import BindingError, OperandError, ShapeError, shape_text, shapes_line
@@ -91,8 +91,8 @@ class Symbols:
                 case "Indexed":
                     self.leaf(part.base, len(part.indices))
                     self.note_indices(part.indices)
-                case "KroneckerDelta":
-                    self.note_indices(part.args[:2])
+                case "KroneckerDelta" | "LeviCivita" as name:
+                    self.note_indices(part.args[: 2 if name == "KroneckerDelta" else None])
                 case "MatrixElement":
                     self.note_indices(part.args[1:])
                 case "ArrayElement":

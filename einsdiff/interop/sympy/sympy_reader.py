@@ -18,16 +18,18 @@ from functools import reduce
 from itertools import product
 from typing import Any
 
-from einsdiff.algebra.nodes.function import FUNCTIONS, lookup
+from einsdiff.algebra.nodes.function_records import FUNCTIONS, lookup
 from einsdiff.algebra.nodes.interning import Node, delta, zero
+from einsdiff.algebra.nodes.levi_civita import LEVI_CIVITA
 from einsdiff.algebra.nodes.nodes import call, einsum, partial
 from einsdiff.algebra.operations.joining import concatenate
 from einsdiff.algebra.operations.reshaping import reshape
 from einsdiff.algebra.reading.binding import Builder
+from einsdiff.algebra.reading.epsilons import epsilon_name
 from einsdiff.algebra.reading.kinds import Part, Total
 from einsdiff.algebra.reading.parts import PartReader
 from einsdiff.display.sympy.vocabulary import named_by_sympy
-from einsdiff.errors import ShapeError, SubscriptsError, shape_text
+from einsdiff.errors import OperandError, ShapeError, SubscriptsError, shape_text
 from einsdiff.interop.sympy.meanings import (
     NODES,
     NOT_READ,
@@ -54,6 +56,9 @@ from einsdiff.notation.trees import (
     Symbol,
     Tree,
 )
+
+#: What the permutation symbol is called in trees of entries, which no operand is called.
+_LEVI_CIVITA = "LeviCivita"
 
 
 class SympyReader(Symbols):
@@ -89,7 +94,9 @@ class SympyReader(Symbols):
         parts = PartReader(
             ranks, size_names=frozenset(size_names.difference(ranks)), labels=frozenset()
         )
-        builder = Builder(parts, self.names)
+        parts.epsilons = frozenset([_LEVI_CIVITA])
+        symbols = {epsilon_name(n): node for n, node in LEVI_CIVITA.items()}
+        builder = Builder(parts, {**self.names, **symbols})
         for name, rank in unknown.items():
             builder.axes[name] = tuple(builder.new() for _ in range(rank))
         root = run(parts.whole(tree))
@@ -294,6 +301,16 @@ class SympyReader(Symbols):
         labels = [plain(side) for side in sides]
         is_plain = all(isinstance(label, str) for label in labels)
         return Symbol("δ", tuple(labels if is_plain else sides))
+
+    def levi_civita(self, expr: Any, scope: Scope) -> Tree:
+        """Read the permutation symbol."""
+        if len(expr.args) not in LEVI_CIVITA:
+            raise OperandError(
+                f"LeviCivita has {len(expr.args)} indices",
+                action=f"{min(LEVI_CIVITA)} to {max(LEVI_CIVITA)} are read",
+            )
+        sides = (self.index(side, scope) for side in expr.args)
+        return Symbol(_LEVI_CIVITA, tuple(map(plain, sides)))
 
     def comparison(self, expr: Any, scope: Scope) -> Job[Tree]:
         """Read a comparison, of two indices or of two numbers."""
@@ -536,6 +553,7 @@ _ENTRIES: dict[str, Callable[[SympyReader, Any, Scope], Tree | Job[Tree]]] = {
     "Sum": SympyReader.over,
     "Product": SympyReader.over,
     "KroneckerDelta": SympyReader.kronecker,
+    "LeviCivita": SympyReader.levi_civita,
     "MatrixElement": SympyReader.element,
     "ArrayElement": SympyReader.array_element,
     "Trace": SympyReader.trace,

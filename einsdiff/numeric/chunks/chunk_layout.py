@@ -23,7 +23,7 @@ from itertools import accumulate, pairwise
 from math import prod
 from typing import NamedTuple
 
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.graph import children, rebuilt, rewritten, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Delta, Einsum, Node, Variable, variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum

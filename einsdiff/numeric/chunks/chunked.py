@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from einsdiff.algebra.nodes.function import revision
+from einsdiff.algebra.nodes.function_records import revision
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.errors import SizeError, shape_text

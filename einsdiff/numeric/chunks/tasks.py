@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.interning import Call, Node
 from einsdiff.algebra.nodes.records import digest, dumped

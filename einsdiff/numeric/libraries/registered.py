@@ -4,7 +4,7 @@ A function :math:`y = f(x)` of each entry has as many entries as its argument, o
 ``(n)->()`` has none of its axes, and no function changes what it is given. What does otherwise is
 an error that names the function, before a wrong number comes of it.
 
->>> from einsdiff.algebra.nodes.function import Function
+>>> from einsdiff.algebra.nodes.function_records import Function
 >>> first = Function("first", ("1",), "first({0})", implementation=lambda x: x[:1])
 >>> checked(first)(np.ones(3))
 Traceback (most recent call last):
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.errors import OperandError
 
 #: The end of what NumPy says where an array that is not to be changed is.

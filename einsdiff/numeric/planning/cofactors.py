@@ -33,7 +33,7 @@ from itertools import combinations, permutations
 from math import factorial
 from typing import Any
 
-from einsdiff.algebra.nodes.function import FUNCTIONS, Function, kernel
+from einsdiff.algebra.nodes.function_records import FUNCTIONS, Function, kernel
 from einsdiff.algebra.nodes.graph import children, rewritten, topological
 from einsdiff.algebra.nodes.interning import (
     Add,

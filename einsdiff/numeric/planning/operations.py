@@ -23,7 +23,7 @@ from math import prod
 from types import NoneType
 from typing import Any, NamedTuple
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 
 Shapes = Sequence[tuple[int, ...]]
 

@@ -14,7 +14,7 @@ overflows long before a norm does, and a quotient by one is a part of a directio
 .. math:: (x_k x_k)^{-3/2} x_i x_j = \frac{\hat x_i \hat x_j}{\|x\|} \qquad \hat x = x / \|x\| .
 
 What stands on the right is a function of the table or a kernel (see
-`einsdiff.algebra.nodes.function.KERNELS`), which only computations have.
+`einsdiff.algebra.nodes.function_records.KERNELS`), which only computations have.
 
 >>> sigmoid, u = FUNCTIONS["sigmoid"], variable("u", ())
 >>> difference = add([(1, constant(1)), (-1, call(sigmoid, [u]))])
@@ -29,7 +29,7 @@ from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
-from einsdiff.algebra.nodes.function import FUNCTIONS, Function, kernel, lookup
+from einsdiff.algebra.nodes.function_records import FUNCTIONS, Function, kernel, lookup
 from einsdiff.algebra.nodes.graph import rewritten, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Constant, Einsum, Node, Number, constant
 from einsdiff.algebra.nodes.nodes import add, call, einsum, scale

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from einsdiff.algebra.nodes.function import Function, revision
+from einsdiff.algebra.nodes.function_records import Function, revision
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.interning import Call, Node, Variable
 from einsdiff.errors import OperandError

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.numeric.libraries.registered import checked
 from einsdiff.numeric.orders.engines import Optimizer

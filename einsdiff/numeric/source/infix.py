@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.source.draft import WIDTH, Draft, Writer
 from einsdiff.numeric.source.pieces import (
@@ -120,7 +120,8 @@ def _called(draft: Draft, function: Function, pieces: Sequence[Piece]) -> ast.ex
         return draft.spell(template, *pieces)
     chosen = draft.functions.get(function.name)
     if chosen is None:
-        chosen = draft.named(function.name, f"{function.name}_", f"{function.name}_function")
+        name = function.title
+        chosen = draft.named(name, f"{name}_", f"{name}_function")
         draft.functions[function.name] = chosen
     return called(chosen, *(piece.tree for piece in pieces))
 

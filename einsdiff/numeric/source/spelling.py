@@ -27,7 +27,7 @@ from functools import cache
 from pathlib import Path
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import Function
+from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.numeric.libraries.known import LIBRARIES
 
 #: The libraries that have code of their own.

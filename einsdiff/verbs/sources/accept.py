@@ -14,18 +14,21 @@ from contextlib import ExitStack
 from dataclasses import replace
 from unicodedata import normalize
 
-from einsdiff.errors import OperandError, pointing
+from einsdiff.algebra.nodes.function_records import parted_names
+from einsdiff.errors import EinsdiffError, OperandError, SubscriptsError, pointing
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.notation.evidence import NOTATIONS, Asked, asked, which
 from einsdiff.notation.lexer import is_index_notation, is_latex
-from einsdiff.notation.subscripts import from_sublists, parse_subscripts
+from einsdiff.notation.subscripts import from_sublists, is_index, parse_subscripts
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.libraries.xarray import is_named, shared_dimensions
+from einsdiff.verbs.named_functions import function, is_nameless
 from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, product
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.named_operands import called_like
+from einsdiff.verbs.sources.named_texts import texts_among
 from einsdiff.verbs.sources.source import Arguments, Source
 from einsdiff.verbs.sources.traced import traced
 
@@ -60,26 +63,82 @@ def read_expression(given: Arguments) -> Source:
 
 
 def _read_string(given: Arguments) -> Source:
-    """Read a text in the notation that it is in; errors show the text as it was given."""
-    if "->" in given.expression and "notation" not in given.named and not given.is_formula:
+    """Read a text; where it cannot be read, look whether it is in another language."""
+    text = given.expression
+    is_einsum = "->" in text and not re.search(r"[\^*/+()=\[\]]", text)
+    if is_einsum and "notation" not in given.named and not given.is_formula:
         take_keywords(given)
         return _read_einsum(given)
+    try:
+        return _read_text(given)
+    except SubscriptsError as error:
+        from einsdiff.notation.foreign import elsewhere  # where it is needed
+
+        def is_read(other: str) -> bool:
+            try:
+                _read_text(
+                    replace(
+                        given,
+                        expression=other,
+                        operands=(),
+                        named={},
+                        sizes=None,
+                        wanted=(),
+                        is_formula=True,
+                        notation=None,
+                    )
+                )
+            except EinsdiffError:
+                return False
+            return True
+
+        found = None if is_latex(text) else elsewhere(text, is_read)
+        if found is None:
+            raise
+        columns = range(found.start, found.end)
+        raise SubscriptsError(
+            found.headline, text=re.sub(r"\s", " ", text), carets=columns, action=found.action
+        ) from error
+
+
+def _read_text(given: Arguments) -> Source:
+    """Read a text in the notation that it is in; errors show the text as it was given."""
+    for name in [name for name, value in given.named.items() if is_nameless(value)]:
+        function(name)
+        given.named = {key: value for key, value in given.named.items() if key != name}
     notation = _said_notation(given)
     called = [called_like(source, k, given.frame) for k, source in enumerate(given.operands)]
     names = {*given.named, *(name for name in called if name is not None)}
     with ExitStack() as shown:
         if notation == "latex" or (notation is None and is_latex(given.expression)):
             notation = _translated(given, called, names, shown)
-        front = asked(given.expression, names) if notation != "einsum" else None
+        formulas = texts_among(given.named) if "∂" in given.expression else ()
+        front = asked(given.expression, names, formulas) if notation != "einsum" else None
         if front is not None:
             whole = given.expression
-            given.expression = whole[front.start :]
-            columns = range(front.start, len(whole) + 1)
+            given.expression = whole[front.start : front.end]
+            columns = range(front.start, front.start + len(given.expression) + 1)
             shown.enter_context(pointing(given.expression, whole, columns))
             given.wanted = (*given.wanted, *front.by)
+            front = _alone(given, front)
         take_keywords(given)
-        source = _READERS[notation or _notation_of(given, called)](given)
-    return source if front is None else replace(source, asked=front.by)
+        notation = notation or _notation_of(given, called)
+        lower = _lowered(given, called, shown) if notation == "index" else None
+        source = _READERS[notation](given)
+        if lower is not None:
+            source = replace(source, tensor=_at_levels(source.tensor, *lower))
+    return source if front is None else replace(source, asked=front.by, called_so=front[3:])
+
+
+def _alone(given: Arguments, front: Asked) -> Asked:
+    """Put the text of an operand in the place of its name, if that is all there is."""
+    name = given.expression.strip()
+    text = texts_among({name: given.named[name]}) if name in given.named else {}
+    if not text:
+        return front
+    given.expression, given.is_formula = text[name], True
+    given.named = {other: value for other, value in given.named.items() if other != name}
+    return front._replace(of=front.of or name)
 
 
 def _said_notation(given: Arguments) -> str | None:
@@ -105,8 +164,8 @@ def _translated(
     latex = given.expression
     formula = translate(latex, names)
     if formula.notation is None:
-        start = (asked(formula.text, names) or Asked((), 0)).start
-        plain = replace(given, expression=formula.text[start:], is_formula=True)
+        front = asked(formula.text, names) or Asked((), 0)
+        plain = replace(given, expression=formula.text[front.start : front.end], is_formula=True)
         formula = translate(latex, names, _notation_of(plain, called))
     given.expression = formula.text
     shown.enter_context(formula.pointing())
@@ -116,6 +175,9 @@ def _translated(
 def _notation_of(given: Arguments, called: Sequence[str | None]) -> str:
     """Tell by the text, and by the axes of operands, in which notation it is."""
     text = given.expression
+    for name in parted_names():
+        if name.endswith("'"):  # a derivative of a function, and no transpose
+            text = re.sub(rf"(?<!\w){name}+(?=\()", name[:-1], text)
     ranks = _ranks(given, called)
     if not given.is_formula and not is_index_notation(text, bool(given.operands)):
         # Labels of one operand may be parted by spaces, unless they are what operands are called.
@@ -123,6 +185,36 @@ def _notation_of(given: Arguments, called: Sequence[str | None]) -> str:
         if re.search("->|,|[.]{3}", text) or len(words) < 2 or not words <= ranks.keys():
             return "einsum"
     return which(text, ranks)
+
+
+def _lowered(
+    given: Arguments, called: Sequence[str | None], shown: ExitStack
+) -> tuple[Mapping[str, tuple[bool, ...]], Mapping[str, bool]] | None:
+    """Put lower indices in the place of upper ones; return the levels of names and open labels."""
+    text = given.expression
+    if "^" not in text:
+        return None
+    from einsdiff.notation.levels import lowered, open_levels  # where it is needed
+
+    named = given.named
+    ranks = {n: rank for n, rank in _ranks(given, called).items() if not is_index(named.get(n))}
+    sizes = [size for shape in named.values() if isinstance(shape, str) for size in shape]
+    found = lowered(text, ranks, sizes)
+    if found is None:
+        return None
+    given.expression = found.text
+    shown.enter_context(pointing(found.text, text, found.columns))
+    return found.of, open_levels(found, (*ranks, *parted_names()))
+
+
+def _at_levels(
+    tensor: Tensor, names: Mapping[str, tuple[bool, ...]], labels: Mapping[str, bool]
+) -> Tensor:
+    """Return a tensor that is printed with indices at the levels where they stood."""
+    formula = tensor.formula
+    own = tuple(labels.get(letter, False) for letter in formula.heading.axes)
+    levels = {formula.heading.name: own, **names} if any(own) else names
+    return Tensor(replace(formula, letters=formula.letters.at_levels(levels)), tensor.values)
 
 
 def _read_matrix(given: Arguments) -> Source:

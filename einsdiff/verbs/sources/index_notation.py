@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from einsdiff.algebra.nodes.function import revision
+from einsdiff.algebra.nodes.function_records import revision
 from einsdiff.algebra.reading.equation import Reading, read
 from einsdiff.errors import SubscriptsError
 from einsdiff.expressions.formula import Formula

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from einsdiff.algebra.nodes.function import parted_names, revision
+from einsdiff.algebra.nodes.function_records import parted_names, revision
 from einsdiff.algebra.reading.equation import Reading
 from einsdiff.algebra.reading.matrix_reading import amounts_in, read_matrix_text
 from einsdiff.errors import ShapeError

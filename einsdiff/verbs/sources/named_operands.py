@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from einsdiff.algebra.nodes.function import parted_names
+from einsdiff.algebra.nodes.function_records import parted_names
 from einsdiff.algebra.nodes.graph import dependencies, topological, variables_of
 from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.algebra.reading.equation import Reading

@@ -14,7 +14,7 @@ from einsdiff.expressions.replacing import with_replaced
 from einsdiff.verbs.sources.source import Arguments, Source
 
 #: Signs that a shape such as ``mn`` does not have, and an expression does.
-_SIGNS = frozenset("_+-*/^()[]=·−²³⁻")
+_SIGNS = frozenset("_+-*/^()[]=·−²³⁻'′ᵀ⊤@⊙⊘∘⊗‖|\\⟨√∇")
 
 
 def texts_among(named: Mapping[str, Any]) -> dict[str, str]:

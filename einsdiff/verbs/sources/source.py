@@ -48,6 +48,8 @@ class Source:
     sources: tuple[tuple[Any, str], ...] = ()
     subscripts: Subscripts | None = None  # the einsum string, if there was one
     asked: tuple[str, ...] = ()  # what the text asks to differentiate by
+    #: What the text calls that derivative and the function, "" where it does not.
+    called_so: tuple[str, str] = ("", "")
 
     def called(self, value: object) -> str:
         """Return what an object is called that is an operand or an operand's array, else ""."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import einsdiff as ed
 from einsdiff.algebra.derivatives.entries import key_of, placed, shape_of, taken
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import variable
 from einsdiff.algebra.nodes.nodes import call, einsum, related
 from einsdiff.algebra.rewriting.orient import normal_form

@@ -30,7 +30,7 @@ import sympy
 import einsdiff as ed
 from einsdiff.algebra.derivatives.differentiate import derivatives
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import FAMILIES, Function, lookup
+from einsdiff.algebra.nodes.function_records import FAMILIES, Function, lookup
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.interning import Node, constant, variable, zero
 from einsdiff.algebra.nodes.nodes import call, einsum

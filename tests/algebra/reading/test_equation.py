@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED as READ_AS_PRODUCTS
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS, lookup
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS, lookup
 from einsdiff.algebra.nodes.interning import constant, delta, variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum, partial, related, scale
 from einsdiff.algebra.reading.binding import build

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.interning import ONE, Add, Call, Einsum, constant, delta, variable, zero
 from einsdiff.algebra.nodes.nodes import add, call, einsum, related, scale

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, reject, settings
 
 import einsdiff as ed
 from einsdiff.algebra.nodes import nodes
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS
 from einsdiff.algebra.nodes.graph import rebuilt, topological, variables_of
 from einsdiff.algebra.nodes.interning import SUPERSCRIPT, Call, Node
 from einsdiff.algebra.nodes.nodes import call

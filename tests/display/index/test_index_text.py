@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import parted_names
+from einsdiff.algebra.nodes.function_records import parted_names
 from einsdiff.display.index.index_text import Written, equation, tree_of, write
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.index.printer import format_equation, format_index

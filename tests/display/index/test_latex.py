@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS
 from einsdiff.display.index.index_text import equation, format_heading, write
 from einsdiff.display.index.latex import (
     MOST_EXPANSIONS,

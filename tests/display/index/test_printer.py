@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import einsdiff as ed
 from einsdiff.algebra.derivatives.differentiate import derivatives
-from einsdiff.algebra.nodes.function import FUNCTIONS, lookup
+from einsdiff.algebra.nodes.function_records import FUNCTIONS, lookup
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.interning import constant, variable, zero
 from einsdiff.algebra.nodes.nodes import add, call, einsum, partial, related

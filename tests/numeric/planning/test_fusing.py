@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import Function, lookup
+from einsdiff.algebra.nodes.function_records import Function, lookup
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.interning import (
     Add,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import Add, Einsum, variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.algebra.rewriting.flatten import flatten

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum
 from einsdiff.numeric.planning.operations import Instruction

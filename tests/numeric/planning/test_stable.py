@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
 from tests.expressions.test_coding import run
 
 ULPS = 32

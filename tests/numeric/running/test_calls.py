@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
-from einsdiff.algebra.nodes.function import Function, lookup
+from einsdiff.algebra.nodes.function_records import Function, lookup
 from einsdiff.algebra.nodes.graph import not_analytic
 from einsdiff.algebra.nodes.interning import constant, variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum

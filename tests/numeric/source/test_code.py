@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.algebra.nodes.function import FAMILIES, FUNCTIONS
+from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS
 from einsdiff.algebra.nodes.graph import variables_of
 from einsdiff.algebra.nodes.interning import constant, variable
 from einsdiff.algebra.nodes.nodes import add, call, einsum, related

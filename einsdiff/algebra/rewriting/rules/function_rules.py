@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.functions.folds import Real, number
 from einsdiff.algebra.nodes.factors import Slot, counted, multiplied, slots
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import (
     ONE,
     Add,

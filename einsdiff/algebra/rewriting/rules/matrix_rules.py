@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from einsdiff.algebra.nodes.factors import Slot, multiplied, slots
-from einsdiff.algebra.nodes.function import lookup
+from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import (
     Delta,
     Einsum,

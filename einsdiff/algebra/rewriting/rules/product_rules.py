@@ -135,7 +135,7 @@ def _readings(factor: Node, labels: tuple[int, ...]) -> list[tuple[str, Slot]]:
     if power is not None:
         inside, prefix = power[0], "/"
         found = [(prefix, (inside, labels))]
-    if isinstance(inside, Call) and inside.args[0].shape == factor.shape:
+    if isinstance(inside, Call) and inside.args and inside.args[0].shape == factor.shape:
         name = inside.function.name
         x = inside.args[0]
         if name == "greater" and is_zero(inside.args[1]):

@@ -21,13 +21,18 @@ Delta(3)
 
 from __future__ import annotations
 
-from einsdiff.algebra.rewriting.rules import function_rules, matrix_rules, product_rules
+from einsdiff.algebra.rewriting.rules import (
+    function_rules,
+    matrix_rules,
+    product_rules,
+    symbol_rules,
+)
 from einsdiff.algebra.rewriting.rules.patterns import Rule
 
-#: The rules of the three modules, in the order in which they stand there.
+#: The rules of the four modules, in the order in which they stand there.
 RULES: tuple[Rule, ...] = tuple(
     found
-    for module in (function_rules, matrix_rules, product_rules)
+    for module in (symbol_rules, function_rules, matrix_rules, product_rules)
     for found in vars(module).values()
     if isinstance(found, Rule)
 )

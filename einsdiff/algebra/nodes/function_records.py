@@ -55,7 +55,8 @@ class Function:
     #: computed by its `definition`.
     numpy: str = ""
     #: The axes that it acts on, as for NumPy's generalised ufuncs: ``()->()`` for a function of
-    #: each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes.
+    #: each entry, ``(n,n)->(n,n)`` for one of matrices. Axes before these are batch axes. A
+    #: constant, ``->(3,3,3)``, has no argument, and sizes that are numbers.
     signature: str = "()->()"
     #: What the arguments are called in `jacobians`; the value is called ``y``.
     arguments: tuple[str, ...] = ("x",)
@@ -118,13 +119,13 @@ class Function:
     def title(self) -> str:
         """What it is called in code and reports, where kernels go by what computes them."""
         is_kernel = self.name.startswith("_") and isinstance(self.implementation, str)
-        return str(self.implementation) if is_kernel else self.name
+        return str(self.implementation) if is_kernel else self.name.replace("'", "_prime")
 
     @cached_property
     def cores(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
         """The names of the axes acted on, of each argument and of the value."""
         given, result = self.signature.split("->")
-        terms = [term.strip("()") for term in given.split("),(")]
+        terms = [term.strip("()") for term in given.split("),(")] if given else []
         return tuple(_names(term) for term in terms), _names(result.strip("()"))
 
     @property
@@ -206,6 +207,49 @@ def _missing(entry: Function) -> Iterator[str]:
         yield "it has no spelling for NumPy, and no definition"
 
 
+@dataclass(frozen=True)
+class Unspecified:
+    """What stands in the place of the computation of a function that is a name only."""
+
+    name: str
+
+    def __call__(self, *_arrays: Any) -> Any:
+        """Refuse to compute anything."""
+        plain = self.name.rstrip("'")
+        raise OperandError(
+            f"the function '{plain}' is not specified, so that '{self.name}' has no values",
+            action=f"say what it is, ed.register('{plain}', function, derivative), and read the "
+            "expression again",
+        )
+
+
+def unspecified(name: str, latex: str = "") -> Function:
+    """Return the record of a function of each entry of which nothing is known but its name.
+
+    Its derivatives are such functions, too, with a prime each: φ', φ''.
+
+    >>> unspecified("φ").jacobians
+    ("φ'(x)",)
+    """
+    prime = "'"
+    return Function(
+        name,
+        (f"{name}'(x)",),
+        f"{name.replace(prime, '_prime')}({{0}})",
+        latex=latex or rf"\operatorname{{{name}}}",
+        implementation=Unspecified(name),
+    )
+
+
+def _primed(name: str) -> Function | None:
+    """Return the derivative of a function that is not specified; None if there is no such."""
+    base = FUNCTIONS.get(name.rstrip("'"))
+    if base is None or not isinstance(base.implementation, Unspecified):
+        return None
+    latex = base.latex + name[len(base.name) :]
+    return FUNCTIONS.setdefault(name, unspecified(name, latex))
+
+
 _revision = 0
 
 
@@ -217,15 +261,21 @@ def revision() -> int:
 def parted_names() -> list[str]:
     """List the functions whose names have an underscore, after which a text could have labels.
 
+    Those that are not specified are among them with a prime, as their derivatives have.
+
     >>> "log_softmax" in parted_names()
     True
     """
-    return [name for name in (*FUNCTIONS, *FAMILIES) if "_" in name]
+    parted = [name for name in (*FUNCTIONS, *FAMILIES) if "_" in name]
+    unknown = (f for f in FUNCTIONS.values() if isinstance(f.implementation, Unspecified))
+    return [*parted, *(f"{f.name}'" for f in unknown)]
 
 
 def lookup(name: str, ranks: tuple[int, ...] | None = None) -> Function | None:
     """Find a function by its name, and by how many axes of each argument it is to act on."""
     found = FUNCTIONS.get(name) or KERNELS.get(name)
+    if found is None and name.endswith("'"):
+        found = _primed(name)
     if found is not None and (ranks is None or found.ranks == ranks):
         return found
     entry = FAMILIES.get(name)
