@@ -255,10 +255,8 @@ class _Round:
             return False
         most = self.extent_of(total.shape) / LARGE
         others = (operand.shape for operand in node.operands if operand is not total)
-        return all(
-            extent < most
-            for extent in (self.content(total), *map(self.extent_of, (node.shape, *others)))
-        )
+        shapes = (node.shape, *others)
+        return all(self.extent_of(s) < most for s in shapes) and self.content(total) < most
 
     def content(self, node: Node) -> int:
         """Return the entries of the largest array that is surely formed to compute a node."""
