@@ -35,7 +35,7 @@ from einsdiff.expressions.formula import Formula, fresh, joined_arguments
 from einsdiff.notation.letters import first_unused, numbered
 from einsdiff.numeric.libraries.memory import memory_limit
 from einsdiff.numeric.libraries.operands import Array
-from einsdiff.numeric.planning.rearrange import rearranged
+from einsdiff.numeric.planning.rearrange import rearranged, with_units
 
 #: What is kept may take this part of the memory that arrays may take, at double precision.
 MOST_KEPT = 1 / 4
@@ -61,7 +61,7 @@ class Stages:
         sizes: dict[str, int] = {}
         for formula in formulas:
             sizes.update(sizes_of(formula, arrays))
-        nodes = rearranged([formula.expr for formula in formulas], sizes)
+        nodes = rearranged(with_units([formula.expr for formula in formulas]), sizes)
         held = _held(nodes, moving)
         entries = sum(prod(s if isinstance(s, int) else sizes[s] for s in n.shape) for n in held)
         if entries * _BYTES > MOST_KEPT * memory_limit():

@@ -52,7 +52,7 @@ from einsdiff.numeric.planning.extents import Extent, counted
 from einsdiff.numeric.planning.fusing import bases, fused, needed
 from einsdiff.numeric.planning.lowering import contract_related
 from einsdiff.numeric.planning.operations import Instruction
-from einsdiff.numeric.planning.rearrange import rearranged
+from einsdiff.numeric.planning.rearrange import rearranged, with_units
 from einsdiff.numeric.planning.report import Cost, Report, costs, mode_of
 from einsdiff.numeric.planning.slicing import candidates, in_slices, with_numbers
 from einsdiff.numeric.planning.steps import ONES, Handle, Labels, Steps, letters, literal
@@ -133,7 +133,7 @@ def plan(
     allocated at one time, sums and results are computed in slices, if that helps. An optimizer that
     finds no order, or a path that fits no product, is an OperandError.
     """
-    nodes = rearranged(outputs, sizes)
+    nodes = rearranged(with_units(outputs), sizes)
     finder = _finder(optimizer, nodes, sizes)
     made = _planned(nodes, sizes, in_cores, finder=finder)
     if limit is None or made.peak <= limit or in_cores:

@@ -27,9 +27,9 @@ from math import prod
 from typing import NamedTuple
 
 from einsdiff.algebra.nodes.effort import budget, within
-from einsdiff.algebra.nodes.graph import children, rebuilt, topological, use_counts
+from einsdiff.algebra.nodes.graph import children, rebuilt, rewritten, topological, use_counts
 from einsdiff.algebra.nodes.interning import Add, Delta, Einsum, Node, Number, Shape
-from einsdiff.algebra.nodes.nodes import add, einsum
+from einsdiff.algebra.nodes.nodes import add, einsum, scale
 from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.algebra.rewriting.factor import factored
 from einsdiff.algebra.rewriting.flatten import flatten
@@ -70,6 +70,39 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
         return found[-1]
 
     return within(budget("planning", len(uses)), rounds, lambda: found[-1])
+
+
+def with_units(outputs: Iterable[Node]) -> tuple[Node, ...]:
+    r"""Take floats that all terms of a sum have out of it, and make 1.0 the number 1.
+
+    So the residual in :math:`0.5\, r_i r_i` and in its derivative is one array, and not an array and
+    1.0 times it. The values are the same where arrays are of the dtype of the result, to which a
+    program converts them first.
+
+    >>> x, y = variable("x", (3,)), variable("y", (3,))
+    >>> (node,) = with_units([add([(1.0, x), (-1.0, y)])])
+    >>> node is add([(1, x), (-1, y)])
+    True
+    """
+    roots = tuple(outputs)
+    floats = (
+        type(c) is float for n in topological(roots) if isinstance(n, Add) for c, _ in n.terms
+    )
+    return rewritten(roots, _with_units) if any(floats) else roots
+
+
+def _with_units(node: Node) -> Node:
+    if not isinstance(node, Add) or not any(type(c) is float for c, _ in node.terms):
+        return node
+    first = node.terms[0][0]
+    if type(first) is float and all(c in (first, -first) for c, _ in node.terms):
+        signs = [(1 if c == first else -1, term) for c, term in node.terms]
+        return scale(_unit(first), add(signs, node.shape))
+    return add([(_unit(c), term) for c, term in node.terms], node.shape)
+
+
+def _unit(c: Number) -> Number:
+    return int(c) if type(c) is float and abs(c) == 1 else c
 
 
 class _Way(NamedTuple):
