@@ -44,6 +44,8 @@ MOST_GROUPED = 32
 MOST_SPREAD = 32
 #: A sum is large that has so many times the entries of all that it is made of and multiplied by.
 LARGE = 4
+#: A product is multiplied out in part if that costs less than this share of other ways.
+CLEARLY = 0.9
 #: How often what was rearranged is looked at again, while there are steps left.
 MOST_ROUNDS = 6
 
@@ -221,10 +223,14 @@ class _Round:
             before = self.multiplied(node) + self.cost(operand) / self.uses[operand]
             before += self.added([(1, node)], node.shape)
             self.given = frozenset(node.operands) - {operand}
-            ways = [way for way in self.spreadings(node, k, operand) if way.cost < before]
+            whole, *partly = self.spreadings(node, k, operand)
             self.given = frozenset()
-            if ways:
-                return min(ways, key=lambda way: way.cost).node
+            # What is multiplied out in part hides its factors from sums that it is a term of.
+            best = min(partly, key=lambda way: way.cost, default=whole)
+            if best.cost < CLEARLY * min(before, whole.cost):
+                return best.node
+            if whole.cost < before:
+                return whole.node
         return node
 
     def spreadings(self, node: Einsum, k: int, total: Add) -> Iterator[_Way]:
