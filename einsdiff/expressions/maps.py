@@ -277,12 +277,12 @@ class LinearMap(Operators):
 
     def _contracted(self, other: Any, name: str, axes: slice) -> Self:
         self._split("no product with a direction")
-        from einsdiff.algebra.derivatives.linear_terms import contracted
+        from einsdiff.expressions.swept import product
 
         direction = as_direction(other, name, self.expr.shape[axes], self)
         labels = range(self.ndim)
         kept = [label for label in labels if label not in labels[axes]]
-        expr = contracted(self.expr, labels[axes], direction.expr)
+        expr = product(self.formula, tuple(labels[axes]), direction.expr)
         letters = [self.formula.heading.letters[label] for label in kept]
         return combined(expr, letters, [self, direction])
 

@@ -146,12 +146,14 @@ def part_of(formula: Formula, node: Node) -> Formula:
 def _product_of(formula: Formula, node: Node, summed: tuple[int, ...]) -> tuple[Formula, str]:
     """Return the formula of a node times vectors, as the columns of a variable of this name."""
     from einsdiff.algebra.derivatives.linear_terms import contracted
+    from einsdiff.expressions.swept import product
 
     names = {argument.name for argument in formula.arguments}
     name = first_unused(numbered("v"), names)
     columns = first_unused(numbered("c"), formula.named_sizes)
     vectors = variable(name, (*(node.shape[axis] for axis in summed), columns))
-    expr = contracted(node, summed, vectors)
+    whole = node is formula.expr
+    expr = product(formula, summed, vectors) if whole else contracted(node, summed, vectors)
     heading = Heading(function_name([*names, name]), fresh(len(expr.shape), [*names, name]))
     arguments = (*formula.arguments, vectors)
     return Formula(expr, heading, formula.letters, arguments, least=formula.least), name

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from einsdiff.algebra.derivatives.differentiate import derivatives, directional
+from einsdiff.algebra.derivatives.differentiate import adjoints, derivatives, directional
 from einsdiff.algebra.derivatives.entries import placed, taken
 from einsdiff.algebra.derivatives.substitution import with_expressions
 from einsdiff.algebra.nodes.effort import budget, within
@@ -306,6 +306,14 @@ def twice(f: Tensor, chosen: Chosen, directions: Sequence[Node]) -> tuple[Node, 
             "to differentiate by",
             text=str(f),
             action="pass one at a time",
+        )
+    if all(isinstance(part, Variable) for part in chosen):
+        variables = [part for part in chosen if isinstance(part, Variable)]
+        along: dict[Variable, list[tuple[int, Node]]] = {}
+        for variable, v in zip(variables, directions, strict=True):
+            along.setdefault(variable, []).append((1, v))
+        return directional(
+            adjoints(f.expr, variables), {v: add(own, v.shape) for v, own in along.items()}
         )
     if not inner:
         gradients = [Tensor(replace(f.formula, expr=g), {}) for g in backwards(f, chosen)]

@@ -64,6 +64,15 @@ def derivatives(
     ``(.., m1, .., ms)`` multiplies the derivatives, contracted over the axes of the expression, so
     that their shapes are ``(.., n1, .., nk)``.
     """
+    return flatten(adjoints(expression, wrt, seed))
+
+
+def adjoints(expression: Node, wrt: Sequence[Node], seed: Node | None = None) -> tuple[Node, ...]:
+    """Differentiate as `derivatives` does, and leave products nested as the sweep has built them.
+
+    So each adjoint is one node, and a further sweep over them takes as many steps as this one has.
+    Where products are merged first, what two of them shared is in each.
+    """
     if seed is None:
         seed = _identity(expression.shape)
     maxima: Mapping[Node, Node] = {}
@@ -75,42 +84,45 @@ def derivatives(
     order = topological([expression], dependencies)
     active = _active(order, targets)
     contributions: dict[Node, list[tuple[Number, Node]]] = {expression: [(1, seed)]}
-    adjoints: dict[Node, Node] = {}
+    found: dict[Node, Node] = {}
     for node in reversed(order):
         if node not in active or node not in contributions:
             continue
         adjoint = add(contributions.pop(node))
         if node in targets:
-            adjoints[node] = adjoint
+            found[node] = adjoint
         for local in local_derivatives(node, active):
             term = local.backwards(adjoint)
             contributions.setdefault(local.child, []).append((local.coefficient, term))
-    found = [
-        _symmetrised(adjoints[node], node, codomain)
-        if node in adjoints
-        else zero(outside + node.shape)
+    result = tuple(
+        _symmetrised(found[node], node, codomain) if node in found else zero(outside + node.shape)
         for node in wrt
-    ]
-    return released(flatten(found), maxima)
+    )
+    return released(result, maxima)
 
 
 def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> tuple[Node, ...]:
     r"""Differentiate expressions along a direction, in one forward sweep.
 
     The directions of variables, or of other nodes inside the expressions, are of the same shape as
-    these. For each expression there is :math:`\sum_x \frac{\partial f}{\partial x_d} v_d`.
+    these, or have further axes, the same for all, which come last in the result. For each
+    expression there is :math:`\sum_x \frac{\partial f}{\partial x_d} v_d`.
 
     >>> x, v = variable("x", (3,)), variable("v", (3,))
     >>> f = einsum([x, x], ["i", "i"], "")
     >>> directional([f], {x: v})[0] is einsum([derivatives(f, [x])[0], v], ["i", "i"], "")
     True
     """
-    seeds = {node: _symmetrised(v, node, 0) for node, v in directions.items()}
+    seeds = {
+        node: _symmetrised(v, node, 0, len(v.shape) - len(node.shape))
+        for node, v in directions.items()
+    }
     maxima: Mapping[Node, Node] = {}
     if all(isinstance(node, Variable) for node in directions):
         expressions, maxima = held(expressions)
+    rest = next((v.shape[len(node.shape) :] for node, v in directions.items()), ())
     tangents = {change.node: change.tangent for change in _sweep(expressions, seeds)}
-    return released(flatten([tangents.get(e, zero(e.shape)) for e in expressions]), maxima)
+    return released(flatten([tangents.get(e, zero(e.shape + rest)) for e in expressions]), maxima)
 
 
 def _active(order: Sequence[Node], targets: Collection[Node]) -> set[Node]:
@@ -127,15 +139,22 @@ def _identity(shape: Sequence[Size]) -> Node:
     return einsum([], [], (*labels, *labels), dict(enumerate(shape)))
 
 
-def _symmetrised(adjoint: Node, node: Node, codomain: int) -> Node:
-    """Average over the orders of a symmetric variable's axes, of which no one is meant."""
+def _symmetrised(adjoint: Node, node: Node, codomain: int, further: int = 0) -> Node:
+    """Average over the orders of a symmetric variable's axes, of which no one is meant.
+
+    They stand between axes of the codomain and further ones.
+    """
     if not (isinstance(node, Variable) and node.symmetric):
         return adjoint
     axes = tuple(range(len(adjoint.shape)))
-    orders = list(permutations(axes[codomain:]))
+    end = len(axes) - further
+    orders = list(permutations(axes[codomain:end]))
     weight = Fraction(1, len(orders))
     return add(
-        [(weight, einsum([adjoint], [axes], (*axes[:codomain], *order))) for order in orders],
+        [
+            (weight, einsum([adjoint], [axes], (*axes[:codomain], *order, *axes[end:])))
+            for order in orders
+        ],
         adjoint.shape,
     )
 

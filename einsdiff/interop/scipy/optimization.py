@@ -41,6 +41,7 @@ from einsdiff.errors import (
 from einsdiff.expressions.compiled import Compiled
 from einsdiff.expressions.evaluation import sizes_of
 from einsdiff.expressions.formula import Formula, symbol
+from einsdiff.expressions.stages import Stages
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.interop.scipy.blocks import (
     BlockMatrix,
@@ -531,8 +532,12 @@ class Problem:
         """
         if not self.is_scalar:
             raise self._needs_a_scalar("hessp()", 'take hess(x, v, form="operator")')
-        parts = self._parts(x)
-        return joined(self._hvp(**parts, **self._directions(self._unknown.checked(p, "p"))))
+        parts, key = self._parts(x), self._unknown.checked(x).tobytes()
+        known = self.__dict__.get("_prepared")
+        if known is None or known[0] != key:
+            known = self.__dict__["_prepared"] = (key, self._hvp.prepared(**parts))
+        directions = self._directions(self._unknown.checked(p, "p"))
+        return joined(self._hvp(known[1], **parts, **directions))
 
     def hess_sparsity(self) -> Any:
         """Tell which entries of the Hessian can be other than zero, from the formula alone.
@@ -594,9 +599,8 @@ class Problem:
         return tuple(self._symbol(f"v{k}", known[name].shape) for k, name in enumerate(self._names))
 
     def _directions(self, v: Any) -> dict[str, Array]:
-        names = [part.names[0] for part in self._direction]
         parts = self._unknown.parts(real(v, "v").reshape(-1))
-        return dict(zip(names, parts.values(), strict=True))
+        return dict(zip([part.names[0] for part in self._direction], parts.values(), strict=True))
 
     def _weights(self, u: Any) -> dict[str, Array]:
         return {self._weight.names[0]: real(u, "u").reshape(self.shape)}
@@ -664,8 +668,10 @@ class Problem:
         return BlockMatrix((self.size, self.size), blocks, known)
 
     @cached_property
-    def _hvp(self) -> Compiled:
-        return self._compiled(*hvp(self._objective, wrt=self._names, v=self._direction))
+    def _hvp(self) -> Stages:
+        products = hvp(self._objective, wrt=self._names, v=self._direction)
+        moving = [part.names[0] for part in self._direction]
+        return Stages([f.formula for f in products], self._data, moving, self._stand_ins)
 
     def _jacobian_operator(self, x: Any) -> Any:
         given = {name: part.copy() for name, part in self._parts(x).items()}
@@ -677,9 +683,10 @@ class Problem:
 
     def _hessian_operator(self, parts: Mapping[str, Array]) -> Any:
         given = {name: part.copy() for name, part in parts.items()}
+        kept = self._hvp.prepared(**given)
 
         def product(v: Array) -> Array:
-            return joined(self._hvp(**given, **self._directions(v)))
+            return joined(self._hvp(kept, **given, **self._directions(v)))
 
         return linear_operator((self.size, self.size), product, product)
 

@@ -54,7 +54,7 @@ from einsdiff.numeric.planning.fusing import bases, fused, needed
 from einsdiff.numeric.planning.lowering import contract_related
 from einsdiff.numeric.planning.operations import Instruction
 from einsdiff.numeric.planning.powers import Kind
-from einsdiff.numeric.planning.rearrange import rearranged
+from einsdiff.numeric.planning.rearrange import rearranged, with_units
 from einsdiff.numeric.planning.report import Cost, Report, costs, mode_of
 from einsdiff.numeric.planning.slicing import candidates, in_slices, with_numbers
 from einsdiff.numeric.planning.steps import ONES, Handle, Labels, Steps, letters, literal
@@ -137,7 +137,7 @@ def plan(
     finds no order, or a path that fits no product, is an OperandError. Of powers are `chained`
     those that numbers of the program's dtype allow.
     """
-    nodes = rearranged(outputs, sizes, is_placed=in_cores)
+    nodes = rearranged(with_units(outputs), sizes, is_placed=in_cores)
     finder = _finder(optimizer, nodes, sizes)
     made = _planned(nodes, sizes, in_cores, finder=finder, chained=chained)
     if limit is None or made.peak <= limit or in_cores:

@@ -24,16 +24,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
+from typing import NamedTuple
 
 from einsdiff.algebra.nodes.effort import budget, within
-from einsdiff.algebra.nodes.graph import rebuilt, use_counts
+from einsdiff.algebra.nodes.graph import children, rebuilt, rewritten, topological, use_counts
 from einsdiff.algebra.nodes.interning import Add, Delta, Einsum, Node, Number, Shape
-from einsdiff.algebra.nodes.nodes import add, einsum
+from einsdiff.algebra.nodes.nodes import add, einsum, scale
 from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.algebra.rewriting.factor import factored
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.notation.subscripts import Size
-from einsdiff.numeric.orders.paths import find_path
+from einsdiff.numeric.planning.merging import merged, order, order_cost
 from einsdiff.numeric.planning.stable import stable
 
 #: A sum is looked through for common factors of some of its terms if it has at most so many;
@@ -41,6 +42,10 @@ from einsdiff.numeric.planning.stable import stable
 MOST_GROUPED = 32
 #: A product is multiplied out into at most so many terms.
 MOST_SPREAD = 32
+#: A sum is large that has so many times the entries of all that it is made of and multiplied by.
+LARGE = 4
+#: A product is multiplied out in part if that costs less than this share of other ways.
+CLEARLY = 0.9
 #: How often what was rearranged is looked at again, while there are steps left.
 MOST_ROUNDS = 6
 
@@ -55,6 +60,7 @@ def rearranged(
     """
     outputs = with_definitions(tuple(outputs), lambda function: bool(function.numpy))
     nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
+    nodes = merged(nodes, sizes)
     uses = use_counts(nodes)
     if not any(isinstance(node, Add) for node in uses):
         return nodes
@@ -63,12 +69,53 @@ def rearranged(
     def rounds() -> tuple[Node, ...]:
         while len(found) <= MOST_ROUNDS:
             walk = _Round(found[-1], sizes, is_placed)
-            found.append(flatten(walk.nodes(), merges_placed=True))
+            changed = flatten(walk.nodes(), merges_placed=True)
+            found.append(changed if changed == found[-1] else merged(changed, sizes))
             if found[-1] == found[-2]:
                 break
         return found[-1]
 
     return within(budget("planning", len(uses)), rounds, lambda: found[-1])
+
+
+def with_units(outputs: Iterable[Node]) -> tuple[Node, ...]:
+    r"""Take floats that all terms of a sum have out of it, and make 1.0 the number 1.
+
+    So the residual in :math:`0.5\, r_i r_i` and in its derivative is one array, and not an array and
+    1.0 times it. The values are the same where arrays are of the dtype of the result, to which a
+    program converts them first.
+
+    >>> x, y = variable("x", (3,)), variable("y", (3,))
+    >>> (node,) = with_units([add([(1.0, x), (-1.0, y)])])
+    >>> node is add([(1, x), (-1, y)])
+    True
+    """
+    roots = tuple(outputs)
+    floats = (
+        type(c) is float for n in topological(roots) if isinstance(n, Add) for c, _ in n.terms
+    )
+    return rewritten(roots, _with_units) if any(floats) else roots
+
+
+def _with_units(node: Node) -> Node:
+    if not isinstance(node, Add) or not any(type(c) is float for c, _ in node.terms):
+        return node
+    first = node.terms[0][0]
+    if type(first) is float and all(c in (first, -first) for c, _ in node.terms):
+        signs = [(1 if c == first else -1, term) for c, term in node.terms]
+        return scale(_unit(first), add(signs, node.shape))
+    return add([(_unit(c), term) for c, term in node.terms], node.shape)
+
+
+def _unit(c: Number) -> Number:
+    return int(c) if type(c) is float and abs(c) == 1 else c
+
+
+class _Way(NamedTuple):
+    """A way to write a product, and what it costs to compute."""
+
+    node: Node
+    cost: float
 
 
 class _Round:
@@ -82,6 +129,8 @@ class _Round:
         self.sizes = sizes
         self.uses = use_counts(roots)
         self.done: dict[Node, Node] = {}
+        self.contents: dict[Node, int] = {}
+        self.given: frozenset[Node] = frozenset()  # what is computed once, however it is written
 
     def nodes(self) -> tuple[Node, ...]:
         for node in self.uses:
@@ -120,7 +169,9 @@ class _Round:
         inner = sum(
             self.cost(operand, limit - 1)
             for operand in node.operands
-            if isinstance(operand, Add) and self.uses.get(operand, 0) < 2
+            if isinstance(operand, Add)
+            and self.uses.get(operand, 0) < 2
+            and operand not in self.given
         )
         return inner + self.multiplied(node)
 
@@ -131,14 +182,7 @@ class _Round:
         )
 
     def multiplied(self, node: Einsum) -> float:
-        factors = tuple(
-            labels
-            for operand, labels in zip(node.operands, node.subscripts, strict=True)
-            if not isinstance(operand, Delta)
-        )
-        carried = frozenset(label for labels in factors for label in labels)
-        output = tuple(label for label in dict.fromkeys(node.output) if label in carried)
-        return find_path(factors, output, tuple(map(self.number, node.sizes)))[1]
+        return order_cost(node, self.sizes)
 
     def number(self, size: Size) -> int:
         return size if isinstance(size, int) else self.sizes[size]
@@ -170,7 +214,7 @@ class _Round:
     # Sums with deltas.
 
     def spread(self, node: Einsum) -> Node:
-        """Multiply out a factor that is a sum with deltas, if that costs less.
+        """Multiply out a factor that is a sum with deltas, or a large one, if that costs less.
 
         Other sums are kept: a small difference such as ``1 - y^2`` has more digits than what it
         would be in pieces.
@@ -180,19 +224,115 @@ class _Round:
                 not isinstance(operand, Add)
                 or len(node.operands) < 2
                 or not 1 < len(operand.terms) <= MOST_SPREAD
-                or not _has_deltas(operand)
+                or not (_has_deltas(operand) or self.is_large(node, operand))
             ):
                 continue
-            terms = []
-            for c, term in operand.terms:
-                factors = [*node.operands[:k], term, *node.operands[k + 1 :]]
-                sizes = dict(enumerate(node.sizes))
-                terms.append((c, einsum(factors, node.subscripts, node.output, sizes, [k])))
-            new = add(terms, node.shape)
             before = self.multiplied(node) + self.cost(operand) / self.uses[operand]
-            if self.whole(new) < before + self.added([(1, node)], node.shape):
-                return new
+            before += self.added([(1, node)], node.shape)
+            self.given = frozenset(node.operands) - {operand}
+            whole, *partly = self.spreadings(node, k, operand)
+            self.given = frozenset()
+            # What is multiplied out in part hides its factors from sums that it is a term of.
+            best = min(partly, key=lambda way: way.cost, default=whole)
+            if best.cost < CLEARLY * min(before, whole.cost):
+                return best.node
+            if whole.cost < before:
+                return whole.node
         return node
+
+    def spreadings(self, node: Einsum, k: int, total: Add) -> Iterator[_Way]:
+        """Multiply a sum out with all other factors, or with those that it is multiplied by first.
+
+        What these are made of is multiplied once, and not in each term.
+        """
+        sizes = dict(enumerate(node.sizes))
+        terms = []
+        for c, term in total.terms:
+            factors = [*node.operands[:k], term, *node.operands[k + 1 :]]
+            terms.append((c, einsum(factors, node.subscripts, node.output, sizes, [k])))
+        new = add(terms, node.shape)
+        yield _Way(new, self.whole(new))
+        at = [n for n, operand in enumerate(node.operands) if not isinstance(operand, Delta)]
+        left: list[tuple[int, ...]] = [(n,) for n in at]
+        parts: list[tuple[int, ...]] = []  # what the sum is multiplied by, each made of factors
+        for chosen in order(node, self.sizes)[0]:
+            group = [left.pop(place) for place in sorted(chosen, reverse=True)]
+            left.append(tuple(n for slots in group for n in slots))
+            if k in left[-1] and len(left) > 1:
+                parts += [slots for slots in group if k not in slots]
+                yield self.spread_with(node, k, total, parts)
+
+    def spread_with(
+        self, node: Einsum, k: int, total: Add, parts: Sequence[tuple[int, ...]]
+    ) -> _Way:
+        r"""Multiply a sum out with parts of a product, each made of factors at these places.
+
+        So :math:`(\delta_{jk} - s_{lj})\, u_{lk} s_{lj}` becomes
+        :math:`(u_{lj} - s_{lk} u_{lk})\, s_{lj}`.
+        """
+        made = [_made(node, slots) for slots in parts]
+        inside = {k, *(n for slots in parts for n in slots)}
+        outside = [n for n in range(len(node.operands)) if n not in inside]
+        needed = {*node.output, *(label for n in outside for label in node.subscripts[n])}
+        own = [node.subscripts[k], *(labels for _, labels in made)]
+        out = [n for n in dict.fromkeys(n for labels in own for n in labels) if n in needed]
+        sizes = {label: node.sizes[label] for label in out}
+        terms = [
+            (c, einsum([term, *(factor for factor, _ in made)], own, out, sizes, [0]))
+            for c, term in total.terms
+        ]
+        factors = [add(terms, tuple(sizes.values())), *(node.operands[n] for n in outside)]
+        labels = [out, *(node.subscripts[n] for n in outside)]
+        # Only labels that are left have a size, since one of no factor would count as one.
+        left = {label: node.sizes[label] for label in node.output}
+        new = einsum(factors, labels, node.output, left)
+        below = [factor for (factor, _), slots in zip(made, parts, strict=True) if len(slots) > 1]
+        return _Way(new, self.whole(new) + sum(map(self.cost, below)))
+
+    def is_large(self, node: Einsum, total: Add) -> bool:
+        """Tell whether a sum of products is much larger than all that it and the product are of.
+
+        The terms of :math:`(x_i y_j - y_i x_j) w_j` are rounded before they are subtracted, so that
+        nothing is lost if they are not. Differences of arrays as they are given, as in
+        :math:`(x_i - y_j) w_j`, have more digits; and so has the square of any difference.
+        """
+        exact = sum(not isinstance(t, Einsum) or len(t.operands) < 2 for _, t in total.terms)
+        if exact > 1 or node.operands.count(total) > 1:
+            return False
+        most = self.extent_of(total.shape) / LARGE
+        others = (operand.shape for operand in node.operands if operand is not total)
+        shapes = (node.shape, *others)
+        return all(self.extent_of(s) < most for s in shapes) and self.content(total) < most
+
+    def content(self, node: Node) -> int:
+        """Return the entries of the largest array that is surely formed to compute a node."""
+        if node not in self.contents:
+            for part in topological([node], self.unknown):
+                parts = self.parts(part)
+                self.contents[part] = (
+                    max(self.contents[inner] for inner in parts)
+                    if parts
+                    else self.extent_of(part.shape)
+                )
+        return self.contents[node]
+
+    def parts(self, node: Node) -> tuple[Node, ...]:
+        """List what a sum or a product is made of, without deltas."""
+        if not isinstance(node, Add | Einsum):
+            return ()
+        return tuple(part for part in children(node) if not isinstance(part, Delta))
+
+    def unknown(self, node: Node) -> tuple[Node, ...]:
+        return tuple(part for part in self.parts(node) if part not in self.contents)
+
+
+def _made(node: Einsum, slots: Sequence[int]) -> tuple[Node, tuple[int, ...]]:
+    """Multiply some factors of a product; also return the labels that others need of them."""
+    others = [own for n, own in enumerate(node.subscripts) if n not in slots]
+    needed = {*node.output, *(label for own in others for label in own)}
+    subscripts = [node.subscripts[n] for n in slots]
+    out = tuple(n for n in dict.fromkeys(n for own in subscripts for n in own) if n in needed)
+    return einsum([node.operands[n] for n in slots], subscripts, out), out
 
 
 def _terms(node: Node) -> list[Node]:

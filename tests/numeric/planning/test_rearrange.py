@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import einsdiff as ed
 from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.interning import Add, Einsum, variable
-from einsdiff.algebra.nodes.nodes import add, call, einsum
+from einsdiff.algebra.nodes.nodes import add, call, einsum, scale
 from einsdiff.algebra.rewriting.flatten import flatten
 from einsdiff.numeric.planning import rearrange
 from einsdiff.numeric.planning.plan import plan
@@ -492,3 +492,38 @@ def test_products_with_a_factor_twice_have_their_values(drawn, dtype):
     made = program_for((node,), (), dtype)
     found = made.function(*(arrays[v.name] for v in made.inputs))
     check(np.asarray(found), node, arrays, np.dtype(dtype))
+
+
+# --- floats in sums ---------------------------------------------------------------------------
+
+
+def test_floats_that_all_terms_have_leave_a_sum():
+    x, y = variable("x", (3,)), variable("y", (3,))
+    difference = add([(1, x), (-1, y)])
+    assert rearrange.with_units([add([(2.5, x), (-2.5, y)])])[0] is scale(2.5, difference)
+    assert rearrange.with_units([add([(-1.0, x), (1.0, y)])])[0] is scale(-1, difference)
+    mixed = add([(1.0, x), (0.5, y)])
+    assert rearrange.with_units([mixed])[0] is add([(1, x), (0.5, y)])
+    assert rearrange.with_units([scale(1.0, x)])[0] is x
+    exact = add([(2, x), (-2, y)])
+    assert rearrange.with_units([exact])[0] is exact
+
+
+def test_half_a_square_and_its_derivative_have_one_residual():
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(50, 4)), rng.normal(size=50), rng.normal(size=4)
+    f, gradient = ed.value_and_grad(lambda w: 0.5 * np.sum((X @ w - y) ** 2), w, wrt=0)
+    made = plan([f.expr, gradient.expr], {})
+    long = [step.op for step in made.instructions if step.shape == (50,)]
+    assert sorted(long) in (["dot", "subtract"], ["add", "dot"])
+    np.testing.assert_allclose(np.asarray(gradient), X.T @ (X @ w - y))
+
+
+def test_one_point_zero_makes_integers_floats():
+    x = np.array([1, 2, 3])
+    gradient = ed.grad("0.5 x_i x_i", x=x, wrt="x")
+    for found in (np.asarray(gradient), ed.compile(gradient)(x), gradient.cores().dense()):
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, x)
+        assert not np.shares_memory(found, x)
+    assert "1.0" in gradient.code()
