@@ -81,9 +81,9 @@ def rearranged(
 def with_units(outputs: Iterable[Node]) -> tuple[Node, ...]:
     r"""Take floats that all terms of a sum have out of it, and make 1.0 the number 1.
 
-    So the residual in :math:`0.5\, r_i r_i` and in its derivative is one array, and not an array and
-    1.0 times it. The values are the same where arrays are of the dtype of the result, to which a
-    program converts them first.
+    So the residual in :math:`0.5\, r_i r_i` and in its derivative is one array, and not an array
+    and 1.0 times it. The values are the same where arrays are of the dtype of the result, to which
+    a program converts them first.
 
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> (node,) = with_units([add([(1.0, x), (-1.0, y)])])
