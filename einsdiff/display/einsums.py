@@ -21,6 +21,7 @@ from typing import TypeGuard
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.functions.of_axes import POSITION
+from einsdiff.algebra.nodes.entry_indices import absorbable, counted_factors
 from einsdiff.algebra.nodes.graph import children
 from einsdiff.algebra.nodes.interning import (
     Add,
@@ -37,15 +38,15 @@ from einsdiff.algebra.nodes.interning import (
 from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.algebra.nodes.nodes import call
 from einsdiff.display.index.index_text import format_heading
-from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
-from einsdiff.display.index.printer import (
-    absorbable,
-    counted_factors,
-    exact_exponent,
-    format_index,
-    is_number,
+from einsdiff.display.index.lettering import (
+    Heading,
+    Letters,
+    assigned,
+    axis_spellings,
+    places,
     summary,
 )
+from einsdiff.display.index.printer import exact_exponent, format_index, is_number
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size

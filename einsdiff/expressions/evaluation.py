@@ -14,6 +14,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from einsdiff.algebra.nodes.entry_indices import fixed_indices
 from einsdiff.algebra.nodes.graph import not_analytic, topological
 from einsdiff.algebra.nodes.interning import Call, Node, Variable
 from einsdiff.algebra.nodes.nodes import einsum
@@ -227,7 +228,26 @@ def _settled(formulas: Sequence[Formula], values: Mapping[str, Any]) -> dict[str
             raise unsettled(formula, size)
         _check_analytic(formula, values)
         _check_not_empty(formula, sizes, values)
+        if formula.named_sizes:
+            _check_entries(formula, sizes, values)
     return sizes
+
+
+def _check_entries(formula: Formula, sizes: Mapping[str, int], values: Mapping[str, Any]) -> None:
+    """Raise ShapeError for an entry that an axis, whose size was a name, does not have."""
+    whole: Formula | None = formula
+    while whole is not None:
+        for variable, axis, size, index in fixed_indices(whole.expr):
+            number = sizes.get(str(size), size)
+            if isinstance(number, int) and index >= number:
+                raise ShapeError(
+                    f"'{variable}' has no entry {index} along axis {axis}, whose size is {number}",
+                    text=whole.text,
+                    shapes=shapes_line([(n, a.shape) for n, a in values.items()]),
+                    action=f"indices count from 0: give an array of {index + 1} entries or more, "
+                    f"or write an index up to {number - 1}",
+                )
+        whole = None if whole.source is None else whole.source[0]
 
 
 def _check_not_empty(formula: Formula, sizes: Mapping[str, int], values: Mapping[str, Any]) -> None:

@@ -24,12 +24,12 @@ from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable
 from einsdiff.algebra.nodes.levi_civita import levi_civita
 from einsdiff.algebra.nodes.nodes import partial
 from einsdiff.algebra.reading.binding import Builder
+from einsdiff.algebra.reading.bounded_sums import plain_sums
 from einsdiff.algebra.reading.choice import is_function
 from einsdiff.algebra.reading.doubts import Doubts
 from einsdiff.algebra.reading.epsilons import epsilon_name, epsilons
 from einsdiff.algebra.reading.kinds import Part, Total, places
 from einsdiff.algebra.reading.parts import PartReader, is_exponential, near_function
-from einsdiff.algebra.reading.sums import plain_sums
 from einsdiff.notation.hints import INSTEAD
 from einsdiff.notation.index_parser import parse_equation
 from einsdiff.notation.jobs import run

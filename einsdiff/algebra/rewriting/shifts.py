@@ -50,7 +50,7 @@ MOST_MAXIMA = 16
 _EXTREMA = frozenset(["max", "min"])
 
 
-class _Factor(NamedTuple):
+class _ShiftedFactor(NamedTuple):
     """A node that is multiplied by an exponential of a multiple of m."""
 
     multiple: Fraction
@@ -68,7 +68,7 @@ class _Other(NamedTuple):
 
 
 #: How a node changes with m; None if it does not.
-_Change = _Factor | _Added | _Other | None
+_Change = _ShiftedFactor | _Added | _Other | None
 
 
 def held(nodes: Iterable[Node]) -> tuple[tuple[Node, ...], Mapping[Node, Node]]:
@@ -135,7 +135,7 @@ def _of_product(node: Einsum, changes: list[_Change]) -> _Change:
     factors = [
         (change.multiple, tuple(labels[axis] for axis in change.axes))
         for change, labels in zip(changes, node.subscripts, strict=True)
-        if isinstance(change, _Factor)
+        if isinstance(change, _ShiftedFactor)
     ]
     if added:
         if factors or len(added) > 1:
@@ -153,7 +153,7 @@ def _of_product(node: Einsum, changes: list[_Change]) -> _Change:
         return None
     if len(set(place)) < len(place) or any(node.output.count(label) != 1 for label in place):
         return _Other()
-    return _Factor(total, tuple(map(node.output.index, place)))
+    return _ShiftedFactor(total, tuple(map(node.output.index, place)))
 
 
 def _added(node: Node) -> _Change:
@@ -163,11 +163,11 @@ def _added(node: Node) -> _Change:
 def _of_sum(node: Add, changes: list[_Change]) -> _Change:
     """Add up what is added; factors have to be the same in all terms."""
     first = changes[0]
-    if all(change == first for change in changes) and isinstance(first, _Factor):
+    if all(change == first for change in changes) and isinstance(first, _ShiftedFactor):
         return first
     terms = []
     for (c, _), change in zip(node.terms, changes, strict=True):
-        if isinstance(change, _Factor):
+        if isinstance(change, _ShiftedFactor):
             return _Other()
         if isinstance(change, _Added):
             terms.append((c, change.node))
@@ -179,7 +179,7 @@ def _of_call(node: Call, changes: list[_Change], m: Variable) -> _Change:
     change, function = changes[0], node.function
     if change is None or any(other is not None for other in changes[1:]) or function.is_registered:
         return _Other()
-    if isinstance(change, _Factor):
+    if isinstance(change, _ShiftedFactor):
         exponent = node.args[-1]
         if function is FUNCTIONS["log"]:
             return _Added(_repeated(m, change, node.shape))
@@ -205,13 +205,13 @@ def _of_call(node: Call, changes: list[_Change], m: Variable) -> _Change:
     return _Other()
 
 
-def _repeated(m: Variable, change: _Factor, shape: Shape) -> Node:
+def _repeated(m: Variable, change: _ShiftedFactor, shape: Shape) -> Node:
     """Return the multiple of m that is an exponent, repeated along the other axes."""
     axes = range(len(shape))
     return scale(change.multiple, einsum([m], [change.axes], axes, dict(enumerate(shape))))
 
 
-def _as_factor(node: Node, m: Variable) -> _Factor | None:
+def _as_factor(node: Node, m: Variable) -> _ShiftedFactor | None:
     """Read a multiple of m that is repeated along axes."""
     multiple = Fraction(1)
     if isinstance(node, Add):
@@ -220,7 +220,7 @@ def _as_factor(node: Node, m: Variable) -> _Factor | None:
         c, node = node.terms[0]
         multiple = Fraction(c)  # type: ignore[arg-type]  # which is no complex number
     if node is m:
-        return _Factor(multiple, tuple(range(len(m.shape))))
+        return _ShiftedFactor(multiple, tuple(range(len(m.shape))))
     if not isinstance(node, Einsum) or node.operands != (m,):
         return None
     (own,), out = node.subscripts, list(node.output)
@@ -228,4 +228,4 @@ def _as_factor(node: Node, m: Variable) -> _Factor | None:
         return None
     if any(label not in out and size != 1 for label, size in enumerate(node.sizes)):
         return None
-    return _Factor(multiple, tuple(map(out.index, own)))
+    return _ShiftedFactor(multiple, tuple(map(out.index, own)))

@@ -31,6 +31,7 @@ from einsdiff.algebra.derivatives.differentiate import (
     local_derivatives,
     recorded,
 )
+from einsdiff.algebra.nodes.entry_indices import absorbable
 from einsdiff.algebra.nodes.graph import (
     children,
     dependencies,
@@ -55,7 +56,15 @@ from einsdiff.algebra.reading.choice import is_function
 from einsdiff.display.derivation.board import Board
 from einsdiff.display.derivation.derivation import Derivation, Step
 from einsdiff.display.index.index_text import Written, bare_partial, equation, format_heading, write
-from einsdiff.display.index.lettering import Heading, Letters, assigned, axes_of, places
+from einsdiff.display.index.lettering import (
+    MOST_FACTORS,
+    Heading,
+    Letters,
+    assigned,
+    axes_of,
+    places,
+    summary,
+)
 from einsdiff.display.index.lines import (
     contracted,
     counts,
@@ -64,13 +73,7 @@ from einsdiff.display.index.lines import (
     skeleton,
     summed,
 )
-from einsdiff.display.index.printer import (
-    MOST_FACTORS,
-    absorbable,
-    format_index,
-    format_sides,
-    summary,
-)
+from einsdiff.display.index.printer import format_index, format_sides
 from einsdiff.errors import OperandError
 from einsdiff.notation.letters import DUMMY, first_unused, fresh_letters
 from einsdiff.notation.trees import (

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from math import log10
 
 from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Einsum, Node, Variable
 from einsdiff.algebra.nodes.levi_civita import has_levi_civita, parity
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.trees import Index, letters_of
+
+#: Printing writes a shared node out wherever it stands, which can be exponentially long; an
+#: expression with more factors than this, written out, is summarised instead.
+MOST_FACTORS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,3 +225,13 @@ def symbol_letters(
     signs = [parity([order.index(letter) for letter in letters]) for order in orders]
     chosen = next((k for k in (0, 1) if (signs[k] < 0) == is_negative), 0)
     return orders[chosen], signs[chosen]
+
+
+def summary(order: Sequence[Node], length: Mapping[Node, int]) -> str:
+    """Describe an expression that is too long to be written; empty if it is not."""
+    total = length[order[-1]]
+    if total <= MOST_FACTORS:
+        return ""
+    digits = int(total.bit_length() * log10(2))
+    shown = f"about 10^{digits}" if digits > 15 else str(total)
+    return f"[an expression of {len(order)} nodes, {shown} when written out]"

@@ -24,8 +24,8 @@ from einsdiff.display.index.index_text import (
     tree_of,
     write,
 )
-from einsdiff.display.index.lettering import Heading, Letters, places
-from einsdiff.display.index.printer import MOST_FACTORS, format_sides, summary
+from einsdiff.display.index.lettering import MOST_FACTORS, Heading, Letters, places, summary
+from einsdiff.display.index.printer import format_sides
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.trees import (
     Affine,

@@ -20,10 +20,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import log10
 
 from einsdiff.algebra.functions.catalogue import MOST_EXPANDED
 from einsdiff.algebra.functions.of_axes import POSITION
+from einsdiff.algebra.nodes.entry_indices import absorbable, counted_factors
 from einsdiff.algebra.nodes.interning import (
     Add,
     Call,
@@ -36,7 +36,6 @@ from einsdiff.algebra.nodes.interning import (
     is_one,
 )
 from einsdiff.algebra.nodes.levi_civita import has_levi_civita
-from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.reading.choice import Argument, choose
 from einsdiff.algebra.reading.parts import COMPARISONS
 from einsdiff.display.index.index_text import (
@@ -54,6 +53,7 @@ from einsdiff.display.index.lettering import (
     assigned,
     axis_spellings,
     places,
+    summary,
     symbol_letters,
     without_repetition,
 )
@@ -90,9 +90,6 @@ from einsdiff.notation.trees import (
 
 #: The signs of comparisons, by the names of their functions.
 _SIGNS = {name: sign for sign, (name, is_swapped) in COMPARISONS.items() if not is_swapped}
-#: Printing writes a shared node out wherever it stands, which can be exponentially long; an
-#: expression with more factors than this, written out, is summarised instead.
-MOST_FACTORS = 5000
 
 
 def format_index(node: Node, axes: Sequence[str], letters: Letters) -> Written:
@@ -557,56 +554,6 @@ class _Printer:
             if (chosen.batch, chosen.batched) != (len(batch), batched):
                 return False
         return True
-
-
-def summary(order: Sequence[Node], length: Mapping[Node, int]) -> str:
-    """Describe an expression that is too long to be written; empty if it is not."""
-    total = length[order[-1]]
-    if total <= MOST_FACTORS:
-        return ""
-    digits = int(total.bit_length() * log10(2))
-    shown = f"about 10^{digits}" if digits > 15 else str(total)
-    return f"[an expression of {len(order)} nodes, {shown} when written out]"
-
-
-def absorbable(node: Einsum) -> dict[int, tuple[list[tuple[int, int]], int, int]]:
-    """Find the relations that can be written as an index of a variable: ``x_{i+1}``.
-
-    For a label that is summed, and stands at one variable and in one relation only: what the
-    relation says that it is, as coefficients of other labels and an offset; and the position of the
-    relation.
-    """
-    found: dict[int, tuple[list[tuple[int, int]], int, int]] = {}
-    places: dict[int, list[int]] = {}
-    for k, labels in enumerate(node.subscripts):
-        for n in labels:
-            places.setdefault(n, []).append(k)
-    for k, (operand, labels) in enumerate(zip(node.operands, node.subscripts, strict=True)):
-        if not isinstance(operand, Delta) or not operand.relation.is_equation:
-            continue
-        c, offset, _ = operand.relation
-        for own, n in zip(c, labels, strict=True):
-            others = [j for j in places[n] if j != k]
-            if abs(own) != 1 or n in node.output or len(places[n]) != 2 or len(others) != 1:
-                continue
-            terms = [(-own * m, t) for m, t in zip(c, labels, strict=True) if t != n]
-            sizes = [node.sizes[t] for _, t in terms]
-            low, high = bounds([m for m, _ in terms], -own * offset, sizes)
-            size = node.sizes[n]
-            is_inside = low >= 0 and not (isinstance(size, int) and high >= size)
-            if is_inside and isinstance(node.operands[others[0]], Variable):
-                found[n] = terms, -own * offset, k
-                break
-    return found
-
-
-def counted_factors(
-    node: Einsum, absorbed: Iterable[tuple[object, object, int]]
-) -> Counter[tuple[Node, tuple[int, ...]]]:
-    """Count equal factors with their labels, without the relations that are absorbed."""
-    gone = {relation for _, _, relation in absorbed}
-    slots = enumerate(zip(node.operands, node.subscripts, strict=True))
-    return Counter(slot for k, slot in slots if k not in gone)
 
 
 def _needs_tie(node: Node, axis: int) -> bool:

@@ -38,7 +38,7 @@ from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Constant, Delta, Einsum, Node, Variable
 from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.algebra.nodes.nodes import is_zero
-from einsdiff.display.index.printer import MOST_FACTORS
+from einsdiff.display.index.lettering import MOST_FACTORS
 from einsdiff.display.matrix.failing import NoMatrixFormError
 from einsdiff.display.matrix.forms import (
     Form,

@@ -27,6 +27,7 @@ from itertools import product
 from math import prod
 from typing import Any, NoReturn, TypeGuard
 
+from einsdiff.algebra.nodes.entry_indices import absorbable
 from einsdiff.algebra.nodes.function_records import Function
 from einsdiff.algebra.nodes.graph import topological, variables_of
 from einsdiff.algebra.nodes.interning import (
@@ -45,8 +46,14 @@ from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.algebra.nodes.nodes import is_zero
 from einsdiff.algebra.reading.definitions import with_definitions
 from einsdiff.display.index.index_text import part_name
-from einsdiff.display.index.lettering import Heading, Letters, assigned, axis_spellings, places
-from einsdiff.display.index.printer import absorbable, summary
+from einsdiff.display.index.lettering import (
+    Heading,
+    Letters,
+    assigned,
+    axis_spellings,
+    places,
+    summary,
+)
 from einsdiff.display.matrix.forms import Form, is_ones, subforms
 from einsdiff.display.matrix.matrix_equation import MatrixEquation
 from einsdiff.display.matrix.reader import lengths
