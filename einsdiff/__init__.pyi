@@ -63,6 +63,7 @@ def grad(
     wrt: Wrt | None = ...,
     order: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -73,6 +74,7 @@ def grad(
     wrt: tuple[Wrt, ...] | list[Wrt],
     order: Literal[1] = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -83,6 +85,7 @@ def grad(
     wrt: tuple[Wrt, ...] | list[Wrt],
     order: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Any, ...]: ...
 @overload
@@ -92,6 +95,7 @@ def hessian(
     *operands: Any,
     wrt: Wrt | None = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -101,6 +105,7 @@ def hessian(
     *operands: Any,
     wrt: tuple[Wrt, ...] | list[Wrt],
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[tuple[Tensor, ...], ...]: ...
 @overload
@@ -110,6 +115,7 @@ def value_and_grad(
     *operands: Any,
     wrt: Wrt | None = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, Tensor]: ...
 @overload
@@ -119,6 +125,7 @@ def value_and_grad(
     *operands: Any,
     wrt: tuple[Wrt, ...] | list[Wrt],
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, tuple[Tensor, ...]]: ...
 @overload
@@ -129,6 +136,7 @@ def vjp(
     wrt: Wrt | None = ...,
     u: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -139,6 +147,7 @@ def vjp(
     wrt: tuple[Wrt, ...] | list[Wrt],
     u: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -149,6 +158,7 @@ def hvp(
     wrt: Wrt | None = ...,
     v: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Tensor: ...
 @overload
@@ -159,6 +169,7 @@ def hvp(
     wrt: tuple[Wrt, ...] | list[Wrt],
     v: Any = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Tensor, ...]: ...
 @overload
@@ -171,6 +182,7 @@ def check(
     tolerance: float | None = ...,
     seed: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> Check: ...
 @overload
@@ -183,6 +195,7 @@ def check(
     tolerance: float | None = ...,
     seed: int = ...,
     sizes: Mapping[str, Size] | None = ...,
+    notation: str | None = ...,
     **named: Any,
 ) -> tuple[Any, ...]: ...
 

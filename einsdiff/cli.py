@@ -264,7 +264,13 @@ def _asked(options: argparse.Namespace) -> Tensor:
     ]
     # A single letter is a name here, and no label.
     given = Arguments(
-        options.expression, operands, None, said, sys._getframe(), is_formula=is_index
+        options.expression,
+        operands,
+        None,
+        {},
+        sys._getframe(),
+        notation=options.notation,
+        is_formula=is_index,
     )
     if options.order == 0:
         return read_derived(given).tensor

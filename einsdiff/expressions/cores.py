@@ -21,11 +21,16 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from einsdiff.algebra.derivatives.placing import placed
+from einsdiff.algebra.nodes.graph import topological
+from einsdiff.algebra.nodes.interning import Delta, Node
 from einsdiff.errors import OperandError, shape_text
 from einsdiff.expressions.evaluation import prepare
 from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.expressions.prepared import Prepared
+from einsdiff.expressions.solver import part_of
+from einsdiff.numeric.libraries.extras import scipy_module
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.numeric.planning.views import PlannedCore
@@ -165,7 +170,31 @@ class Cores:
 
 def evaluate_cores(formula: Formula, values: Mapping[str, Array]) -> Cores:
     """Compute the cores of a formula."""
-    prepared: Prepared = prepare([formula], values, in_cores=True)
+    node = placed(formula.expr, formula.domain or 0)
+    prepared: Prepared = prepare([formula], values, in_cores=True, nodes=(node,))
     (places,) = prepared.program.plan.cores
     arrays = prepared.run(values)
     return Cores(prepared.shapes[0], formula.domain or 0, prepared.dtype, places, arrays)
+
+
+#: A matrix is sparse to a solver if at most this part of its entries is stored.
+STORED = 1 / 8
+
+
+def sparse_part(
+    formula: Formula, values: Mapping[str, Array], node: Node, domain: int
+) -> Any | None:
+    """Build the sparse matrix of a part of a formula's expression, whose last axes are columns.
+
+    None if its entries are not mostly zeros, or SciPy is not there.
+    """
+    is_shifted = any(isinstance(n, Delta) and not n.is_identity for n in topological([node]))
+    if not is_shifted or scipy_module("sparse") is None:
+        return None
+    part = part_of(formula, node)
+    prepared = prepare([part], values, in_cores=True, nodes=(placed(node, domain),))
+    (places,) = prepared.program.plan.cores
+    (shape,) = prepared.shapes
+    if sum(prod(place.window.shape) for place in places) > STORED * prod(shape):
+        return None
+    return sparse(places, prepared.run(values), shape, domain, prepared.dtype, "csr")

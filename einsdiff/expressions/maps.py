@@ -505,6 +505,7 @@ class LinearMap(Operators):
                 "scipy.sparse.linalg.lsqr(J.operator(), rhs.ravel())",
             )
         from einsdiff.algebra.derivatives.structure import structure
+        from einsdiff.expressions.cores import sparse_part
         from einsdiff.numeric.solving.factorise import factorised
         from einsdiff.numeric.solving.failures import SolveError, solving_dtype
         from einsdiff.numeric.solving.frames import Evaluation
@@ -517,9 +518,10 @@ class LinearMap(Operators):
         sizes = tuple(sorted(sizes_of(self.formula, self.values).items()))
         array = partial(evaluate_part, self.formula, self.values)
         product = partial(apply_part, self.formula, self.values)
+        parts = partial(sparse_part, self.formula, self.values)
         try:
             found = structure(self.formula.normal_form, len(domain), sizes)
-            made = factorised(found, Evaluation(array, product, size, dtype))
+            made = factorised(found, Evaluation(array, product, size, dtype, parts))
         except SolveError as error:
             raise error.located(text) from None
         return Solver(made.method, codomain, domain, dtype, made, text)

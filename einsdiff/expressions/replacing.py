@@ -281,8 +281,8 @@ def _replaced(f: _B, parts: Mapping[Variable, _B], fresh: _FreshSizes) -> _B:
     by_name = {v.name: part.formula.letters for v, part in parts.items()}
     for name, axes in own.letters.of.items():
         letters = letters.joined(by_name.get(name) or Letters({name: axes}))
-    kept = {n: own_levels for n, own_levels in own.letters.levels.items() if n not in by_name}
-    letters = letters.at_levels(kept) if kept else letters
+    levels = {n: level for n, level in own.letters.levels.items() if n not in by_name}
+    letters = letters.at_levels(levels) if levels else letters
     heading, names = own.heading, [v.name for v in arguments]
     if heading.name in names or isinstance(own.expr, Variable):
         heading = replace(heading, name=function_name(names))

@@ -135,7 +135,7 @@ def right_side(rhs: Any) -> Array:
 
 
 @lru_cache(maxsize=1024)
-def _part_of(formula: Formula, node: Node) -> Formula:
+def part_of(formula: Formula, node: Node) -> Formula:
     """Return the formula of a part of another one's expression."""
     names = [argument.name for argument in formula.arguments]
     heading = Heading(function_name(names), fresh(len(node.shape), names))
@@ -195,7 +195,7 @@ def one_vector(matrices: Callable[[Array], Array], x: Array) -> Array:
 
 def evaluate_part(formula: Formula, values: Mapping[str, Array], node: Node) -> Array:
     """Compute a part of a formula's expression."""
-    return evaluate(_part_of(formula, node), values)
+    return evaluate(part_of(formula, node), values)
 
 
 def apply_part(

@@ -346,13 +346,18 @@ def _restored(
 
 
 def as_torch(
-    expression: Any, /, *operands: Any, sizes: Mapping[str, Size] | None = None, **named: Any
+    expression: Any,
+    /,
+    *operands: Any,
+    sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
+    **named: Any,
 ) -> Differentiable:
     """Make a function of PyTorch tensors that PyTorch differentiates by einsdiff's derivatives.
 
     Parameters
     ----------
-    expression, *operands, sizes, **named
+    expression, *operands, sizes, notation, **named
         An expression or several, as for `compile`. Arrays that are bound need not be given in the
         call: PyTorch tensors are what they are, and NumPy arrays are constants, copied here,
         which take the dtype and the device of the others.
@@ -383,17 +388,22 @@ def as_torch(
     >>> x.grad
     tensor([-2., -2.])
     """
-    return _read("torch", "PyTorch", expression, operands, sizes, named)
+    return _read("torch", "PyTorch", expression, operands, sizes, named, notation)
 
 
 def as_jax(
-    expression: Any, /, *operands: Any, sizes: Mapping[str, Size] | None = None, **named: Any
+    expression: Any,
+    /,
+    *operands: Any,
+    sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
+    **named: Any,
 ) -> Differentiable:
     """Make a function of JAX arrays that JAX differentiates by einsdiff's derivatives.
 
     Parameters
     ----------
-    expression, *operands, sizes, **named
+    expression, *operands, sizes, notation, **named
         An expression or several, as for `compile`. Arrays that are bound need not be given in the
         call: JAX arrays are what they are, and NumPy arrays are constants, copied here, which
         take the dtype of the others.
@@ -423,7 +433,7 @@ def as_jax(
     >>> gradient(jnp.zeros(2)).tolist()
     [-2.0, -2.0]
     """
-    return _read("jax", "JAX", expression, operands, sizes, named)
+    return _read("jax", "JAX", expression, operands, sizes, named, notation)
 
 
 def _read(
@@ -433,10 +443,13 @@ def _read(
     operands: Sequence[Any],
     sizes: Mapping[str, Size] | None,
     named: Mapping[str, Any],
+    notation: str | None,
 ) -> Differentiable:
     try:
         import_module(library)
     except ImportError:
         raise needs_extra(f"as_{library}()", title, library) from None
-    formulas, values, build = expressions(Arguments(expression, operands, sizes, named, outside()))
+    formulas, values, build = expressions(
+        Arguments(expression, operands, sizes, named, outside(), notation=notation)
+    )
     return Differentiable(formulas, values, build, library)

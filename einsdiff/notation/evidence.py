@@ -49,7 +49,8 @@ _NOTES = re.compile(
 
 #: What only index notation has, and subscripts of matrix notation that it could be taken for.
 _LABELLED = re.compile(
-    r"_\{?(?:[0-9]*[i-np-s][0-9i-np-s]*|[a-z]{1,2})(?![^\W_])|_\{[^{}]*[,<+-]|\)_|[δΣ∑Π∏]_|[Σ∑∏][ₐ-ₜ^]|->"
+    r"_\{?(?:[0-9]*[i-np-s][0-9i-np-s]*|[a-z]{1,2}|[α-ω]{2,4}|[μνρκ])(?![^\W_])"
+    r"|_\{[^{}]*[,<+-]|\)_|[δΣ∑Π∏]_|[Σ∑∏][ₐ-ₜ^]|->"
     r"|[ᵢ-ᵪₐ-ₜⱼ]"
 )
 _SIZED = re.compile(r"[IKe]_\{?|[IK][ₐ-ₜ]+")
@@ -133,13 +134,21 @@ def _told(text: str) -> bool | tuple[frozenset[str], frozenset[str], bool]:
     return words, frozenset(found), bool(_TRANSPOSED.search(text))
 
 
+#: An upper index on a left-hand side, where no power stands.
+_RAISED_LEFT = re.compile(
+    r"\s*[^\W\d_]\w*\^(?!T\b)\{?[^\W\d][^=\s()]*\s*=|\s*∂[^=()]*\^\{?[^\W\d][^=()]*="
+)
+
+
 def has_index_signs(text: str) -> bool:
     """Tell whether a text has what only index notation has.
 
     >>> has_index_signs("A_ij x_j"), has_index_signs("I_n x"), has_index_signs("A x")
     (True, False, False)
     """
-    return bool(_LABELLED.search(_SIZED.sub("", text))) or "\\" in text
+    if "\\" in text or _RAISED_LEFT.match(text):
+        return True
+    return bool(_LABELLED.search(_SIZED.sub("", text)))
 
 
 def asked(text: str, names: Collection[str] = (), formulas: Collection[str] = ()) -> Asked | None:

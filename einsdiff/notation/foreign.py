@@ -39,11 +39,12 @@ class Foreign(NamedTuple):
     start: int
     end: int
     translation: str
+    title: str
 
     @property
     def headline(self) -> str:
         """What is said of the text."""
-        return f"this looks like {self.language.title}"
+        return f"this looks like {self.title}"
 
     @property
     def action(self) -> str:
@@ -70,7 +71,8 @@ def elsewhere(text: str, is_read: Callable[[str], bool]) -> Foreign | None:
             made = ""
         if made.strip() == text.strip() or (made and not is_read(made)):
             made = ""
-        return Foreign(language, found.start(), found.end(), made)
+        title = _TITLES.get(found[0].partition(".")[0], language.title)
+        return Foreign(language, found.start(), found.end(), made, title)
     return None
 
 
@@ -78,16 +80,16 @@ class _UnknownError(Exception):
     """Something that is not translated."""
 
 
-class _Item(NamedTuple):
+class _Word(NamedTuple):
     """A name, number, string or sign; or a bracket, with what it holds parted by commas."""
 
     kind: str
     text: str
-    parts: tuple[tuple[_Item, ...], ...] = ()
+    parts: tuple[tuple[_Word, ...], ...] = ()
     apart: bool = False
 
 
-class _Argument(str):
+class _AsFactor(str):
     """A text, which is put in brackets where it stands as a factor."""
 
     def __format__(self, spec: str) -> str:
@@ -95,28 +97,28 @@ class _Argument(str):
         return str(self) if spec != "f" or is_one else f"({self})"
 
 
-def _cut(text: str) -> list[_Item]:
+def _cut(text: str) -> list[_Word]:
     """Cut a text into names, numbers, strings and signs."""
     items, apart = [], False
     for match in _CUT.finditer(text):
         if match.lastgroup is None:
             apart = True
             continue
-        items.append(_Item(match.lastgroup, match[0], (), apart))
+        items.append(_Word(match.lastgroup, match[0], (), apart))
         apart = False
     return items
 
 
-def _grouped(items: list[_Item], has_double: bool) -> tuple[_Item, ...]:
+def _grouped(items: list[_Word], has_double: bool) -> tuple[_Word, ...]:
     """Put what stands in brackets together."""
-    stack: list[tuple[str, bool, list[list[_Item]]]] = [("", False, [[]])]
+    stack: list[tuple[str, bool, list[list[_Word]]]] = [("", False, [[]])]
     queue = items[::-1]
     while queue:
         item = queue.pop()
         if item.text in ("[[", "]]") and item.kind == "sign":
             is_one = has_double and (item.text == "[[" or stack[-1][0] == "[[")
             if not is_one:
-                queue += [_Item("sign", item.text[0])] * 2
+                queue += [_Word("sign", item.text[0])] * 2
                 continue
         if item.kind == "sign" and item.text in _OPEN:
             if len(stack) > DEEPEST_OF_OTHERS:
@@ -127,7 +129,7 @@ def _grouped(items: list[_Item], has_double: bool) -> tuple[_Item, ...]:
             if _OPEN.get(opened) != item.text:
                 raise _UnknownError
             made = tuple(tuple(part) for part in parts) if parts != [[]] else ()
-            stack[-1][2][-1].append(_Item("group", opened, made, apart))
+            stack[-1][2][-1].append(_Word("group", opened, made, apart))
         elif item.kind == "sign" and item.text == "," and len(stack) > 1:
             stack[-1][2].append([])
         else:
@@ -147,12 +149,14 @@ class _Translator:
     def whole(self, text: str) -> str:
         """Translate a text: what is said before the formula is left out."""
         text = text.strip().rstrip(";")
+        text = re.sub(r"^def\s+\w+\s*\([^()]*\)\s*:\s*return\b", "", text)
         text = re.sub(r"^lambda\b[^:]*:|^@\([^()]*\)|^function\s*\([^()]*\)", "", text)
         text = re.sub(r"^\(?[\w\s,]*\)?\s*->", "", text)
         text = re.sub(r"^(\w+)\s*(?:<-|:=)", r"\1 =", text)
-        return self.written(_grouped(_cut(text), self.entry == "[[")).strip()
+        made = self.written(_grouped(_cut(text), self.entry == "[["))
+        return re.sub(r"(?<=[(\[]) | +(?=[ )\],])", "", made.strip())
 
-    def written(self, items: tuple[_Item, ...]) -> str:
+    def written(self, items: tuple[_Word, ...]) -> str:
         out: list[str] = []
         at = 0
         while at < len(items):
@@ -183,12 +187,12 @@ class _Translator:
                 out.append(self.sign(items, at - 1))
         return "".join(out)
 
-    def is_division(self, items: tuple[_Item, ...], at: int) -> bool:
+    def is_division(self, items: tuple[_Word, ...], at: int) -> bool:
         """Tell whether it is divided by a number, or a number is divided."""
         around = items[at : at + 1] + items[max(at - 2, 0) : max(at - 1, 0)]
         return any(item.kind == "number" for item in around)
 
-    def sign(self, items: tuple[_Item, ...], at: int) -> str:
+    def sign(self, items: tuple[_Word, ...], at: int) -> str:
         item = items[at]
         told = self.language.signs.get(item.text)
         if told is None or (self.is_division(items, at + 1) and item.text in "*/"):
@@ -199,7 +203,7 @@ class _Translator:
             )
         return told
 
-    def group(self, item: _Item) -> str:
+    def group(self, item: _Word) -> str:
         """Write what is in brackets without a name before it."""
         close = _OPEN[item.text]
         inner = ", ".join(self.written(part) for part in item.parts)
@@ -207,11 +211,11 @@ class _Translator:
             raise _UnknownError
         return f"{item.text}{inner}{close}"
 
-    def name(self, items: tuple[_Item, ...], at: int) -> tuple[str, int]:
+    def name(self, items: tuple[_Word, ...], at: int) -> tuple[str, int]:
         """Write a name with its call or its entries, and what follows after a dot."""
         word = items[at].text
         at += 1
-        is_python = self.language.title in ("NumPy", "Python", "SymPy")
+        is_python = self.language.title in _WITH_METHODS
         if is_python and self.is_module(word) and self.is_dot(items, at):
             word, at = items[at + 1].text, at + 2
             while self.is_dot(items, at):
@@ -223,8 +227,13 @@ class _Translator:
                 return self.methods(self.called(word, nxt), items, at + 2)
         if at < len(items) and items[at].kind == "group" and not (items[at].apart and is_python):
             group = items[at]
-            if group.text == self.entry and self.is_entry(group):
-                text, at = self.entries(word, group), at + 1
+            is_call = self.entry == "(" and word in self.language.calls
+            if group.text == self.entry and self.is_entry(group) and not is_call:
+                at += 1
+                while at < len(items) and items[at].kind == "group" and items[at].text == "[":
+                    group = group._replace(parts=(*group.parts, *items[at].parts))
+                    at += 1
+                text = self.entries(word, group)
             elif group.text == self.call:
                 text, at = self.called(word, group), at + 1
         return self.methods(text, items, at)
@@ -232,28 +241,28 @@ class _Translator:
     def is_module(self, word: str) -> bool:
         return word in _MODULES
 
-    def is_dot(self, items: tuple[_Item, ...], at: int) -> bool:
+    def is_dot(self, items: tuple[_Word, ...], at: int) -> bool:
         return at + 1 < len(items) and items[at].text == "." and items[at + 1].kind == "name"
 
-    def methods(self, text: str, items: tuple[_Item, ...], at: int) -> tuple[str, int]:
+    def methods(self, text: str, items: tuple[_Word, ...], at: int) -> tuple[str, int]:
         """Write what stands after a dot, in languages that have methods."""
-        if self.language.title not in ("NumPy", "Python", "SymPy"):
+        if self.language.title not in _WITH_METHODS:
             return text, at
         while self.is_dot(items, at):
             word = items[at + 1].text
             at += 2
             if word in ("T", "mT"):
-                text = f"{_Argument(text):f}'"
+                text = f"{_AsFactor(text):f}'"
             elif word == "I":
                 text = f"inv({text})"
             elif at < len(items) and items[at].text == "(":
-                given = _Item("group", "(", ((_Item("done", text),), *items[at].parts))
+                given = _Word("group", "(", ((_Word("done", text),), *items[at].parts))
                 text, at = self.called(word, given), at + 1
             else:
                 raise _UnknownError
         return text, at
 
-    def called(self, word: str, group: _Item) -> str:
+    def called(self, word: str, group: _Word) -> str:
         """Write a call."""
         parts = group.parts
         if word in ("Sum", "sum", "Product", "product", "summation", "Prod") and len(parts) > 1:
@@ -271,7 +280,7 @@ class _Translator:
         if named and word not in ("norm", "linalg.norm"):
             raise _UnknownError
         told = self.language.calls.get(word)
-        arguments = [_Argument(self.argument(part)) for part in parts if part not in named]
+        arguments = [_AsFactor(self.argument(part)) for part in parts if part not in named]
         if told is not None and not isinstance(told, str):
             told = told.get(len(arguments))
             if told is None:
@@ -285,12 +294,12 @@ class _Translator:
         except IndexError:
             raise _UnknownError from None
 
-    def argument(self, part: tuple[_Item, ...]) -> str:
+    def argument(self, part: tuple[_Word, ...]) -> str:
         if len(part) == 1 and part[0].kind == "done":
             return part[0].text
         return self.written(part).strip()
 
-    def norm(self, word: str, parts: tuple[tuple[_Item, ...], ...]) -> str:
+    def norm(self, word: str, parts: tuple[tuple[_Word, ...], ...]) -> str:
         """Write a norm of an order that is given."""
         if not word.endswith("norm") or len(parts) < 2:
             return ""
@@ -300,7 +309,7 @@ class _Translator:
             raise _UnknownError
         return f"{name}({self.argument(parts[0])})"
 
-    def summed(self, word: str, parts: tuple[tuple[_Item, ...], ...]) -> str:
+    def summed(self, word: str, parts: tuple[tuple[_Word, ...], ...]) -> str:
         """Write a sum over indices with their bounds."""
         sign = "Π" if word.lower().startswith("prod") else "Σ"
         made = []
@@ -320,7 +329,7 @@ class _Translator:
             made.append(f"{sign}_{{{i}={low}}}^{braces}")
         return f"{' '.join(reversed(made))} ({self.argument(parts[0])})"
 
-    def derived(self, parts: tuple[tuple[_Item, ...], ...]) -> str:
+    def derived(self, parts: tuple[tuple[_Word, ...], ...]) -> str:
         """Write a derivative: by names, and by each as often as the number after it says."""
         by: list[str] = []
         for part in parts[1:]:
@@ -345,7 +354,7 @@ class _Translator:
 
     # Entries.
 
-    def is_entry(self, group: _Item) -> bool:
+    def is_entry(self, group: _Word) -> bool:
         """Tell whether what is in brackets are indices."""
         if not group.parts or len(group.parts) > 6:
             return False
@@ -356,7 +365,7 @@ class _Translator:
             for part in group.parts
         )
 
-    def entries(self, word: str, group: _Item) -> str:
+    def entries(self, word: str, group: _Word) -> str:
         """Write entries with labels that count from 0; a colon is the whole axis."""
         first, rows = self.language.first or 0, iter(_LABELS_OF_ROWS)
         if len(group.parts) == 1 and [item.text for item in group.parts[0]] == [":"]:
@@ -364,7 +373,7 @@ class _Translator:
         found = []
         for part in group.parts:
             text = "".join(item.text for item in part)
-            if text.isdigit() and len(text) < 10 and int(text) >= first:
+            if re.fullmatch("[0-9]{1,9}", text) and int(text) >= first:
                 found.append(str(int(text) - first))
             elif text == ":":
                 found.append(next(rows, "m"))
@@ -373,30 +382,27 @@ class _Translator:
             else:
                 raise _UnknownError
         is_short = all(len(index) == 1 for index in found)
-        numbers = sum(index.isdigit() for index in found)
+        numbers = sum(index.isdecimal() for index in found)
         if is_short and (numbers == 0 or len(found) == 1 or numbers < len(found)):
             return f"{word}_{''.join(found)}"
         return f"{word}_{{{','.join(found)}}}"
 
 
+_WITH_METHODS = ("NumPy", "Python", "SymPy or Maple")
+#: What is called otherwise than NumPy, by the name of its module.
+_TITLES = {
+    "torch": "PyTorch",
+    "F": "PyTorch",
+    "nn": "PyTorch",
+    "jnp": "JAX",
+    "jax": "JAX",
+    "tf": "TensorFlow",
+    "tensorflow": "TensorFlow",
+    "math": "Python",
+    "scipy": "SciPy",
+    "cp": "CuPy",
+    "cupy": "CuPy",
+}
 _MODULES = frozenset(
-    [
-        "np",
-        "numpy",
-        "jnp",
-        "jax",
-        "torch",
-        "tf",
-        "cp",
-        "cupy",
-        "scipy",
-        "math",
-        "F",
-        "K",
-        "sp",
-        "sympy",
-        "nn",
-        "tensorflow",
-        "mx",
-    ]
+    re.findall(r"\w+", "np numpy jnp jax torch tf tensorflow cp cupy scipy math F K sp sympy nn mx")
 )

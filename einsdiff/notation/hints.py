@@ -155,7 +155,7 @@ _MEANINGS = (
         "write ε_ijk a_j b_k",
         "write it with labels: ε_ijk a_j b_k, of the permutation symbol ε",
     ),
-    Meaning("eye identity delta δ", "", "write the delta: δ_ij", "write I, I_n or eye(n)"),
+    Meaning("eye identity", "delta δ", "write the delta: δ_ij", "write I, I_n or eye(n)"),
     Meaning("lg", "logten lg10", "write log10(x)", "write log10(x)"),
     Meaning("", "ld lb lg2", "write log2(x)", "write log2(x)"),
     Meaning("cot", "", "write 1 / tan(x)", "write 1 ./ tan(x)"),
@@ -217,6 +217,12 @@ _MEANINGS = (
         "d D",
         "write a derivative in front of all that is differentiated: d/dx (..)",
         "write a derivative in front of all that is differentiated: d/dx (..)",
+    ),
+    Meaning(
+        "",
+        "lim limit",
+        "there are no limits; write the function itself",
+        "there are no limits; write the function itself",
     ),
     Meaning("", "integral integrate int", "there are no integrals", "there are no integrals"),
     Meaning("", "rank cond nullspace null", "it has no derivative", "it has no derivative"),
@@ -293,7 +299,7 @@ _SPELLED = {
 
 #: Words that are also good names of operands, and mean a function where a factor follows.
 BEFORE_FACTORS = ("mean", "avg", "average", "var", "std", "vec", "diag", "rank", "dot", "norm", "E",
-                  "sh", "ch", "th")  # fmt: skip
+                  "sh", "ch", "th", "lim")  # fmt: skip
 
 #: What to write for signs that no notation has.
 SIGNS_OF_OTHERS = {

@@ -36,6 +36,7 @@ from typing import NoReturn
 from einsdiff.errors import SubscriptsError
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.lexer import COMPARE, COMPLEX, STARTS, Lexer, Token
+from einsdiff.notation.names import spelled_out
 from einsdiff.notation.trees import (
     DEEPEST,
     Affine,
@@ -430,6 +431,8 @@ class _Parser:
 
     def symbol(self, token: Token) -> Symbol:
         """Make a symbol of a name."""
+        if token.text == "δ" and token.groups is None:  # without labels it is a letter like others
+            return Symbol(spelled_out(token.text), (), token.column)
         groups = token.groups or ((),)
         if len(groups) > 1:
             self.no_labels(token)

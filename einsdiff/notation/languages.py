@@ -216,7 +216,7 @@ LANGUAGES = (
     Language(
         "Mathematica",
         re.compile(
-            r"\b[A-Z][a-z]+[A-Za-z0-9]*\[|\bD\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*,\s*[{^\W\d]|\[\["
+            r"\b[A-Z][a-z]+[A-Za-z0-9]*\[|\bD\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*,\s*[{^\W\d]|\w\[\["
             r"|\]\s*\.\s*\w|\bE\^|/\."
         ),
         "functions have round brackets and small letters here, sin(x)",
@@ -247,7 +247,9 @@ LANGUAGES = (
     ),
     Language(
         "Maple",
-        re.compile(r"=\s*-?\w+\s*\.\.|\^%T|&\*|&x|\bLinearAlgebra\b|\b(?:Diff|Int)\s*\("),
+        re.compile(
+            r"=\s*-?\w+\s*\.\.|[)\w]\s+\.\s+[(\w]|\^%T|&\*|&x|\bLinearAlgebra\b|\b(?:Diff|Int)\s*\("
+        ),
         "sums are written Σ_{i=1}^{n} x_i here, derivatives d/dx (..)",
         _SYMBOLIC,
         {".": " ", "&*": " ", "^%T": "'", "%T": "T", "&x": " ⊗ "},
@@ -255,7 +257,7 @@ LANGUAGES = (
         1,
     ),
     Language(
-        "SymPy",
+        "SymPy or Maple",
         re.compile(
             r"\b(?:Sum|Derivative|diff|Integral|MatrixSymbol|IndexedBase|Indexed|Symbol|symbols|Idx"
             r"|Matrix|Rational|Transpose|Trace|Inverse|Determinant|HadamardProduct|KroneckerDelta"
@@ -289,7 +291,8 @@ LANGUAGES = (
         "MATLAB",
         re.compile(
             r"[^\W\d]\w*\s*\(\s*(?::|end\b|\d+\s*[,:)])|[^\W\d]\w*\s*\([^()]*,\s*(?::|\d+|end)\s*\)"
-            r"|\w'?\s*\\\s*\w|\)\s*\\\s*\w|@\(|\bend\b|\w\(:\)|\d:\w|'fro'|\.\.\."
+            r"|[\w)]'?\s*\\\s*[\w(]|@\(|;\s*$|\bend\b|\w\(:\)|\(\w+:\w|'fro'"
+            r"|\bnorm\([^()]*,\s*(?:\d|[iI]nf)"
         ),
         "entries are written with labels that count from 0: A_{0,1}; a row is A_0j",
         {
@@ -311,7 +314,7 @@ LANGUAGES = (
         1,
     ),
     Language(
-        "Python, Julia or R",
+        "Python, or Julia and R, which count from 1",
         re.compile(r"[^\W\d]\w*\s*\[\s*(?:[-+:\w\s]+,)*\s*[-+:\w\s]*\]"),
         "entries are written with labels that count from 0: x_0, A_{0,1}; a row is A_0j",
         _SAME,

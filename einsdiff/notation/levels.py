@@ -66,20 +66,20 @@ class Lowered(NamedTuple):
     at: Mapping[int, tuple[bool, ...]]
 
 
-class _Label(NamedTuple):
+class _LevelLabel(NamedTuple):
     text: str
     column: int
     is_upper: bool
 
 
 @dataclass(slots=True)
-class _Place:
+class _LevelPlace:
     """A name with what is written below and above it."""
 
     name: str
     start: int
     end: int
-    labels: list[_Label] = field(default_factory=list)
+    labels: list[_LevelLabel] = field(default_factory=list)
     #: Whether there is something raised that could be an index, and whether it is.
     is_open: bool = False
     is_index: bool | None = None
@@ -137,7 +137,8 @@ def _lowered(
                 f"the indices of {place.name} stand at different levels",
                 [label.column for label in place.labels],
                 "no level is changed by itself: write a metric, g_ij x^j for x_i, give the other "
-                "one a name of its own, or write all indices below",
+                "one a name of its own, or write all indices below; "
+                f"write Σ_{place.labels[0].text} before the term for powers",
             )
         write(place.name, place.start, 1)
         if any(levels):
@@ -156,7 +157,7 @@ def _lowered(
     return Lowered("".join(shown), (*columns, len(text)), of, at)
 
 
-def _places(text: str, ranks: Mapping[str, int | None]) -> Iterator[_Place]:
+def _places(text: str, ranks: Mapping[str, int | None]) -> Iterator[_LevelPlace]:
     """Yield the names of a text, with their scripts."""
     parted = sorted((name for name in ranks if "_" in name), key=len, reverse=True)
     at = 0
@@ -167,12 +168,12 @@ def _places(text: str, ranks: Mapping[str, int | None]) -> Iterator[_Place]:
         if not name:
             at += 1
             continue
-        place = _Place(name, at, at + len(name))
+        place = _LevelPlace(name, at, at + len(name))
         at = _scripts(text, place)
         yield place
 
 
-def _scripts(text: str, place: _Place) -> int:
+def _scripts(text: str, place: _LevelPlace) -> int:
     """Read what is below and above a name; return where it ends."""
     at = place.end
     if place.name in _SUMS:
@@ -184,9 +185,9 @@ def _scripts(text: str, place: _Place) -> int:
             inside, first = normalize("NFKC", match[group]), match.start(group)
             is_upper = group in ("high", "up")
             labels = list(_labels(inside, first, is_upper, group in ("short", "sub", "up")))
-            if is_upper and not all(re.match(_LETTER, label.text) for label in labels):
-                if "," not in inside:
-                    break  # an exponent
+            is_of_letters = all(re.match(_LETTER, label.text) for label in labels)
+            if is_upper and not is_of_letters and "," not in inside:
+                break  # an exponent
             place.labels += labels
             place.is_open |= is_upper
         at = match.end()
@@ -194,15 +195,15 @@ def _scripts(text: str, place: _Place) -> int:
     return max(at, place.end)
 
 
-def _labels(text: str, column: int, is_upper: bool, is_short: bool) -> Iterator[_Label]:
+def _labels(text: str, column: int, is_upper: bool, is_short: bool) -> Iterator[_LevelLabel]:
     if "," not in text and (is_short or re.fullmatch(r"[\w\s]*", text)):
         for k, char in enumerate(text, column):
             if not char.isspace():
-                yield _Label(char, k, is_upper)
+                yield _LevelLabel(char, k, is_upper)
         return
     for part in text.split(","):
         if part.strip():
-            yield _Label(part.strip(), column + len(part) - len(part.lstrip()), is_upper)
+            yield _LevelLabel(part.strip(), column + len(part) - len(part.lstrip()), is_upper)
         column += len(part) + 1
 
 
@@ -210,7 +211,10 @@ def _labels(text: str, column: int, is_upper: bool, is_short: bool) -> Iterator[
 
 
 def _settled(
-    text: str, places: Sequence[_Place], ranks: Mapping[str, int | None], sizes: Collection[str]
+    text: str,
+    places: Sequence[_LevelPlace],
+    ranks: Mapping[str, int | None],
+    sizes: Collection[str],
 ) -> bool:
     """Tell for each raised letter whether it is an index; return whether one is."""
     maybe = [place for place in places if place.is_open]
@@ -218,10 +222,13 @@ def _settled(
         return False
     below = {label for place in places for label in place.lower}
     bound = _bound(text)
+    equals = _equals(text)
     alone = {place.name for place in places if not place.labels}
     for place in maybe:
         is_size = any(label in sizes and label not in below for label in place.upper)
         place.is_index = False if is_size else _by_rank(place, ranks)
+        if place.is_index is None and place.end <= equals:  # no power stands on the left
+            place.is_index = True
         if place.is_index is None and _DERIVED.search(text[max(0, place.start - 9) : place.start]):
             place.is_index = True
     evident = [
@@ -242,15 +249,25 @@ def _settled(
                 text,
                 f"'{letter}' above {place.name} is an index or an exponent",
                 [label.column for label in place.labels],
-                f"write {place.name}^({letter}) for a power; for an upper index, give "
-                f"{place.name} as an operand with an axis, {place.name}='n', or write all indices "
-                "below",
+                f"write {place.name}^({letter}) or Σ_{letter} for a power; for an upper "
+                f"index, give {place.name} as an operand with an axis, {place.name}='n', or write "
+                "all indices below",
             )
         place.is_index = True
     return True
 
 
-def _by_rank(place: _Place, ranks: Mapping[str, int | None]) -> bool | None:
+def _equals(text: str) -> int:
+    """Return where the left-hand side ends."""
+    depth = 0
+    for column, char in enumerate(text):
+        depth += (char in "([{") - (char in ")]}")
+        if char == "=" and not depth:
+            return column
+    return 0
+
+
+def _by_rank(place: _LevelPlace, ranks: Mapping[str, int | None]) -> bool | None:
     """Tell by what is known of an operand whether what is raised is an index."""
     if any(label in ranks or label in _NEVER for label in place.upper):
         return False
@@ -280,6 +297,7 @@ class _Stand(NamedTuple):
 
     is_upper: bool | None
     column: int
+    is_metric: bool = False  # whether it is a delta's, both of whose labels are at one level
 
 
 _Stands = dict[str, list[_Stand]]
@@ -297,32 +315,34 @@ def open_levels(found: Lowered, names: Iterable[str]) -> dict[str, bool]:
     Traceback (most recent call last):
     einsdiff.SubscriptsError: 'i' stands twice above
     <BLANKLINE>
-        g_{ij} x_{i} x_{j} + x_{i} x_{i}
-                                ^     ^
+        g_ij x_{i} x_{j} + x_{i} x_{i}
+                              ^     ^
     <BLANKLINE>
-    a label is summed once up and once down: x^i y_i; write all indices below for a sum without levels
+    a label is summed once up and once down, x^i y_i; write all indices below for other sums
     """
     equation = parse_equation(found.text, tuple(names))
-    checker = _Checker(found)
+    left = {letter for symbol in symbols_of(equation.left) for letter in letters_of(symbol.labels)}
+    checker = _LevelChecker(found, left)
     right = checker.summed(run(checker.stands(equation.right)))
-    for label, (level, column) in checker.left(equation).items():
+    for label, (level, column, _) in checker.left(equation).items():
         for other in right.get(label, [])[:1]:
             if None not in (level, other.is_upper) and level != other.is_upper:
                 above, side = ("above", "below") if other.is_upper else ("below", "above")
                 checker.fail(
                     f"'{label}' stands {above} on the right-hand side and {side} on the left",
                     [column, other.column],
-                    "write it at the same level on both sides; what is differentiated by has its "
-                    "labels at the other one",
+                    "write it at the same level on both sides, and a power as "
+                    f"x^({label}); what is differentiated by has its labels at the other one",
                 )
     return {label: bool(own[0].is_upper) for label, own in right.items()}
 
 
-class _Checker:
+class _LevelChecker:
     """Checks one text; methods that take a tree are jobs, see `run`."""
 
-    def __init__(self, found: Lowered) -> None:
-        self.found = found
+    def __init__(self, found: Lowered, free: Collection[str]) -> None:
+        #: The labels of the left-hand side are not summed, wherever they stand.
+        self.found, self.free = found, free
 
     def fail(self, headline: str, columns: Iterable[int], action: str) -> NoReturn:
         _fail(self.found.text, headline, columns, action)
@@ -338,11 +358,12 @@ class _Checker:
     def of_symbol(self, symbol: Symbol, is_turned: bool = False) -> _Stands:
         levels = self.found.at.get(symbol.column, (False,) * len(symbol.labels))
         stands: _Stands = {}
+        is_metric = symbol.name == "δ" and len(levels) == 2 and levels[0] == levels[1]
         for k, index in enumerate(symbol.labels):
             column = symbol.columns[k] if k < len(symbol.columns) else symbol.column
             for letter in letters_of([index]):
                 level = levels[k] != is_turned if k < len(levels) else None
-                stands.setdefault(letter, []).append(_Stand(level, column))
+                stands.setdefault(letter, []).append(_Stand(level, column, is_metric))
         return stands
 
     def stands(self, tree: Tree) -> Job[_Stands]:
@@ -382,14 +403,31 @@ class _Checker:
         """Leave out the labels that are summed in a term: those that stand there twice."""
         for label, own in stands.items():
             levels = [stand.is_upper for stand in own]
-            if len(own) == 2 and None not in levels and levels[0] == levels[1]:
+            if (
+                label not in self.free
+                and len(own) == 2
+                and None not in levels
+                and levels[0] == levels[1]
+            ):
                 self.fail(
                     f"'{label}' stands twice {'above' if levels[0] else 'below'}",
                     [stand.column for stand in own],
-                    "a label is summed once up and once down: x^i y_i; write all indices below "
-                    "for a sum without levels",
+                    "a label is summed once up and once down, x^i y_i; write all indices below "
+                    "for other sums",
                 )
-        return {label: own for label, own in stands.items() if len(own) == 1}
+            is_summed = len(own) > 1 and label not in self.free
+            if is_summed and any(stand.is_metric for stand in own):
+                self.fail(
+                    f"a delta would move '{label}' to another level",
+                    [stand.column for stand in own],
+                    "a delta has a label above and one below, δ^i_j; write a metric, g_ij, or all "
+                    "indices below",
+                )
+        return {
+            label: own if len(own) == 1 else [_Stand(None, own[0].column)]
+            for label, own in stands.items()
+            if len(own) == 1 or label in self.free
+        }
 
     def alike(self, found: _Stands, term: _Stands) -> None:
         """Add the open labels of a term to those of the terms before it."""

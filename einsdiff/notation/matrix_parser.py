@@ -520,6 +520,7 @@ class _MatrixParser(MatrixSyntax):
         """Read what begins with a word: an operand, a sign or a function."""
         word, start, end = token.text, token.start, token.end
         if word in self.names:
+            self.check_entry(token)
             return MatrixTree("name", (), word, start, end)
         base, has_index, index = word.partition("_")
         if base in ("I", "K", "e") and base not in self.names and (has_index or base == "I"):
@@ -556,6 +557,21 @@ class _MatrixParser(MatrixSyntax):
         if is_applied and (word[0].islower() or (len(word) > 2 and by_meaning(word, "matrix"))):
             self.check_product(token)
         return MatrixTree("name", (), word, start, end)
+
+    def check_entry(self, token: MatrixToken) -> None:
+        """Refuse a whole number in brackets after an operand, which is an entry elsewhere."""
+        opened, number, closed = (*self.tokens[self.at : self.at + 3], token, token)[:3]
+        if opened.kind != "(" or opened.is_apart or closed.kind != ")":
+            return
+        if number.kind == "number" and number.text.isdigit():
+            below = max(int(number.text[:9]) - 1, 0)
+            self.fail(
+                f"'{token.text}({number.text})' is an entry elsewhere, and would be a product here",
+                token.start,
+                closed.end,
+                f"write {token.text}_{below} for the entry, if it is counted from 1 there, and "
+                f"{token.text} * {number.text} for a product",
+            )
 
     def check_product(self, token: MatrixToken) -> None:
         """Refuse a name before a bracket that looks like a function."""

@@ -44,7 +44,12 @@ from einsdiff.verbs.sources.source import Arguments
 
 
 def einsum(
-    expression: Any, /, *operands: Any, sizes: Mapping[str, Size] | None = None, **named: Any
+    expression: Any,
+    /,
+    *operands: Any,
+    sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
+    **named: Any,
 ) -> Tensor:
     """Write a sum of products.
 
@@ -60,6 +65,8 @@ def einsum(
         called.
     sizes
         Sizes of labels that no operand carries. They may also be given as ``j=3``.
+    notation
+        The notation of a text, as for `parse`; if left out, the text tells.
     **named
         Arrays for operands given by name.
 
@@ -93,7 +100,9 @@ def einsum(
     >>> einsum(A, [0, 1], x, [1], [0]) == f
     True
     """
-    return read_derived(Arguments(expression, operands, sizes, named, sys._getframe(1))).tensor
+    return read_derived(
+        Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation)
+    ).tensor
 
 
 def _numpy_einsum(*operands: Any, optimize: Any = None, **options: Any) -> Tensor:
@@ -116,6 +125,7 @@ def grad(
     wrt: Any = None,
     order: int = 1,
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Any:
     r"""Differentiate: the full tensor of partial derivatives.
@@ -139,6 +149,8 @@ def grad(
         How often to differentiate. With a tuple, order 2 gives a tuple of tuples.
     sizes
         As for `einsum`.
+    notation
+        The notation of a text, as for `parse`; if left out, the text tells.
     **named
         Arrays for operands given by name.
 
@@ -183,7 +195,11 @@ def grad(
     ∂f/∂A_pq = y_p x_q
     ∂f/∂x_p = y_i A_ip
     """
-    return _grad(Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt, order)
+    return _grad(
+        Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation),
+        wrt,
+        order,
+    )
 
 
 #: The derivative of a vector is called so; it is the same verb.
@@ -196,13 +212,14 @@ def hessian(
     *operands: Any,
     wrt: Any = None,
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Any:
     """Differentiate twice.
 
     Parameters
     ----------
-    expression, *operands, wrt, sizes, **named
+    expression, *operands, wrt, sizes, notation, **named
         As for `grad`. A tuple of variables gives a tuple of tuples, as in JAX: the entry at
         ``[i][j]`` is differentiated by the i-th and then by the j-th.
 
@@ -225,7 +242,9 @@ def hessian(
     >>> H.shape
     ('m', 'm')
     """
-    return _grad(Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt, 2)
+    return _grad(
+        Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation), wrt, 2
+    )
 
 
 def parse(
@@ -233,21 +252,27 @@ def parse(
     /,
     *operands: Any,
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Tensor:
-    r"""Read an expression in index notation, or what a function of arrays does.
+    r"""Read an expression in index notation, matrix notation or LaTeX, or what a function does.
 
     Parameters
     ----------
     expression
-        Such as ``"A_ij x_j + b_i"`` or ``"f_i = exp(A_ij x_j)"``. A label that stands twice in a
-        product and not on the left-hand side is summed. Without a left-hand side the result has
-        the labels that are not summed, in alphabetical order. What einsdiff prints is read.
+        Such as ``"A_ij x_j + b_i"``, ``"f_i = exp(A_ij x_j)"``, ``"A x + b"``, or
+        ``r"\mathbf{A} x"``; ``"d/dx (x' A x)"`` is the derivative. In index notation, a label that
+        stands twice in a product and not on the left-hand side is summed. Without a left-hand side
+        the result has the labels that are not summed, in alphabetical order. What einsdiff prints
+        is read.
         Or a function of arrays, which is traced with its operands.
     *operands
         Tensors, arrays, or names, matched by what they are called.
     sizes
         Sizes of labels that no operand carries.
+    notation
+        ``"index"``, ``"matrix"``, ``"latex"`` or ``"einsum"``, where somebody wants to say it; if
+        left out, the text and the operands tell. An operand may be called so, too.
     **named
         For a name its tensor, its array, or its shape, as in ``A="mn"``; or an expression, as in
         ``y="A_ij x_j"``, by whose name it can be differentiated then. Names without any are
@@ -277,7 +302,7 @@ def parse(
     >>> parse("(y_i - A_ij x_j) (y_i - A_ik x_k)", A=(5, 3)).shape
     ()
     """
-    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation)
     is_text_or_function = isinstance(expression, str) or callable(expression)
     if not is_text_or_function or isinstance(expression, Tensor):
         raise OperandError(
@@ -297,13 +322,14 @@ def value_and_grad(
     *operands: Any,
     wrt: Any = None,
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> tuple[Tensor, Any]:
     """Return an expression and its derivative.
 
     Parameters
     ----------
-    expression, *operands, wrt, sizes, **named
+    expression, *operands, wrt, sizes, notation, **named
         As for `grad`.
 
     Returns
@@ -322,7 +348,7 @@ def value_and_grad(
     >>> float(value), gradient.dense()
     (5.0, array([2., 4.]))
     """
-    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation)
     f, chosen, several = read_chosen(given, wrt)
     return f, differentiated(f, chosen, 1, several)
 
@@ -334,6 +360,7 @@ def jvp(
     wrt: Any = None,
     v: Any = None,
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Tensor:
     r"""Differentiate along a direction: :math:`\sum_d \frac{\partial f_c}{\partial x_d} v_d`.
@@ -342,7 +369,7 @@ def jvp(
 
     Parameters
     ----------
-    expression, *operands, wrt, sizes, **named
+    expression, *operands, wrt, sizes, notation, **named
         As for `grad`.
     v
         The direction, of the shape of the variable; for a tuple of variables a tuple, and then
@@ -365,7 +392,7 @@ def jvp(
     >>> jvp("x_i A_ij x_j", wrt="x")
     f = A_ij x_i v_j + A_ij x_j v_i
     """
-    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation)
     f, chosen, several = read_chosen(given, wrt)
     directions = read_directions(v, "v", [by.shape for by in chosen], several, f)
     expr = forwards(f, chosen, [d.expr for d in directions])
@@ -379,6 +406,7 @@ def vjp(
     wrt: Any = None,
     u: Any = None,
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Any:
     r"""Multiply the derivative from the left: :math:`\sum_c u_c \frac{\partial f_c}{\partial x_d}`.
@@ -387,7 +415,7 @@ def vjp(
 
     Parameters
     ----------
-    expression, *operands, wrt, sizes, **named
+    expression, *operands, wrt, sizes, notation, **named
         As for `grad`.
     u
         Of the shape of the expression. A variable called u if left out.
@@ -409,7 +437,7 @@ def vjp(
     >>> vjp("f_i = A_ij x_j", wrt="A")
     f_ij = x_j u_i
     """
-    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation)
     f, chosen, several = read_chosen(given, wrt)
     (covector,) = read_directions(u, "u", [f.expr.shape], False, f)
     return _products(backwards(f, chosen, covector.expr), [f, covector], several)
@@ -422,6 +450,7 @@ def hvp(
     wrt: Any = None,
     v: Any = None,
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Any:
     r"""Multiply the Hessian by a direction, without forming it.
@@ -433,7 +462,7 @@ def hvp(
 
     Parameters
     ----------
-    expression, *operands, wrt, sizes, **named
+    expression, *operands, wrt, sizes, notation, **named
         As for `grad`.
     v
         The direction, of the shape of the variable; for a tuple of variables a tuple. A variable
@@ -456,7 +485,7 @@ def hvp(
     >>> hvp("x_i A_ij x_j", wrt="x")
     f_i = A_ij v_j + A_ji v_j
     """
-    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation)
     f, chosen, several = read_chosen(given, wrt)
     directions = read_directions(v, "v", [by.shape for by in chosen], several, f)
     products = twice(f, chosen, [d.expr for d in directions])
@@ -472,13 +501,14 @@ def check(
     tolerance: float | None = None,
     seed: int = 0,
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Any:
     """Check a derivative by numbers: the complex step where it applies, else differences.
 
     Parameters
     ----------
-    expression, *operands, wrt, sizes, **named
+    expression, *operands, wrt, sizes, notation, **named
         As for `grad`. Variables without values get random ones.
     order
         The derivative of this order is compared with differences of the one below.
@@ -505,7 +535,11 @@ def check(
     >>> result.ok, result.method, result.error < 1e-12
     (True, 'complex step', True)
     """
-    derivative = _grad(Arguments(expression, operands, sizes, named, sys._getframe(1)), wrt, order)
+    derivative = _grad(
+        Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation),
+        wrt,
+        order,
+    )
 
     def report(d: Any) -> Any:
         if isinstance(d, tuple):
@@ -524,6 +558,7 @@ def compile(
     memory_limit: int | None = None,
     optimize: Any = None,
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Compiled:
     """Make a function of named arrays of one expression or of several, computed together.
@@ -542,7 +577,7 @@ def compile(
         The most bytes to allocate at one time, as for `einsdiff.Tensor.dense`.
     optimize
         Who searches for the order in which products are multiplied, as for `einsdiff.Tensor.dense`.
-    sizes, **named
+    sizes, notation, **named
         As for `grad`.
 
     Returns
@@ -567,7 +602,7 @@ def compile(
     >>> f(A=np.eye(2), x=np.ones(2), y=np.zeros(2))
     (array(2.), array([2., 2.]))
     """
-    given = Arguments(expression, operands, sizes, named, sys._getframe(1))
+    given = Arguments(expression, operands, sizes, named, sys._getframe(1), notation=notation)
     formulas, values, build = expressions(given)
     return Compiled(formulas, values, form, build, memory_limit, backend, optimize)
 

@@ -25,7 +25,7 @@ from einsdiff.notation.names import as_name
 from einsdiff.numeric.libraries.anonymous import is_anonymous
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.verbs.sources.accept import read_expression
-from einsdiff.verbs.sources.source import Arguments, Source
+from einsdiff.verbs.sources.source import Arguments, Source, without_commands
 from einsdiff.verbs.wanted import Wanted, names_wanted, read_wrt
 
 #: What is differentiated by.
@@ -62,6 +62,12 @@ def _called(source: Source, name: str) -> Source:
     return replace(source, tensor=Tensor(formula, tensor.values))
 
 
+def wanted_of(wrt: Any) -> tuple[Any, ...]:
+    """List what a `wrt` has; names in LaTeX become letters."""
+    wanted = tuple(wrt) if isinstance(wrt, tuple | list) else (wrt,)
+    return tuple(without_commands(w) if isinstance(w, str) else w for w in wanted)
+
+
 def read_chosen(
     given: Arguments, wrt: Any, order: int | None = None
 ) -> tuple[Tensor, Chosen, bool]:
@@ -71,7 +77,7 @@ def read_chosen(
     which all but this many are done then.
     """
     several = isinstance(wrt, tuple | list)
-    wanted = tuple(wrt) if several else (wrt,)
+    wanted = wanted_of(wrt)
     names = names_wanted(wanted)
     given.wanted = (*wanted, *names) if names else wanted
     function = read_expression(given)
@@ -94,7 +100,7 @@ def read_chosen(
 def _asked(function: Source, wrt: Any, order: int | None, given: Arguments) -> Source:
     """Return what is to be differentiated by the last of what the text asks for."""
     *before, last = function.asked
-    if wrt is not None and (before or wrt != last):
+    if wrt is not None and (before or wanted_of(wrt) != (last,)):
         raise OperandError(
             f"the text asks for a derivative by {' and '.join(function.asked)}, "
             f"and wrt={wrt!r} is given",

@@ -11,7 +11,7 @@ from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.tensor_class import Tensor
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.verbs.differentiated import read_derived
-from einsdiff.verbs.sources.accept import named_arrays
+from einsdiff.verbs.sources.accept import named_arrays, take_notation
 from einsdiff.verbs.sources.source import Arguments
 
 
@@ -32,6 +32,8 @@ def expressions(
             values: dict[str, Array] = {}
             for part in tensors:
                 join_values(values, part.values)
+            if given.notation is not None:
+                take_notation(given)
             values |= named_arrays(tensors, given)
             single = isinstance(tree, Tensor)
             # No closure over the tensors: a compiled function can be pickled.

@@ -6,6 +6,8 @@ python -m tests.fuzz --seed 0 --count 100000 --seconds 3600 --family index,numpy
     of two families, for at most an hour
 python -m tests.fuzz --seed 0 --only index:17
     one example again, with the program that it ran
+python -m tests.fuzz --mutate 1000000
+    a million strings that are nearly formulas, which are only read
 
 The same seed, family and number give the same example on every machine. The exit code is 1 where
 something disagrees, and a program that shows it is printed.
@@ -17,7 +19,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.fuzz.running import FAMILIES, Report, default_jobs, example, outcomes
+from tests.fuzz.running import ASKED, FAMILIES, Report, default_jobs, example, outcomes
+from tests.fuzz.strings import STRINGS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report.add(outcome)
     else:
         families = [f for given in options.family or [",".join(FAMILIES)] for f in given.split(",")]
+        if options.mutate is not None:
+            families, options.count = ["strings"], -(-options.mutate // STRINGS)
         tasks = ((family, k) for k in range(options.count) for family in families)
         for outcome in outcomes(options.seed, tasks, options.jobs, options.seconds):
             report.add(outcome)
@@ -50,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
         "--family", action="append", type=_families, help=f"of {', '.join(FAMILIES)}"
     )
     parser.add_argument(
+        "--mutate", type=int, metavar="N", help="in place of the families: N strings, only read"
+    )
+    parser.add_argument(
         "--only", action="append", type=_key, metavar="FAMILY:K", help="only this example"
     )
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="processes")
@@ -58,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _families(text: str) -> str:
-    unknown = set(text.split(",")) - set(FAMILIES)
+    unknown = set(text.split(",")) - {*FAMILIES, *ASKED}
     if unknown:
         raise argparse.ArgumentTypeError(f"no family {', '.join(sorted(unknown))}")
     return text

@@ -32,6 +32,8 @@ FAMILIES = {
     "stacks": "stacks",
     "text": "texts",
 }
+#: Families that are run only where they are asked for.
+ASKED = {"strings": "strings"}
 #: Seconds of the processor for an example; the clock may go further, but not for ever.
 BUDGET = 10.0
 PATIENCE = 90.0
@@ -58,7 +60,7 @@ class Outcome:
 
 def example(seed: str, family: str, number: int) -> Outcome:
     """Run one example in this process."""
-    check = import_module(f"tests.fuzz.{FAMILIES[family]}").check
+    check = import_module(f"tests.fuzz.{(FAMILIES | ASKED)[family]}").check
     trial = Trial()
     refused = ""
     start = time.process_time()
@@ -125,7 +127,7 @@ def _status(key: str) -> int:
 def _work(tasks: Connection, seed: str) -> None:
     """Run the examples that are asked for, until there are no more."""
     sys.setswitchinterval(1)
-    for name in FAMILIES.values():
+    for name in (*FAMILIES.values(), *ASKED.values()):
         import_module(f"tests.fuzz.{name}")
     # Room for what libraries reserve without using it; beyond, an allocation fails.
     resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize") + 6 * MEMORY,) * 2)

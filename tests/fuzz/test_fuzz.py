@@ -159,3 +159,8 @@ def test_the_exit_code_of_a_disagreement_is_1(monkeypatch, capsys):
     replaced(monkeypatch, "grad", lambda grad, *args, **kwargs: 2 * grad(*args, **kwargs))
     assert main(["--seed", "a fault", "--only", "stacks:0", "--only", "stacks:1"]) == 1
     assert "first derivative" in capsys.readouterr().out
+
+
+def test_strings_are_read_or_refused(capsys):
+    assert main(["--seed", "tests", "--mutate", "1000", "--jobs", "1"]) == 0
+    assert "strings" in capsys.readouterr().out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import numpy as np
 import pytest
 
@@ -85,3 +87,17 @@ def test_what_is_differentiated_may_stand_behind():
 
 def test_operands_are_given_in_matrix_notation():
     assert ed.parse("f^2", f="x' A x") == ed.parse("(x_i A_ij x_j)^2")
+
+
+def test_signatures_tell_of_the_notation():
+    for verb in (ed.parse, ed.einsum, ed.grad, ed.hessian, ed.jvp, ed.vjp, ed.hvp, ed.compile):
+        assert "notation" in signature(verb).parameters
+        assert "notation" in verb.__doc__
+    for verb in (ed.value_and_grad, ed.check, ed.problem, ed.as_torch, ed.as_jax):
+        assert "notation" in signature(verb).parameters
+        assert "notation" in verb.__doc__
+    J = ed.grad("x^{2}", wrt="x", notation="latex")
+    assert ed.grad("x^2", wrt="x") == J
+    with pytest.raises(ed.BindingError, match="notation"):
+        ed.grad(ed.parse("x^2"), wrt="x", notation="latex")
+    assert ed.grad(lambda notation: notation**2, notation=2.0).dense() == 4.0

@@ -334,3 +334,16 @@ def test_a_named_part_is_a_variable_of_the_outer_expression(outer, inner, data):
     np.testing.assert_allclose(made.dense(), expected, rtol=1e-9, atol=1e-12)
     expected = ed.grad(ed.Tensor(f.formula, {}), wrt=name)(**arrays, **{name: value})
     np.testing.assert_allclose(ed.grad(made, wrt=name).dense(), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_names_may_be_written_in_latex():
+    text = r"\lVert y - \Phi\theta \rVert^2"
+    assert ed.grad(text, wrt=r"\theta") == ed.grad(text, wrt="θ")
+    assert ed.grad(text, wrt=[r"\theta", r"\Phi"])[1] == ed.grad(text, wrt="Φ")
+    assert ed.grad(r"\frac{d}{d\theta} \theta^3", wrt=r"\theta") == ed.grad("θ^3", wrt="θ")
+    assert ed.grad(r"\theta_i \theta_i", wrt=r"\theta_0") == ed.grad("θ_i θ_i", wrt="θ_0")
+    given = {r"\Phi": (2, 3), r"\theta": (3,)}
+    assert ed.parse(r"\Phi \theta", **given).shape == (2,)
+    assert ed.parse(r"f_k = 1", sizes={r"k": 2}).shape == (2,)
+    with pytest.raises(ed.SubscriptsError, match="no command"):
+        ed.grad(text, wrt=r"\tehta")

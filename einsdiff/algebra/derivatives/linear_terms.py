@@ -60,10 +60,13 @@ class LinearTerms(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def linear_map(expr: Node, domain: int) -> LinearTerms:
+def linear_map(
+    expr: Node, domain: int, most: int = MOST_TERMS, is_deep: bool = False
+) -> LinearTerms:
     """Take an expression, best in its normal form, apart into terms, cores and deltas.
 
-    Its last axes, `domain` many, are those of the domain.
+    Its last axes, `domain` many, are those of the domain. Products are multiplied out up to `most`
+    terms; if that `is_deep`, also those whose deltas stand in sums inside of factors of sums.
 
     >>> A, x = variable("A", (2, 3)), variable("x", (3,))
     >>> linear_map(einsum([delta(2), x], ["ip", "q"], "ipq"), 2).terms
@@ -78,7 +81,7 @@ def linear_map(expr: Node, domain: int) -> LinearTerms:
         if isinstance(node, Add):
             stack.extend((c * inner, part) for inner, part in reversed(node.terms))
             continue
-        found = _opened(node, split) if len(terms) + len(stack) < MOST_TERMS else None
+        found = _opened(node, split, is_deep) if len(terms) + len(stack) < most else None
         if found is None:
             terms.append(_term(c, node))
         else:
@@ -86,17 +89,22 @@ def linear_map(expr: Node, domain: int) -> LinearTerms:
     return LinearTerms(tuple(terms), tuple(range(split)), tuple(range(split, rank)), expr.shape)
 
 
-def _opened(node: Node, split: int) -> list[tuple[Number, Node]] | None:
+def _opened(node: Node, split: int, is_deep: bool) -> list[tuple[Number, Node]] | None:
     """Multiply out one factor that is a sum larger than its parts, (a_i - δ_ip) b_p."""
     if not isinstance(node, Einsum):
         return None
     sides = set(node.output[:split]), set(node.output[split:])
     for k, (operand, labels) in enumerate(zip(node.operands, node.subscripts, strict=True)):
+        if is_deep and isinstance(operand, Einsum) and _has_delta(operand, is_deep):
+            sizes = dict(enumerate(node.sizes))
+            return [(1, einsum(node.operands, node.subscripts, node.output, sizes, [k]))]
         if not isinstance(operand, Add) or len(operand.terms) > MOST_TERMS:
             continue
         is_between = not any(side.isdisjoint(labels) for side in sides)
         found = [term for _, term in operand.terms]
-        if any(map(_has_delta, found)) or (is_between and not any(map(_is_full, found))):
+        if any(_has_delta(term, is_deep) for term in found) or (
+            is_between and not any(map(_is_full, found))
+        ):
             sizes = dict(enumerate(node.sizes))
             before, after = node.operands[:k], node.operands[k + 1 :]
             return [
@@ -106,12 +114,18 @@ def _opened(node: Node, split: int) -> list[tuple[Number, Node]] | None:
     return None
 
 
-def _has_delta(node: Node) -> bool:
+@lru_cache(maxsize=4096)
+def _has_delta(node: Node, is_deep: bool) -> bool:
     if isinstance(node, Add):
-        return any(_has_delta(term) for _, term in node.terms)
+        return any(_has_delta(term, is_deep) for _, term in node.terms)
     if isinstance(node, Einsum):
         is_tied = len(set(node.output)) < len(node.output)
-        return is_tied or any(isinstance(operand, Delta) for operand in node.operands)
+        inside = [
+            operand
+            for operand in node.operands
+            if isinstance(operand, Delta) or (is_deep and isinstance(operand, Add | Einsum))
+        ]
+        return is_tied or any(_has_delta(operand, is_deep) for operand in inside)
     return isinstance(node, Delta)
 
 

@@ -24,7 +24,7 @@ from einsdiff.algebra.nodes.interning import Node, interned_call, symmetry
 from einsdiff.notation.subscripts import Size
 
 #: Labels of a symbol, at most: one of n labels is a sum of n! products of deltas.
-MOST_PERMUTED = 6
+MOST_PERMUTED = 5
 
 
 def _entered(n: int) -> Function:

@@ -64,6 +64,10 @@ _TRANSPOSE = (
 _USUAL = frozenset("xyzuvwθφα")
 
 
+#: Names of letters, which are signs where they have labels.
+_LETTERS = ("delta", "Delta", "epsilon")
+
+
 @dataclass(frozen=True)
 class Doubts:
     """Refuses what is likely to mean something else.
@@ -124,7 +128,7 @@ class Doubts:
     def name(self, symbol: Symbol, is_raised: bool) -> None:
         """Check a name by itself."""
         name, shown = symbol.name, _word(symbol)
-        if name in _SIGNS:
+        if name in _SIGNS and (symbol.labels or name not in _LETTERS):
             action = _SIGNS[name] if name in kwlist else _given(_SIGNS[name], symbol)
             self.fail(f"'{name}' is no operand here", shown, action)
         is_connection = name == "Γ" and len(symbol.labels) > 1  # of differential geometry

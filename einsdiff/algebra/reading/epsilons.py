@@ -3,6 +3,7 @@ r"""Which names in a text are the permutation symbol: ``ε_ijk``, unless ε is a
 A vector ``ε_i`` and a scalar ε are operands, as noise and small numbers are; so is what is given as
 one, and what something is differentiated by.
 
+>>> from einsdiff.notation.index_parser import parse_equation
 >>> [symbol.labels for symbol in epsilons(parse_equation("f_i = ε_ijk a_j b_k"), (), print)]
 [('i', 'j', 'k')]
 >>> epsilons(parse_equation("y_i = A_ij x_j + ε_i"), (), print)
@@ -77,18 +78,14 @@ def epsilon_name(labels: int) -> str:
 def symbol_sizes(*said: tuple[Size, str, int | None]) -> str:
     """Say what to write where an axis has another size than a symbol's labels; else "".
 
-    >>> symbol_sizes((3, "ε of 3 labels", 2), ("n", "a", 9))
-    'the labels of ε are as many as their values: a has 3 entries there, as in a=3; or give ε \
-as an operand'
+    >>> symbol_sizes((3, "ε of 3 labels", 2), ("n", "a", 9)).partition(":")[0]
+    'the labels of ε are as many as their values'
     """
     names = [epsilon_name(size) for size, _, _ in said if isinstance(size, int)]
-    if not any(by in names for _, by, _ in said):
+    count = next((size for size, by, _ in said if by in names), None)
+    if count is None:
         return ""
-    ((count, _, _),) = [one for one in said if one[1] in names][:1]
-    other = next((by for _, by, _ in said if by not in names), "")
-    shown = other or "the axis"
-    write = f", as in {other}={count}" if other.isidentifier() else ""
     return (
-        f"the labels of ε are as many as their values: {shown} has {count} entries there{write}; "
-        "or give ε as an operand"
+        f"the labels of ε are as many as their values: write {count} for the size, a={count} for a "
+        f"vector and A=({count}, {count}) for a matrix, or give ε as an operand"
     )

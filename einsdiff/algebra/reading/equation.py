@@ -452,7 +452,13 @@ class _EquationReader:
 
     def variable(self, name: str) -> Variable:
         """Return the variable of a name."""
-        node = self.builder.names[name]
+        node = self.builder.names.get(name)
+        if node is None:
+            self.parts.fail(
+                f"'{name}' is a label, and no operand to differentiate by",
+                (),
+                "write another letter for the label, or for the operand",
+            )
         if not isinstance(node, Variable):
             self.parts.fail(
                 f"'{name}' is an expression, so that its derivative is no symbol",

@@ -536,7 +536,7 @@ class KindSolver:
         kinds = [self.domains[self.number[id(part)]] for part in tree.args]
         first = 0
         here = limit.parts[-1]
-        at = next(k for k, part in enumerate(tree.args) if self.number[id(part)] == here)
+        at = next((k for k, part in enumerate(tree.args) if self.number[id(part)] == here), 0)
         for k, kind in enumerate(kinds):
             if not kind & kinds[at]:
                 first = k

@@ -397,11 +397,7 @@ class MatrixBuilder(MatrixSizes):
             other = shape[1 - side]
             width: Size = own[side][0] if own[side] else 1
             if not isinstance(width, int) or not isinstance(total, int):
-                self.fail(
-                    "the sizes of blocks need to be numbers",
-                    [tree],
-                    "pass arrays, or sizes as numbers",
-                )
+                self.need_numbers(tree)
             fixed = (other, own[1]) if side else (own[0], other)
             node = self.regrouped(node, own, fixed, part)
             across = [("o", k) for k in range(len(other))]

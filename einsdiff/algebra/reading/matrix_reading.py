@@ -251,8 +251,14 @@ class _FormulaReader:
         if layout == "denominator":
             rows, columns = columns, rows
         if layout == "shape":
-            axes = [Margin(), Margin()] if not by[-1] else by[-1]
+            axes = by[-1] or [Margin(), Margin()]
             matrix = builder.of[id(self.parsed.right)]
+            if len(axes) == 1:
+                raise ShapeError(
+                    f"'{heading.by[-1][0]}' is a column, and what has its shape is a matrix",
+                    text=self.text,
+                    action="write on the left what the derivative is by: ∂f/∂X = ..",
+                )
             ones = MatrixTree("name", (), "", 0, 0)
             builder.same(matrix, Margins(axes[0], axes[1]), self.parsed.right, ones)
             is_by = bool(by[-1])

@@ -322,16 +322,26 @@ class MatrixSizes:
         """Return the sizes of a side, or say that one is not known."""
         sizes = [] if side.axes is None else self.sides.sizes(side)
         if side.axes is None or None in sizes:
-            shown = self.shown(tree)
-            is_block = tree.op in ("across", "down")
+            if tree.op in ("across", "down"):
+                self.need_numbers(tree)
             self.fail(
-                f"the size of '{shown}' does not follow from what stands around it",
+                f"the size of '{self.shown(tree)}' does not follow from what stands around it",
                 [tree],
-                "the sizes of blocks need to be numbers: pass arrays, or sizes as numbers"
-                if is_block
-                else "write its size, as in 𝟏_n, ones(n), I_n",
+                "write its size, as in 𝟏_n, ones(n), I_n",
             )
         return tuple(size for size in sizes if size is not None)
+
+    def need_numbers(self, tree: MatrixTree) -> NoReturn:
+        """Say that blocks have places only where their sizes are numbers."""
+        names = dict.fromkeys(part.value for part in upward(tree) if part.op == "name")
+        shapes = (f"{name}={(2, 2) if name[0].isupper() else (2,)}" for name in [*names][:4])
+        self.fail(
+            "the sizes of blocks need to be numbers, so that each has its place",
+            [tree],
+            f"pass arrays, or sizes as numbers, such as {', '.join(shapes)}"
+            if names
+            else "write sizes as numbers, such as I_2",
+        )
 
     def shape(self, tree: MatrixTree) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
         rows, columns = self.of[id(tree)]

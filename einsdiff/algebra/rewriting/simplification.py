@@ -81,9 +81,9 @@ def weight(node: Node) -> int:
 
     It is 4 for each variable, product, sum and function; 2 for each number, power and ``abs``; 12
     for an inverse and a determinant; 40 for a permutation symbol; 1 for a transpose or a minus.
-    What is shared counts each time that it is written, and equal factors as a power. In functions that a sign or a number can be
-    taken out of, such as ``sin(-x)`` and ``abs(2 x)``, it counts 3 or 2 more, as does the transpose
-    of the argument of ``inv`` or ``det``.
+    What is shared counts each time that it is written, and equal factors as a power. In functions
+    that a sign or a number can be taken out of, such as ``sin(-x)`` and ``abs(2 x)``, it counts 3
+    or 2 more, as does the transpose of the argument of ``inv`` or ``det``.
 
     >>> a, b, c = (variable(name, (3,)) for name in "abc")
     >>> ab, ac = (einsum([a, other], ["i", "i"], "i") for other in (b, c))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from einsdiff.algebra.nodes.graph import children, topological
 from einsdiff.algebra.nodes.interning import Add, Call, Einsum, Node, Variable
-from einsdiff.algebra.nodes.levi_civita import has_levi_civita
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita, parity
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.trees import Index, letters_of
 
@@ -157,6 +157,11 @@ def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> I
     if isinstance(node, Variable):
         for axes in letters.of.get(node.name, ()):
             yield from axes[axis : axis + 1]
+        if node.derivative is not None:
+            for part in (node.derivative[0], *node.derivative[1]):
+                if 0 <= axis < len(part.shape):
+                    yield from axis_spellings(letters, part, axis)
+                axis -= len(part.shape)
     elif depth and isinstance(node, Add):
         for _, term in node.terms[:depth]:
             yield from axis_spellings(letters, term, axis, depth - 1)
@@ -197,3 +202,21 @@ def without_repetition(node: Node, axes: tuple[str, ...]) -> tuple[Node, tuple[s
             letter = dict(zip(node.output, axes, strict=True))
             return operand, tuple(letter[label] for label in labels)
     return node, axes
+
+
+def symbol_letters(
+    own: Sequence[Index], first: Sequence[str], is_negative: bool
+) -> tuple[list[str], int]:
+    """Put the letters of a permutation symbol in an order to be read, and tell its sign.
+
+    That is the alphabet's, or that in which some letters come first, as in ``ε_ipk b_k``, if the
+    term has no minus then.
+
+    >>> symbol_letters("ikp", "ip", True), symbol_letters("kij", "i", False)
+    ((['i', 'p', 'k'], -1), (['i', 'j', 'k'], 1))
+    """
+    letters = [str(letter) for letter in own]
+    orders = [sorted(letters), sorted(letters, key=[*first, *sorted(letters)].index)]
+    signs = [parity([order.index(letter) for letter in letters]) for order in orders]
+    chosen = next((k for k in (0, 1) if (signs[k] < 0) == is_negative), 0)
+    return orders[chosen], signs[chosen]

@@ -35,7 +35,7 @@ from einsdiff.algebra.nodes.interning import (
     Variable,
     is_one,
 )
-from einsdiff.algebra.nodes.levi_civita import has_levi_civita, parity
+from einsdiff.algebra.nodes.levi_civita import has_levi_civita
 from einsdiff.algebra.nodes.relations import bounds
 from einsdiff.algebra.reading.choice import Argument, choose
 from einsdiff.algebra.reading.parts import COMPARISONS
@@ -54,9 +54,10 @@ from einsdiff.display.index.lettering import (
     assigned,
     axis_spellings,
     places,
+    symbol_letters,
     without_repetition,
 )
-from einsdiff.display.index.raising import raised
+from einsdiff.display.index.raising import at_levels
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.letters import first_unused
 from einsdiff.notation.subscripts import Size
@@ -104,8 +105,7 @@ def format_index(node: Node, axes: Sequence[str], letters: Letters) -> Written:
     text = printer.whole(node, tuple(axes))[0]
     if not letters.levels:
         return text
-    _, right = raised(Symbol("", tuple(axes)), text.tree, letters.levels)
-    return write(right, printer.names)
+    return at_levels(write(Symbol("", tuple(axes))), text, letters, printer.names)[1]
 
 
 def format_equation(node: Node, heading: Heading, letters: Letters) -> Written:
@@ -162,10 +162,7 @@ def format_sides(node: Node, heading: Heading, letters: Letters) -> tuple[Writte
     ranges.update((a, n) for a, n in zip(axes, node.shape, strict=True) if a in runs)
     # An entry x_1 could be taken for a variable of that name.
     left = format_heading(heading, ranges, printer.names if is_of_entries else ())
-    if not letters.levels:
-        return left, text
-    head, right = raised(left.tree, text.tree, letters.levels)
-    return write(head), write(right, printer.names)
+    return at_levels(left, text, letters, printer.names)
 
 
 def _spread(seen: set[str], equal: Iterable[tuple[str, str]]) -> None:
@@ -610,24 +607,6 @@ def counted_factors(
     gone = {relation for _, _, relation in absorbed}
     slots = enumerate(zip(node.operands, node.subscripts, strict=True))
     return Counter(slot for k, slot in slots if k not in gone)
-
-
-def symbol_letters(
-    own: Sequence[Index], first: Sequence[str], is_negative: bool
-) -> tuple[list[str], int]:
-    """Put the letters of a permutation symbol in an order to be read, and tell its sign.
-
-    That is the alphabet's, or that in which some letters come first, as in ``ε_ipk b_k``, if the
-    term has no minus then.
-
-    >>> symbol_letters("ikp", "ip", True), symbol_letters("kij", "i", False)
-    ((['i', 'p', 'k'], -1), (['i', 'j', 'k'], 1))
-    """
-    letters = [str(letter) for letter in own]
-    orders = [sorted(letters), sorted(letters, key=[*first, *sorted(letters)].index)]
-    signs = [parity([order.index(letter) for letter in letters]) for order in orders]
-    chosen = next((k for k in (0, 1) if (signs[k] < 0) == is_negative), 0)
-    return orders[chosen], signs[chosen]
 
 
 def _needs_tie(node: Node, axis: int) -> bool:

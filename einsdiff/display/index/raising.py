@@ -17,11 +17,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from einsdiff.display.index.index_text import Written, write
+from einsdiff.display.index.lettering import Letters
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.levels import SIGNS
 from einsdiff.notation.trees import (
     Apply,
     Compare,
+    Equation,
     Over,
     Partial,
     Power,
@@ -29,6 +32,7 @@ from einsdiff.notation.trees import (
     Sum,
     Symbol,
     Tree,
+    bracketed,
     letters_of,
     symbols_of,
     walk,
@@ -37,9 +41,24 @@ from einsdiff.notation.trees import (
 Levels = Mapping[str, tuple[bool, ...]]
 
 
-def raised(
-    left: Symbol | Partial | None, right: Tree, levels: Levels
-) -> tuple[Symbol | Partial | None, Tree]:
+def at_levels(
+    left: Written, right: Written, letters: Letters, names: Iterable[str]
+) -> tuple[Written, Written]:
+    """Write both sides of an equation with upper indices, if there are any.
+
+    >>> letters = Letters({}, {"x": (True,)})
+    >>> at_levels(write(Symbol("f", ("i",))), write(Symbol("x", ("i",))), letters, ())
+    ('f^i', 'x^i')
+    """
+    if not letters.levels:
+        return left, right
+    assert isinstance(left.tree, Symbol | Partial)
+    assert not isinstance(right.tree, Equation)
+    head, tree = raised(left.tree, right.tree, letters.levels)
+    return write(head, names if "{" in left else ()), write(tree, names)
+
+
+def raised(left: Symbol | Partial, right: Tree, levels: Levels) -> tuple[Symbol | Partial, Tree]:
     """Put the labels of both sides of an equation at their levels, known for some names."""
     known = dict(_known([right], levels))
     free: dict[str, bool] = {}
@@ -49,10 +68,10 @@ def raised(
             for letter in letters_of([index]):
                 told = own[at] != (k > 0) if len(own) == len(symbol.labels) else None
                 free[letter] = known.get(letter, False) if told is None else told
-    head = left
+    head: Symbol | Partial
     if isinstance(left, Symbol):
         head = _at(left, free)
-    elif isinstance(left, Partial):
+    else:
         turned = {letter: not is_upper for letter, is_upper in free.items()}
         head = replace(left, base=_at(left.base, free), wrt=tuple(_at(z, turned) for z in left.wrt))
     return head, run(_raised(right, levels, free))
@@ -129,7 +148,10 @@ def _raised(tree: Tree, levels: Levels, free: Mapping[str, bool]) -> Job[Tree]:
             return replace(tree, body=(yield _raised(body, levels, free)))
         case Power(base=base, exponent=exponent):
             below: Tree = yield _raised(base, levels, free)
-            return replace(tree, base=below, exponent=(yield _raised(exponent, levels, free)))
+            above: Tree = yield _raised(exponent, levels, free)
+            if isinstance(above, Symbol):  # which could be an upper index
+                above = bracketed(above)
+            return replace(tree, base=below, exponent=above)
         case Compare(left=left, right=right):
             sides = []
             for side in (left, right):

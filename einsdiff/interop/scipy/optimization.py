@@ -26,8 +26,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import chain, count
 from math import prod
+from types import FrameType
 from typing import Any
 
+from einsdiff.algebra.nodes.interning import Variable
 from einsdiff.errors import (
     BindingError,
     EinsdiffError,
@@ -54,8 +56,9 @@ from einsdiff.notation.subscripts import Size
 from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.operands import Array
 from einsdiff.verbs.calculus import grad, hvp, jvp, vjp
-from einsdiff.verbs.differentiated import read_derived
-from einsdiff.verbs.sources.source import Arguments, Wrt, find_variable
+from einsdiff.verbs.differentiated import read_derived, wanted_of
+from einsdiff.verbs.sources.source import Arguments, Source, Wrt
+from einsdiff.verbs.wanted import read_wrt
 
 
 def problem(
@@ -65,6 +68,7 @@ def problem(
     wrt: Wrt | tuple[Wrt, ...] | list[Wrt] | None = None,
     form: str = "dense",
     sizes: Mapping[str, Size] | None = None,
+    notation: str | None = None,
     **named: Any,
 ) -> Problem:
     """Make an expression a function of one flat vector, as SciPy's optimisers want it.
@@ -81,7 +85,7 @@ def problem(
         How Jacobians of vector functions and Hessians are given: ``"dense"``, a NumPy array;
         ``"sparse"``, a SciPy CSR array, whose pattern is known from the formula; ``"operator"``,
         a LinearOperator, which never forms the matrix.
-    sizes, **named
+    sizes, notation, **named
         As for `grad`.
 
     Returns
@@ -112,16 +116,27 @@ def problem(
     {'x': 1.0, 'y': 1.0}
     """
     checked_form(form)
-    wanted = tuple(wrt) if isinstance(wrt, tuple | list) else (wrt,)
+    wanted = wanted_of(wrt)
     frame = sys._getframe(1)
-    source = read_derived(Arguments(expression, operands, sizes, named, frame, wanted))
+    source = read_derived(Arguments(expression, operands, sizes, named, frame, wanted, notation))
     f = source.tensor
     try:
-        chosen = [find_variable(w, source, frame) for w in wanted]
+        chosen = [_whole(w, source, frame) for w in wanted]
         function, shapes, data, start, gradients = accepted(f, chosen)
     except EinsdiffError as error:
         raise error.located(source.subscripts.text if source.subscripts else str(f)) from None
     return Problem(function, shapes, form, data, start, gradients)
+
+
+def _whole(wrt: Any, source: Source, frame: FrameType) -> Variable:
+    """Find a parameter, which is a whole variable and no entry or part of one."""
+    found = read_wrt(wrt, source, frame)
+    if isinstance(found, Variable):
+        return found
+    raise OperandError(
+        f"wrt={wrt!r} is a part of the expression, and parameters are whole variables",
+        action="pass what is free and what is fixed as two operands, or give the optimiser bounds",
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

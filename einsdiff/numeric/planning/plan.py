@@ -133,7 +133,7 @@ def plan(
     allocated at one time, sums and results are computed in slices, if that helps. An optimizer that
     finds no order, or a path that fits no product, is an OperandError.
     """
-    nodes = rearranged(with_units(outputs), sizes)
+    nodes = rearranged(with_units(outputs), sizes, is_placed=in_cores)
     finder = _finder(optimizer, nodes, sizes)
     made = _planned(nodes, sizes, in_cores, finder=finder)
     if limit is None or made.peak <= limit or in_cores:

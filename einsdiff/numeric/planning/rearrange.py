@@ -50,10 +50,13 @@ CLEARLY = 0.9
 MOST_ROUNDS = 6
 
 
-def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node, ...]:
+def rearranged(
+    outputs: Iterable[Node], sizes: Mapping[str, int], is_placed: bool = False
+) -> tuple[Node, ...]:
     """Write expressions that are computed together so that they cost less to compute.
 
-    They have the same values, with products merged, and with `stable` differences.
+    They have the same values, with products merged, and with `stable` differences. Where they
+    consist of terms that are placed, these are left apart.
     """
     outputs = with_definitions(tuple(outputs), lambda function: bool(function.numpy))
     nodes = flatten(stable(flatten(outputs, merges_placed=True)), merges_placed=True)
@@ -65,7 +68,8 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
 
     def rounds() -> tuple[Node, ...]:
         while len(found) <= MOST_ROUNDS:
-            changed = flatten(_Round(found[-1], sizes).nodes(), merges_placed=True)
+            walk = _Round(found[-1], sizes, is_placed)
+            changed = flatten(walk.nodes(), merges_placed=True)
             found.append(changed if changed == found[-1] else merged(changed, sizes))
             if found[-1] == found[-2]:
                 break
@@ -77,9 +81,9 @@ def rearranged(outputs: Iterable[Node], sizes: Mapping[str, int]) -> tuple[Node,
 def with_units(outputs: Iterable[Node]) -> tuple[Node, ...]:
     r"""Take floats that all terms of a sum have out of it, and make 1.0 the number 1.
 
-    So the residual in :math:`0.5\, r_i r_i` and in its derivative is one array, and not an array and
-    1.0 times it. The values are the same where arrays are of the dtype of the result, to which a
-    program converts them first.
+    So the residual in :math:`0.5\, r_i r_i` and in its derivative is one array, and not an array
+    and 1.0 times it. The values are the same where arrays are of the dtype of the result, to which
+    a program converts them first.
 
     >>> x, y = variable("x", (3,)), variable("y", (3,))
     >>> (node,) = with_units([add([(1.0, x), (-1.0, y)])])
@@ -117,8 +121,11 @@ class _Way(NamedTuple):
 class _Round:
     """One walk over expressions, what is below first."""
 
-    def __init__(self, roots: Sequence[Node], sizes: Mapping[str, int]) -> None:
+    def __init__(
+        self, roots: Sequence[Node], sizes: Mapping[str, int], is_placed: bool = False
+    ) -> None:
         self.roots = roots
+        self.kept = {node for root in roots for node in (root, *_terms(root))} if is_placed else ()
         self.sizes = sizes
         self.uses = use_counts(roots)
         self.done: dict[Node, Node] = {}
@@ -132,7 +139,7 @@ class _Round:
 
     def rewritten(self, node: Node) -> Node:
         new = rebuilt(node, self.done)
-        if new is not node:  # to be looked at in the next round
+        if new is not node or node in self.kept:  # if new, it is looked at in the next round
             return new
         if isinstance(node, Add):
             return self.taken_out(node)
@@ -326,6 +333,10 @@ def _made(node: Einsum, slots: Sequence[int]) -> tuple[Node, tuple[int, ...]]:
     subscripts = [node.subscripts[n] for n in slots]
     out = tuple(n for n in dict.fromkeys(n for own in subscripts for n in own) if n in needed)
     return einsum([node.operands[n] for n in slots], subscripts, out), out
+
+
+def _terms(node: Node) -> list[Node]:
+    return [term for _, term in node.terms] if isinstance(node, Add) else []
 
 
 def _hoisted(node: Add) -> Iterator[Node]:

@@ -49,6 +49,7 @@ from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.libraries.extras import scipy_module
 from einsdiff.numeric.libraries.memory import memory_limit
 from einsdiff.numeric.libraries.operands import Array
+from einsdiff.numeric.solving.bands import SparseFactors, factorised_sparsely
 from einsdiff.numeric.solving.dense import Matrices, check_finite, factored
 from einsdiff.numeric.solving.failures import SINGULAR, SolveError, default_tolerance
 from einsdiff.numeric.solving.frames import Evaluation, Factorisation, Frame, named, stack
@@ -66,6 +67,8 @@ from einsdiff.numeric.solving.kronecker import (
     scalar,
 )
 
+#: A matrix of so few rows is made as a whole, though most of its entries are zero.
+FEWEST_ROWS = 24
 #: A matrix of up to so many rows is factorised; above it, SciPy's Krylov methods iterate.
 MOST_ROWS = 4096
 
@@ -123,11 +126,31 @@ def _scale(scale: Scale | None, axes: Sequence[int], e: Evaluation) -> Array | N
 def _dense(found: Blocks, e: Evaluation) -> Factorisation:
     frame = Frame(found.split, e.size)
     count, n = frame.sizes
+    matrix = e.sparse(found.whole, len(found.split.domain)) if n > FEWEST_ROWS else None
+    if matrix is not None:
+        return _Sparse(frame, factorised_sparsely(matrix.astype(e.dtype)))
     # The matrices, the scaled ones and their factors are there at the same time.
     if n > MOST_ROWS or 3 * count * n * n * e.dtype.itemsize > memory_limit():
         return krylov(found, e)
     matrices = factored(e.matrices(found.node).reshape(count, n, n))
     return _Blockwise(frame, matrices)
+
+
+@dataclass(frozen=True)
+class _Sparse:
+    """A sparse matrix of all rows by all columns."""
+
+    frame: Frame
+    factors: SparseFactors
+
+    @property
+    def method(self) -> str:
+        return self.factors.method
+
+    def solve(self, b: Array, tolerance: float) -> Array:
+        del tolerance
+        x = self.factors.solve(b.reshape(-1, b.shape[-1]))
+        return x.reshape(*self.frame.shape(self.frame.split.domain), b.shape[-1])
 
 
 # --- Kronecker products and sums --------------------------------------------------------------

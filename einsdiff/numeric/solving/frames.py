@@ -14,6 +14,10 @@ from einsdiff.algebra.nodes.interning import Node
 from einsdiff.numeric.libraries.operands import Array
 
 
+def _no_sparse(_node: Node, _domain: int) -> None:
+    """Make no sparse matrix."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """How the nodes of a structure become numbers."""
@@ -24,6 +28,9 @@ class Evaluation:
     product: Callable[[Node, int, Array], Array]
     size: tuple[int, ...]  # the size of each axis of the map
     dtype: np.dtype[Any]  # in which to solve
+    #: Makes SciPy's sparse matrix of a node with so many domain axes; None of one whose entries are
+    #: not mostly zeros, and without SciPy.
+    sparse: Callable[[Node, int], Any] = _no_sparse
 
     def matrices(self, node: Node) -> Array:
         """Evaluate a node for solving."""

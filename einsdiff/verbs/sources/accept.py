@@ -12,10 +12,12 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 from unicodedata import normalize
 
 from einsdiff.algebra.nodes.function_records import parted_names
-from einsdiff.errors import EinsdiffError, OperandError, SubscriptsError, pointing
+from einsdiff.algebra.reading.epsilons import EPSILONS
+from einsdiff.errors import EinsdiffError, OperandError, ShapeError, SubscriptsError, pointing
 from einsdiff.expressions.combining import checked_arrays
 from einsdiff.expressions.refusals import places_of
 from einsdiff.expressions.tensor_class import Tensor
@@ -29,12 +31,14 @@ from einsdiff.verbs.sources.einsum_strings import are_labels, interleaved, produ
 from einsdiff.verbs.sources.index_notation import read_index
 from einsdiff.verbs.sources.named_operands import called_like
 from einsdiff.verbs.sources.named_texts import texts_among
-from einsdiff.verbs.sources.source import Arguments, Source
+from einsdiff.verbs.sources.source import Arguments, Source, without_commands
 from einsdiff.verbs.sources.traced import traced
 
 
 def read_expression(given: Arguments) -> Source:
     """Make one tensor of an expression in any form and its operands."""
+    if given.notation is not None:
+        take_notation(given)
     expression, operands = given.expression, given.operands
     if isinstance(expression, Tensor) and not operands:
         take_keywords(given)
@@ -66,39 +70,26 @@ def _read_string(given: Arguments) -> Source:
     """Read a text; where it cannot be read, look whether it is in another language."""
     text = given.expression
     is_einsum = "->" in text and not re.search(r"[\^*/+()=\[\]]", text)
-    if is_einsum and "notation" not in given.named and not given.is_formula:
+    if is_einsum and given.notation is None and not given.is_formula:
         take_keywords(given)
         return _read_einsum(given)
     try:
         return _read_text(given)
-    except SubscriptsError as error:
-        from einsdiff.notation.foreign import elsewhere  # where it is needed
+    except (SubscriptsError, ShapeError) as error:
+        from einsdiff.verbs.sources.unread import told_elsewhere  # where it is needed
 
-        def is_read(other: str) -> bool:
+        def read(other: str) -> Tensor | None:
             try:
-                _read_text(
-                    replace(
-                        given,
-                        expression=other,
-                        operands=(),
-                        named={},
-                        sizes=None,
-                        wanted=(),
-                        is_formula=True,
-                        notation=None,
-                    )
-                )
+                given = Arguments(other, (), None, {}, frame, is_formula=True)
+                return _read_text(given).tensor
             except EinsdiffError:
-                return False
-            return True
+                return None
 
-        found = None if is_latex(text) else elsewhere(text, is_read)
-        if found is None:
+        frame = given.frame
+        told = told_elsewhere(text, error, read)
+        if told is None:
             raise
-        columns = range(found.start, found.end)
-        raise SubscriptsError(
-            found.headline, text=re.sub(r"\s", " ", text), carets=columns, action=found.action
-        ) from error
+        raise told from None
 
 
 def _read_text(given: Arguments) -> Source:
@@ -106,7 +97,10 @@ def _read_text(given: Arguments) -> Source:
     for name in [name for name, value in given.named.items() if is_nameless(value)]:
         function(name)
         given.named = {key: value for key, value in given.named.items() if key != name}
-    notation = _said_notation(given)
+    notation = given.notation
+    given.named = _with_letters(given.named)
+    if isinstance(given.sizes, Mapping):
+        given.sizes = _with_letters(given.sizes)
     called = [called_like(source, k, given.frame) for k, source in enumerate(given.operands)]
     names = {*given.named, *(name for name in called if name is not None)}
     with ExitStack() as shown:
@@ -124,6 +118,10 @@ def _read_text(given: Arguments) -> Source:
         take_keywords(given)
         notation = notation or _notation_of(given, called)
         lower = _lowered(given, called, shown) if notation == "index" else None
+        asked_for = [w for w in given.wanted if isinstance(w, str) and w in EPSILONS]
+        if asked_for and notation == "index":  # which is an operand then, and no sign
+            there = [w for w in asked_for if w not in names and places_of(w, given.expression)]
+            given.named = {**given.named, **dict.fromkeys(there)}
         source = _READERS[notation](given)
         if lower is not None:
             source = replace(source, tensor=_at_levels(source.tensor, *lower))
@@ -141,18 +139,23 @@ def _alone(given: Arguments, front: Asked) -> Asked:
     return front._replace(of=front.of or name)
 
 
-def _said_notation(given: Arguments) -> str | None:
-    """Take ``notation=`` from the arguments, unless an operand is called so."""
-    if "notation" not in given.named or places_of("notation", given.expression):
-        return given.notation
-    given.named = dict(given.named)
-    notation = given.named.pop("notation")
-    if notation is not None and notation not in NOTATIONS:
+def _with_letters(named: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Write names that are given in LaTeX as letters."""
+    if not any(isinstance(name, str) and "\\" in name for name in named):
+        return named
+    return {without_commands(name): value for name, value in named.items()}
+
+
+def take_notation(given: Arguments) -> None:
+    """Check ``notation=``, which may be the name of an operand, and is that for what is no text."""
+    expression, notation = given.expression, given.notation
+    if not isinstance(expression, str) or places_of("notation", expression):
+        given.named, given.notation = {**given.named, "notation": notation}, None
+    elif notation not in NOTATIONS:
         raise OperandError(
             f"{notation!r} is not a notation",
             action=f"write one of {', '.join(map(repr, NOTATIONS))}, or leave it out",
         )
-    return str(notation) if notation else None
 
 
 def _translated(

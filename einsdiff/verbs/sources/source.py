@@ -57,6 +57,19 @@ class Source:
         return next((name for source, name in held if source is value), "")
 
 
+def without_commands(text: str) -> str:
+    r"""Write the commands of a name in LaTeX as letters; other texts are returned as they are.
+
+    >>> without_commands(r"\theta_{1}"), without_commands("x_0")
+    ('θ_1', 'x_0')
+    """
+    if "\\" not in text:
+        return text
+    from einsdiff.notation.latex_reader import translate  # where it is needed
+
+    return translate(text).text
+
+
 def find_variable(wrt: Any, function: Source, frame: FrameType) -> Variable:
     """Find the variable that a `wrt` means."""
     variables = {v.name: v for v in function.tensor.formula.arguments}

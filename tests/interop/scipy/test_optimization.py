@@ -817,3 +817,11 @@ def test_a_derivative_that_the_text_asks_for_is_what_is_minimized():
     p = ed.problem("d/dx (x^3 + x)", wrt="x", x=2.0)
     assert p.fun(p.x0) == 13.0
     np.testing.assert_allclose(p.jac(p.x0), [12.0])
+
+
+@pytest.mark.parametrize("wrt", ["x_0", "x_i x_i"])
+def test_parameters_are_whole_variables(wrt):
+    with pytest.raises(ed.OperandError, match="parameters are whole variables"):
+        ed.problem("x_i x_i", x=np.ones(3), wrt=wrt)
+    assert ed.problem("x_0^2", x_0=2.0, wrt="x_0").x0.tolist() == [2.0]
+    assert ed.problem("θ_i θ_i", θ=np.ones(3), wrt=r"\theta").x0.size == 3

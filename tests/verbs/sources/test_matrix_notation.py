@@ -211,3 +211,22 @@ def test_a_zero_without_the_sizes_of_the_function_is_refused():
     with pytest.raises(ed.ShapeError, match="the sizes of 'f' do not follow"):
         read("∂vec(f)/∂x = 0  (numerator layout, vec order C)")
     assert read("∂f/∂x = 0  (numerator layout, vec order C)").shape == ("m",)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "headline"),
+    [
+        ("∂f/∂xX = 2 X  (in the shape of X)", {}, "'xX' is a column"),
+        ("∂f/∂μ = diag(rᵀ 𝟏) μ - 2 rᵀx  (in the shape of μ)", {"x": (3,)}, "does not fit here"),
+    ],
+)
+def test_left_hand_sides_that_do_not_fit_are_refused(text, given, headline):
+    with pytest.raises(ed.ShapeError, match=headline):
+        ed.parse(text, **given)
+
+
+def test_blocks_without_sizes_say_how_to_give_them():
+    with pytest.raises(ed.ShapeError, match="blocks need to be numbers") as caught:
+        ed.parse("[A, b]")
+    assert "such as A=(2, 2), b=(2,)" in str(caught.value)
+    assert ed.parse("[A, b]", A=(2, 2), b=(2,)).shape == (2, 3)

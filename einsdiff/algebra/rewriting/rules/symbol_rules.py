@@ -1,8 +1,9 @@
-r"""The rule for products of two permutation symbols, which are determinants of deltas.
+r"""The rules for products of two permutation symbols, which are determinants of deltas.
 
 .. math:: \varepsilon_{ijk}\, \varepsilon_{imn} = \delta_{jm} \delta_{kn} - \delta_{jn} \delta_{km}
     \qquad \varepsilon_{ijk}\, \varepsilon_{ijn} = 2\, \delta_{kn}
 
+>>> from einsdiff.algebra.nodes.levi_civita import levi_civita
 >>> two = einsum([levi_civita(3), levi_civita(3)], ["ijk", "ijn"], "kn")
 >>> paired_symbols.apply(two) is scale(2, delta(3))
 True
