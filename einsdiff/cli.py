@@ -438,11 +438,14 @@ def _report(result: Tensor, options: argparse.Namespace) -> str:
         data = _as_data(result, options, has_values)
         said.append(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        shown = _shown(result, options)
-        said.append(
-            "\n\n".join(shown) if shown else f"{result!r}\nshape: {shape_text(result.shape)}"
-        )
-        if options.data and not missing and (not shown or options.matrix):
+        shown, is_alone = _shown(result, options), False
+        if not shown:
+            is_matrix = result.formula.notation == "matrix"
+            equation = str(result) if is_matrix else repr(result)
+            shown = [f"{equation}\nshape: {shape_text(result.shape)}"]
+            is_alone = True
+        said.append("\n\n".join(shown))
+        if options.data and not missing and (is_alone or options.matrix):
             said += _matrix(result, options)
     saved = _save(result, options)
     if options.json:
@@ -529,10 +532,10 @@ def _as_data(result: Tensor, options: argparse.Namespace, has_values: bool) -> d
         "order": options.order,
         "shape": list(result.shape),
         "domain": result.domain,
-        "index": str(result),
+        "index": result.format("index"),
         "matrix": result.format("matrix", **form),
         "einsum": result.format("einsum"),
-        "latex": {"index": result.latex(), "matrix": result.latex("matrix", **form)},
+        "latex": {"index": result.latex("index"), "matrix": result.latex("matrix", **form)},
         "layout": options.layout or "numerator",
         "vec": options.vec,
     }

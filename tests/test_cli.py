@@ -543,7 +543,9 @@ def test_a_full_disk_is_said_without_a_traceback():
 
 def test_scalars_are_given_as_operands_without_sizes(capsys):
     assert main(["C x", "--wrt", "x"]) == 0  # a matrix, by its letter
-    assert capsys.readouterr().out == "∂f_i/∂x_p = C_ip\nshape: (m, n)\n"
+    assert capsys.readouterr().out == (
+        "∂f/∂x = C  (numerator layout, vec order C)\nshape: (m, n)\n"
+    )
     assert main(["C x", "--wrt", "x", "--shapes", "C="]) == 0
     assert main(["1/2 C V^2", "--wrt", "V", "--shapes", "C=", "V="]) == 0
     assert capsys.readouterr().out == "∂f/∂x = C\nshape: ()\n∂f/∂V = C V\nshape: ()\n"

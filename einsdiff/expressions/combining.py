@@ -33,6 +33,7 @@ from einsdiff.expressions.formula import (
     function_name,
     joined_arguments,
     joined_least,
+    joined_notation,
     number,
     symbol,
 )
@@ -100,7 +101,9 @@ def combined(
     arguments = joined_arguments(part.formula for part in parts)
     heading = Heading(function_name([v.name for v in arguments]), tuple(axes))
     least = joined_least([part.formula.least for part in parts] + [least])
-    return type(parts[0])(Formula(expr, heading, letters, arguments, domain, None, least), values)
+    notation = joined_notation(part.formula for part in parts)
+    formula = Formula(expr, heading, letters, arguments, domain, least=least, notation=notation)
+    return type(parts[0])(formula, values)
 
 
 def as_direction(value: Any, name: str, shape: Shape, f: _B) -> _B:

@@ -60,6 +60,9 @@ class Formula:
     least: str = ""
     #: What this was made of, if it is entries of another formula, or has expressions in variables.
     made_of: MadeOf | None = None
+    #: The notation that it was written in, "index" or "matrix", and is printed in; "" for what was
+    #: not read, such as a variable alone, which is printed in index notation.
+    notation: str = ""
 
     @cached_property
     def normal_form(self) -> Node:
@@ -147,7 +150,8 @@ def _data(formulas: Iterable[Formula]) -> tuple[Graph, tuple[Any, ...]]:
                 source and (place[source[0]], roots.setdefault(source[1], len(roots))),
                 formula.least,
                 part,
-                *([tuple(formula.letters.levels.items())] if formula.letters.levels else []),
+                formula.notation,
+                tuple(formula.letters.levels.items()),
             )
         )
     return dump_nodes(roots, tuple(records)), tuple(records)
@@ -171,12 +175,11 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
 
     def make(k: int) -> Formula:
         expr, heading, letters, arguments, domain, source, *rest = records[k]
-        least, part = (*rest, None)[:2] if rest else ("", None)
-        levels = dict(rest[2]) if len(rest) > 2 else {}
+        least, part, notation, levels = rest
         return Formula(
             nodes[expr],
             Heading(*heading),
-            Letters(dict(letters), levels),
+            Letters(dict(letters), dict(levels)),
             tuple([nodes[n] for n in arguments]),
             domain,
             source and (made[source[0]], nodes[source[1]]),
@@ -185,6 +188,7 @@ def loaded(graph: Sequence[Any], records: Sequence[Any]) -> list[Formula]:
             and MadeOf(
                 made[part[0]], part[1], tuple([(nodes[v], nodes[node]) for v, node in part[2]])
             ),
+            notation,
         )
 
     for k in range(len(records)):  # what a formula comes from is made first
@@ -255,6 +259,16 @@ def joined_least(given: Iterable[str]) -> str:
     'integer'
     """
     return max(given, key=LEAST.index, default="")
+
+
+def joined_notation(formulas: Iterable[Formula]) -> str:
+    """Return the notation of what is made of these formulas: theirs, or index notation.
+
+    >>> joined_notation([symbol("A", ("m", "n"))])
+    ''
+    """
+    found = {formula.notation for formula in formulas if formula.notation}
+    return found.pop() if len(found) == 1 else "index" if found else ""
 
 
 def function_name(names: Iterable[str]) -> str:

@@ -90,7 +90,9 @@ def outlined(formula: Formula, name: Variable, node: Node) -> Formula:
         )
     letters = formula.letters.joined(symbol(name.name, name.shape).letters)
     arguments = (*formula.arguments, name)
-    return Formula(expr, formula.heading, letters, arguments, None, None, formula.least)
+    notation = formula.notation
+    least = formula.least
+    return Formula(expr, formula.heading, letters, arguments, least=least, notation=notation)
 
 
 # --- how it was derived ---------------------------------------------------------------------------

@@ -577,5 +577,12 @@ class LinearMap(Operators):
         """Make a tensor of an expression in the same variables."""
         formula = self.formula
         heading = Heading(function_name(v.name for v in formula.arguments), letters)
-        made = Formula(expr, heading, formula.letters, formula.arguments, least=formula.least)
+        made = Formula(
+            expr,
+            heading,
+            formula.letters,
+            formula.arguments,
+            least=formula.least,
+            notation=formula.notation,
+        )
         return type(self)(made, self.values)

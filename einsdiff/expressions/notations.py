@@ -26,6 +26,7 @@ from einsdiff.expressions.formula import Formula
 from einsdiff.expressions.layout import Layout, VecOrder, check_layout
 from einsdiff.expressions.made import before, is_derived
 from einsdiff.expressions.maps import LinearMap
+from einsdiff.expressions.refusals import signature
 from einsdiff.numeric.libraries.lazy import np
 from einsdiff.numeric.libraries.library import as_numpy, known_values
 
@@ -114,14 +115,14 @@ class Notations(LinearMap):
         return NOTATIONS[notation](formula, values, layout, order)
 
     def latex(
-        self, notation: str = "index", *, layout: Layout | None = None, order: VecOrder = "C"
+        self, notation: str | None = None, *, layout: Layout | None = None, order: VecOrder = "C"
     ) -> str:
         r"""Write the tensor as LaTeX, to stand in a formula.
 
         Parameters
         ----------
         notation
-            ``"index"`` or ``"matrix"``.
+            ``"index"`` or ``"matrix"``; if left out, the one that the expression was written in.
         layout, order
             As for `format`.
 
@@ -151,6 +152,7 @@ class Notations(LinearMap):
 
         formula, values = self.formula, self.values
         check_layout(layout or "numerator", order)
+        notation = notation or formula.notation or "index"
         if notation == "matrix":
             equation = as_matrix_equation(formula, values, layout, order)
             if not isinstance(equation, str):
@@ -507,7 +509,22 @@ class Notations(LinearMap):
 
         return source_of(self.formula, backend, layout, order, name)
 
+    def __str__(self) -> str:
+        return str(self._written() or self.formula.text)  # without the tree that it carries
+
+    def _written(self) -> str:
+        """Write in matrix notation what was written in it; "" where there is no such form."""
+        from einsdiff.expressions.matrix_forms import as_matrix_equation
+
+        if self.formula.notation != "matrix":
+            return ""
+        equation = as_matrix_equation(self.formula, self.values)
+        return "" if isinstance(equation, str) else equation.text
+
     def __repr__(self) -> str:
+        written = self._written()
+        if written:
+            return f"{written}\n{signature(self.formula.arguments)}"
         left, sign, right = self.formula.text.partition(" = ")
         lines = wrapped_equation(f"{left} = ", right) if sign else [left]
         if len(lines) > MOST_LINES:

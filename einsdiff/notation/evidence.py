@@ -44,7 +44,8 @@ _INSIDE = re.compile(rf"(?<!\w)[d∂]{_POWER}\s*/\s*([d∂]){_LETTER}|∇_")
 
 #: What einsdiff writes behind matrix notation.
 _NOTES = re.compile(
-    r"\s+\((?:numerator layout|denominator layout|Hessian|in the shape of|vec order)[^()]*\)\s*$"
+    r"\s+\((?:numerator layout|denominator layout|Hessian|in the shape of|vec order|\w+ has shape)"
+    r"[^()]*\)\s*$"
 )
 
 #: What only index notation has, and subscripts of matrix notation that it could be taken for.
@@ -53,14 +54,15 @@ _LABELLED = re.compile(
     r"|_\{[^{}]*[,<+-]|\)_|[δΣ∑Π∏]_|[Σ∑∏][ₐ-ₜ^]|->"
     r"|[ᵢ-ᵪₐ-ₜⱼ]"
 )
-_SIZED = re.compile(r"[IKe]_\{?|[IK][ₐ-ₜ]+")
+_SIZED = re.compile(r"(?:[IKe𝟏]|(?<![\w.])0)_\{?|[IK][ₐ-ₜ]+")
 
 #: Functions of a whole operand, which index notation has too.
 _OF_WHOLE = re.compile(r"\b(?:det|logdet|max|min|logsumexp|prod)\(\s*[^\W\d]\w*\s*\)")
 
 #: What only matrix notation has.
 _SIGNS = re.compile(
-    r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁺;]|⁻ᵀ|\.[*/^T]|\|\||<[^<>=]*,|\b(?:det|tr) +[^\W\d_]|\b(?:log|ln) +det\b"
+    r"['′ᵀ⊤@⊙∘⊘⊗‖⟨𝟏⁺;]|(?<![\w.])0_|⁻ᵀ|\.[*/^T]|\|\|"
+    r"|<[^<>=]*,|\b(?:det|tr) +[^\W\d_]|\b(?:log|ln) +det\b"
     r"|\[[^\[\]<>=≥≤≠]*,"
 )
 _TRANSPOSED = re.compile(r"\^\{?-?T\b")

@@ -197,6 +197,12 @@ class LatexGroups(ABC):
         r"""Read a number, also one in powers of ten: ``2.5 \cdot 10^{20}``."""
         token = self.next()
         piece = LatexPiece("number", token.text, token.column, apart=token.apart)
+        if token.text == "0" and self.is_next("_"):
+            self.next()
+            self.is_matrix = True
+            piece.text = f"0_{{{self.source.sizes_of(self.argument())}}}"
+            out.append(piece)
+            return None
         exponent = self.whole_exponent() if token.text == "10" else None
         if exponent is not None:
             number = out[-2:-1]
@@ -627,7 +633,7 @@ class LatexGroups(ABC):
         r"""Return a name with what is lowered after it, if that is no label: x_max, x1."""
         if base.kind == "group" and base.inner and base.inner[0].kind == "name":
             whole, *index = base.inner  # (x_{1})_{i}, an index of a name that has one
-            if not index and whole.is_whole:
+            if not index and (whole.is_whole or whole.text in self.names):
                 return whole
             digits = index[0].text.strip("_{}") if len(index) == 1 else ""
             if digits.isdecimal() and index[0].text.startswith("_"):

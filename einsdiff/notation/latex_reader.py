@@ -11,6 +11,7 @@ Each letter of LaTeX is a name of its own, as it is typeset: ``Ax`` is a product
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ from einsdiff.notation.latex_pieces import (
     upper_labels,
 )
 from einsdiff.notation.latex_tokens import LatexToken, LatexTokens
+
+#: What is written behind matrix notation, of a layout that is not usual.
+_NOTE = re.compile(r"(?:\\q?quad|\s)\s*\\(?:text|mathrm)\{(\([^(){}\\$]*\))\}[\s.,;]*(?=\$*$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +115,31 @@ def translate(text: str, names: Iterable[str] = (), notation: str | None = None)
     <BLANKLINE>
     write the formula without it
     """
-    reader = _LatexReader(LatexTokens(text), frozenset(normalize("NFKC", n) for n in names))
-    return reader.translated(notation)
+    note = _NOTE.search(text)
+    formula = LatexTokens(text if note is None else text[: note.start()])
+    reader = _LatexReader(formula, frozenset(normalize("NFKC", n) for n in names))
+    return reader.translated(notation, "" if note is None else note[1])
 
 
 class _LatexReader(LatexGroups):
     """Reads commands that have a form of their own as well; methods that return jobs are run."""
 
-    def translated(self, notation: str | None) -> Translated:
-        """Read the formula, and write it in a notation."""
+    def translated(self, notation: str | None, note: str) -> Translated:
+        """Read the formula, and write it in a notation, with the note that stands behind it."""
         out: list[LatexPiece] = run(self.sequence())
         if not out:
             self.fail("there is no formula", 0, "write one, such as A_{ij} x_j", 0)
+        left = next((k for k, piece in enumerate(out) if piece.text.strip() == "="), 0)
+        above = {letter for piece in out[:left] for letter in piece.letters}
+        if above and above != {"T"}:  # no power stands on the left
+            self.is_index = True
+            self.labels.update(above)
         if notation is None and (self.is_index or self.is_matrix or has_matrix_product(out)):
             notation = "index" if self.is_index else "matrix"
-        owner = _owner(out) if notation != "index" else ""
-        if owner:  # plain text says so of what has the shape of a matrix, LaTeX does not
-            out.append(LatexPiece("sign", f"(in the shape of {owner})", self.column()))
+        if notation is None and _owner(out):
+            notation = "matrix"
+        if note:
+            out.append(LatexPiece("sign", note, self.column()))
             notation = "matrix"
         labels = upper_labels(out, self.labels)
         text, columns = rendered(_without_arguments(out), notation == "matrix", labels)

@@ -276,6 +276,17 @@ class LatexTokens:
             found.append((*self.index_part(token), token.column))
         return found
 
+    def sizes_of(self, span: tuple[int, int]) -> str:
+        r"""Read the sizes of zeros: ``m \times n``, ``2 \cdot 3 \times n``."""
+        found = []
+        for token in self.tokens[slice(*span)]:
+            name = token.name
+            if token.text in "{}" or name in UPRIGHT:
+                continue
+            letter = GREEK.get(name) or GREEK_VARIANTS.get(name)
+            found.append(letter or {"times": "×", "cdot": "·"}.get(name) or token.text)
+        return "".join(found)
+
     def index_part(self, token: LatexToken) -> tuple[str, str]:
         """Return the kind and the text of one part of an index."""
         letter = GREEK.get(token.name) or GREEK_VARIANTS.get(token.name)

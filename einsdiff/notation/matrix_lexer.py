@@ -19,6 +19,9 @@ from einsdiff.notation.names import spelled_out
 
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.(?![*/^'T])[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|∞|nan(?!\w)")
 
+#: A column or a matrix of zeros with its sizes: ``0_n``, ``0_{m×n}``, ``0_{2·3×n}``.
+_ZEROS = re.compile(r"0_(?:\{([^{}]*)\}|([0-9]+|[^\W_ᵀ])(?![^\Wᵀ]))")
+
 _RAISED = re.compile(r"⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+|⁻ᵀ|⁺ᵀ|⁺|ᵀ|⁻?ⁿ")
 
 _DIGITS = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹ᵀⁿ", "-+0123456789Tn")
@@ -143,6 +146,8 @@ class _MatrixLexer(MatrixSyntax):
         text, char = self.text, self.text[at]
         if char == "(" and (match := COMPLEX.match(text, at)):
             return self.add("complex", at, match.end())
+        if match := _ZEROS.match(text, at):
+            return self.add("zeros", at, match.end(), match[1] or match[2])
         if match := _NUMBER.match(text, at):
             if len(match[0]) > LONGEST_NUMBER:
                 self.fail("a number is too long", at, at + 1, f"{LONGEST_NUMBER} digits are most")

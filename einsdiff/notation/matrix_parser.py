@@ -23,8 +23,9 @@ from einsdiff.errors import SubscriptsError
 from einsdiff.notation.hints import by_meaning, hint
 from einsdiff.notation.jobs import Job, run
 from einsdiff.notation.matrix_lexer import MatrixSyntax, MatrixToken, tokens_of
-from einsdiff.notation.matrix_trees import MatrixHeading, MatrixText, MatrixTree
+from einsdiff.notation.matrix_trees import MatrixHeading, MatrixText, MatrixTree, written_size
 from einsdiff.notation.names import spelled_out
+from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import DEEPEST
 
 #: Functions of matrix notation that are none of the table; all of their arguments are values.
@@ -38,7 +39,7 @@ WORDS = frozenset(
 )
 
 #: The kinds of tokens that begin a factor.
-_STARTS = ("number", "complex", "name", "bold", "ones", "partial", "(", "[", "⟨")
+_STARTS = ("number", "complex", "name", "bold", "ones", "zeros", "partial", "(", "[", "⟨")
 
 #: Signs between factors; those on the left side multiply matrices.
 _MATRIX, _ENTRYWISE = ("*", "@", "·"), ("⊙", "⊘", "⊗")
@@ -52,13 +53,14 @@ _PARTIAL = re.compile(r"∂[²³⁴⁵⁶⁷⁸⁹]?(\w+)/((?:∂\w+)+)")
 _NAME = r"(?:vec\(\s*)?[^\W\d][\w{}]*\)?"
 
 _HEADING = re.compile(
-    rf"\s*(?:∂[²³⁴⁵⁶⁷⁸⁹]?(?P<above>{_NAME}|vec\(∂[^()]*\))\s*/\s*(?P<below>(?:∂{_NAME})+)"
+    rf"\s*(?:∂[²³⁴⁵⁶⁷⁸⁹]?(?P<above>{_NAME}|vec\(\(?∂[^()]*\)?\))\s*/\s*(?P<below>(?:∂{_NAME})+)"
     rf"|(?P<alone>{_NAME}))\s*"
 )
 
 _NOTE = re.compile(
     r"\s+\((?:(?P<layout>numerator|denominator) layout|(?P<hessian>Hessian)"
-    r"|in the shape of (?P<owner>[^(),]*))?(?:(?:, |(?<=\())vec order (?P<order>[CF]))?\)\s*"
+    r"|in the shape of (?P<owner>[^(),]*))?(?:(?:, |(?<=\())vec order (?P<order>[CF]))?"
+    r"(?:(?:, |(?<=\())\w+ has shape (?P<shape>[^(),]*))?\)\s*"
 )
 
 #: Labels of index notation, by which a subscript is told from the end of a name.
@@ -84,15 +86,18 @@ def parse_matrix(
     write a name, a number or a bracket
     """
     layout, order, body = "", "C", text
+    shape: tuple[Size, ...] | None = None
     note = _NOTE.search(text)
     if note is not None and note.end() == len(text) and note[0].strip() != "()":
         body = text[: note.start()]
         layout = note["layout"] or ("Hessian" if note["hessian"] else "")
         layout, order = "shape" if note["owner"] else layout, note["order"] or "C"
+        if note["shape"]:
+            shape = tuple(map(written_size, note["shape"].split(" by ")))
     left, start = _heading(text, body)
     body = " " * start + body[start:]
     right = _MatrixParser(text, body, names, functions, bool(layout)).whole()
-    return MatrixText(left, right, layout, order)
+    return MatrixText(left, right, layout, order, shape)
 
 
 def _heading(text: str, body: str) -> tuple[MatrixHeading | None, int]:
@@ -115,8 +120,9 @@ def _heading(text: str, body: str) -> tuple[MatrixHeading | None, int]:
         )
     parts = [match["above"] or match["alone"]]
     parts += re.findall(rf"∂({_NAME})", match["below"] or "")
-    if parts[0].startswith("vec(∂"):
-        inside = re.fullmatch(rf"∂[²³⁴⁵⁶⁷⁸⁹]?({_NAME})/((?:∂{_NAME})+)", parts[0][4:-1])
+    if parts[0].startswith(("vec(∂", "vec((∂")):
+        above = parts[0][4:-1].strip("()")
+        inside = re.fullmatch(rf"∂[²³⁴⁵⁶⁷⁸⁹]?({_NAME})/((?:∂{_NAME})+)", above)
         if inside is None:
             return None, 0
         parts[:1] = [f"vec({inside[1]})", *re.findall(rf"∂({_NAME})", inside[2])]
@@ -427,6 +433,8 @@ class _MatrixParser(MatrixSyntax):
                 return MatrixTree("number", (), complex(text), start, end)
             case "ones" | "bold":
                 return self.sign(token)
+            case "zeros":
+                return self.zeros(token)
             case "partial":
                 match = _PARTIAL.fullmatch(token.text)
                 assert match is not None
@@ -515,6 +523,14 @@ class _MatrixParser(MatrixSyntax):
                 "write I_n, e_0, K_mn, K_{3,n}",
             )
         return MatrixTree(op, (), sizes, token.start, token.end)
+
+    def zeros(self, token: MatrixToken) -> MatrixTree:
+        """Read zeros with their sizes: ``0_n``, ``0_{2·3×n}``."""
+        sides = [[written_size(n) for n in side.split("·")] for side in token.text.split("×")]
+        if len(sides) > 2 or any("" in side for side in sides):
+            what, action = "not the sizes of a column or a matrix", "write 0_n, 0_{m×n}"
+            self.fail(f"'0_{token.text}' has {what}", token.start, token.end, action)
+        return MatrixTree("zeros", (), (*map(tuple, sides), None)[:2], token.start, token.end)
 
     def name(self, token: MatrixToken) -> Job[MatrixTree]:
         """Read what begins with a word: an operand, a sign or a function."""

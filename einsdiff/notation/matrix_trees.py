@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from einsdiff.notation.subscripts import Size
+
 
 @dataclass(frozen=True, slots=True)
 class MatrixTree:
@@ -20,6 +22,7 @@ class MatrixTree:
     ones            the size if it is written; a column of ones
     eye             the size if it is written; the identity
     unit            which unit vector
+    zeros           the sizes of its rows and of its columns; all entries are 0
     commutation     both sizes
     partial         the function and what it is differentiated by, as a symbol
     sum             the sign of each term
@@ -71,6 +74,13 @@ class MatrixText:
     right: MatrixTree
     layout: str = ""
     order: str = "C"
+    shape: tuple[Size, ...] | None = None  # of the function, if the note says it
+
+
+def written_size(text: str) -> Size:
+    """Read a size, a number or a name."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def upward(tree: MatrixTree) -> list[MatrixTree]:

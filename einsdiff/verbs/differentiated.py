@@ -223,7 +223,18 @@ def _by_variables(f: Formula, chosen: tuple[Variable, ...]) -> tuple[Formula, ..
         heading = replace(f.heading, wrt=(*f.heading.wrt, (by.name, axes)))
         new = [v for v in variables_of([expr]) if v not in f.arguments]  # symbols such as ∂x/∂z
         arguments = (*f.arguments, *new)
-        results.append(Formula(expr, heading, f.letters, arguments, len(axes), (f, by), f.least))
+        results.append(
+            Formula(
+                expr,
+                heading,
+                f.letters,
+                arguments,
+                len(axes),
+                (f, by),
+                f.least,
+                notation=f.notation,
+            )
+        )
     return tuple(results)
 
 

@@ -72,7 +72,7 @@ READ = {
         "matrix",
         "∂f/∂vec(A) = I_m ⊗ xᵀ",
     ),
-    r"\frac{\partial f}{\partial X} = 2 X": ("matrix", "∂f/∂X = 2 X (in the shape of X)"),
+    r"\frac{\partial f}{\partial X} = 2 X": ("matrix", "∂f/∂X = 2 X"),
     r"x^{\top} \frac{\partial y}{\partial z}": ("matrix", "xᵀ (∂y/∂z)"),
     r"\frac{d}{dx} (x^2)": (None, "d/dx (x^2)"),
     r"\frac{\mathrm{d}}{\mathrm{d}x} \sin x": (None, "d/dx sin(x)"),

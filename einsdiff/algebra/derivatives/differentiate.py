@@ -49,6 +49,7 @@ from einsdiff.algebra.reading.binding import build
 from einsdiff.algebra.reading.definitions import by_definition
 from einsdiff.algebra.reading.entrywise import entrywise
 from einsdiff.algebra.rewriting.flatten import flatten
+from einsdiff.algebra.rewriting.shifts import held, released
 from einsdiff.notation.index_parser import parse_index
 from einsdiff.notation.subscripts import Size
 
@@ -74,6 +75,9 @@ def adjoints(expression: Node, wrt: Sequence[Node], seed: Node | None = None) ->
     """
     if seed is None:
         seed = _identity(expression.shape)
+    maxima: Mapping[Node, Node] = {}
+    if all(isinstance(node, Variable) for node in wrt):
+        (expression,), maxima = held([expression])
     outside = seed.shape[: len(seed.shape) - len(expression.shape)]
     codomain = len(outside)
     targets = set(wrt)
@@ -90,10 +94,11 @@ def adjoints(expression: Node, wrt: Sequence[Node], seed: Node | None = None) ->
         for local in local_derivatives(node, active):
             term = local.backwards(adjoint)
             contributions.setdefault(local.child, []).append((local.coefficient, term))
-    return tuple(
+    result = tuple(
         _symmetrised(found[node], node, codomain) if node in found else zero(outside + node.shape)
         for node in wrt
     )
+    return released(result, maxima)
 
 
 def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> tuple[Node, ...]:
@@ -112,9 +117,12 @@ def directional(expressions: Sequence[Node], directions: Mapping[Any, Node]) -> 
         node: _symmetrised(v, node, 0, len(v.shape) - len(node.shape))
         for node, v in directions.items()
     }
+    maxima: Mapping[Node, Node] = {}
+    if all(isinstance(node, Variable) for node in directions):
+        expressions, maxima = held(expressions)
     rest = next((v.shape[len(node.shape) :] for node, v in directions.items()), ())
     tangents = {change.node: change.tangent for change in _sweep(expressions, seeds)}
-    return flatten([tangents.get(e, zero(e.shape + rest)) for e in expressions])
+    return released(flatten([tangents.get(e, zero(e.shape + rest)) for e in expressions]), maxima)
 
 
 def _active(order: Sequence[Node], targets: Collection[Node]) -> set[Node]:

@@ -46,16 +46,16 @@ def placed(expr: Node, domain: int) -> Node:
     """
     (flat,) = flatten([expr])
     m = linear_map(flat, domain, MOST_PLACED, is_deep=True)
-    groups: dict[Hashable, list[_Placed]] = {}
+    groups: dict[Hashable, list[_PlacedProduct]] = {}
     for term in m.terms:
-        part = _Placed(m, term)
+        part = _PlacedProduct(m, term)
         groups.setdefault(part.key, []).append(part)
     if len(groups) == len(m.terms) == 1:
         return flat
     return add([(1, _joined(m, parts)) for parts in groups.values()], expr.shape)
 
 
-class _Placed:
+class _PlacedProduct:
     """A term, whose summed labels that its deltas have are numbered as they stand in these."""
 
     def __init__(self, m: LinearTerms, term: LinearTerm) -> None:
@@ -98,7 +98,7 @@ def _place(slot: Slot, rank: int) -> tuple[object, ...]:
     return axes, tuple(map(str, node.shape)), node.relation
 
 
-def _joined(m: LinearTerms, parts: list[_Placed]) -> Node:
+def _joined(m: LinearTerms, parts: list[_PlacedProduct]) -> Node:
     """Add up terms that stand at the same places."""
     first = parts[0]
     sizes: dict[int, Size] = {label: m.shape[label] for label in first.labels}

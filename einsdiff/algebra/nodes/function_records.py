@@ -119,7 +119,9 @@ class Function:
     def title(self) -> str:
         """What it is called in code and reports, where kernels go by what computes them."""
         is_kernel = self.name.startswith("_") and isinstance(self.implementation, str)
-        return str(self.implementation) if is_kernel else self.name.replace("'", "_prime")
+        if is_kernel:
+            return str(self.implementation)
+        return self.name.lstrip("_").replace("'", "_prime")
 
     @cached_property
     def cores(self) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:

@@ -250,12 +250,15 @@ class KindSolver:
         if tree.op == "name":
             self.number[id(tree)] = self.named(tree.value)
             return
-        whole = self.number[id(tree)] = self.new(_LEAVES.get(tree.op, 15))
+        domain = _LEAVES.get(tree.op, 15)
+        if tree.op == "zeros":
+            domain = C if tree.value[1] is None else M
+        whole = self.number[id(tree)] = self.new(domain)
         parts = tuple(self.number[id(part)] for part in tree.args)
         are_literal = all(id(part) in self.literal for part in tree.args)
         if tree.op == "number" or (tree.args and are_literal and tree.op in ("sum", "product")):
             self.literal.add(id(tree))
-        if tree.op in _LEAVES:
+        if tree.op in _LEAVES or tree.op == "zeros":
             return
         if tree.op == "sum":
             for part, number in zip(tree.args, parts, strict=True):

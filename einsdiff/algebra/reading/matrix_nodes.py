@@ -19,6 +19,7 @@ from einsdiff.algebra.nodes.interning import (
     constant,
     delta,
     variable,
+    zero,
 )
 from einsdiff.algebra.nodes.nodes import add, call, einsum, ones, partial, related, stretched
 from einsdiff.algebra.reading.choice import POWERS
@@ -165,6 +166,10 @@ class MatrixBuilder(MatrixSizes):
 
     def make_ones(self, tree: MatrixTree, args: list[Node]) -> Node:
         return ones(self.shape(tree)[0])
+
+    def make_zeros(self, tree: MatrixTree, args: list[Node]) -> Node:
+        rows, columns = self.shape(tree)
+        return zero((*rows, *columns))
 
     def make_unit(self, tree: MatrixTree, args: list[Node]) -> Node:
         sizes = self.shape(tree)[0]

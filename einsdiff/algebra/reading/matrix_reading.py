@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from einsdiff.algebra.nodes.function_records import FAMILIES, FUNCTIONS
 from einsdiff.algebra.nodes.interning import Node, Shape, Variable, variable, zero
@@ -67,10 +67,11 @@ def _amounts(parsed: MatrixText) -> Amounts:
     sizes = {
         size
         for tree in trees
-        if tree.op in ("ones", "eye", "commutation")
-        for size in tree.value
+        if tree.op in ("ones", "eye", "commutation", "zeros")
+        for side in (tree.value if tree.op == "zeros" else [tree.value])
+        for size in side or ()
         if isinstance(size, str)
-    }
+    }.union(size for size in parsed.shape or () if isinstance(size, str))
     names = tuple(dict.fromkeys((*found, *symbols, *left)))
     return Amounts(names, frozenset(found) - others, frozenset(sizes))
 
@@ -118,6 +119,7 @@ class _FormulaReader:
         self.given = operands
         heading = parsed.left
         self.heading = heading if heading is not None and heading.by else None
+        self.layout = parsed.layout
 
     def reading(self) -> Reading:
         builder, node, split = self.built()
@@ -163,31 +165,54 @@ class _FormulaReader:
         return self.parsed.right.op == "number" and self.parsed.right.value == 0
 
     def limit(self, solver: KindSolver, heading: MatrixHeading) -> None:
-        """Tell what the layout says of the kinds of the whole and of the variables."""
+        """Tell what the layout says of the kinds of the whole and of the variables.
+
+        A text without a layout is in that which is usual, see `settle_layout`.
+        """
         enter, named, root = solver.limit, solver.named, solver.root
-        layout, (_, is_vec) = self.parsed.layout, heading.function
+        layout, (_, is_vec) = self.layout, heading.function
         for name, is_matrix in heading.by:
-            if layout != "shape":
-                enter((named(name),), ((M,),) if is_matrix else ((S,), (C,)), self.parsed.right)
-            else:
+            is_inner = is_vec and (name, is_matrix) != heading.by[-1]  # within vec(∂f/∂A)
+            if is_matrix:
+                enter((named(name),), ((M,),), self.parsed.right)
+            elif layout in ("", "shape") or is_inner:
                 named(name)
+            else:
+                enter((named(name),), ((S,), (C,)), self.parsed.right)
         name, is_matrix = heading.by[-1]
         turned = layout == "denominator"
         above = (R, M) if not turned else (C, M)  # the kinds with axes of the variable
         without = (S, C) if not turned else (S, R)
         if layout == "shape":
             enter((root,), ((M,),), self.parsed.right)
-        elif layout:
-            lines = [(kind, M if is_matrix else C) for kind in above]
-            lines += [] if is_matrix else [(kind, S) for kind in without]
-            enter((root, named(name)), tuple(lines), self.parsed.right)
-            if is_vec:
-                whole = (C, M) if not turned else (R, M)
-                enter((root,), tuple((kind,) for kind in whole), self.parsed.right)
+            return
+        lines = [(kind, M if is_matrix else C) for kind in above]
+        lines += [] if is_matrix else [(kind, S) for kind in without]
+        if not layout and not is_vec and not is_matrix:
+            lines += [(M, M), (M, S)]
+        enter((root, named(name)), tuple(lines), self.parsed.right)
+        if is_vec:
+            whole = (C, M) if not turned else (R, M)
+            enter((root,), tuple((kind,) for kind in whole), self.parsed.right)
+
+    def settle_layout(self, kinds: Kinds, heading: MatrixHeading) -> None:
+        """Choose the layout of a text that does not say it.
+
+        A matrix that belongs to a matrix, and not to its vec, has the shape of that matrix; all
+        else is in numerator layout.
+        """
+        if self.layout or self.is_zero():
+            return
+        by = [(kinds.names[name], is_vec) for name, is_vec in heading.by]
+        is_of_function = kinds.of[id(self.parsed.right)] == M and by[-1][0] == S
+        is_shape = is_of_function or any(kind == M and not is_vec for kind, is_vec in by)
+        self.layout = "shape" if is_shape and not heading.function[1] else "numerator"
 
     def built(self) -> tuple[MatrixBuilder, Node, tuple[int, ...] | None]:
         """Return the node, and how many axes the function and each variable have in it."""
         kinds = self.kinds()
+        if self.heading is not None:
+            self.settle_layout(kinds, self.heading)
         powers = {
             name: size
             for name, size in self.sizes.items()
@@ -235,47 +260,38 @@ class _FormulaReader:
         shape = [n for name, _ in heading.by for n in builder.variable(name).shape]
         return builder, zero(shape), (0, *ranks)
 
-    def groups(self, builder: MatrixBuilder) -> list[list[Margin]] | None:
-        """Return the sides of the function and of each variable, None if they are not seen.
+    def groups(self, builder: MatrixBuilder) -> list[list[Margin]]:
+        """Return the sides of the function and of each variable.
 
         The sizes of the whole are those that the layout says.
         """
         heading = self.heading
         assert heading is not None
         root = builder.of[id(self.parsed.right)]
-        layout = self.parsed.layout
         by = [
             [side for side in builder.operand(name) if side is not NONE] for name, _ in heading.by
         ]
         rows, columns = (root.rows, root.columns)
-        if layout == "denominator":
+        if self.layout == "denominator":
             rows, columns = columns, rows
-        if layout == "shape":
-            axes = by[-1] or [Margin(), Margin()]
-            matrix = builder.of[id(self.parsed.right)]
-            if len(axes) == 1:
-                raise ShapeError(
-                    f"'{heading.by[-1][0]}' is a column, and what has its shape is a matrix",
-                    text=self.text,
-                    action="write on the left what the derivative is by: ∂f/∂X = ..",
-                )
-            ones = MatrixTree("name", (), "", 0, 0)
-            builder.same(matrix, Margins(axes[0], axes[1]), self.parsed.right, ones)
-            is_by = bool(by[-1])
-            return [[] if is_by else [matrix.rows, matrix.columns], *by]
+        if self.layout == "shape":
+            return self.shaped(builder, by)
         flat = self.flat(by[-1])
         builder.equal(columns, flat, self.parsed.right, "columns", self.parsed.right, "columns")
         function: list[Margin] = []
         extents = rows.axes
         before = [side for own in by[:-1] for side in own]
-        if heading.function[1]:
-            if extents is None or len(extents) != 2 + len(before):
-                return None
+        if self.parsed.shape is not None:
+            function = [builder.written([size]) for size in self.parsed.shape]
+        elif heading.function[1]:
+            count = -1 if extents is None else len(extents) - len(before)
+            if extents is None or count not in ((0, 1, 2) if before else (2,)):
+                self.refuse_extents()
             own = extents if self.parsed.order == "C" else extents[::-1]
-            function = [Margin((extent,)) for extent in own[:2]]
+            function = [Margin((extent,)) for extent in own[:count]]
         elif before:
             if extents is not None and len(extents) > len(before):
-                return None
+                self.refuse_extents()
         elif extents != ():
             if extents is None:
                 builder.sides.equate(rows, builder.sides.axis())
@@ -284,11 +300,54 @@ class _FormulaReader:
                 builder.sides.settle()
                 sizes = builder.sides.sizes(rows)
                 if not all(isinstance(size, int) for size in sizes):
-                    return None
+                    self.refuse_extents()
                 function = [builder.sides.axis(prod(int(size or 0) for size in sizes))]
         flat = self.flat([*function, *before])
         builder.equal(rows, flat, self.parsed.right, "rows", self.parsed.right, "rows")
         return [function, *by]
+
+    def shaped(self, builder: MatrixBuilder, by: list[list[Margin]]) -> list[list[Margin]]:
+        """Return the sides of what has the shape of a matrix: they are its rows and columns."""
+        assert self.heading is not None
+        if len(by[-1]) == 1:
+            raise ShapeError(
+                f"'{self.heading.by[-1][0]}' is a column, and what has its shape is a matrix",
+                text=self.text,
+                action="write on the left what the derivative is by: ∂f/∂X = ..",
+            )
+        tree = self.parsed.right
+        own = [side for sides in by for side in sides]
+        matrix = builder.of[id(tree)]
+        if len(own) == 1:
+            assert self.heading is not None
+            raise ShapeError(
+                f"'{self.heading.by[-1][0]}' is a column, and what has its shape is a matrix",
+                text=self.text,
+                action="write on the left what the derivative is by: ∂f/∂X = ..",
+            )
+        function = [matrix.rows, matrix.columns][: max(2 - len(own), 0)]
+        sides = [*function, *own]
+        if len(sides) != 2:
+            self.refuse_shape()
+        nameless = MatrixTree("name", (), "", 0, 0)
+        builder.same(matrix, Margins(*sides), tree, nameless)
+        return [function, *by]
+
+    def refuse_extents(self) -> NoReturn:
+        assert self.heading is not None
+        name = self.heading.function[0]
+        raise ShapeError(
+            f"the shape of '{name}' does not follow from its derivative",
+            text=self.text,
+            action=f"write it behind: (numerator layout, vec order C, {name} has shape 2 by 3)",
+        )
+
+    def refuse_shape(self) -> NoReturn:
+        raise ShapeError(
+            "a matrix does not have so many axes",
+            text=self.text,
+            action="write vec on the left-hand side, as in ∂f/∂vec(A) = ..",
+        )
 
     def flat(self, sides: Sequence[Margin]) -> Margin:
         """Return the sides of a tensor as one, in the order of the vec."""
@@ -301,12 +360,12 @@ class _FormulaReader:
         """Return a derivative with its own axes, of what was written as a matrix."""
         tree, order = self.parsed.right, self.parsed.order
         have = builder.shape(tree)
-        if self.parsed.layout == "shape":
+        if self.layout == "shape":
             return builder.whole(node), tuple(len(own) for own in groups)
         first = [side for own in groups[:-1] for side in own]
         rows, columns = (self.flat(own) for own in (first, groups[-1]))
         want = [builder.extents(rows, tree), builder.extents(columns, tree)]
-        is_turned = self.parsed.layout == "denominator"
+        is_turned = self.layout == "denominator"
         node = builder.regrouped(node, have, want[::-1] if is_turned else want, tree)
         labels = list(range(len(node.shape)))
         count = len(want[1] if is_turned else want[0])

@@ -137,6 +137,11 @@ class MatrixSizes:
                 return self.operand(tree.value)
             case "ones":
                 return Margins(self.written(tree.value), NONE)
+            case "zeros":
+                rows, columns = tree.value
+                return Margins(
+                    self.written(rows), NONE if columns is None else self.written(columns)
+                )
             case "unit":
                 return Margins(Margin(), NONE)
             case "eye":
@@ -150,14 +155,12 @@ class MatrixSizes:
                 base, by = tree.value
                 own = [n for name in (base, *by) for n in self.known[name].shape]
                 return Margins(*map(self.sides.axis, own), *(NONE,) * (2 - len(own)))
-            case "transpose":
-                return args[0].turned
+            case "transpose" | "over":
+                return args[0].turned if tree.op == "transpose" else args[0]
             case "sum":
                 return self.measured_sum(tree, args)
             case "product":
                 return self.measured_product(tree, args)
-            case "over":
-                return args[0]
             case "kron":
                 return Margins(*(self.joined(a, b) for a, b in zip(*args, strict=True)))
             case "power" | "exponential":

@@ -156,7 +156,8 @@ def latex_affine(index: Affine) -> str:
     text = ""
     for c, label in terms:
         text += f"{c:+d}".removesuffix("1" if abs(c) == 1 else "") + latex_name(label)
-    text += f"{index.offset:+d}" if index.offset or not terms else ""
+    is_shifted = index.offset or (len(terms) < 2 and all(c == 1 for c, _ in terms))
+    text += f"{index.offset:+d}" if is_shifted else ""  # x_{i+0} is a part of x
     return text.removeprefix("+")
 
 

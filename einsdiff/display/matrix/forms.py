@@ -76,8 +76,21 @@ def ones(size: Size | None = None) -> Form:
     return Form("ones", (), size, 1)
 
 
+def zeros(rows: Sequence[Size], columns: Sequence[Size] | None) -> Form:
+    """Return a column or a matrix of zeros, whose sizes are products of these.
+
+    >>> write(zeros(["m"], None)), write(transpose(zeros([2, 3], ["n"])))
+    ('0_m', '0_{n×2·3}')
+    """
+    sides = (tuple(rows), None if columns is None else tuple(columns))
+    return Form("zeros", (), sides, 1 if columns is None else 2)
+
+
 def unit(position: int, size: Size | None = None) -> Form:
-    """Return a unit vector; positions count from 0, and its size is not written."""
+    """Return a unit vector; positions count from 0.
+
+    Its size is written only where nothing else tells it.
+    """
     return Form("unit", (), (position, size), 1)
 
 
@@ -132,6 +145,8 @@ def transpose(form: Form) -> Form:
             return form
         case "commutation":
             return commutation(*reversed(form.value))
+        case "zeros" if form.rank == 2:
+            return zeros(form.value[1], form.value[0])
         case "chain":
             return chain([transpose(factor) for factor in reversed(form.args)])
         case "times":

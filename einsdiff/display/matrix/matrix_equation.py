@@ -13,13 +13,15 @@ from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.interning import Node, Variable
 from einsdiff.algebra.rewriting.simplification import collect, expand
 from einsdiff.display.index.index_text import Written, bare_partial, part_name
+from einsdiff.display.index.latex_names import latex_text
 from einsdiff.display.index.lettering import Heading
 from einsdiff.display.matrix.failing import NoMatrixFormError
-from einsdiff.display.matrix.forms import Form, cost, named, subforms, transpose
+from einsdiff.display.matrix.forms import Form, cost, named, number, subforms, transpose, zeros
 from einsdiff.display.matrix.reader import lengths, matrix_form
 from einsdiff.display.matrix.stacks import stacked
 from einsdiff.display.matrix.writers import SPELLED, write, write_latex
 from einsdiff.errors import OperandError
+from einsdiff.notation.subscripts import Size
 from einsdiff.notation.trees import Index, Symbol, letters_of
 
 
@@ -35,11 +37,13 @@ class MatrixEquation:
     columns: tuple[int, ...]
     names: frozenset[str] = frozenset()  # what variables are called
     owner: str = ""  # whose shape it has, if that is said
+    sized: frozenset[Form] = frozenset()  # the vectors of ones and unit vectors written with sizes
+    shape: tuple[Size, ...] = ()  # that of the function, if it is said
 
     @property
     def right(self) -> str:
         """The right-hand side as text."""
-        return write(self.form, self.names)
+        return write(self.form, self.names, self.sized)
 
     @property
     def left(self) -> str:
@@ -50,14 +54,30 @@ class MatrixEquation:
         return bare_partial(names[0], names[1:])
 
     @property
+    def is_unusual(self) -> bool:
+        """Whether one would read something else without the note."""
+        if self.note.startswith("denominator") or self.shape:
+            return True
+        has_vec = any(is_vec for _, is_vec in (self.function, *self.by))
+        has_order = any(part.op in ("vec", "commutation") for part in subforms(self.form))
+        return self.note.endswith("order F") and (has_vec or has_order)
+
+    @property
     def text(self) -> str:
         """The equation, and the note in brackets."""
         whole = self.right if self.left == self.right else f"{self.left} = {self.right}"
-        return f"{whole}  ({self.note})" if self.note else whole
+        return f"{whole}  ({self.whole_note})" if self.whole_note else whole
+
+    @property
+    def whole_note(self) -> str:
+        """The note, with the shape of the function."""
+        shape = " by ".join(map(str, self.shape))
+        said = f"{self.function[0]} has shape {shape}" if shape else ""
+        return ", ".join(filter(None, (self.note, said)))
 
     @property
     def latex(self) -> str:
-        """The equation as LaTeX, without the note."""
+        """The equation as LaTeX, with the note where the layout or the vec order is not usual."""
         names = [
             rf"\operatorname{{vec}}({_latex_heading(name)})" if is_vec else _latex_heading(name)
             for name, is_vec in (self.function, *self.by)
@@ -67,8 +87,9 @@ class MatrixEquation:
             order = f"^{len(self.by)}" if len(self.by) > 1 else ""
             below = r" \, ".join(rf"\partial {name}" for name in names[1:])
             left = rf"\frac{{\partial{order} {left}}}{{{below}}}"
-        right = write_latex(self.form, self.names)
-        return right if left == right else f"{left} = {right}"
+        right = write_latex(self.form, self.names, self.sized)
+        text = right if left == right else f"{left} = {right}"
+        return rf"{text} \quad {latex_text(f'({self.whole_note})')}" if self.is_unusual else text
 
 
 def _latex_heading(name: str) -> str:
@@ -110,9 +131,14 @@ def matrix_equation(
     known = _names(node).union(names)
     form = _shortest(node, rows, columns, order, names, is_real, known)
     _check_functions(form, known)
+    for name, own in ((heading.name, heading.axes), *groups):
+        if form == number(0) and len(letters_of(own)) > 2:
+            raise NoMatrixFormError(f"{name} has {len(letters_of(own))} axes")
+    if form == number(0) and node.shape and (heading.axes or domain is None):
+        form = _zeros(node.shape, rows, columns, order)
     if domain is None and len(axes) > 2:
         raise NoMatrixFormError(f"it has {len(axes)} axes")
-    if layout == "denominator":
+    if layout == "denominator" and domain is not None:
         form, rows, columns = transpose(form), columns, rows
     if max(len(rows), len(columns)) < 2:
         sizes = [[node.shape[axis] for axis in side] for side in (rows, columns)]
@@ -123,6 +149,13 @@ def matrix_equation(
     if has_order and (owner or not note):
         note = f"{note}, vec order {order}".removeprefix(", ")
     return MatrixEquation(function, by, form, note, rows, columns, known, owner)
+
+
+def _zeros(shape: Sequence[Size], rows: Sequence[int], columns: Sequence[int], order: str) -> Form:
+    """Return a matrix of zeros, with the sizes that its rows and its columns are made of."""
+    sides = [[shape[axis] for axis in side] for side in (rows, columns)]
+    above, below = (side if order == "C" else side[::-1] for side in sides)
+    return zeros(above, below or None) if above else transpose(zeros(below, None))
 
 
 def _owner(heading: Heading, rows: Sequence[int], columns: Sequence[int]) -> str:

@@ -32,19 +32,22 @@ _T = TypeVar("_T")
 _SUM, _STAR, _PRODUCT, _FACTOR, _ATOM = range(5)
 
 
-def write(form: Form, names: Collection[str] = ()) -> str:
-    """Write a form as text; names of one letter stand side by side if all have one letter."""
-    return _MatrixWriter(names).sum(form)
+def write(form: Form, names: Collection[str] = (), sized: Collection[Form] = ()) -> str:
+    """Write a form as text; names of one letter stand side by side if all have one letter.
+
+    Vectors of ones and unit vectors that are `sized` are written with their sizes.
+    """
+    return _MatrixWriter(names, sized).sum(form)
 
 
-def write_latex(form: Form, names: Collection[str] = ()) -> str:
+def write_latex(form: Form, names: Collection[str] = (), sized: Collection[Form] = ()) -> str:
     r"""Write a form as LaTeX, see `write`.
 
     >>> from einsdiff.display.matrix.forms import chain, named
     >>> print(write_latex(chain([named("A", 2), transpose(named("x", 1))])))
     A x^{\top}
     """
-    return _LatexWriter(names).sum(form)
+    return _LatexWriter(names, sized).sum(form)
 
 
 def _has_name_of(sign: str, names: Iterable[str]) -> bool:
@@ -66,11 +69,13 @@ class _MatrixWriter:
     marks: Mapping[str, str] = {"T": "ᵀ", "-1": "⁻¹", "-T": "⁻ᵀ", "+": "⁺", "+T": "⁺ᵀ"}
     operators: Mapping[str, str] = {"⊙": "⊙", "⊘": "⊘", "⊗": "⊗"}
     bold: Mapping[str, str] = BOLD
+    #: Between sizes that are multiplied, and between those of rows and of columns.
+    times_sign, by_sign = "·", "×"
     #: Whether names of one letter stand side by side.
     is_tight = True
 
-    def __init__(self, names: Collection[str]) -> None:
-        self.names = names
+    def __init__(self, names: Collection[str], sized: Collection[Form]) -> None:
+        self.names, self.sized = names, sized
         self.is_tight &= all(len(name) == 1 for name in names if "∂" not in name)
         self.in_bars = False
         self.shows_sizes = False
@@ -94,6 +99,16 @@ class _MatrixWriter:
         if len("".join(texts)) == 1 or all(len(text) == 1 and text.isalpha() for text in texts):
             return f"{name}_{''.join(texts)}"
         return f"{name}_{{{','.join(texts)}}}"
+
+    def nothing(self, rows: Sequence[Size], columns: Sequence[Size] | None) -> str:
+        """Write zeros with their sizes."""
+        sides = [self.times_sign.join(map(self.size, side)) for side in (rows, columns or ())]
+        if len(rows) == 1 and columns is None:
+            return self.indexed("0", rows)
+        return f"0_{{{self.by_sign.join(side for side in sides if side)}}}"
+
+    def size(self, size: Size) -> str:
+        return str(size)
 
     def raised(self, base: str, mark: str) -> str:
         return base + self.marks[mark]
@@ -167,11 +182,18 @@ class _MatrixWriter:
         return self.numeral(form.value)
 
     def write_ones(self, form: Form) -> tuple[str, int]:
-        is_sized = self.shows_sizes and form.value is not None
+        is_sized = (self.shows_sizes or form in self.sized) and form.value is not None
         return self.indexed(self.ones, [form.value]) if is_sized else self.ones, _ATOM
 
     def write_unit(self, form: Form) -> tuple[str, int]:
-        return self.sign("e", form.value[:1])
+        position, size = form.value
+        text, binds = self.sign("e", [position])
+        if form not in self.sized or size is None:
+            return text, binds
+        return f"{self.sign('I', [size])[0]} {text}", _PRODUCT
+
+    def write_zeros(self, form: Form) -> tuple[str, int]:
+        return self.nothing(*form.value), _ATOM
 
     def write_eye(self, form: Form) -> tuple[str, int]:
         return self.sign("I", form.value)
@@ -327,10 +349,11 @@ class _LatexWriter(_MatrixWriter):
     }
     operators: Mapping[str, str] = {"⊙": r"\odot", "⊘": r"\oslash", "⊗": r"\otimes"}
     bold: Mapping[str, str] = {name: rf"\mathbf{{{name}}}" for name in BOLD}
+    times_sign, by_sign = r" \cdot ", r" \times "
     is_tight = False
 
-    def __init__(self, names: Collection[str]) -> None:
-        super().__init__(names)
+    def __init__(self, names: Collection[str], sized: Collection[Form]) -> None:
+        super().__init__(names, sized)
         looks = Counter(latex_name(name) for name in {*names})
         self.spellings = {
             name: latex_text(name) if looks[latex_name(name)] > 1 else latex_name(name)
@@ -351,9 +374,12 @@ class _LatexWriter(_MatrixWriter):
         return text, _ATOM if is_plain else _SUM if text.startswith("-") else _FACTOR
 
     def indexed(self, name: str, sizes: Sequence[Size]) -> str:
-        texts = [latex_name(size) if isinstance(size, str) else str(size) for size in sizes]
+        texts = [self.size(size) for size in sizes]
         is_short = all(len(text) == 1 and text.isalpha() for text in texts)
         return f"{name}_{{{('' if is_short else ',').join(texts)}}}"
+
+    def size(self, size: Size) -> str:
+        return latex_name(size) if isinstance(size, str) else str(size)
 
     def bracketed(self, text: str) -> str:
         return rf"\left({text}\right)" if _is_tall(text) else f"({text})"

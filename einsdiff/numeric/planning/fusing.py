@@ -21,17 +21,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
+from einsdiff.numeric.planning.closed_forms import with_transposes
 from einsdiff.numeric.planning.operations import Instruction, is_entrywise
+from einsdiff.numeric.planning.powers import Kind, with_chains
 
 
 def fused(
-    instructions: Sequence[Instruction], results: Sequence[str]
+    instructions: Sequence[Instruction], results: Sequence[str], chained: Kind = "all"
 ) -> tuple[tuple[Instruction, ...], tuple[str, ...]]:
     """Order steps, drop what no result needs, and let arrays be used again.
 
-    Each step comes after those that it needs. The results may have other names afterwards.
+    Each step comes after those that it needs. The results may have other names afterwards. Powers
+    are `chained` (see `einsdiff.numeric.planning.powers`).
     """
     steps = _scheduled(instructions, results)
+    new = with_transposes(with_chains(steps, results, chained), results)
+    if new is not steps:
+        steps = _scheduled(new, results)
     return _in_place(_directed(steps, results), results)
 
 

@@ -246,6 +246,18 @@ OPERATIONS = {
     "gram": Operation(is_for_speed=True, flops=_of_half, temporary=_beside_gram),
     "pairs": Operation(is_for_speed=True, flops=_of_half, temporary=_beside_pairs),
     "sum": Operation(tuple, flops=lambda _, read: prod(read[0])),
+    "row sums": Operation(  # of so many entries each
+        int,
+        is_for_speed=True,
+        flops=lambda _, read: prod(read[0]),
+        temporary=lambda step, _: step.detail,
+    ),
+    "column sums": Operation(  # of so many rows
+        int,
+        is_for_speed=True,
+        flops=lambda _, read: prod(read[0]),
+        temporary=lambda step, _: step.detail,
+    ),
     "cumsum": Operation(bool, flops=lambda _, read: prod(read[0])),
     "slices": Operation(Sliced, is_for_speed=True),
     # Relations of indices.

@@ -47,11 +47,13 @@ from einsdiff.notation.threads import cached_property
 from einsdiff.numeric.orders.engines import Explicit, Optimizer
 from einsdiff.numeric.orders.paths import Finder, given_path
 from einsdiff.numeric.orders.slices import NETWORK
+from einsdiff.numeric.planning.closed_forms import closed_form
 from einsdiff.numeric.planning.contraction import Factor, contract
 from einsdiff.numeric.planning.extents import Extent, counted
 from einsdiff.numeric.planning.fusing import bases, fused, needed
 from einsdiff.numeric.planning.lowering import contract_related
 from einsdiff.numeric.planning.operations import Instruction
+from einsdiff.numeric.planning.powers import Kind
 from einsdiff.numeric.planning.rearrange import rearranged, with_units
 from einsdiff.numeric.planning.report import Cost, Report, costs, mode_of
 from einsdiff.numeric.planning.slicing import candidates, in_slices, with_numbers
@@ -126,38 +128,40 @@ def plan(
     in_cores: bool = False,
     limit: int | None = None,
     optimizer: Optimizer = None,
+    chained: Kind = "all",
 ) -> Plan:
     """Plan the evaluation of expressions together: what they share is computed once.
 
     Results in cores are not written into one array. Where more than `limit` entries would be
     allocated at one time, sums and results are computed in slices, if that helps. An optimizer that
-    finds no order, or a path that fits no product, is an OperandError.
+    finds no order, or a path that fits no product, is an OperandError. Of powers are `chained`
+    those that numbers of the program's dtype allow.
     """
     nodes = rearranged(with_units(outputs), sizes, is_placed=in_cores)
     finder = _finder(optimizer, nodes, sizes)
-    made = _planned(nodes, sizes, in_cores, finder=finder)
+    made = _planned(nodes, sizes, in_cores, finder=finder, chained=chained)
     if limit is None or made.peak <= limit or in_cores:
         return made
     is_network = any(
         isinstance(node, Einsum) and len(node.operands) > NETWORK for node in topological(nodes)
     )
     if is_network:
-        sliced = _with_less_room(nodes, sizes, limit, finder)
+        sliced = _with_less_room(nodes, sizes, limit, finder, chained)
         if sliced is not None:
             return sliced
-    sliced = _in_slices(nodes, sizes, limit, finder)
+    sliced = _in_slices(nodes, sizes, limit, finder, chained)
     if sliced is None and not is_network:
-        sliced = _with_less_room(nodes, sizes, limit, finder)
+        sliced = _with_less_room(nodes, sizes, limit, finder, chained)
     return made if sliced is None else sliced
 
 
 def _with_less_room(
-    nodes: Sequence[Node], sizes: Mapping[str, int], limit: int, finder: Finder
+    nodes: Sequence[Node], sizes: Mapping[str, int], limit: int, finder: Finder, chained: Kind
 ) -> Plan | None:
     """Plan with products for one value of some labels at a time, if that takes no more entries."""
     # What is copied on the way, and what else is alive, is not counted when labels are chosen.
     for part in (1, 2, 4, 8):
-        made = _planned(nodes, sizes, False, finder=finder, room=limit // part)
+        made = _planned(nodes, sizes, False, finder=finder, room=limit // part, chained=chained)
         if made.peak <= limit:
             return made
         if part > 1 and all(step.op != "slices" for step in made.instructions):
@@ -166,13 +170,14 @@ def _with_less_room(
 
 
 def _in_slices(
-    nodes: Sequence[Node], sizes: Mapping[str, int], limit: int, finder: Finder
+    nodes: Sequence[Node], sizes: Mapping[str, int], limit: int, finder: Finder, chained: Kind
 ) -> Plan | None:
     """Plan with sums and results in slices, if that takes no more entries."""
     nodes = with_numbers(nodes, sizes)
     for cuts in candidates(nodes, limit):
         # Not rearranged again: what slices have in common is what is not to be known as a whole.
-        sliced = _planned(flatten(in_slices(nodes, cuts)), {}, False, finder=finder)
+        cut = flatten(in_slices(nodes, cuts))
+        sliced = _planned(cut, {}, False, finder=finder, chained=chained)
         if sliced.peak <= limit:
             return sliced
     return None
@@ -249,6 +254,7 @@ def _planned(
     finder: Finder = None,
     room: int | None = None,
     counts: Counts = MappingProxyType({}),
+    chained: Kind = "all",
 ) -> Plan:
     planner = _Planner(outputs, sizes, Steps(is_plain, finder, room), counts)
     cores: tuple[tuple[PlannedCore, ...], ...] = ()
@@ -260,7 +266,7 @@ def _planned(
     if is_plain:
         instructions, results = needed(planner.steps.instructions, wanted), tuple(wanted)
     else:
-        instructions, results = fused(planner.steps.instructions, wanted)
+        instructions, results = fused(planner.steps.instructions, wanted, chained)
     shapes = tuple(planner.shape(node) for node in outputs)
     # Not by its name in the end, since what it is a copy of may have been zero elsewhere.
     zeros = [step for step in instructions if step.op == "zeros" and [step.target] == wanted]
@@ -308,6 +314,7 @@ class _Planner:
             self.arrays[variable] = steps.emit("size", [], (), extent)
         self.cores: dict[Node, tuple[Contracted, Number]] = {}  # and what they are multiplied by
         self.uses = _core_uses(outputs)
+        self.steps.straight = {tuple(sorted(self.shape(node))) for node in outputs}
 
     def number(self, size: Size) -> int:
         return size if isinstance(size, int) else self.sizes[size]
@@ -338,7 +345,11 @@ class _Planner:
             # The parts of its terms are computed one after the other, so that few arrays are alive.
             array = self.arrays.get(node) or self.compute(node)
             self.arrays[node] = array
-        return self.steps.entrywise("copy", [array], array.shape) if array.borrowed else array
+        if array.borrowed:
+            return self.steps.entrywise("copy", [array], array.shape)
+        if self.steps.has_turned and len(array.shape) > 1:
+            return self.steps.emit("pack", [array], array.shape)
+        return array
 
     def array(self, node: Node) -> Handle:
         """Compute a node, after what it is made of; never twice."""
@@ -376,8 +387,11 @@ class _Planner:
         if node.function.implementation is not None or len(numbers) > 1 or len(args) == 1:
             for k in numbers:
                 args[k] = self.steps.emit("number", [args[k]], ())
-        call = self.steps.entrywise if node.function.is_elementwise else self.steps.emit
-        array = call("call", args, self.shape(node), node.function)
+        function = node.function
+        if not self.steps.is_plain:
+            function = closed_form(function, [arg.shape for arg in args])
+        call = self.steps.entrywise if function.is_elementwise else self.steps.emit
+        array = call("call", args, self.shape(node), function)
         # A function of the user's may return its argument, or what it will change later.
         return self.steps.fresh(array) if callable(node.function.implementation) else array
 

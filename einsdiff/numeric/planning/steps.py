@@ -20,7 +20,7 @@ nothing is computed:
 from __future__ import annotations
 
 from cmath import isfinite
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
@@ -31,7 +31,8 @@ import opt_einsum as oe
 from einsdiff.algebra.nodes.interning import Number, is_one
 from einsdiff.numeric.orders.networks import Placed
 from einsdiff.numeric.planning.operations import OPERATIONS, Instruction
-from einsdiff.numeric.planning.strides import contiguous, entrywise, reshaped
+from einsdiff.numeric.planning.strides import contiguous, entrywise, reshaped, turned
+from einsdiff.numeric.planning.sums import Summing, summing
 
 Labels = tuple[int, ...]
 
@@ -106,6 +107,9 @@ class Steps:
         self._made: dict[Hashable, Handle] = {}
         #: The networks of arrays that were multiplied.
         self.placed = Placed()
+        #: The sorted shapes of what is to lie in the order of its axes: results, which are large.
+        self.straight: Collection[tuple[int, ...]] = ()
+        self.has_turned = False  # whether results may lie otherwise than their operands do
         #: Products of two arrays, and their axes: numbers of labels as they occur in the two.
         self.pairs: dict[Hashable, tuple[Handle, Labels]] = {}
         self._numbers = count()
@@ -135,6 +139,13 @@ class Steps:
         key = (op, names, detail, tuple(shape))
         if key in self._made:
             return self._made[key]
+        if op == "sum" and not self.is_plain:
+            (array,) = args
+            axes: Any = detail
+            found = self._summed(array, shape, summing(array.shape, array.strides, axes))
+            if found is not None:
+                self._made[key] = found
+                return found
         name = f"t{next(self._numbers)}"
         self.instructions.append(Instruction(op, name, names, detail, tuple(shape)))
         # A reshape may or may not copy.
@@ -144,11 +155,25 @@ class Steps:
             self._made[key] = made
         return made
 
+    def _summed(self, array: Handle, shape: Sequence[int], way: Summing | None) -> Handle | None:
+        """Sum over some axes as a product with ones, if that is a way."""
+        if way is None:
+            return None
+        if not way.op:
+            return self.reshape(array, shape)
+        matrix = self.reshape(self.transpose(array, way.axes), way.sizes)
+        is_row = way.op == "row sums"
+        rest = way.sizes[:-1] if is_row else (*way.sizes[:-2], way.sizes[-1])
+        found = self.emit(way.op, [matrix], rest, way.sizes[-1 if is_row else -2])
+        found = self.reshape(found, [array.shape[axis] for axis in way.kept])
+        found = self.transpose(found, [way.kept.index(axis) for axis in sorted(way.kept)])
+        return self.reshape(found, shape)
+
     def multiple(self, c: Number, array: Handle) -> Handle:
         """Multiply an array, or `ONES`, by a number."""
         if array is ONES:
             return Handle(literal(c), ())
-        if is_one(c):
+        if is_one(c) or (c == 1 and not self.is_plain):  # 1.0 is a pass over nothing new
             return array
         if c == -1:
             return self.entrywise("negative", [array], array.shape)
@@ -248,9 +273,32 @@ class Steps:
     def entrywise(
         self, op: str, args: Sequence[Handle], shape: Sequence[int], detail: Any = None
     ) -> Handle:
-        """Append an operation entry by entry, whose result lies in memory as its arguments do."""
+        """Append an operation entry by entry, whose result lies in memory as its arguments do.
+
+        Where two that are added are both repeated, as in a difference of points, its longest axis
+        comes to run fastest; products meet what matrix products have laid out.
+        """
         own = [(arg.shape, arg.strides) for arg in args if arg.shape]
-        return self.emit(op, args, shape, detail, entrywise(shape, own))
+        lies = entrywise(shape, own)
+        order = None
+        is_sum = op in ("add", "subtract") and not self.is_plain
+        if is_sum and tuple(sorted(shape)) not in self.straight:
+            order = turned(shape, lies, [lengths for lengths, _ in own])
+        if order is None:
+            return self.emit(op, args, shape, detail, lies)
+        values = [self._turned(arg, order) if arg.shape else arg for arg in args]
+        found = self.emit(op, values, [shape[axis] for axis in order], detail)
+        self.has_turned = True
+        return self.transpose(found, [order.index(axis) for axis in range(len(order))])
+
+    def _turned(self, array: Handle, order: Sequence[int]) -> Handle:
+        """Copy a small array to lie in the order of these axes, among which it may lack some."""
+        full = self.reshape(array, (1,) * (len(order) - len(array.shape)) + array.shape)
+        full = self.transpose(full, order)
+        lies = [(n, step) for n, step in zip(full.shape, full.strides, strict=True) if n > 1]
+        if lies and lies[-1][1] != 1:
+            full = self.emit("pack", [full], full.shape)
+        return full
 
 
 def literal(value: Number) -> str:

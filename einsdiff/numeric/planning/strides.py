@@ -111,6 +111,38 @@ def _is_faster(given: Sequence[Sequence[int]], a: int, b: int) -> bool | None:
     return all(told) if told else None
 
 
+#: Rows of fewer entries are short, and axes so many times as long may run fastest in their place.
+SHORT = 32
+LONGER = 4
+#: Results of so many entries are worth copies of operands that are so many times smaller.
+LEAST_TURNED = 4096
+SMALLER = 8
+
+
+def turned(
+    shape: Sequence[int], strides: Strides, operands: Sequence[Sequence[int]]
+) -> tuple[int, ...] | None:
+    r"""Return an order of axes in which the result of an operation entry by entry lies better.
+
+    NumPy goes along the axis that runs fastest in a loop of its own, which :math:`x_{ik} - x_{jk}`
+    with three k leaves after three entries. None if the order is as good as another.
+
+    >>> turned((500, 500, 3), (1500, 3, 1), [(500, 1, 3), (500, 3)])
+    (2, 0, 1)
+    >>> turned((500, 500, 3), (1500, 3, 1), [(500, 500, 3), (500, 500, 1)])
+    """
+    entries = prod(shape)
+    if len(shape) < 2 or entries < LEAST_TURNED:
+        return None
+    fastest = min((k for k, n in enumerate(shape) if n > 1), key=lambda axis: abs(strides[axis]))
+    row = shape[fastest]
+    if row >= SHORT or max(shape) < LONGER * row:
+        return None
+    if any(SMALLER * prod(lengths) > entries for lengths in operands):
+        return None
+    return tuple(sorted(range(len(shape)), key=lambda axis: shape[axis]))
+
+
 def is_matrix(shape: Sequence[int], strides: Strides) -> bool:
     """Tell whether BLAS takes the last two axes as a matrix, maybe a transposed one.
 

@@ -19,6 +19,15 @@ import numpy as np
 from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.numeric.libraries.extras import needs_scipy, scipy_module
 from einsdiff.numeric.planning.operations import MOST_PAIRS
+from einsdiff.numeric.running.small_matrices import (  # noqa: F401 (kernels, too)
+    cofactors,
+    determinants,
+    inverses,
+    log_determinants,
+    signs_of_determinants,
+    solutions,
+    transposed_inverses,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Axes = tuple[int, ...]
@@ -188,13 +197,44 @@ def xlogy(a: Array, b: Array) -> Array:
     return np.asarray(a * np.log(np.where(np.equal(a, 0), 1, b)))
 
 
+#: Rows of so many entries are short, and arrays of so many entries worth a loop over their columns.
+SHORT_ROW = 32
+LEAST_ENTRIES = 2000
+
+
+def _reduced(ufunc: np.ufunc, x: Array, axis: Axes) -> Array:
+    """Reduce over axes, which are kept; column by column where that is faster."""
+    if x.size < LEAST_ENTRIES or axis != (-1,) or not 1 < x.shape[-1] <= SHORT_ROW or x.ndim < 2:
+        if ufunc is np.maximum:
+            return np.asarray(ufunc.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
+        return np.asarray(ufunc.reduce(x, axis=axis, keepdims=True))
+    n = x.shape[-1]
+    if ufunc is np.add and x.dtype.char in "fd" and x.flags.c_contiguous:
+        ones = np.ones(n, x.dtype)
+        return np.asarray(x.reshape(-1, n).dot(ones).reshape(*x.shape[:-1], 1))
+    found = ufunc(x[..., 0], x[..., 1])
+    for k in range(2, n):
+        ufunc(found, x[..., k], out=found)
+    return np.asarray(found[..., None])
+
+
+def largest(x: Array) -> Array:
+    """Return the largest entry of each row; rows are short."""
+    return _reduced(np.maximum, x, (-1,))[..., 0]
+
+
+def smallest(x: Array) -> Array:
+    """Return the smallest entry of each row; rows are short."""
+    return _reduced(np.minimum, x, (-1,))[..., 0]
+
+
 def _shifted(x: Array, axis: Axes) -> tuple[Array, Array, bool]:
     """Return x minus its maximum over axes, so that no exponential overflows; and that maximum.
 
     The third result says whether all maxima are finite, so that there is no sum of zeros.
     """
     real = x.real if x.dtype.kind == "c" else x
-    top = np.maximum.reduce(real, axis=axis, keepdims=True, initial=-np.inf)
+    top = _reduced(np.maximum, real, axis)
     is_finite = np.isfinite(top)
     is_tame = bool(is_finite.all())
     if not is_tame:
@@ -213,14 +253,14 @@ def _log(x: Array, is_tame: bool) -> Array:
 def logsumexp(x: Array, axis: Axes) -> Array:
     """Return ``log(sum(exp(x)))`` over axes, without overflow."""
     shifted, top, is_tame = _shifted(x, axis)
-    total = np.add.reduce(np.exp(shifted), axis=axis)
-    return np.asarray(_log(total, is_tame) + np.squeeze(top, axis))
+    total = _reduced(np.add, np.exp(shifted, out=shifted), axis)
+    return np.asarray(np.squeeze(_log(total, is_tame) + top, axis))
 
 
 def log_softmax(x: Array, axis: Axes) -> Array:
     """Return ``x - logsumexp(x)``."""
     shifted, _, is_tame = _shifted(x, axis)
-    shifted -= _log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True), is_tame)
+    shifted -= _log(_reduced(np.add, np.exp(shifted), axis), is_tame)
     return np.asarray(shifted)
 
 
@@ -228,7 +268,7 @@ def softmax(x: Array, axis: Axes) -> Array:
     """Return ``exp(x) / sum(exp(x))`` over axes, without overflow."""
     powers, _, _ = _shifted(x, axis)
     powers = np.exp(powers, out=powers)
-    powers /= np.add.reduce(powers, axis=axis, keepdims=True)
+    powers /= _reduced(np.add, powers, axis)
     return np.asarray(powers)
 
 
@@ -302,6 +342,8 @@ def solve(A: Array, b: Array) -> Array:
 
 def cofactor(X: Array) -> Array:
     """Return the matrix of cofactors: the derivative of the determinant."""
+    if X.shape[-1] in (1, 2, 3):
+        return cofactors(X)
 
     def by_inverse(X: Array, inverse: Array) -> Array:
         return np.asarray(np.linalg.det(X)[..., None, None] * np.swapaxes(inverse, -1, -2))

@@ -39,6 +39,7 @@ from einsdiff.numeric.planning.operations import (
     is_entrywise,
 )
 from einsdiff.numeric.planning.plan import Plan, plan
+from einsdiff.numeric.planning.powers import Kind
 from einsdiff.numeric.running.parallel import LARGE, assign, entrywise, sparse_zeros, touches_little
 
 
@@ -74,13 +75,21 @@ def program_for(
     `einsdiff.numeric.planning.views.PlannedCore`. More than `limit` entries are allocated at one
     time only if no slicing helps that.
     """
-    made = plan(outputs, dict(sizes), in_cores, limit, optimizer)
-    source = _source(made, np.dtype(dtype).name)
+    dtype = np.dtype(dtype)
+    made = plan(outputs, dict(sizes), in_cores, limit, optimizer, _chained(dtype))
+    source = _source(made, dtype.name)
     # The source is made of the planner's own names and numbers, and of how functions are spelled;
     # no user's text is in it but identifiers, each with an underscore appended.
     namespace = {"np": np, **_implementations(made)}
     exec(compile(source, "<einsdiff program>", "exec"), namespace)
     return Program(made, tuple(v for v, _ in made.inputs), source, namespace["program"])
+
+
+def _chained(dtype: np.dtype[Any]) -> Kind:
+    """Say which powers may be products."""
+    if dtype.itemsize <= 2 and dtype.kind == "f":
+        return "none"
+    return "whole" if dtype.kind == "c" else "all"
 
 
 def _implementations(made: Plan) -> dict[str, Any]:
@@ -100,7 +109,7 @@ def _implementations(made: Plan) -> dict[str, Any]:
 
 #: Names that mean something else in a program.
 _TAKEN = re.compile(
-    r"[tn]\d+|np|out|clear|assign|entrywise|gram|pairs|rows|sparse_zeros|program|float|complex"
+    r"[tn]\d+\w*|np|out|clear|assign|entrywise|gram|pairs|rows|sparse_zeros|program|float|complex"
 )
 
 
@@ -263,6 +272,31 @@ def _product(line: _Spelling) -> list[str]:
     return _either(line, made, f"{step.target} = np.matmul({a}, {b}, out=out)")
 
 
+#: The dtypes that BLAS multiplies.
+_OF_BLAS = frozenset(["float32", "float64", "complex64", "complex128"])
+#: So many rows of each matrix of a stack are worth a product.
+_LEAST_ROWS = 8
+
+
+def _sums(line: _Spelling) -> list[str]:
+    """Write sums of rows or of columns as products with ones."""
+    step, dtype = line.step, line.dtype
+    (a,) = step.args
+    is_stack = len(step.shape) > 1
+    ones = f"np.ones({step.detail}, {dtype!r})"
+    if dtype not in _OF_BLAS:
+        text = f"{a}.sum(axis={int(step.op == 'row sums' or is_stack)})"
+    elif step.op == "row sums":
+        text = f"{a}.dot({ones})"
+    elif not is_stack:
+        text = f"{ones}.dot({a})"
+    elif step.detail < _LEAST_ROWS:
+        text = f"np.einsum('ijk->ik', {a})"
+    else:
+        text = f"{ones} @ {a}"
+    return [f"{step.target} = {text}  # {step.shape}"]
+
+
 def _either(line: _Spelling, fresh: str, *given: str) -> list[str]:
     """Write what makes a new array, and what writes into the one that the caller may pass."""
     if not line.out:
@@ -398,6 +432,7 @@ _SPELLED: Mapping[str, str | Callable[[_Spelling], list[str]]] = {
     "accumulate": _add,
     "assign": _assign,
     "call": "{called}  # {shape}",
+    "column sums": _sums,
     "clear": "",  # where the whole program is written, since it depends on the call
     "copy": _copy,
     "cumsum": _cumsum,
@@ -418,6 +453,7 @@ _SPELLED: Mapping[str, str | Callable[[_Spelling], list[str]]] = {
     "relation": "({holds}).astype({dtype!r})  # {shape}",
     "repeat": "np.ascontiguousarray(np.broadcast_to({0}, {shape}))",
     "reshape": "{0}.reshape({shape})",
+    "row sums": _sums,
     "scatter": _scatter,
     "size": "{detail}",
     "slice": "{0}[{index}]  # {shape}",

@@ -180,7 +180,8 @@ def _einsum(
     expr = einsum_node([f.expr for f in formulas], axes.inputs, axes.output, axes.sizes)
     name = function_name(argument.name for argument in arguments)
     heading = Heading(name, _distinct(axes.output, set(axes.sizes)))
-    return Formula(expr, heading, letters, arguments, least=joined_least(f.least for f in formulas))
+    least = joined_least(f.least for f in formulas)
+    return Formula(expr, heading, letters, arguments, least=least, notation="index")
 
 
 def _distinct(labels: Sequence[str], used: set[str]) -> tuple[str, ...]:

@@ -56,4 +56,4 @@ def _read(text: str, operands: Known, sizes: tuple[tuple[str, Size], ...]) -> Re
     return _reading(text, operands, sizes, revision())
 
 
-_INDEX = Grammar(names_in, shapes_in, _is_label, _read)
+_INDEX = Grammar(names_in, shapes_in, _is_label, _read, "index")

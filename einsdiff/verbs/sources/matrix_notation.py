@@ -54,4 +54,4 @@ def _read(text: str, operands: Known, sizes: tuple[tuple[str, Size], ...]) -> Re
     return _reading(text, operands, sizes, revision())
 
 
-_MATRIX = Grammar(_names_in, _shapes_in, _is_size, _read)
+_MATRIX = Grammar(_names_in, _shapes_in, _is_size, _read, "matrix")

@@ -41,6 +41,7 @@ class Grammar(NamedTuple):
     is_size: Callable[[str, str], bool]
     #: What the text says, with what is known of operands and sizes.
     reading: Callable[[str, Known, tuple[tuple[str, Size], ...]], Reading]
+    notation: str  # what it is called
 
 
 def read_named(arguments: Arguments, grammar: Grammar) -> Source:
@@ -115,7 +116,15 @@ def read_named(arguments: Arguments, grammar: Grammar) -> Source:
     order = {name: k for k, name in enumerate(reading.operands)}
     ordered = sorted(variables.values(), key=lambda v: order.get(v.name, len(order)))
     least = joined_least(f.least for f in formulas)
-    formula = Formula(reading.node, heading, letters, tuple(ordered), domain, None, least)
+    formula = Formula(
+        reading.node,
+        heading,
+        letters,
+        tuple(ordered),
+        domain,
+        least=least,
+        notation=grammar.notation,
+    )
     tensor = Tensor(formula, checked_arrays(Tensor(formula, {}), values))
     if KNOWN:
         check_dimensions([formula], tensor.values)

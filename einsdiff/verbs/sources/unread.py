@@ -53,9 +53,9 @@ def _mixed(text: str, read: Callable[[str], Tensor | None]) -> SubscriptsError |
     labelled = _labelled(text)
     index = read(labelled) if labelled else None
     if index is None:
-        labelled, index = str(matrix).partition(" = ")[2], matrix
+        labelled, index = matrix.format("index").partition(" = ")[2], matrix
         if read(labelled) != matrix:  # the left-hand side says what is not summed
-            labelled = str(matrix)
+            labelled = matrix.format("index")
     what = "" if index == matrix else ", which is another formula"
     return SubscriptsError(
         "labels, as in index notation, and a sign of matrix notation stand together",

@@ -147,7 +147,7 @@ FORMS = {
     "C3:by x": "∂f/∂x = -diag(w ⊘ (x ⊙ x))  (numerator layout)",
     "C4": "∂f/∂x = diag([x > 0])  (numerator layout)",
     "C5:by x": "∂f/∂x = I_n  (numerator layout)",
-    "C5:by ζ": "∂f/∂ζ = 𝟏  (numerator layout)",
+    "C5:by ζ": "∂f/∂ζ = 𝟏_n  (numerator layout)",
     "C6:by x": "∂f/∂x = ζ I_n  (numerator layout)",
     "C6:by ζ": "∂f/∂ζ = x  (numerator layout)",
     "C7": "∂f/∂t = [2 / t, 3 cos(3 t)]ᵀ  (numerator layout)",
@@ -229,7 +229,10 @@ FORMS = {
     "E12": "∂f/∂X = -X⁻ᵀ a bᵀ X⁻ᵀ  (in the shape of X)",
     "E12:by solving": "∂f/∂X = -X⁻ᵀ a bᵀ X⁻ᵀ  (in the shape of X)",
     "E13": "∂f/∂X = -X⁻ᵀ Aᵀ X⁻ᵀ  (in the shape of X)",
-    "E14:X ⊗ Y": "∂vec(f)/∂vec(X) = (I_2 ⊗ K_{3,3} ⊗ I_2) (I_2 ⊗ I_3 ⊗ vec(Y))  (numerator layout)",
+    "E14:X ⊗ Y": (
+        "∂vec(f)/∂vec(X) = (I_2 ⊗ K_{3,3} ⊗ I_2) (I_2 ⊗ I_3 ⊗ vec(Y))  "
+        "(numerator layout, f has shape 6 by 6)"
+    ),
     "E14:A X B": "∂vec(f)/∂vec(X) = A ⊗ Bᵀ  (numerator layout)",
     "E14:vec(A X B)": "∂f/∂vec(X) = (Bᵀ ⊗ A) K_{3,2}  (numerator layout)",
     "F1": "∂f/∂μ = 2 diag(rᵀ 𝟏) μ - 2 rᵀx  (in the shape of μ)",
@@ -544,7 +547,7 @@ CALLS = {
     "Kronecker product": (lambda A, x, y, C, a: ed.kron(A, C), "A ⊗ C"),
     "outer product": (lambda A, x, y, C, a: ed.outer(x, y), "x yᵀ"),
     "stack": (lambda A, x, y, C, a: ed.stack([a, a**2, 3 * a]), "[a, a², 3 a]ᵀ"),
-    "many zeros": (lambda A, x, y, C, a: x[0] * ed.stack([0, 0, 0, a]), "a x_0 e_3"),
+    "many zeros": (lambda A, x, y, C, a: x[0] * ed.stack([0, 0, 0, a]), "a x_0 I_4 e_3"),
     "diagonal matrix": (lambda A, x, y, C, a: ed.diag(x), "diag(x)"),
     "diagonal": (lambda A, x, y, C, a: ed.diag(C) * x, "diag(C) ⊙ x"),
     "quadratic form": (lambda A, x, y, C, a: ed.exp(-(x @ C @ x) / 2), "exp(-1/2 xᵀC x)"),
@@ -555,8 +558,8 @@ CALLS = {
         lambda A, x, y, C, a: ed.sum((A - x) ** 2, axis=1),
         "((A - 𝟏 xᵀ) ⊙ (A - 𝟏 xᵀ)) 𝟏",
     ),
-    "zero": (lambda A, x, y, C, a: 0 * A, "0"),
-    "ones": (lambda A, x, y, C, a: 0 * A + 1, "𝟏 𝟏ᵀ"),
+    "zero": (lambda A, x, y, C, a: 0 * A, "0_{2×3}"),
+    "ones": (lambda A, x, y, C, a: 0 * A + 1, "𝟏_2 𝟏_3ᵀ"),
     "complex": (lambda A, x, y, C, a: (1 + 2j) * x, "(1+2j) x"),
     "square of complex": (
         lambda A, x, y, C, a: ed.einsum("i,i->", x + 1j * C[0], x + 1j * C[0]),

@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import einsdiff as ed
-from einsdiff.numeric.planning.strides import contiguous, entrywise, is_matrix, reshaped
+from einsdiff.algebra.nodes.function_records import FUNCTIONS
+from einsdiff.algebra.nodes.interning import variable
+from einsdiff.algebra.nodes.nodes import add, call, einsum
+from einsdiff.numeric.planning.strides import contiguous, entrywise, is_matrix, reshaped, turned
 from einsdiff.numeric.running.program import program_for
 from tests.numeric.planning.test_fusing import graphs
 from tests.numeric.running.test_program import peak_bytes
@@ -223,3 +226,84 @@ def test_results_lie_in_memory_as_planned(make):
     f = make().compile()
     peak, _ = peak_bytes(f)
     assert peak <= f.report().peak + 2000
+
+
+# --- long axes last -----------------------------------------------------------------------------
+
+
+def spread(labels, out, sizes):
+    """Say how an array is repeated along the axes that it lacks."""
+    return [sizes[n] for n in out if n not in labels], [n for n in out if n not in labels]
+
+
+def difference(shapes, labels, out, sizes):
+    nodes = [variable(name, shape) for name, shape in zip("xy", shapes, strict=True)]
+    full = [einsum([node], [own], out, sizes) for node, own in zip(nodes, labels, strict=True)]
+    return add([(1, full[0]), (-1, full[1])])
+
+
+TURNED = {
+    "points": ([(50, 3), (60, 3)], ["ik", "jk"], "ijk"),
+    "points, axes first": ([(50, 3), (60, 3)], ["ik", "jk"], "kij"),
+    "points, axes between": ([(50, 3), (60, 3)], ["ik", "jk"], "ikj"),
+    "centres": ([(500, 2), (10, 2)], ["ik", "jk"], "ijk"),
+    "operands that lie otherwise": ([(3, 50), (3, 60)], ["ki", "kj"], "ijk"),
+    "four axes": ([(20, 2), (30, 5)], ["ik", "jl"], "ijkl"),
+    "a size of one": ([(1, 3), (2000, 3)], ["ik", "jk"], "ijk"),
+}
+
+
+@pytest.mark.parametrize("name", TURNED)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "complex128"])
+def test_what_is_repeated_lies_with_its_longest_axis_last(name, dtype):
+    shapes, labels, out = TURNED[name]
+    sizes = dict(zip("".join(labels), sum(shapes, ()), strict=True))
+    node = difference(shapes, labels, out, sizes)
+    rng = np.random.default_rng(0)
+    values = {
+        name: rng.integers(-9, 9, shape).astype(dtype)
+        for name, shape in zip("xy", shapes, strict=True)
+    }
+    x, y = (
+        np.einsum(f"{own},{''.join(lacked)}->{out}", values[name], np.ones(lengths, dtype))
+        for name, own in zip("xy", labels, strict=True)
+        for lengths, lacked in [spread(own, out, sizes)]
+    )
+    expected = x - y
+
+    def computed(*nodes, **out):
+        program = program_for(nodes, (), dtype)
+        return program.function(*(values[v.name] for v in program.inputs), **out)
+
+    found = computed(node)
+    np.testing.assert_array_equal(found, expected)
+    given = np.empty_like(expected)
+    assert computed(node, out=given) is given
+    np.testing.assert_array_equal(given, expected)
+    # What comes after it knows how it lies.
+    squares = einsum([node, node], [out, out], out[:-1])
+    cubes = einsum([node] * 3, [out] * 3, out[1:])
+    functions = call(FUNCTIONS["max"], [einsum([node, node], [out, out], out)])
+    weighed = einsum([node, node, squares], [out, out, out[:-1]], out[::-1][:1])
+    for single, wanted in (
+        (squares, (expected**2).sum(-1)),
+        (cubes, (expected**3).sum(0)),
+        (functions, (expected**2).real.max(-1)),
+        (weighed, (expected**2 * (expected**2).sum(-1)[..., None]).sum(tuple(range(len(out) - 1)))),
+    ):
+        if single is functions and dtype == "complex128":
+            continue
+        result = computed(single)
+        np.testing.assert_allclose(result, wanted, 1e-4)
+        assert result.flags.c_contiguous or name not in ("points", "centres")
+    for result, wanted in zip(computed(squares, cubes), (squares, cubes), strict=True):
+        np.testing.assert_allclose(result, computed(wanted), 1e-6)
+
+
+def test_which_results_are_turned():
+    assert turned((50, 60, 3), (180, 3, 1), [(50, 1, 3), (60, 3)]) == (2, 0, 1)
+    assert turned((5000, 10, 2), (20, 2, 1), [(5000, 1, 2), (10, 2)]) == (2, 1, 0)
+    assert turned((50, 60, 3), (1, 50, 3000), [(50, 1, 3), (60, 3)]) is None  # lies so already
+    assert turned((50, 60, 3), (180, 3, 1), [(50, 60, 3), (60, 3)]) is None  # one is as large
+    assert turned((5, 6, 3), (18, 3, 1), [(5, 1, 3), (6, 3)]) is None  # too small
+    assert turned((50, 60, 40), (2400, 40, 1), [(50, 1, 40), (60, 40)]) is None
