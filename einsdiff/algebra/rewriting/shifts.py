@@ -5,7 +5,8 @@ A softmax is written out as
 .. math:: p_{ij} = \frac{e^{z_{ij} - m_i}}{\sum_k e^{z_{ik} - m_i}} \qquad m_i = \max_j z_{ij}
 
 so that nothing overflows, and is the same for every m. Its derivative by m is zero then, but what
-the chain rule gives is a sum of terms that cancel. Where an expression is seen not to depend on such
+the chain rule gives is a sum of terms that cancel. Where an expression is seen not to depend on
+such
 a maximum, it is a constant for the derivative.
 
 What is seen is how a node changes when m does: not at all, by a multiple of m that is added, or by
