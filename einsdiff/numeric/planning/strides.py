@@ -134,7 +134,8 @@ def turned(
     entries = prod(shape)
     if len(shape) < 2 or entries < LEAST_TURNED:
         return None
-    fastest = min((k for k, n in enumerate(shape) if n > 1), key=lambda axis: abs(strides[axis]))
+    long = [axis for axis, n in enumerate(shape) if n > 1]
+    fastest = min(long, key=lambda axis: abs(strides[axis]), default=0)
     row = shape[fastest]
     if row >= SHORT or max(shape) < LONGER * row:
         return None
