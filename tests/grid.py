@@ -17,6 +17,7 @@ that no factor has are summed like any other. Sizes may be names; they are given
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import permutations
 from string import ascii_letters
 
 import numpy as np
@@ -110,7 +111,18 @@ def _value(
     if isinstance(node, Add):
         return sum((_number(c) * values[term] for c, term in node.terms), np.zeros(shape))
     assert isinstance(node, Call)
+    if not node.args:
+        return _permutations(shape)
     return _called(node, shape, [values[arg] for arg in node.args], careful)
+
+
+def _permutations(shape: tuple[int, ...]) -> np.ndarray:
+    """Make the permutation symbol: the determinant of the unit vectors of its indices."""
+    unit = np.eye(len(shape))
+    symbol = np.zeros(shape)
+    for index in permutations(range(len(shape))):
+        symbol[index] = round(np.linalg.det(unit[list(index)]))
+    return symbol
 
 
 def _number(c: object) -> float | complex:

@@ -633,7 +633,8 @@ class LatexGroups(ABC):
         r"""Return a name with what is lowered after it, if that is no label: x_max, x1."""
         if base.kind == "group" and base.inner and base.inner[0].kind == "name":
             whole, *index = base.inner  # (x_{1})_{i}, an index of a name that has one
-            if not index and (whole.is_whole or whole.text in self.names):
+            is_bare = whole.text in self.names and base.matrix not in ("‖", "|")
+            if not index and (whole.is_whole or is_bare):
                 return whole
             digits = index[0].text.strip("_{}") if len(index) == 1 else ""
             if digits.isdecimal() and index[0].text.startswith("_"):

@@ -35,7 +35,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
-#: What says how large a delimiter is, with what it implies.
+
 #: What keeps an index behind another one: ``A^i{}_j``.
 _EMPTY = re.compile(r"(?<=[\w}])\{\}(?=[_^])")
 _ESCAPED = {"\\_": "_", "\\%": "%", "\\#": "#", "\\&": "&", "\\$": "$", "\\{": "{", "\\}": "}"}

@@ -620,7 +620,8 @@ class Lexer:
         """Read a sum of labels and whole numbers, or the remainder of one."""
         remainder = _REMAINDER.fullmatch(text)
         if remainder is not None:
-            whole = self.affine(remainder[1] or remainder[2], start, is_long)
+            inner = remainder[2] if remainder[1] is None else remainder[1]
+            whole = self.affine(inner, start, is_long)
             return replace(whole, modulus=self.size(remainder[3], start))
         terms: dict[str, int] = {}
         offset = 0

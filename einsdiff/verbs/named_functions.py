@@ -252,6 +252,7 @@ def function(name: str = "", *, latex: str = "") -> TensorFunction[Any]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import einsdiff as ed
     >>> phi = ed.function("φ", latex=r"\varphi")
     >>> ed.grad("φ(A_ij x_j)", wrt="x")
@@ -264,7 +265,10 @@ def function(name: str = "", *, latex: str = "") -> TensorFunction[Any]:
         return TensorFunction("", of_record(unspecified("f")), None)
     _check_name(name)
     entry = FUNCTIONS.get(name)
-    if entry is None or not isinstance(entry.implementation, Unspecified):
+    is_known = entry is not None and isinstance(entry.implementation, Unspecified)
+    if entry is None or not is_known or (latex and entry.latex != latex):
+        for known in [known for known in FUNCTIONS if known.rstrip("'") == name]:
+            del FUNCTIONS[known]  # with its derivatives
         enter(entry := unspecified(name, latex))
     return _of_entry(entry)
 

@@ -98,7 +98,7 @@ _over_axes(
     "softmax(x)_{x}",
     implementation="logsumexp",
     code={"torch": "torch.logsumexp({0}, dim={axes})"},
-    temporary=2.25,
+    temporary=1.25,
     about=About(
         "Take the logarithm of a sum of exponentials: ``y_i = log(Σ_j exp(x_ij))``.",
         note="The largest entry is taken out before the exponentials are formed, so that none "

@@ -150,7 +150,7 @@ class _SumReader:
 
     def is_chained(self, label: str, size: str, tree: Over) -> bool:
         """Tell whether a range is a condition, or the size of an axis that is known."""
-        if size in self.shapes or size in self.sizes.values():
+        if size in self.shapes or size in self.parts.size_names:
             return False
         return self.is_label(size) or size in self.named or self.whole_axis(tree, label) is not None
 

@@ -259,7 +259,9 @@ class _LatexTreeWriter:
         sides: list[_Tex] = []
         for side in (tree.left, tree.right):
             if isinstance(side, Affine):
-                sides.append(_Tex(latex_affine(side)))
+                # An index in braces is no name; here it is seen to be one.
+                label = latex_name(side.terms[0][1]) if side.is_label else latex_affine(side)
+                sides.append(_Tex(label))
             else:
                 sides.append((yield self.tree(side)))
         text = f" {_SIGNS[tree.sign]} ".join(side.text for side in sides)

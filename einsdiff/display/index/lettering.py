@@ -164,7 +164,7 @@ def axis_spellings(letters: Letters, node: Node, axis: int, depth: int = 4) -> I
             yield from axes[axis : axis + 1]
         if node.derivative is not None:
             for part in (node.derivative[0], *node.derivative[1]):
-                if 0 <= axis < len(part.shape):
+                if 0 <= axis < len(part.shape) and len(letters.of.get(part.name, ())) == 1:
                     yield from axis_spellings(letters, part, axis)
                 axis -= len(part.shape)
     elif depth and isinstance(node, Add):

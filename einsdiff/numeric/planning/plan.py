@@ -142,6 +142,9 @@ def plan(
     made = _planned(nodes, sizes, in_cores, finder=finder, chained=chained)
     if limit is None or made.peak <= limit or in_cores:
         return made
+    spare = _planned(nodes, sizes, False, finder=finder, room=limit, chained=chained)
+    if spare.peak <= limit:
+        return spare
     is_network = any(
         isinstance(node, Einsum) and len(node.operands) > NETWORK for node in topological(nodes)
     )

@@ -139,7 +139,7 @@ class Steps:
         key = (op, names, detail, tuple(shape))
         if key in self._made:
             return self._made[key]
-        if op == "sum" and not self.is_plain:
+        if op == "sum" and not self.is_plain and self.room is None:  # ones take room
             (array,) = args
             axes: Any = detail
             found = self._summed(array, shape, summing(array.shape, array.strides, axes))

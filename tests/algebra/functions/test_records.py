@@ -92,7 +92,7 @@ def test_what_only_computations_have_is_spelled_for_each_library(name):
     assert {cofactors, stable}  # which enter them
     entry = KERNELS[name]
     assert entry.implementation is None or callable(getattr(kernels, entry.implementation))
-    assert all(is_spelled(entry, backend) for backend in BACKENDS)
+    assert entry.definition or all(is_spelled(entry, backend) for backend in BACKENDS)
 
 
 @pytest.mark.parametrize(("name", "ranks"), ROWS)

@@ -13,6 +13,7 @@ from einsdiff.algebra.functions.catalogue import FUNCTIONS
 from einsdiff.algebra.nodes.function_records import lookup
 from einsdiff.algebra.nodes.graph import topological
 from einsdiff.algebra.nodes.interning import ONE, Add, Call, Einsum, constant, delta, variable, zero
+from einsdiff.algebra.nodes.levi_civita import levi_civita
 from einsdiff.algebra.nodes.nodes import add, call, einsum, related, scale
 from einsdiff.algebra.rewriting import distribute
 from einsdiff.algebra.rewriting.simplification import (
@@ -208,6 +209,11 @@ Bx = einsum([B, x], ["ij", "j"], "i")
 norm2 = einsum([x, x], ["i", "i"], "")
 above = f("greater", x, zero(()))
 
+#: What does not change when two indices are exchanged, with which a permutation symbol vanishes.
+EXCHANGED = total(
+    *(einsum([delta(3)] * 2, labels, "jkpq") for labels in (["jp", "kq"], ["kp", "jq"]))
+)
+
 #: For each rule what it makes of what.
 EXAMPLES = {
     "inverse function": (f("exp", f("log", x)), x),
@@ -258,6 +264,14 @@ EXAMPLES = {
         x,
     ),
     "sigmoids": (total(f("sigmoid", x), f("sigmoid", minus(x))), ones()),
+    "vanishing symbol": (
+        einsum([levi_civita(3), EXCHANGED], ["ijk", "jkpq"], "ipq"),
+        zero((3, 3, 3)),
+    ),
+    "paired symbols": (
+        einsum([levi_civita(3), levi_civita(3)], ["ijk", "ijn"], "kn"),
+        scale(2, delta(3)),
+    ),
     "common factor": (total(product(x, y), product(x, z)), product(x, total(y, z))),
     "cancelled terms": (total(power(total(x, ones()), 2), (-1, product(x, x)), (-2, x)), ones()),
 }

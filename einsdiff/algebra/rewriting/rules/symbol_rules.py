@@ -74,7 +74,9 @@ def paired_symbols(node: Node) -> Node | None:
         moved = [*gone, *rests[-1]]
         sign *= parity([moved.index(label) for label in labels])
     kept = [slot for k, slot in enumerate(factors) if k not in (a, b)]
-    sizes = {label: size for label, size in enumerate(node.sizes) if label not in gone}
+    # Sizes of labels that no factor has are factors already.
+    absent = {*gone, *node.loose}
+    sizes = {label: size for label, size in enumerate(node.sizes) if label not in absent}
     ties = delta(len(factors[a][1]))
     terms: list[tuple[Number, Node]] = []
     for order in permutations(range(len(rests[1]))):
