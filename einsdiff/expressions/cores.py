@@ -170,8 +170,7 @@ class Cores:
 
 def evaluate_cores(formula: Formula, values: Mapping[str, Array]) -> Cores:
     """Compute the cores of a formula."""
-    node = placed(formula.expr, formula.domain or 0)
-    prepared: Prepared = prepare([formula], values, in_cores=True, nodes=(node,))
+    prepared: Prepared = prepare([formula], values, in_cores=True)
     (places,) = prepared.program.plan.cores
     arrays = prepared.run(values)
     return Cores(prepared.shapes[0], formula.domain or 0, prepared.dtype, places, arrays)

@@ -14,6 +14,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from einsdiff.algebra.derivatives.placing import placed
 from einsdiff.algebra.nodes.entry_indices import fixed_indices
 from einsdiff.algebra.nodes.graph import not_analytic, topological
 from einsdiff.algebra.nodes.interning import Call, Node, Variable
@@ -97,6 +98,8 @@ def prepare(
     dtype = np.result_type(*(dtype_of(f.expr, dtypes, f.least) for f in formulas))
     known = tuple(sorted(sizes.items()))
     wanted = nodes or tuple(f.expr for f in formulas)
+    if in_cores and not nodes:
+        wanted = tuple(placed(f.expr, f.domain or 0) for f in formulas)
     optimizer = _optimizer(optimize, formulas)
     most = memory_limit() if limit is None else limit
     if not in_cores:  # before any work, which may be as long as the result is large

@@ -20,6 +20,7 @@ from importlib import import_module
 from math import ceil, prod
 from typing import Any, Literal
 
+from einsdiff.algebra.derivatives.placing import placed
 from einsdiff.display.network.palette import broken
 from einsdiff.errors import OperandError, SizeError, shape_text
 from einsdiff.expressions.cores import evaluate_cores
@@ -155,7 +156,8 @@ def _entries(formula: Formula, values: Mapping[str, Array], sizes: Mapping[str, 
     stand_ins = {name: free[k % len(free)] for k, name in enumerate(unknown)}
     known = {**told, **sizes, **stand_ins}
     shape = tuple(known[s] if isinstance(s, str) else s for s in formula.expr.shape)
-    cores = plan([formula.expr], known, in_cores=True).cores[0]
+    node = placed(formula.expr, formula.domain or 0)
+    cores = plan([node], known, in_cores=True).cores[0]
     count = sum(prod(core.window.shape) for core in cores)
     if count > MOST_ENTRIES:
         raise SizeError(

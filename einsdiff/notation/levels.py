@@ -351,7 +351,13 @@ class _LevelChecker:
         """Return where the labels of the left-hand side stand; below a derivative, turned."""
         stands = {}
         for k, symbol in enumerate(symbols_of(equation.left)):
-            for label, (stand,) in self.of_symbol(symbol, is_turned=k > 0).items():
+            for label, (stand, *more) in self.of_symbol(symbol, is_turned=k > 0).items():
+                if more:
+                    self.fail(
+                        f"'{label}' stands twice on the left-hand side",
+                        [one.column for one in (stand, *more)],
+                        "write another letter, and a delta on the right: f^i_j = δ^i_j x",
+                    )
                 stands[label] = stand
         return stands
 

@@ -50,7 +50,7 @@ _COMPARE = ("<", ">", "≥", "≤", "=", "≠")
 
 _PARTIAL = re.compile(r"∂[²³⁴⁵⁶⁷⁸⁹]?(\w+)/((?:∂\w+)+)")
 
-_NAME = r"(?:vec\(\s*)?[^\W\d][\w{}]*\)?"
+_NAME = r"(?:vec\(\s*)?[^\W\d²³⁴⁵⁶⁷⁸⁹][\w{}]*\)?"
 
 _HEADING = re.compile(
     rf"\s*(?:∂[²³⁴⁵⁶⁷⁸⁹]?(?P<above>{_NAME}|vec\(\(?∂[^()]*\)?\))\s*/\s*(?P<below>(?:∂{_NAME})+)"

@@ -128,6 +128,14 @@ class _FormulaReader:
             if name in builder.names:
                 variables[name] = builder.variable(name)
         name, axes, wrt = self.left_side(node, split, variables)
+        wanted = len(axes) + sum(len(indices) for _, indices in wrt)
+        if wanted != len(node.shape):
+            raise ShapeError(
+                f"the left-hand side has {wanted} axes, and the right-hand side {len(node.shape)}",
+                text=self.text,
+                action="write vec where axes are joined, ∂vec(f)/∂vec(X) = A ⊗ B, and the layout "
+                "behind it: (numerator layout, vec order C)",
+            )
         return Reading(node, name, axes, wrt, dict.fromkeys(variables, ()), variables)
 
     def kinds(self) -> Kinds:
