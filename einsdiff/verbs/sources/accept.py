@@ -34,6 +34,9 @@ from einsdiff.verbs.sources.named_texts import texts_among
 from einsdiff.verbs.sources.source import Arguments, Source, without_commands
 from einsdiff.verbs.sources.traced import traced
 
+#: What ``format("einsum")`` writes: a call of einsum, or of what reads index notation.
+_CALLED = re.compile(r"(?<![.\w])(?:einsum|parse)\(\s*['\"]")
+
 
 def read_expression(given: Arguments) -> Source:
     """Make one tensor of an expression in any form and its operands."""
@@ -73,6 +76,10 @@ def _read_string(given: Arguments) -> Source:
     if is_einsum and given.notation is None and not given.is_formula:
         take_keywords(given)
         return _read_einsum(given)
+    if _CALLED.search(text) and given.notation in (None, "einsum"):
+        from einsdiff.verbs.sources.einsum_texts import read_einsum_text  # where it is needed
+
+        return read_einsum_text(given)
     try:
         return _read_text(given)
     except (SubscriptsError, ShapeError) as error:
