@@ -365,3 +365,8 @@ def calls_of(text: str) -> int:
     finally:
         sys.setprofile(before)
     return count
+
+
+@pytest.mark.parametrize("text", [r"\|x\|_1", r"\lVert x \rVert_1"])
+def test_the_norm_of_a_name_that_is_known_is_no_entry_of_it(text):
+    assert translate(text, {"x"}).text == translate(text).text == "‖x‖_1"

@@ -160,3 +160,9 @@ def test_columns_point_into_the_text():
     for column, char in enumerate(found.text):
         if char.isalpha():
             assert "A^i_j  x^j"[found.columns[column]] == char
+
+
+@pytest.mark.parametrize("text", ["a^bX_X = A_ii", "h^hh = f g", "f^i_i = x_i"])
+def test_labels_that_stand_twice_on_the_left_are_refused(text):
+    with pytest.raises(EinsdiffError):
+        ed.parse(text, notation="index")

@@ -230,3 +230,11 @@ def test_blocks_without_sizes_say_how_to_give_them():
         ed.parse("[A, b]")
     assert "such as A=(2, 2), b=(2,)" in str(caught.value)
     assert ed.parse("[A, b]", A=(2, 2), b=(2,)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["∂f/∂X = A ⊗ B", "∂f/∂³ = Aᵀ Bᵀ  (in the shape of X)", "∂f/∂² = x³"]
+)
+def test_left_hand_sides_of_other_axes_and_without_names_are_refused(text):
+    with pytest.raises(ed.EinsdiffError):
+        ed.parse(text, notation="matrix")
