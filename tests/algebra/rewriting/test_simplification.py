@@ -595,11 +595,3 @@ def test_powers_of_sums_with_products_that_are_summed():
     assert same_value(node, expanded)
     assert expand(power(scale(0.5, s), 2)) is scale(0.25, product(s, s))
     assert expand(power(scale(0.5, s), 1_000_000)) is power(scale(0.5, s), 1_000_000)
-
-
-def test_symbols_are_paired_beside_sizes_that_no_factor_has():
-    before = einsum([levi_civita(3)] * 2, ["ijk", "ijn"], "kn", {"m": 5})
-    (rule,) = (rule for rule in ALL_RULES if rule.name == "paired symbols")
-    after = rule.apply(before)
-    assert after is not None
-    assert same_value(before, after)
