@@ -25,6 +25,7 @@ from einsdiff.algebra.nodes.nodes import add, call, einsum, ones, partial, relat
 from einsdiff.algebra.reading.choice import POWERS
 from einsdiff.algebra.reading.matrix_kinds import C, Kinds, M, S, canonical_name, function_for
 from einsdiff.algebra.reading.matrix_sizes import MatrixSizes
+from einsdiff.errors import ShapeError
 from einsdiff.notation.matrix_trees import MatrixTree
 from einsdiff.notation.subscripts import Size
 
@@ -87,6 +88,15 @@ class MatrixBuilder(MatrixSizes):
         sizes: Mapping[Any, Size] | None = None,
     ) -> Node:
         """Multiply; what is a product already becomes factors of this one, if it is short."""
+        found: dict[Any, Size] = {}
+        for node, own in factors:
+            for label, size in zip(own, node.shape, strict=True):
+                if found.setdefault(label, size) != size:
+                    raise ShapeError(
+                        f"an axis has size {found[label]} in one factor, and {size} in another",
+                        action="give operands whose products and traces fit: the trace of A ⊗ B is "
+                        "that of two square matrices",
+                    )
         inline = [
             k
             for k, (node, _) in enumerate(factors)
